@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import type { VerifiedIdentity } from '../data/directory.js';
+import { OrgateError } from '../errors.js';
+
+/** Whose tokens are believed, and on which terms. */
+export interface TrustedIssuer {
+  /** The `iss` claim, to the letter. */
+  readonly issuer: string;
+  /** The issuer's keys; fetched when first needed, cached, and fetched again for a key id not seen before. */
+  readonly keys: JWTVerifyGetKey;
+  readonly audience: string;
+  readonly algorithms: readonly string[];
+  /** Accepted `typ` headers; null accepts any, for issuers that send none. */
+  readonly typ: readonly string[] | null;
+  /** Orgate's own development issuer: believed only on requests that came to a local host name. */
+  readonly development: boolean;
+}
+
+/** A credential whose signature, issuer, audience, type and times were verified. The person is not yet known. */
+export interface Credential {
+  readonly identity: VerifiedIdentity;
+  /** The `org` claim: an id or slug, not yet checked against any membership. */
+  readonly organizationClaim: string | null;
+  /** In seconds since 1970. */
+  readonly expiresAt: number;
+  readonly development: boolean;
+}
+
+export type Authenticate = (authorization: string | undefined, isLocalHost: boolean) => Promise<Credential | null>;
+
+const CLOCK_TOLERANCE_S = 5;
+const CACHE_MS = 5 * 60_000;
+const CACHE_SIZE = 10_000;
+
+export const remoteKeys = (jwksUri: string): JWTVerifyGetKey => createRemoteJWKSet(new URL(jwksUri));
+
+/**
+ * Verifies bearer tokens. Only the verification itself is remembered, by the token's hash, for five minutes and never
+ * past its expiry; what the person may do is read anew on every request.
+ *
+ * @returns null without an Authorization header
+ * @throws UNAUTHENTICATED for a credential that is not valid, whatever the reason; SERVICE_UNAVAILABLE when the
+ *   issuer's keys cannot be fetched
+ */
+export function createAuthenticate(issuers: readonly TrustedIssuer[], now: () => number = Date.now): Authenticate {
+  const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
+  const verified = new Map<string, { credential: Credential; until: number }>();
+
+  return async (authorization, isLocalHost) => {
+    if (authorization === undefined) return null;
+    const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
+    if (token === undefined) throw new OrgateError('UNAUTHENTICATED');
+    const hash = createHash('sha256').update(token).digest('base64');
+    const known = verified.get(hash);
+    const credential = known && now() < known.until ? known.credential : await verify(token, byIssuer, now);
+    if (credential.development && !isLocalHost) throw new OrgateError('UNAUTHENTICATED');
+    if (credential !== known?.credential) {
+      if (verified.size >= CACHE_SIZE) verified.delete(verified.keys().next().value as string);
+      verified.set(hash, { credential, until: Math.min(now() + CACHE_MS, credential.expiresAt * 1000) });
+    }
+    return credential;
+  };
+}
+
+async function verify(
+  token: string,
+  issuers: ReadonlyMap<string, TrustedIssuer>,
+  now: () => number,
+): Promise<Credential> {
+  try {
+    const issuer = issuers.get(decodeJwt(token).iss ?? '');
+    if (!issuer) throw new OrgateError('UNAUTHENTICATED');
+    const { payload, protectedHeader } = await jwtVerify(token, issuer.keys, {
+      issuer: issuer.issuer,
+      audience: issuer.audience,
+      algorithms: [...issuer.algorithms],
+      clockTolerance: CLOCK_TOLERANCE_S,
+      requiredClaims: ['sub', 'exp'],
+      currentDate: new Date(now()),
+    });
+    if (issuer.typ && !issuer.typ.includes(mediaType(protectedHeader.typ))) throw new OrgateError('UNAUTHENTICATED');
+    return toCredential(issuer, payload);
+  } catch (error) {
+    if (error instanceof OrgateError) throw error;
+    const isInvalid =
+      error instanceof errors.JOSEError &&
+      !(error instanceof errors.JWKSTimeout) &&
+      error.code !== 'ERR_JOSE_GENERIC'; // a key set that answered with an error
+    throw new OrgateError(isInvalid ? 'UNAUTHENTICATED' : 'SERVICE_UNAVAILABLE', undefined, {}, { cause: error });
+  }
+}
+
+const mediaType = (typ: string | undefined): string => (typ ?? '').toLowerCase().replace(/^application\//, '');
+
+function toCredential(issuer: TrustedIssuer, payload: JWTPayload): Credential {
+  const { sub, exp, email, email_verified: emailVerified, name, org } = payload;
+  if (!sub || sub.length > 255) throw new OrgateError('UNAUTHENTICATED');
+  return {
+    identity: {
+      issuer: issuer.issuer,
+      subject: sub,
+      verifiedEmail: emailVerified === true && typeof email === 'string' ? toEmail(email) : null,
+      name: typeof name === 'string' && name.trim() !== '' ? name.trim().slice(0, 100) : null,
+    },
+    organizationClaim: typeof org === 'string' ? org : null,
+    expiresAt: exp as number,
+    development: issuer.development,
+  };
+}
+
+const toEmail = (email: string): string | null =>
+  /^[^\s@]{1,64}@[^\s@]{1,190}$/.test(email) ? email.toLowerCase() : null;

@@ -1,0 +1,91 @@
+import type { ActiveMembership, Directory, OrganizationCard, Person } from '../data/directory.js';
+import type { OrgId } from '../data/id.js';
+import type { OrganizationDb } from '../data/organization-db.js';
+import { OrgateError } from '../errors.js';
+import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
+
+/** Who is asking. The credential was verified, and the person was read in this request and is active. */
+export interface Viewer {
+  readonly person: Person;
+  readonly session: Session;
+}
+
+/** The token that the viewer presented. */
+export interface Session {
+  /** In seconds since 1970; nothing made from this session outlives it. */
+  readonly expiresAt: number;
+  /** True when orgate itself issued it, and so can issue one for another organization. */
+  readonly renewable: boolean;
+}
+
+/** What told the organization of this request. */
+export type ContextSource = 'HEADER' | 'TOKEN' | 'DEFAULT' | 'SOLE_MEMBERSHIP';
+
+/** The organization of this request. The viewer's membership was read in this request and is active. */
+export interface CurrentOrganization {
+  readonly orgId: OrgId;
+  readonly organization: OrganizationCard;
+  readonly membership: ActiveMembership;
+  readonly role: Role;
+  readonly permissions: ReadonlySet<Permission>;
+  readonly source: ContextSource;
+  /** False when the organization is only the default among several: writes name their organization. */
+  readonly servesMutations: boolean;
+}
+
+/** Issues tokens where orgate issued the session. */
+export interface SessionIssuer {
+  /** A token of the viewer for one organization, ending when the presented one ends; null where another issued that. */
+  issueFor(viewer: Viewer, orgId: string): Promise<string | null>;
+}
+
+export interface ContextServices {
+  readonly directory: Directory;
+  readonly organizationDb: (orgId: OrgId, signal?: AbortSignal) => OrganizationDb;
+  readonly catalogue: Catalogue;
+  readonly sessions: SessionIssuer;
+  /** Who may create an organization. */
+  readonly organizationCreation: 'anyone' | 'system-admin';
+}
+
+/**
+ * One request: one viewer or none, one organization or none. Immutable, so that whatever a rule has read stays true
+ * until the request ends.
+ */
+export class RequestContext {
+  #db: OrganizationDb | undefined;
+
+  constructor(
+    readonly requestId: string,
+    readonly viewer: Viewer | null,
+    readonly current: CurrentOrganization | null,
+    readonly services: ContextServices,
+    /** Aborted when the client of a query goes away. */
+    readonly signal: AbortSignal | undefined,
+  ) {}
+
+  /** The current organization's database, and no other's. ORG_CONTEXT_REQUIRED without one. */
+  get db(): OrganizationDb {
+    return (this.#db ??= this.services.organizationDb(this.organization.orgId, this.signal));
+  }
+
+  /** The current organization; ORG_CONTEXT_REQUIRED without one. */
+  get organization(): CurrentOrganization {
+    if (!this.current) throw new OrgateError('ORG_CONTEXT_REQUIRED');
+    return this.current;
+  }
+
+  /** The person asking; UNAUTHENTICATED without one. */
+  get person(): Person {
+    if (!this.viewer) throw new OrgateError('UNAUTHENTICATED');
+    return this.viewer.person;
+  }
+
+  get directory(): Directory {
+    return this.services.directory;
+  }
+
+  get catalogue(): Catalogue {
+    return this.services.catalogue;
+  }
+}

@@ -1,0 +1,90 @@
+import type { ActiveMembership, Directory, PersonInOrganizations } from '../data/directory.js';
+import { brandVerifiedOrgId } from '../data/id.js';
+import { notFound, OrgateError } from '../errors.js';
+import { type Catalogue, isRole } from '../permissions/catalogue.js';
+import type { Credential } from './authenticate.js';
+import type { ContextSource, CurrentOrganization, Viewer } from './context.js';
+import type { NamedOrganization } from './resolve-organization.js';
+
+export interface Entered {
+  readonly viewer: Viewer;
+  readonly current: CurrentOrganization | null;
+}
+
+/**
+ * From a verified credential and what the request named to a person and their membership, read live in one round trip.
+ * The only place that lets a request into an organization.
+ *
+ * @throws UNAUTHENTICATED when no active person stands behind the credential; NOT_FOUND when a header names what the
+ *   person is no member of, foreign and unknown alike; ORG_CONTEXT_CONFLICT when two headers name different ones
+ */
+export async function enterOrganization(
+  directory: Directory,
+  catalogue: Catalogue,
+  credential: Credential,
+  named: readonly NamedOrganization[],
+): Promise<Entered> {
+  const { person, memberships } = await findOrAdmit(directory, credential, named);
+  if (person.status !== 'ACTIVE') throw new OrgateError('UNAUTHENTICATED');
+  const viewer: Viewer = {
+    person,
+    session: { expiresAt: credential.expiresAt, renewable: credential.development },
+  };
+  const enter = (membership: ActiveMembership, source: ContextSource, servesMutations = true): Entered => ({
+    viewer,
+    current: toCurrent(catalogue, membership, source, servesMutations),
+  });
+
+  if (named.length > 0) {
+    const held = named.map(({ name }) =>
+      memberships.find(({ organization }) => organization.id === name || organization.slug === name),
+    );
+    const [first] = held;
+    if (named.some(({ required }, index) => required && !held[index])) throw notFound();
+    if (held.some((each) => each?.organization.id !== first?.organization.id)) {
+      throw new OrgateError('ORG_CONTEXT_CONFLICT');
+    }
+    return first && named[0] ? enter(first, named[0].source) : { viewer, current: null };
+  }
+
+  const isSole = memberships.length === 1;
+  const chosen = memberships.find(({ organization }) => organization.id === person.defaultOrgId);
+  if (chosen) return enter(chosen, 'DEFAULT', isSole);
+  return isSole && memberships[0] ? enter(memberships[0], 'SOLE_MEMBERSHIP') : { viewer, current: null };
+}
+
+async function findOrAdmit(
+  directory: Directory,
+  { identity }: Credential,
+  named: readonly NamedOrganization[],
+): Promise<PersonInOrganizations> {
+  const names = named.map(({ name }) => name);
+  const found = await directory.findPerson(identity, names);
+  if (found) return found;
+  const { verifiedEmail } = identity;
+  // An e-mail that the issuer did not verify says nothing about who is asking.
+  if (verifiedEmail === null) throw new OrgateError('UNAUTHENTICATED');
+  await directory.admit({ ...identity, verifiedEmail });
+  const admitted = await directory.findPerson(identity, names);
+  if (!admitted) throw new OrgateError('UNAUTHENTICATED');
+  return admitted;
+}
+
+function toCurrent(
+  catalogue: Catalogue,
+  membership: ActiveMembership,
+  source: ContextSource,
+  servesMutations: boolean,
+): CurrentOrganization {
+  const { organization, role, granted, withheld } = membership;
+  if (!isRole(role)) throw new Error(`a membership has the unknown role ${role}`);
+  return {
+    orgId: brandVerifiedOrgId(organization.id),
+    organization,
+    membership,
+    role,
+    permissions: catalogue.effective(role, granted, withheld),
+    source,
+    servesMutations,
+  };
+}

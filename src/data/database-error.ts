@@ -1,0 +1,52 @@
+import { Prisma } from '../generated/prisma/client.js';
+import { conflict, OrgateError } from '../errors.js';
+import type { Model } from './models.js';
+
+/** SQLSTATE classes and driver kinds that say the database cannot be reached, or has no connection to spare. */
+const UNAVAILABLE = /^(08|53|57P0)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT)/;
+const UNAVAILABLE_MESSAGES = /timeout exceeded when trying to connect|Connection terminated|Unable to start a transaction/;
+const UNAVAILABLE_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout', 'TooManyConnections']);
+
+interface DriverCause {
+  kind?: string;
+  code?: string;
+  originalCode?: string;
+  constraint?: { index?: string; fields?: string[] };
+}
+
+/**
+ * Says in the closed vocabulary what the database refused. Whatever is not known here passes through as it is, and
+ * becomes INTERNAL_SERVER_ERROR at the door.
+ */
+export function translateDatabaseError(error: unknown, model?: Model): unknown {
+  if (!(error instanceof Error) || error instanceof OrgateError) return error;
+  const options = { cause: error };
+  const cause = driverCause(error);
+  const state = cause.originalCode ?? cause.code ?? '';
+  if (error instanceof Prisma.PrismaClientKnownRequestError) {
+    if (error.code === 'P2002') return conflict('This name is already taken.', `input.${uniqueField(cause, model)}`);
+    // A reference to a row that is not there, or of another organization: the database tells no difference.
+    if (error.code === 'P2003') return new OrgateError('NOT_FOUND', undefined, {}, options);
+    if (error.code === 'P2034') return new OrgateError('CONFLICT', undefined, {}, options);
+    if (error.code === 'P2024') return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
+  }
+  if (state === '57014') return new OrgateError('TIMEOUT', undefined, {}, options);
+  if (UNAVAILABLE.test(state) || UNAVAILABLE_KINDS.has(cause.kind ?? '') || UNAVAILABLE_MESSAGES.test(error.message)) {
+    return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
+  }
+  return error;
+}
+
+function driverCause(error: Error): DriverCause {
+  const { meta, cause } = error as { meta?: { driverAdapterError?: { cause?: DriverCause } }; cause?: DriverCause };
+  return meta?.driverAdapterError?.cause ?? cause ?? (error as DriverCause);
+}
+
+/** The field that had to be unique: the last column of the index, whose first is the organization. */
+function uniqueField(cause: DriverCause, model: Model | undefined): string {
+  const index = cause.constraint?.index ?? cause.constraint?.fields?.join('_') ?? '';
+  for (const [field, { column }] of model?.fields ?? []) {
+    if (index.endsWith(`_${column}_key`) || index.endsWith(`_${column}`)) return field;
+  }
+  return 'id';
+}

@@ -1,0 +1,105 @@
+import pg from 'pg';
+import { fileURLToPath } from 'node:url';
+import { createDirectory, type Directory } from './directory.js';
+import { openEmbeddedDatabase } from './embedded.js';
+import type { OrgId } from './id.js';
+import { checkIsolation, UnsafeDatabaseError } from './isolation-check.js';
+import { migrate } from './migrate.js';
+import { readModels } from './models.js';
+import { type ConnectionOptions, ScopedPool } from './org-connection.js';
+import { createOrganizationDb, type OrganizationDb } from './organization-db.js';
+import { createPrisma } from './scope.js';
+
+/** The data layer: two doors, one into a single organization, one outside all of them. */
+export interface Database {
+  readonly directory: Directory;
+  organizationDb(orgId: OrgId, signal?: AbortSignal): OrganizationDb;
+  readonly pool: ScopedPool;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'poolSize'> {
+  /** PostgreSQL; the embedded database takes its place when null. */
+  readonly url: string | null;
+  /** The owner, for migrations; `url` itself when null. */
+  readonly migrationUrl: string | null;
+  /** Of the embedded database; in memory when null. */
+  readonly dataDirectory: string | null;
+  readonly poolSize: number;
+  readonly requireSeparateLogin: boolean;
+  /** Told of each step that takes a while, with its milliseconds. */
+  readonly onStep: (step: string, ms: number) => void;
+}
+
+const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
+
+/**
+ * Opens the database, migrates it and proves that it keeps organizations apart.
+ *
+ * @throws DataDirectoryInUseError, MigrationError, UnsafeDatabaseError
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const timed = async <T>(step: string, work: () => Promise<T>): Promise<T> => {
+    const began = performance.now();
+    const result = await work();
+    options.onStep(step, performance.now() - began);
+    return result;
+  };
+  const embedded =
+    options.url === null
+      ? await timed('opened the embedded database', () => openEmbeddedDatabase(options.dataDirectory))
+      : null;
+  const target = embedded ? { socketDirectory: embedded.socketDirectory } : { url: options.url as string };
+  let pool: ScopedPool | undefined;
+  const close = async () => {
+    await pool?.end();
+    await embedded?.close();
+  };
+  try {
+    const owner =
+      'url' in target
+        ? { connectionString: options.migrationUrl ?? target.url }
+        : { host: target.socketDirectory, user: 'postgres', database: 'postgres' };
+    await timed('applied migrations', async () => {
+      await migrate(owner, MIGRATIONS);
+      if ('url' in target && options.migrationUrl) await letLoginAct(options.migrationUrl, target.url);
+    });
+    // All connections of the embedded database share one backend, so it gets one.
+    pool = new ScopedPool({ ...options, target, poolSize: embedded ? 1 : options.poolSize });
+    const open = pool;
+    await timed('proved the isolation of organizations', () => checkIsolation(open, options.requireSeparateLogin));
+    const prisma = createPrisma(open);
+    const parts = { prisma, pool: open, models: readModels(prisma) };
+    return {
+      directory: createDirectory(open),
+      organizationDb: (orgId, signal) => createOrganizationDb(parts, orgId, signal),
+      pool: open,
+      close: async () => {
+        await prisma.$disconnect();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Lets the gateway's login act as the two roles, which only the owner can grant. */
+async function letLoginAct(ownerUrl: string, loginUrl: string): Promise<void> {
+  const login = new pg.Client({ connectionString: loginUrl });
+  const name = login.user ?? '';
+  const owner = new pg.Client({ connectionString: ownerUrl });
+  if (name === '' || name === owner.user) return;
+  await owner.connect();
+  try {
+    await owner.query(`grant orgate_app, orgate_directory to ${pg.escapeIdentifier(name)}`);
+  } catch (error) {
+    throw new UnsafeDatabaseError(
+      `Could not let ${name} act as the gateway's roles (${(error as Error).message}). As a role that may, run:\n` +
+        `  grant orgate_app, orgate_directory to ${pg.escapeIdentifier(name)};`,
+    );
+  } finally {
+    await owner.end();
+  }
+}

@@ -1,0 +1,81 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import pg from 'pg';
+
+/** The advisory lock that Prisma Migrate takes, so that the two never run at once. */
+const PRISMA_MIGRATE_LOCK = 72_707_369;
+
+const HISTORY = `create table if not exists _prisma_migrations (
+  id                  varchar(36) primary key not null,
+  checksum            varchar(64) not null,
+  finished_at         timestamptz,
+  migration_name      varchar(255) not null,
+  logs                text,
+  rolled_back_at      timestamptz,
+  started_at          timestamptz not null default now(),
+  applied_steps_count integer not null default 0
+)`;
+
+export class MigrationError extends Error {
+  override readonly name = 'MigrationError';
+}
+
+/**
+ * Applies the migrations that a database does not have, in order, each in a transaction of its own, under Prisma's lock
+ * and with Prisma's bookkeeping: `prisma migrate deploy` finds nothing left to do.
+ *
+ * @param directory the folder of `<stamp>_<name>/migration.sql`
+ * @returns the names of those applied now
+ * @throws MigrationError when a migration fails, or one already applied was edited since
+ */
+export async function migrate(connection: pg.ClientConfig, directory: string): Promise<string[]> {
+  const client = new pg.Client({ application_name: 'orgate-migrate', ...connection });
+  client.on('error', () => undefined); // reported by the statement it breaks
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock($1)', [PRISMA_MIGRATE_LOCK]);
+    const { rows: exists } = await client.query(`select to_regclass('_prisma_migrations') is not null as it`);
+    if (!exists[0].it) await client.query(HISTORY);
+    const { rows } = await client.query(
+      'select migration_name as name, checksum, finished_at from _prisma_migrations where rolled_back_at is null',
+    );
+    const done = new Map(rows.map((row) => [row.name as string, row]));
+    const applied: string[] = [];
+    for (const name of await migrationNames(directory)) {
+      const sql = await readFile(path.join(directory, name, 'migration.sql'), 'utf8');
+      const checksum = createHash('sha256').update(sql).digest('hex');
+      const before = done.get(name);
+      if (before && !before.finished_at) throw new MigrationError(`migration ${name} began and never finished; see _prisma_migrations`);
+      if (before && before.checksum !== checksum) throw new MigrationError(`migration ${name} was edited after it was applied`);
+      if (before) continue;
+      await apply(client, name, sql, checksum);
+      applied.push(name);
+    }
+    return applied;
+  } finally {
+    await client.query('select pg_advisory_unlock_all()').catch(() => undefined);
+    await client.end();
+  }
+}
+
+async function migrationNames(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+}
+
+async function apply(client: pg.Client, name: string, sql: string, checksum: string): Promise<void> {
+  try {
+    await client.query('begin');
+    await client.query(sql);
+    await client.query(
+      `insert into _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count)
+       values ($1, $2, now(), $3, 1)`,
+      [randomUUID(), checksum, name],
+    );
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw new MigrationError(`migration ${name} failed: ${(error as Error).message}`, { cause: error });
+  }
+}

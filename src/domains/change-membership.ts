@@ -1,0 +1,69 @@
+import type { RequestContext } from '../context/context.js';
+import type { OrganizationDb, Row } from '../data/organization-db.js';
+import { conflict, notFound, OrgateError } from '../errors.js';
+import { type Catalogue, isAtMost, type Permission, type Role } from '../permissions/catalogue.js';
+
+type MembershipRow = Row<'Membership'>;
+type Standing = Pick<MembershipRow, 'role' | 'granted' | 'withheld'>;
+type Change = Partial<Pick<MembershipRow, 'role' | 'status' | 'granted' | 'withheld' | 'name' | 'invitedBy'>>;
+
+/**
+ * Changes what someone is in the current organization.
+ *
+ * Runs under the lock of the organization's row and reads the actor anew there, so that of two people who act on each
+ * other at the same moment the second acts with what the first has left them.
+ *
+ * @throws NOT_FOUND without such a member; FORBIDDEN when the actor lost the permission; ROLE_ESCALATION; LAST_OWNER
+ */
+export function changeMembership(
+  userId: string,
+  context: RequestContext,
+  permission: Permission,
+  change: (before: MembershipRow) => Change,
+): Promise<MembershipRow> {
+  return context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const actor = await readActor(db, context, permission);
+    const before = await db.membership.find({ userId });
+    if (!before || before.status === 'REMOVED') throw notFound();
+    const after = { ...before, ...change(before) };
+    assertNoEscalation(context.catalogue, actor, before, after);
+    if (isActiveOwner(before) && !isActiveOwner(after)) {
+      const owners = await db.membership.count({ role: 'OWNER', status: 'ACTIVE' });
+      if (owners < 2) throw new OrgateError('LAST_OWNER');
+    }
+    return db.membership.update({ userId }, change(before));
+  });
+}
+
+const isActiveOwner = ({ role, status }: MembershipRow): boolean => role === 'OWNER' && status === 'ACTIVE';
+
+/** The actor as they are now, inside the lock. */
+export async function readActor(db: OrganizationDb, context: RequestContext, permission: Permission): Promise<Standing> {
+  const actor = await db.membership.find({ userId: context.person.id, status: 'ACTIVE' });
+  if (!actor || !effective(context.catalogue, actor).has(permission)) {
+    throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
+  }
+  return actor;
+}
+
+/** Nobody grants, edits or removes more than they hold: neither what someone has, nor what they are to have. */
+export function assertNoEscalation(catalogue: Catalogue, actor: Standing, ...touched: Standing[]): void {
+  const held = effective(catalogue, actor);
+  for (const standing of touched) {
+    const isWithin =
+      isAtMost(standing.role as Role, actor.role as Role) &&
+      [...effective(catalogue, standing)].every((permission) => held.has(permission));
+    if (!isWithin) throw new OrgateError('ROLE_ESCALATION');
+  }
+}
+
+const effective = (catalogue: Catalogue, { role, granted, withheld }: Standing): ReadonlySet<Permission> =>
+  catalogue.effective(role as Role, granted, withheld);
+
+/** Seats are taken by whoever is active, suspended or invited. Call it under the organization's lock. */
+export async function assertSeatFree(db: OrganizationDb, seatLimit: number | null): Promise<void> {
+  if (seatLimit === null) return;
+  const taken = await db.membership.count({ status: { in: ['ACTIVE', 'SUSPENDED', 'INVITED'] } });
+  if (taken >= seatLimit) throw conflict('Every seat of the subscription is taken.');
+}

@@ -1,0 +1,24 @@
+import { completeDomains } from '../permissions/domain.js';
+import { agent } from './agent.js';
+import { membership } from './membership.js';
+import { nodeDomain } from './node.js';
+import { organization } from './organization.js';
+import { repository } from './repository.js';
+import { run } from './run.js';
+import { usage } from './usage.js';
+import { viewer } from './viewer.js';
+
+/** Every domain, one line each. */
+const listed = [
+  viewer,
+  organization,
+  membership,
+  repository,
+  agent,
+  run,
+  usage,
+
+] as const;
+
+/** It does not compile while a type or a root field of the schema has no rule. */
+export const domains = completeDomains([...listed, nodeDomain(listed)]);

@@ -1,0 +1,250 @@
+import { z } from 'zod';
+import type { RequestContext } from '../context/context.js';
+import type { ActiveMembership, OrganizationCard } from '../data/directory.js';
+import type { Row } from '../data/organization-db.js';
+import { badInput, conflict, notFound, OrgateError } from '../errors.js';
+import type { OrganizationRole, Resolvers } from '../generated/graphql.js';
+import { defineDomain } from '../permissions/domain.js';
+import {
+  allow,
+  can,
+  canCreateOrganization,
+  isSignedIn,
+  isSystemAdmin,
+  ofCurrentOrganization,
+  ofCurrentOrganizationOrSystemAdmin,
+} from '../permissions/rules.js';
+import { connect, type Order } from './connection.js';
+import { descriptionText, given, nameText, parseInput } from './input.js';
+import { listAgents } from './agent.js';
+import { listMembers } from './membership.js';
+import { listRepositories } from './repository.js';
+import { listRuns } from './run.js';
+import { slugText } from './slug.js';
+import { readUsage } from './usage.js';
+import { viewerUser } from './viewer.js';
+
+/** An organization as the request may see it, with the viewer's membership where it is not the current one. */
+export interface OrganizationParent extends OrganizationCard {
+  readonly membership?: ActiveMembership;
+}
+
+const byId: Order<OrganizationParent> = { name: 'organizations', column: 'id', direction: 'asc' };
+
+/** The row of the current organization; the rules let no other get here. */
+const settingsRow = async (context: RequestContext): Promise<Row<'Organization'>> =>
+  (await context.db.organization.load(context.organization.orgId)) ?? notFoundNow();
+
+const notFoundNow = (): never => {
+  throw notFound();
+};
+
+/** What a membership of another organization, or the current one, says of the viewer. */
+function viewerStanding(parent: OrganizationParent, context: RequestContext) {
+  if (parent.id === context.current?.orgId) return context.current;
+  if (!parent.membership) return null;
+  const { role, granted, withheld } = parent.membership;
+  return { role: role as OrganizationRole, permissions: context.catalogue.effective(role as OrganizationRole, granted, withheld) };
+}
+
+export const withMembership = (membership: ActiveMembership): OrganizationParent => ({
+  ...membership.organization,
+  membership,
+});
+
+const domainName = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
+const settingText = z.string().trim().min(1, 'Must not be blank.').max(100, 'At most 100 characters.').nullable();
+
+const createInput = z.object({
+  name: nameText,
+  slug: slugText,
+  description: descriptionText.nullish(),
+});
+
+const updateInput = z.object({
+  name: nameText.optional(),
+  slug: slugText.optional(),
+  description: descriptionText.nullish(),
+  settings: z
+    .object({
+      agentExecution: z
+        .object({
+          defaultModel: settingText.optional(),
+          defaultProvider: settingText.optional(),
+          maxConcurrentRuns: z
+            .int('Must be a whole number.')
+            .min(1, 'At least 1.')
+            .max(10_000, 'At most 10,000.')
+            .optional(),
+        })
+        .nullish(),
+      security: z
+        .object({
+          externalAgentPolicy: z.enum(['DENY', 'ALLOWED_DOMAINS', 'ALLOW'], 'Must not be null.').optional(),
+          allowedDomains: z
+            .array(z.string().trim().toLowerCase().regex(domainName, 'Not a domain name.'))
+            .max(100, 'At most 100 domains.')
+            .optional(),
+        })
+        .nullish(),
+      featureFlags: z
+        .record(z.string().min(1).max(100), z.boolean('Must be true or false.'))
+        .refine((flags) => Object.keys(flags).length <= 100, 'At most 100 flags.')
+        .optional(),
+    })
+    .nullish(),
+  expectedUpdatedAt: z.date().nullish(),
+});
+
+async function updateOrganization(input: unknown, context: RequestContext): Promise<OrganizationParent> {
+  const { settings, slug, description, expectedUpdatedAt, name } = parseInput(updateInput, input);
+  const changes = given({
+    name,
+    slug,
+    description: description === null ? '' : description,
+    ...settings?.agentExecution,
+    ...settings?.security,
+    featureFlags: settings?.featureFlags,
+  });
+  const row = await context.db.transaction(async (db) => {
+    const before = await db.lockOrganization();
+    if (expectedUpdatedAt && expectedUpdatedAt.getTime() !== before.updatedAt.getTime()) {
+      throw conflict('The organization was changed in the meantime.', 'input.expectedUpdatedAt');
+    }
+    if (slug !== undefined && slug !== before.slug) {
+      await db.address.update({ name: before.slug }, { name: slug }).catch((error: unknown) => {
+        if (!(error instanceof OrgateError) || error.code !== 'CONFLICT') throw error;
+        throw conflict('This slug is already taken.', 'input.slug');
+      });
+    }
+    return db.organization.update({}, { ...changes, updatedAt: new Date() } as Partial<Row<'Organization'>>);
+  });
+  return { ...row, status: row.status as OrganizationCard['status'] };
+}
+
+const resolvers = {
+  Query: {
+    currentOrganization: (_, _args, context) => context.organization.organization,
+    myOrganizations: (_, args, { person, directory }) =>
+      connect(
+        args,
+        person.id,
+        byId,
+        async (page) => (await directory.listMemberships(person.id, page)).map(withMembership),
+        () => directory.countMemberships(person.id),
+      ),
+    organization: async (_, { slug, id }, { person, directory }) => {
+      const name = slug ?? id;
+      if (name == null || (slug != null && id != null)) throw badInput('slug', 'Give exactly one of slug and id.');
+      const membership = await directory.findMembership(person.id, name);
+      // `slug` takes no id and `id` no slug, though both are looked up in one place.
+      const matches = slug != null ? membership?.organization.slug === slug : membership?.organization.id === id;
+      if (!membership || !matches) throw notFound();
+      return withMembership(membership);
+    },
+    organizations: (_, args, { person, directory }) =>
+      connect(args, person.id, byId, (page) => directory.listOrganizations(page), () => directory.countOrganizations()),
+  },
+  Mutation: {
+    createOrganization: async (_, { input }, { person, directory }) => {
+      const { name, slug, description } = parseInput(createInput, input);
+      const card = await directory.createOrganization(person, { name, slug, description: description ?? '' });
+      const membership = await directory.findMembership(person.id, card.id);
+      return membership ? withMembership(membership) : notFoundNow();
+    },
+    updateOrganization: (_, { input }, context) => updateOrganization(input, context),
+    switchOrganization: async (_, { organizationId }, context) => {
+      const membership = await context.directory.findMembership(context.person.id, organizationId);
+      if (!membership || !context.viewer) throw notFound();
+      return {
+        user: viewerUser(context.viewer),
+        currentOrganization: withMembership(membership),
+        token: await context.services.sessions.issueFor(context.viewer, membership.organization.id),
+      };
+    },
+    setDefaultOrganization: async (_, { organizationId }, { person, directory, viewer }) => {
+      const membership = organizationId == null ? null : await directory.findMembership(person.id, organizationId);
+      if (organizationId != null && !membership) throw notFound();
+      await directory.setDefaultOrganization(person.id, membership?.organization.id ?? null);
+      return viewer;
+    },
+  },
+  Organization: {
+    description: async (_, _args, context) => (await settingsRow(context)).description,
+    updatedAt: async (_, _args, context) => (await settingsRow(context)).updatedAt,
+    settings: async (_, _args, context) => {
+      const row = await settingsRow(context);
+      return {
+        agentExecution: row,
+        security: row as Row<'Organization'> & { externalAgentPolicy: 'DENY' | 'ALLOWED_DOMAINS' | 'ALLOW' },
+        featureFlags: row.featureFlags as Record<string, unknown>,
+      };
+    },
+    subscription: async (_, _args, context) => {
+      const { plan, subscriptionStatus, seatLimit } = await settingsRow(context);
+      return { plan, status: subscriptionStatus, seatLimit } as never;
+    },
+    members: (_, args, context) => listMembers(args, context),
+    repositories: (_, args, context) => listRepositories(args, context),
+    agents: (_, args, context) => listAgents(args, context),
+    runs: (_, args, context) => listRuns(args, context),
+    usage: (_, { period }, context) => readUsage(period, context),
+    viewerRole: (parent, _args, context) => viewerStanding(parent, context)?.role ?? null,
+    viewerPermissions: (parent, _args, context) => [...(viewerStanding(parent, context)?.permissions ?? [])],
+  },
+} satisfies Resolvers;
+
+const own = ofCurrentOrganization('organization:read');
+
+export const organization = defineDomain({
+  resolvers,
+  grants: {
+    'organization:read': 'VIEWER',
+    'organization:update': 'ADMIN',
+    'organization:delete': 'OWNER',
+    'billing:manage': 'OWNER',
+  },
+  access: {
+    Query: {
+      currentOrganization: can('organization:read'),
+      myOrganizations: isSignedIn,
+      organization: isSignedIn,
+      organizations: isSystemAdmin,
+    },
+    Mutation: {
+      createOrganization: canCreateOrganization,
+      updateOrganization: can('organization:update'),
+      switchOrganization: isSignedIn,
+      setDefaultOrganization: isSignedIn,
+    },
+    Organization: {
+      id: allow,
+      name: allow,
+      slug: allow,
+      status: allow,
+      viewerRole: allow,
+      viewerPermissions: allow,
+      createdAt: ofCurrentOrganizationOrSystemAdmin,
+      updatedAt: own,
+      description: own,
+      settings: own,
+      subscription: own,
+      members: ofCurrentOrganization('member:read'),
+      repositories: ofCurrentOrganization('repository:read'),
+      agents: ofCurrentOrganization('agent:read'),
+      runs: ofCurrentOrganization('run:read'),
+      usage: ofCurrentOrganization('usage:read'),
+    },
+    OrganizationSettings: allow,
+    AgentExecutionSettings: allow,
+    SecuritySettings: allow,
+    SubscriptionInfo: allow,
+    SwitchOrganizationPayload: allow,
+  },
+  node: {
+    prefix: 'org',
+    type: 'Organization',
+    permission: 'organization:read',
+    find: async (id, { organization: current }) => (id === current.orgId ? current.organization : null),
+  },
+});

@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import type { RequestContext } from '../context/context.js';
+import { newId } from '../data/id.js';
+import type { Row } from '../data/organization-db.js';
+import { notFound } from '../errors.js';
+import type { Resolvers } from '../generated/graphql.js';
+import { defineDomain } from '../permissions/domain.js';
+import { allow, can } from '../permissions/rules.js';
+import { listAgentsOf } from './agent.js';
+import { connect, keyset, type Order, type PageArgs } from './connection.js';
+import { descriptionText, given, nameText, parseInput } from './input.js';
+import { listRunsOf } from './run.js';
+import { updateIfUnchanged } from './update-if-unchanged.js';
+
+const byName: Order<Row<'Repository'>> = { name: 'repositories', column: 'name', direction: 'asc' };
+
+export const listRepositories = (args: PageArgs, { db, organization }: RequestContext) =>
+  connect(
+    args,
+    organization.orgId,
+    byName,
+    (page) => db.repository.list(keyset(byName, page)),
+    () => db.repository.count({}),
+  );
+
+const gitUrl = z
+  .string('Must not be null.')
+  .trim()
+  .max(500, 'At most 500 characters.')
+  .refine(isGitUrl, 'Must be https or ssh, without credentials in it.');
+
+/** `https://host/path`, `ssh://[user@]host/path` or `user@host:path`; a password never. */
+function isGitUrl(url: string): boolean {
+  if (/^[\w.-]+@[\w.-]+:(?!\/\/)[^\s:@]+$/.test(url)) return true;
+  if (/\s/.test(url) || !URL.canParse(url)) return false;
+  const { protocol, username, password, hostname, pathname } = new URL(url);
+  const isBare = password === '' && hostname !== '' && pathname.length > 1;
+  return isBare && ((protocol === 'https:' && username === '') || protocol === 'ssh:');
+}
+
+const branch = z
+  .string('Must not be null.')
+  .trim()
+  .min(1, 'Must not be blank.')
+  .max(200, 'At most 200 characters.')
+  .regex(/^[^\s~^:?*[\\\p{Cc}]+$/u, 'Not a branch name.');
+
+const createInput = z.object({
+  name: nameText,
+  gitUrl,
+  branch: branch.nullish(),
+  description: descriptionText.nullish(),
+});
+
+const updateInput = z.object({
+  id: z.string(),
+  name: nameText.optional(),
+  gitUrl: gitUrl.optional(),
+  branch: branch.optional(),
+  description: descriptionText.nullish(),
+  expectedUpdatedAt: z.date().nullish(),
+});
+
+const resolvers = {
+  Query: {
+    repositories: (_, args, context) => listRepositories(args, context),
+    repository: (_, { id }, { db }) => db.repository.get({ id }),
+  },
+  Mutation: {
+    createRepository: (_, { input }, { db }) => {
+      const { name, gitUrl, branch, description } = parseInput(createInput, input);
+      return db.repository.create({
+        id: newId('rep'),
+        name,
+        gitUrl,
+        branch: branch ?? 'main',
+        description: description ?? '',
+      });
+    },
+    updateRepository: (_, { input }, { db }) => {
+      const { id, expectedUpdatedAt, description, ...changes } = parseInput(updateInput, input);
+      const cleared = description === null ? '' : description;
+      return updateIfUnchanged(db.repository, id, expectedUpdatedAt, given({ ...changes, description: cleared }));
+    },
+    deleteRepository: (_, { id }, { db }) =>
+      db.transaction(async (tx) => {
+        await tx.agent.delete({ repositoryId: id });
+        if ((await tx.repository.delete({ id })) === 0) throw notFound();
+        return id;
+      }),
+  },
+  AgentRepository: {
+    organization: (_, _args, { organization }) => organization.organization,
+    agents: ({ id }, args, context) => listAgentsOf(id, args, context),
+    runs: ({ id }, args, context) => listRunsOf('repositoryId', id, args, context),
+  },
+} satisfies Resolvers;
+
+export const repository = defineDomain({
+  resolvers,
+  grants: {
+    'repository:read': 'VIEWER',
+    'repository:create': 'DEVELOPER',
+    'repository:update': 'DEVELOPER',
+    'repository:delete': 'DEVELOPER',
+  },
+  access: {
+    Query: { repositories: can('repository:read'), repository: can('repository:read') },
+    Mutation: {
+      createRepository: can('repository:create'),
+      updateRepository: can('repository:update'),
+      deleteRepository: can('repository:delete'),
+    },
+    AgentRepository: {
+      id: allow,
+      organization: allow,
+      name: allow,
+      gitUrl: allow,
+      branch: allow,
+      description: allow,
+      lastSyncedAt: allow,
+      createdAt: allow,
+      updatedAt: allow,
+      agents: can('agent:read'),
+      runs: can('run:read'),
+    },
+  },
+  node: {
+    prefix: 'rep',
+    type: 'AgentRepository',
+    permission: 'repository:read',
+    find: (id, { db }) => db.repository.load(id),
+  },
+});

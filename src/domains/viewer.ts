@@ -1,0 +1,46 @@
+import type { Viewer } from '../context/context.js';
+import type { Resolvers } from '../generated/graphql.js';
+import { defineDomain } from '../permissions/domain.js';
+import { allow, isSignedIn } from '../permissions/rules.js';
+import { connect, type Order } from './connection.js';
+import { type MembershipParent, toMembership } from './membership.js';
+
+export type ViewerParent = Viewer;
+
+/** A person: as the organization knows them inside one, as they call themselves in `viewer`. */
+export interface UserParent {
+  readonly id: string;
+  readonly name: string;
+  readonly email: string;
+}
+
+export const viewerUser = ({ person: { id, name, email } }: Viewer): UserParent => ({ id, name, email });
+
+const byOrganization: Order<MembershipParent> = { name: 'memberships', column: 'orgId', direction: 'asc' };
+
+const resolvers = {
+  Query: {
+    viewer: (_, _args, { viewer }) => viewer,
+  },
+  Viewer: {
+    user: viewerUser,
+    systemRole: ({ person }) => person.systemRole,
+    memberships: ({ person }, args, { directory }) =>
+      connect(
+        args,
+        person.id,
+        byOrganization,
+        async (page) => (await directory.listMemberships(person.id, page)).map(toMembership),
+        () => directory.countMemberships(person.id),
+      ),
+    currentOrganization: (_, _args, { current }) => current?.organization ?? null,
+    role: (_, _args, { current }) => current?.role ?? null,
+    permissions: (_, _args, { current }) => [...(current?.permissions ?? [])],
+    organizationSource: (_, _args, { current }) => current?.source ?? null,
+  },
+} satisfies Resolvers;
+
+export const viewer = defineDomain({
+  resolvers,
+  access: { Query: { viewer: isSignedIn }, Viewer: allow, User: allow },
+});

@@ -1,0 +1,73 @@
+/** Every error code a client can ever see. Closed: anything else becomes INTERNAL_SERVER_ERROR. */
+export const ERROR_CODES = [
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'NOT_FOUND',
+  'BAD_USER_INPUT',
+  'CONFLICT',
+  'ORG_CONTEXT_REQUIRED',
+  'ORG_CONTEXT_CONFLICT',
+  'ROLE_ESCALATION',
+  'LAST_OWNER',
+  'QUERY_TOO_EXPENSIVE',
+  'TIMEOUT',
+  'SERVICE_UNAVAILABLE',
+  'INTERNAL_SERVER_ERROR',
+  // What the GraphQL and HTTP layers say of a request that never reached a resolver.
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'OPERATION_RESOLUTION_FAILURE',
+  'BAD_REQUEST',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'METHOD_NOT_ALLOWED',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+const MESSAGES = {
+  UNAUTHENTICATED: 'Sign in: send a valid bearer token.',
+  FORBIDDEN: 'Your role in this organization does not allow this.',
+  NOT_FOUND: 'Nothing here has this name or id.',
+  BAD_USER_INPUT: 'An argument is not valid.',
+  CONFLICT: 'This conflicts with the current state.',
+  ORG_CONTEXT_REQUIRED: 'Name the organization: send X-Organization-Id, or a token bound to it.',
+  ORG_CONTEXT_CONFLICT: 'The request names two different organizations.',
+  ROLE_ESCALATION: 'Nobody grants, edits or removes more than they hold.',
+  LAST_OWNER: 'An organization keeps at least one active OWNER.',
+  TIMEOUT: 'The request took too long and was stopped.',
+  SERVICE_UNAVAILABLE: 'The service cannot answer right now; try again shortly.',
+  INTERNAL_SERVER_ERROR: 'Something went wrong on our side; the request id finds it in our logs.',
+} as const satisfies Partial<Record<ErrorCode, string>>;
+
+/** What else clients are told: the path of the argument at fault, or the permission that was missing. */
+export interface ErrorDetail {
+  /** Dotted, from the field's arguments down: `input.slug`. */
+  readonly argument?: string;
+  readonly requiredPermission?: string;
+}
+
+/**
+ * The one error class. Its message goes to clients as it is: never put an argument's value, a table or a statement
+ * into it. `cause` goes to the log only.
+ */
+export class OrgateError extends Error {
+  override readonly name = 'OrgateError';
+
+  constructor(
+    readonly code: keyof typeof MESSAGES,
+    message: string = MESSAGES[code],
+    readonly detail: ErrorDetail = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+export const notFound = (): OrgateError => new OrgateError('NOT_FOUND');
+
+export const badInput = (argument: string, message: string): OrgateError =>
+  new OrgateError('BAD_USER_INPUT', message, { argument });
+
+export const conflict = (message: string, argument?: string): OrgateError =>
+  new OrgateError('CONFLICT', message, argument === undefined ? {} : { argument });

@@ -1,0 +1,62 @@
+/** From the least to the most: everyone may do what those before them may. */
+export const ROLES = ['VIEWER', 'DEVELOPER', 'ADMIN', 'OWNER'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** `resource:action` */
+export type Permission = `${string}:${string}`;
+
+/** Which role is the first to hold each permission. Every domain declares its own. */
+export type Grants = Readonly<Record<Permission, Role>>;
+
+/** Spellings of other products, accepted wherever a permission is named. */
+const ALIASES: Readonly<Record<string, Permission>> = {
+  execute_agents: 'run:start',
+  view_analytics: 'usage:read',
+};
+
+export const isRole = (name: string): name is Role => (ROLES as readonly string[]).includes(name);
+
+export const isAtMost = (role: Role, limit: Role): boolean => ROLES.indexOf(role) <= ROLES.indexOf(limit);
+
+/** All permissions there are, and what a membership adds up to. Made once, from the domains. */
+export class Catalogue {
+  readonly #grants: ReadonlyMap<Permission, Role>;
+  readonly #bundles = new Map<Role, ReadonlySet<Permission>>();
+
+  /** @throws when two domains declare the same permission */
+  constructor(grants: readonly Grants[]) {
+    const all = new Map<Permission, Role>();
+    for (const [permission, role] of grants.flatMap((each) => Object.entries(each) as [Permission, Role][])) {
+      if (all.has(permission)) throw new Error(`two domains declare ${permission}`);
+      all.set(permission, role);
+    }
+    this.#grants = new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
+    for (const role of ROLES) {
+      const held = [...this.#grants].filter(([, first]) => isAtMost(first, role)).map(([permission]) => permission);
+      this.#bundles.set(role, new Set(held));
+    }
+  }
+
+  has(permission: Permission): boolean {
+    return this.#grants.has(permission);
+  }
+
+  /** The permission of this name or alias, or null. */
+  parse(name: string): Permission | null {
+    const permission = ALIASES[name] ?? (name as Permission);
+    return this.#grants.has(permission) ? permission : null;
+  }
+
+  /** What a membership allows: its role's permissions, more and less single ones, in the catalogue's order. */
+  effective(role: Role, granted: readonly string[], withheld: readonly string[]): ReadonlySet<Permission> {
+    const bundle = this.#bundles.get(role) as ReadonlySet<Permission>;
+    if (granted.length === 0 && withheld.length === 0) return bundle;
+    const keys = [...this.#grants.keys()];
+    return new Set(keys.filter((name) => (bundle.has(name) || granted.includes(name)) && !withheld.includes(name)));
+  }
+
+  /** Every permission with the first role that holds it. */
+  entries(): [Permission, Role][] {
+    return [...this.#grants];
+  }
+}

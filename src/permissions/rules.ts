@@ -1,0 +1,90 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { rule } from 'graphql-shield';
+import type { RequestContext } from '../context/context.js';
+import { OrgateError } from '../errors.js';
+import type { Permission } from './catalogue.js';
+
+type Verdict = true | OrgateError;
+type Check = (context: RequestContext, info: GraphQLResolveInfo, parent: unknown) => Verdict;
+
+/** A rule reads the context and nothing else: it never queries, and never waits. */
+export interface Rule {
+  readonly name: string;
+  /** The permission it asks for, if any. */
+  readonly permission: Permission | null;
+  readonly shield: ReturnType<ReturnType<typeof rule>>;
+}
+
+function makeRule(name: string, permission: Permission | null, check: Check): Rule {
+  const shield = rule(name, { cache: 'no_cache' })((parent, _args, context, info) =>
+    check(context as RequestContext, info as GraphQLResolveInfo, parent),
+  );
+  return { name, permission, shield };
+}
+
+/** For fields whose parent was reached through a rule already. Costs nothing: it is left out of the running schema. */
+export const allow: Rule = makeRule('allow', null, () => true);
+
+export const isSignedIn: Rule = makeRule('isSignedIn', null, (context) =>
+  context.viewer ? true : new OrgateError('UNAUTHENTICATED'),
+);
+
+export const isSystemAdmin: Rule = makeRule('isSystemAdmin', null, (context) => {
+  if (!context.viewer) return new OrgateError('UNAUTHENTICATED');
+  return context.viewer.person.systemRole === 'SYSTEM_ADMIN' ? true : new OrgateError('FORBIDDEN');
+});
+
+/** Anyone who is signed in, unless the deployment leaves it to its system administrators. */
+export const canCreateOrganization: Rule = makeRule('canCreateOrganization', null, (context) => {
+  if (!context.viewer) return new OrgateError('UNAUTHENTICATED');
+  const { organizationCreation } = context.services;
+  if (organizationCreation === 'anyone' || context.viewer.person.systemRole === 'SYSTEM_ADMIN') return true;
+  return new OrgateError('FORBIDDEN');
+});
+
+const memo = <K extends string>(make: (key: K) => Rule) => {
+  const made = new Map<K, Rule>();
+  return (key: K): Rule => {
+    const known = made.get(key) ?? make(key);
+    made.set(key, known);
+    return known;
+  };
+};
+
+function mayInOrganization(permission: Permission, context: RequestContext, info: GraphQLResolveInfo): Verdict {
+  const { viewer, current } = context;
+  if (!viewer) return new OrgateError('UNAUTHENTICATED');
+  if (!current) return new OrgateError('ORG_CONTEXT_REQUIRED');
+  if (info.parentType.name === 'Mutation') {
+    if (!current.servesMutations) return new OrgateError('ORG_CONTEXT_REQUIRED');
+    if (current.organization.status !== 'ACTIVE') {
+      return new OrgateError('FORBIDDEN', 'This organization is suspended: reads answer, mutations do not.');
+    }
+  }
+  if (current.permissions.has(permission)) return true;
+  return new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
+}
+
+/** In the current organization, with this permission. */
+export const can = memo<Permission>((permission) =>
+  makeRule(`can(${permission})`, permission, (context, info) => mayInOrganization(permission, context, info)),
+);
+
+/** The parent is the current organization, and the viewer has this permission in it. */
+export const ofCurrentOrganization = memo<Permission>((permission) =>
+  makeRule(`ofCurrentOrganization(${permission})`, permission, (context, info, parent) =>
+    (parent as { id: string }).id === context.current?.orgId
+      ? mayInOrganization(permission, context, info)
+      : new OrgateError('ORG_CONTEXT_REQUIRED'),
+  ),
+);
+
+/** The parent is the current organization, or the viewer runs the deployment. */
+export const ofCurrentOrganizationOrSystemAdmin: Rule = makeRule(
+  'ofCurrentOrganizationOrSystemAdmin',
+  null,
+  (context, _info, parent) =>
+    (parent as { id: string }).id === context.current?.orgId || context.viewer?.person.systemRole === 'SYSTEM_ADMIN'
+      ? true
+      : new OrgateError('ORG_CONTEXT_REQUIRED'),
+);

@@ -1,0 +1,73 @@
+import { type GraphQLSchema, isObjectType } from 'graphql';
+import { applyMiddleware, type IMiddlewareGenerator } from 'graphql-middleware';
+import { type IRules, rule, shield } from 'graphql-shield';
+import { OrgateError } from '../errors.js';
+import type { Catalogue } from './catalogue.js';
+import type { Domain } from './domain.js';
+import { allow, type Rule } from './rules.js';
+
+/** The rule of every field, by type and field name. */
+export type AccessTable = ReadonlyMap<string, ReadonlyMap<string, Rule>>;
+
+const isPaging = (type: string): boolean => /^PageInfo$|(Connection|Edge)$/.test(type);
+
+/**
+ * Adds up what the domains say.
+ *
+ * @throws when a field has no rule, two domains rule on one, or a rule asks for a permission that no domain declares
+ */
+export function accessTable(schema: GraphQLSchema, domains: readonly Domain[], catalogue: Catalogue): AccessTable {
+  const table = new Map<string, Map<string, Rule>>();
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) || type.name.startsWith('__')) continue;
+    const rules = new Map<string, Rule>();
+    table.set(type.name, rules);
+    for (const field of Object.keys(type.getFields())) {
+      const found = domains.map((domain) => ruleFor(domain, type.name, field)).filter((each) => each !== undefined);
+      const [first] = isPaging(type.name) ? [allow] : found;
+      if (!first) throw new Error(`${type.name}.${field} has no rule`);
+      if (found.length > 1) throw new Error(`two domains rule on ${type.name}.${field}`);
+      if (first.permission && !catalogue.has(first.permission)) {
+        throw new Error(`${type.name}.${field} asks for ${first.permission}, which no domain declares`);
+      }
+      rules.set(field, first);
+    }
+  }
+  return table;
+}
+
+function ruleFor(domain: Domain, type: string, field: string): Rule | undefined {
+  const access = (domain.access as Record<string, Rule | Record<string, Rule> | undefined>)[type];
+  return isRule(access) ? access : access?.[field];
+}
+
+const isRule = (access: Rule | Record<string, Rule> | undefined): access is Rule => typeof access?.['shield'] === 'object';
+
+const deny = rule('deny', { cache: 'no_cache' })(() => false);
+
+/**
+ * Puts the table in front of the resolvers. What has no rule is denied; fields that always allow are then left out of
+ * the running schema, where they would only cost a promise for every row. That is safe because the table was proved to
+ * be complete.
+ */
+export function guard(schema: GraphQLSchema, table: AccessTable): GraphQLSchema {
+  const rules: Record<string, Record<string, Rule['shield']>> = {};
+  for (const [type, fields] of table) {
+    rules[type] = Object.fromEntries([...fields].map(([field, { shield: shieldRule }]) => [field, shieldRule]));
+  }
+  const generator = shield(rules as IRules, {
+    fallbackRule: deny,
+    // Rules answer with the error to show. One that threw, or denied, shows nothing but this.
+    fallbackError: new OrgateError('FORBIDDEN'),
+    // Resolvers' own errors pass; the door masks what is not in the vocabulary.
+    allowExternalErrors: true,
+  }) as unknown as IMiddlewareGenerator<unknown, unknown, unknown>;
+  const middleware = generator.generate(schema) as Record<string, Record<string, unknown>>;
+  for (const [type, fields] of table) {
+    for (const [field, { shield: shieldRule }] of fields) {
+      if (shieldRule === allow.shield) delete middleware[type]?.[field];
+    }
+    if (Object.keys(middleware[type] ?? {}).length === 0) delete middleware[type];
+  }
+  return applyMiddleware(schema, middleware as never);
+}
