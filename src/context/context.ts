@@ -53,7 +53,8 @@ export interface ContextServices {
  * until the request ends.
  */
 export class RequestContext {
-  #db: OrganizationDb | undefined;
+  /** Apollo copies the context object, field by field; what is made later is kept where every copy finds it. */
+  private readonly made: { db?: OrganizationDb } = {};
 
   constructor(
     readonly requestId: string,
@@ -66,7 +67,7 @@ export class RequestContext {
 
   /** The current organization's database, and no other's. ORG_CONTEXT_REQUIRED without one. */
   get db(): OrganizationDb {
-    return (this.#db ??= this.services.organizationDb(this.organization.orgId, this.signal));
+    return (this.made.db ??= this.services.organizationDb(this.organization.orgId, this.signal));
   }
 
   /** The current organization; ORG_CONTEXT_REQUIRED without one. */

@@ -17,7 +17,6 @@ const listed = [
   agent,
   run,
   usage,
-
 ] as const;
 
 /** It does not compile while a type or a root field of the schema has no rule. */

@@ -1,0 +1,25 @@
+import { parseArgs } from 'node:util';
+import { readConfig } from '../config.js';
+import { openDevelopmentIssuer } from '../context/development-issuer.js';
+import { DEMO_PEOPLE } from '../gateway/development.js';
+
+const USAGE = 'usage: npm run --silent token -- <e-mail> [--org <id or slug>]';
+
+/** Prints a bearer token for a person of the demo world, and nothing else. It never opens the database. */
+async function main(): Promise<void> {
+  const { positionals, values } = parseArgs({ allowPositionals: true, options: { org: { type: 'string' } } });
+  const [email] = positionals;
+  if (positionals.length !== 1 || !email || !/^[^\s@]+@[^\s@]+$/.test(email)) throw new Error(USAGE);
+  const config = readConfig();
+  if (!config.development) throw new Error('The development issuer exists only where NODE_ENV is not production and HOST is a loopback address.');
+  if (!DEMO_PEOPLE.some((person) => person.email === email.toLowerCase())) {
+    console.error(`${email} is nobody of the demo world (${DEMO_PEOPLE.map((each) => each.email).join(', ')}); the first request makes this person.`);
+  }
+  const issuer = await openDevelopmentIssuer(config.dataDirectory);
+  console.log(await issuer.issue(email, null, values.org ?? null));
+}
+
+main().catch((error: unknown) => {
+  console.error((error as Error).message);
+  process.exit(1);
+});

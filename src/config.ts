@@ -1,0 +1,170 @@
+import { z } from 'zod';
+
+/** A variable is missing or wrong. The message lists every problem at once, each with its variable and an example. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+export interface IssuerConfig {
+  readonly issuer: string;
+  readonly jwksUri: string;
+  readonly audience: string;
+  readonly algorithms: readonly string[];
+  /** Accepted `typ` headers in lower case; null accepts any. */
+  readonly typ: readonly string[] | null;
+}
+
+export interface Config {
+  readonly production: boolean;
+  /**
+   * The development issuer, the person chooser and demo data exist: NODE_ENV is not production and HOST is a loopback
+   * address. Each request must come to a local host name as well.
+   */
+  readonly development: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly metrics: { readonly host: string; readonly port: number } | null;
+  readonly databaseUrl: string | null;
+  readonly migrationDatabaseUrl: string | null;
+  readonly databasePoolSize: number;
+  readonly preparedStatements: boolean;
+  readonly statementTimeoutMs: number;
+  readonly dataDirectory: string;
+  readonly issuers: readonly IssuerConfig[];
+  readonly organizationCreation: 'anyone' | 'system-admin';
+  readonly graphiql: boolean;
+  readonly introspection: boolean;
+  readonly corsOrigins: readonly string[];
+  readonly trustProxy: readonly string[];
+  readonly bodyLimitBytes: number;
+  readonly maxQueryCost: number;
+  readonly logLevel: string;
+  readonly shutdownDelayMs: number;
+}
+
+const number = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be ${min} to ${max}`);
+const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
+const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+const list = z.string().transform((value) => value.split(',').map((each) => each.trim()).filter(Boolean));
+
+/** The only algorithms a public key can verify; a shared secret never can. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const;
+
+const issuer = z.strictObject({
+  issuer: z.string().min(1),
+  jwksUri: z.url(),
+  audience: z.string().min(1),
+  algorithms: z.array(z.enum(ALGORITHMS)).min(1).default(['RS256', 'ES256', 'EdDSA']),
+  typ: z
+    .union([z.string().transform((typ) => [typ]), z.array(z.string()).min(1), z.null()])
+    .default(['at+jwt', 'JWT'])
+    .transform((types) => types?.map((typ) => typ.toLowerCase().replace(/^application\//, '')) ?? null),
+});
+
+const issuers = z.string().transform((text, context) => {
+  try {
+    return z.array(issuer).parse(JSON.parse(text));
+  } catch (error) {
+    const [issue] = error instanceof z.ZodError ? error.issues : [];
+    const where = issue ? ` (${[...issue.path, issue.message].join(': ')})` : '';
+    context.addIssue({ code: 'custom', message: `must be a JSON list of issuers${where}` });
+    return z.NEVER;
+  }
+});
+
+/** Every variable, with an example of what it takes. */
+const VARIABLES = {
+  NODE_ENV: [z.string().default('development'), 'production'],
+  HOST: [z.string().default('127.0.0.1'), '0.0.0.0'],
+  PORT: [number(0, 65_535).default(4000), '4000'],
+  METRICS_HOST: [z.string().default('127.0.0.1'), '127.0.0.1'],
+  METRICS_PORT: [z.union([z.literal('off'), number(0, 65_535)]).default(9464), '9464, or off'],
+  DATABASE_URL: [postgresUrl.optional(), 'postgres://orgate_gateway:secret@db.internal:5432/orgate'],
+  MIGRATION_DATABASE_URL: [postgresUrl.optional(), 'postgres://orgate_owner:secret@db.internal:5432/orgate'],
+  DATABASE_POOL_SIZE: [number(1, 1000).default(10), '10'],
+  DATABASE_PREPARED_STATEMENTS: [flag.default(true), 'false'],
+  DATABASE_STATEMENT_TIMEOUT_MS: [number(1, 3_600_000).default(10_000), '10000'],
+  DATA_DIR: [z.string().min(1).default('.data'), '.data'],
+  AUTH_ISSUERS: [
+    issuers.default([]),
+    '[{"issuer":"https://id.example.com","jwksUri":"https://id.example.com/jwks","audience":"orgate"}]',
+  ],
+  ORGANIZATION_CREATION: [z.enum(['anyone', 'system-admin'], 'must be anyone or system-admin').default('anyone'), 'system-admin'],
+  GRAPHIQL: [flag.optional(), 'true'],
+  INTROSPECTION: [flag.optional(), 'true'],
+  CORS_ORIGINS: [list.default([]), 'https://app.example.com,https://admin.example.com'],
+  TRUST_PROXY: [list.default([]), '10.0.0.0/8,127.0.0.1'],
+  BODY_LIMIT_BYTES: [number(1024, 10_485_760).default(262_144), '262144'],
+  QUERY_MAX_COST: [number(1, 10_000_000).default(20_000), '20000'],
+  LOG_LEVEL: [
+    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be a level').default('info'),
+    'info',
+  ],
+  SHUTDOWN_DELAY_MS: [number(0, 300_000).optional(), '5000'],
+} as const satisfies Record<string, readonly [z.ZodType, string]>;
+
+const shape = Object.fromEntries(Object.entries(VARIABLES).map(([name, [schema]]) => [name, schema])) as {
+  [K in keyof typeof VARIABLES]: (typeof VARIABLES)[K][0];
+};
+
+/**
+ * Reads the configuration. Empty variables count as not set.
+ *
+ * @throws ConfigError
+ */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const result = z.object(shape).safeParse(set);
+  const problems = (result.error?.issues ?? []).map(({ path, message }) => problem(String(path[0]), message));
+  if (!result.success) throw configError(problems);
+  const value = result.data;
+  const production = value.NODE_ENV === 'production';
+  const development = !production && isLoopback(value.HOST);
+  if (production && value.DATABASE_URL === undefined) {
+    problems.push(problem('DATABASE_URL', 'is needed in production, as a login that owns nothing'));
+  }
+  if (production && value.MIGRATION_DATABASE_URL === undefined) {
+    problems.push(problem('MIGRATION_DATABASE_URL', 'is needed in production, as the owner of the database'));
+  }
+  if (!development && value.AUTH_ISSUERS.length === 0) {
+    const reason = production ? 'in production' : `where HOST is not a loopback address (${value.HOST})`;
+    problems.push(problem('AUTH_ISSUERS', `is needed ${reason}: nobody could sign in`));
+  }
+  if (problems.length > 0) throw configError(problems);
+  return {
+    production,
+    development,
+    host: value.HOST,
+    port: value.PORT,
+    metrics: value.METRICS_PORT === 'off' ? null : { host: value.METRICS_HOST, port: value.METRICS_PORT },
+    databaseUrl: value.DATABASE_URL ?? null,
+    migrationDatabaseUrl: value.MIGRATION_DATABASE_URL ?? null,
+    databasePoolSize: value.DATABASE_POOL_SIZE,
+    preparedStatements: value.DATABASE_PREPARED_STATEMENTS,
+    statementTimeoutMs: value.DATABASE_STATEMENT_TIMEOUT_MS,
+    dataDirectory: value.DATA_DIR,
+    issuers: value.AUTH_ISSUERS,
+    organizationCreation: value.ORGANIZATION_CREATION,
+    graphiql: value.GRAPHIQL ?? !production,
+    introspection: value.INTROSPECTION ?? !production,
+    corsOrigins: value.CORS_ORIGINS,
+    trustProxy: value.TRUST_PROXY,
+    bodyLimitBytes: value.BODY_LIMIT_BYTES,
+    maxQueryCost: value.QUERY_MAX_COST,
+    logLevel: value.LOG_LEVEL,
+    shutdownDelayMs: value.SHUTDOWN_DELAY_MS ?? (production ? 5000 : 0),
+  };
+}
+
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host);
+
+const problem = (variable: string, message: string): string =>
+  `${variable} ${message}. Example: ${variable}=${VARIABLES[variable as keyof typeof VARIABLES][1]}`;
+
+const configError = (problems: readonly string[]): ConfigError =>
+  new ConfigError(`The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n  ${problems.join('\n  ')}`);

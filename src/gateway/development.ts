@@ -1,0 +1,37 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { DevelopmentIssuer } from '../context/development-issuer.js';
+import { errorBody } from './http.js';
+import { isLocalHost } from './local-host.js';
+
+/** The people of the demo world, whom anyone at this machine may become. */
+export const DEMO_PEOPLE = [
+  { email: 'ann@acme.example', label: 'Ann · OWNER of acme, VIEWER of globex' },
+  { email: 'adam@acme.example', label: 'Adam · ADMIN of acme' },
+  { email: 'dev@acme.example', label: 'Dev · DEVELOPER of acme' },
+  { email: 'vic@acme.example', label: 'Vic · VIEWER of acme' },
+  { email: 'bob@globex.example', label: 'Bob · OWNER of globex' },
+  { email: 'ina@initech.example', label: 'Ina · OWNER of initech' },
+  { email: 'sam@orgate.example', label: 'Sam · SYSTEM_ADMIN, member of nothing' },
+] as const;
+
+const tokenRequest = z.object({ email: z.email().max(254), org: z.string().max(64).optional() });
+
+/**
+ * The person chooser of GraphiQL. Exists only in development, and answers only to a local host name and to pages of
+ * this server.
+ */
+export function serveDevelopment(app: FastifyInstance, issuer: DevelopmentIssuer): void {
+  const guard = async (request: FastifyRequest, reply: FastifyReply) => {
+    const { origin, host } = request.headers;
+    const isOwnPage = origin === undefined || origin === `http://${host}`;
+    if (isLocalHost(request.hostname) && isOwnPage) return;
+    return reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', request.id));
+  };
+  app.get('/dev/people', { preHandler: guard }, async () => DEMO_PEOPLE);
+  app.post('/dev/token', { preHandler: guard }, async (request, reply) => {
+    const body = tokenRequest.safeParse(request.body);
+    if (!body.success) return reply.code(400).send(errorBody('BAD_USER_INPUT', 'Send {"email": "…", "org": "…"}.', request.id));
+    return { token: await issuer.issue(body.data.email, null, body.data.org ?? null) };
+  });
+}

@@ -1,0 +1,161 @@
+// First: the editor looks for its workers as soon as it is loaded.
+import 'graphiql/setup-workers/vite';
+import 'graphiql/style.css';
+import '@graphiql/plugin-explorer/style.css';
+import './page.css';
+import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
+import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
+import type { Fetcher } from '@graphiql/toolkit';
+import { GraphiQL } from 'graphiql';
+import { useEffect, useMemo, useState } from 'react';
+import { createRoot } from 'react-dom/client';
+import { SAMPLES } from './samples.js';
+import { findPeople, findStanding, type Person, postGraphQL, type Standing, tokenFor } from './session.js';
+
+const plugins = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })];
+const PERSON = 'orgate:person';
+const ORGANIZATION = 'orgate:organization';
+
+function App() {
+  const [people, setPeople] = useState<readonly Person[] | null>(null);
+  const [email, setEmail] = useState(() => localStorage.getItem(PERSON) ?? '');
+  const [token, setToken] = useState('');
+  const [standing, setStanding] = useState<Standing | null>(null);
+  const [organization, setOrganization] = useState<string | null>(null);
+  const [problem, setProblem] = useState('');
+  // A switch shows the other organization's answer to the operation that is open; the first look runs nothing.
+  const [switches, setSwitches] = useState(0);
+
+  useEffect(() => {
+    findPeople().then((found) => {
+      setPeople(found);
+      if (!found.some((person) => person.email === email)) setEmail(found[0]?.email ?? '');
+    }, tell);
+  }, []);
+
+  useEffect(() => {
+    if (people?.length && email) tokenFor(email).then(setToken, tell);
+  }, [people, email]);
+
+  useEffect(() => {
+    setStanding(null);
+    if (!token && people?.length !== 0) return;
+    findStanding(token).then((found) => {
+      const last = localStorage.getItem(ORGANIZATION);
+      const first = found.organizations.find(({ slug }) => slug === last) ?? found.organizations[0];
+      setOrganization(first?.slug ?? null);
+      setStanding(found);
+      setProblem('');
+    }, tell);
+  }, [token, people]);
+
+  const fetcher = useMemo<Fetcher>(
+    () => (request, options) => postGraphQL(request, token, organization, options?.headers ?? {}),
+    [token, organization],
+  );
+
+  function tell(error: unknown) {
+    setProblem(error instanceof Error ? error.message : 'Something went wrong.');
+  }
+  function choosePerson(next: string) {
+    localStorage.setItem(PERSON, next);
+    setEmail(next);
+    setSwitches(switches + 1);
+  }
+  function chooseOrganization(next: string) {
+    localStorage.setItem(ORGANIZATION, next);
+    setOrganization(next);
+    setSwitches(switches + 1);
+  }
+
+  const current = standing?.organizations.find(({ slug }) => slug === organization);
+  return (
+    <>
+      <header className="orgate-bar">
+        <strong>orgate</strong>
+        {people && people.length > 0 && (
+          <label>
+            Person
+            <select aria-label="Person" value={email} onChange={(event) => choosePerson(event.target.value)}>
+              {people.map((person) => (
+                <option key={person.email} value={person.email}>
+                  {person.label}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        {people?.length === 0 && (
+          <label>
+            Bearer token
+            <input
+              aria-label="Bearer token"
+              type="password"
+              autoComplete="off"
+              placeholder="paste one to sign in"
+              onChange={(event) => setToken(event.target.value.trim())}
+            />
+          </label>
+        )}
+        {standing && standing.organizations.length > 0 && (
+          <label>
+            Organization
+            <select
+              aria-label="Organization"
+              value={organization ?? ''}
+              onChange={(event) => chooseOrganization(event.target.value)}
+            >
+              {standing.organizations.map(({ slug, name }) => (
+                <option key={slug} value={slug}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        <span className="orgate-standing" role="status">
+          {problem || describe(standing, current?.role)}
+        </span>
+      </header>
+      <main>
+        {standing && (
+          <GraphiQL
+            key={`${email} ${token.slice(-16)} ${organization}`}
+            fetcher={fetcher}
+            plugins={plugins}
+            defaultTabs={SAMPLES}
+            isHeadersEditorEnabled={false}
+            showPersistHeadersSettings={false}
+          >
+            <GraphiQL.Logo>
+              <span />
+            </GraphiQL.Logo>
+            <GraphiQL.Footer>
+              <RunAgain switches={switches} />
+            </GraphiQL.Footer>
+          </GraphiQL>
+        )}
+      </main>
+    </>
+  );
+}
+
+function describe(standing: Standing | null, role: string | undefined): string {
+  if (!standing) return 'Signing in …';
+  if (!standing.name) return 'Not signed in.';
+  if (!role) return `${standing.name} belongs to no organization.`;
+  return `${standing.name} is ${role} here.`;
+}
+
+/** After a switch: the same operation, answered for the other person or organization. */
+function RunAgain({ switches }: { switches: number }) {
+  const { run } = useGraphiQLActions();
+  const schema = useGraphiQL((state) => state.schema);
+  useEffect(() => {
+    if (switches > 0 && schema) run();
+  }, [schema !== undefined && schema !== null]);
+  return null;
+}
+
+createRoot(document.getElementById('root') as HTMLElement).render(<App />);

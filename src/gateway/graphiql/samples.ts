@@ -1,0 +1,65 @@
+/** What the tabs hold at the first look. */
+export const SAMPLES = [
+  {
+    query: `# Who am I, and in which organization? Switch the organization above and see.
+query WhoAmI {
+  viewer {
+    user { name email }
+    role
+    organizationSource
+    currentOrganization { id name slug }
+    memberships { nodes { role organization { name slug } } }
+  }
+}
+`,
+  },
+  {
+    query: `# Only this organization's repositories, with their agents and latest runs.
+query Repositories {
+  repositories {
+    totalCount
+    nodes {
+      id
+      name
+      gitUrl
+      agents { nodes { name } }
+      runs(first: 3) { nodes { status totalCost createdBy { name } } }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `query FailedRuns($after: String) {
+  runs(first: 10, after: $after, filter: { status: FAILED }) {
+    nodes { id createdAt error agent { name } createdBy { name } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`,
+  },
+  {
+    query: `query Usage {
+  organizationUsage {
+    currentPeriodStart
+    currentPeriodEnd
+    totalRuns
+    totalTokens
+    totalCost
+    runsByStatus { status count }
+  }
+}
+`,
+  },
+  {
+    query: `mutation StartRun($agent: ID!) {
+  startRun(input: { agentId: $agent, input: { task: "Say hello" } }) {
+    id
+    status
+    createdBy { name }
+  }
+}
+`,
+    variables: `{ "agent": "paste the id of an agent" }`,
+  },
+];

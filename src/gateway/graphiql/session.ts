@@ -1,0 +1,72 @@
+/** Someone whom the development server lets anyone become. */
+export interface Person {
+  readonly email: string;
+  readonly label: string;
+}
+
+/** Who is signed in, and where they belong. */
+export interface Standing {
+  readonly name: string | null;
+  readonly organizations: readonly { readonly slug: string; readonly name: string; readonly role: string }[];
+}
+
+/** The people of the demo world; none where the server is not a development one. */
+export async function findPeople(): Promise<Person[]> {
+  const response = await fetch('/dev/people');
+  return response.ok ? ((await response.json()) as Person[]) : [];
+}
+
+export async function tokenFor(email: string): Promise<string> {
+  const response = await fetch('/dev/token', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email }),
+  });
+  if (!response.ok) throw new Error('Could not sign in.');
+  return ((await response.json()) as { token: string }).token;
+}
+
+const STANDING = `{
+  viewer {
+    user { name }
+    memberships(first: 100) { nodes { role organization { slug name } } }
+  }
+}`;
+
+export async function findStanding(token: string): Promise<Standing> {
+  if (!token) return { name: null, organizations: [] };
+  const { data, errors } = (await postGraphQL({ query: STANDING }, token, null, {})) as {
+    data?: {
+      viewer?: {
+        user: { name: string } | null;
+        memberships: { nodes: { role: string; organization: { slug: string; name: string } }[] };
+      };
+    };
+    errors?: { message: string }[];
+  };
+  if (!data?.viewer) throw new Error(errors?.[0]?.message ?? 'The server did not say who is signed in.');
+  return {
+    name: data.viewer.user?.name ?? null,
+    organizations: data.viewer.memberships.nodes.map(({ role, organization }) => ({ role, ...organization })),
+  };
+}
+
+/** The token stays in this page's memory: it is nowhere that another page could read. */
+export async function postGraphQL(
+  request: object,
+  token: string,
+  organization: string | null,
+  headers: Record<string, string>,
+): Promise<never> {
+  const response = await fetch('/graphql', {
+    method: 'POST',
+    headers: {
+      ...headers,
+      'content-type': 'application/json',
+      ...(token && { authorization: `Bearer ${token}` }),
+      ...(token && organization && { 'x-organization-id': organization }),
+    },
+    body: JSON.stringify(request),
+  });
+  return (await response.json()) as never;
+}

@@ -1,0 +1,146 @@
+import { ApolloServer, type ApolloServerPlugin, HeaderMap } from '@apollo/server';
+import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GraphQLError } from 'graphql';
+import type { Authenticate } from '../context/authenticate.js';
+import { type ContextServices, RequestContext } from '../context/context.js';
+import { enterOrganization } from '../context/enter-organization.js';
+import { namedOrganizations, type OrganizationHeaders } from '../context/resolve-organization.js';
+import { OrgateError } from '../errors.js';
+import { createFormatError } from './format-error.js';
+import { isLocalHost } from './local-host.js';
+import { costLimit, QUERY_LIMITS, structureRule } from './query-limits.js';
+import { currentRecord, type RequestRecord, withRecord } from './request-record.js';
+import type { Contract } from './schema.js';
+
+export interface GraphQLParts {
+  readonly contract: Contract;
+  readonly authenticate: Authenticate;
+  readonly services: ContextServices;
+  readonly introspection: boolean;
+  /** Of one operation; see query-limits. */
+  readonly maxCost: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    record: RequestRecord | null;
+  }
+}
+
+/** Serves GraphQL over HTTP at /graphql. */
+export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): Promise<ApolloServer<RequestContext>> {
+  const apollo = new ApolloServer<RequestContext>({
+    schema: parts.contract.schema,
+    introspection: parts.introspection,
+    hideSchemaDetailsFromClientErrors: !parts.introspection,
+    includeStacktraceInErrorResponses: false,
+    // A query is told by its own text; hashes kept across organizations would be one more thing to prove.
+    persistedQueries: false,
+    stopOnTerminationSignals: false,
+    maxRecursiveSelections: QUERY_LIMITS.recursiveSelections,
+    parseOptions: { maxTokens: QUERY_LIMITS.tokens },
+    validationRules: [structureRule],
+    formatError: createFormatError((error, requestId) => app.log.error({ err: error, requestId }, 'unexpected error')),
+    logger: app.log,
+    plugins: [
+      ApolloServerPluginLandingPageDisabled(),
+      ApolloServerPluginUsageReportingDisabled(),
+      // Its bookkeeping per field is a third of the CPU, and what it would set is per viewer anyway.
+      ApolloServerPluginCacheControlDisabled(),
+      record,
+      costLimit(parts.maxCost),
+      legacyStatus,
+    ],
+  });
+  await apollo.start();
+  const handler = fastifyApolloHandler(apollo, { context: (request, reply) => createContext(request, reply, parts) });
+  app.route({
+    url: '/graphql',
+    method: ['GET', 'POST'],
+    handler(request, reply) {
+      request.record = { requestId: request.id, codes: [] };
+      return withRecord(request.record, () => handler.call(app, request as never, reply as never)) as unknown;
+    },
+  });
+  return apollo;
+}
+
+async function createContext(request: FastifyRequest, reply: FastifyReply, parts: GraphQLParts): Promise<RequestContext> {
+  const { services, authenticate } = parts;
+  try {
+    const credential = await authenticate(request.headers.authorization, isLocalHost(request.hostname));
+    const entered = credential
+      ? await enterOrganization(
+          services.directory,
+          services.catalogue,
+          credential,
+          namedOrganizations(request.headers as OrganizationHeaders, credential.organizationClaim),
+        )
+      : { viewer: null, current: null };
+    const signal = abortWhenClientLeaves(request, reply);
+    const context = new RequestContext(request.id, entered.viewer, entered.current, services, signal);
+    if (request.record) request.record.context = context;
+    return context;
+  } catch (error) {
+    throw error instanceof OrgateError ? refusal(error, request) : error;
+  }
+}
+
+/** Reading stops when nobody waits for it any more; a mutation is finished. */
+function abortWhenClientLeaves(request: FastifyRequest, reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished && request.record?.operationType === 'query') controller.abort();
+  });
+  return controller.signal;
+}
+
+/**
+ * The whole request is refused, before any field. A client that speaks the legacy `application/json` reads the errors
+ * of a 200; the newer media type has a status for each.
+ */
+function refusal(error: OrgateError, request: FastifyRequest): GraphQLError {
+  const statuses: Partial<Record<OrgateError['code'], number>> = {
+    UNAUTHENTICATED: 401,
+    SERVICE_UNAVAILABLE: 503,
+    ...(acceptsGraphQLResponse(request.headers.accept) && { NOT_FOUND: 404, ORG_CONTEXT_CONFLICT: 409 }),
+  };
+  const headers = new HeaderMap();
+  if (error.code === 'UNAUTHENTICATED') headers.set('www-authenticate', 'Bearer realm="orgate", error="invalid_token"');
+  if (error.code === 'SERVICE_UNAVAILABLE') headers.set('retry-after', '1');
+  return new GraphQLError(error.message, {
+    originalError: error,
+    extensions: { http: { status: statuses[error.code] ?? 200, headers } },
+  });
+}
+
+const acceptsGraphQLResponse = (accept: string | undefined): boolean =>
+  accept?.includes('application/graphql-response+json') ?? false;
+
+/** Says of the request what its log line needs. */
+const record: ApolloServerPlugin<RequestContext> = {
+  async requestDidStart() {
+    return {
+      async didResolveOperation({ operationName, operation }) {
+        const current = currentRecord();
+        if (!current) return;
+        current.operationName = operationName ?? undefined;
+        if (operation) current.operationType = operation.operation;
+      },
+    };
+  },
+};
+
+/** GraphQL over HTTP: in the legacy `application/json` an answer in GraphQL's own terms is a 200, refused or not. */
+const legacyStatus: ApolloServerPlugin<RequestContext> = {
+  async requestDidStart() {
+    return {
+      async willSendResponse({ response, request }) {
+        const isRefused = response.http.status === 400 && response.body.kind === 'single';
+        if (isRefused && !acceptsGraphQLResponse(request.http?.headers.get('accept'))) response.http.status = 200;
+      },
+    };
+  },
+};

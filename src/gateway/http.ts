@@ -1,0 +1,126 @@
+import compress from '@fastify/compress';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { DestinationStream } from 'pino';
+import { type ErrorCode, OrgateError } from '../errors.js';
+import { requestIdOf } from './request-record.js';
+
+export interface HttpOptions {
+  readonly logLevel: string;
+  /** Where log lines go; standard output when left out. */
+  readonly logTo?: DestinationStream | undefined;
+  readonly corsOrigins: readonly string[];
+  /** Addresses of proxies whose forwarded headers count. */
+  readonly trustProxy: readonly string[];
+  readonly bodyLimitBytes: number;
+  readonly production: boolean;
+  /** Answers when the service can answer; throws when it cannot. */
+  readonly isReady: () => Promise<void>;
+}
+
+/** Headers that must never reach a log, whatever logs them. */
+const SECRETS = ['req.headers.authorization', 'req.headers.cookie', '*.authorization', '*.cookie', '*.token', '*.password'];
+
+/** The HTTP server around everything: limits, headers, request ids, health, and errors in one shape. */
+export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: {
+      level: options.logLevel,
+      base: null,
+      redact: { paths: SECRETS, censor: '[redacted]' },
+      ...(options.logTo && { stream: options.logTo }),
+    },
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: options.bodyLimitBytes,
+    trustProxy: options.trustProxy.length > 0 ? [...options.trustProxy] : false,
+    genReqId: (request) => requestIdOf(request.headers['x-request-id']),
+    return503OnClosing: false,
+    requestTimeout: 30_000,
+    routerOptions: { maxParamLength: 200 },
+  });
+  app.decorateRequest('record', null);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    reply.header('cache-control', 'no-store');
+  });
+  app.addHook('onResponse', async (request, reply) => logRequest(request, reply));
+  app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', reply.request.id)));
+
+  await app.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    hsts: options.production,
+  });
+  await app.register(cors, {
+    origin: [...options.corsOrigins],
+    methods: ['GET', 'POST'],
+    allowedHeaders: ['authorization', 'content-type', 'x-organization-id', 'x-tenant-id', 'x-request-id', 'apollo-require-preflight'],
+    exposedHeaders: ['x-request-id', 'retry-after'],
+    maxAge: 600,
+  });
+  await app.register(compress, { threshold: 1024, encodings: ['br', 'gzip'], brotliOptions: { params: { 1: 4 } } });
+
+  app.get('/livez', async () => ({ status: 'ok' }));
+  app.get('/readyz', async (_request, reply) => {
+    try {
+      await options.isReady();
+      return { status: 'ok' };
+    } catch (error) {
+      app.log.warn({ err: error }, 'not ready');
+      return reply.code(503).send({ status: 'unavailable' });
+    }
+  });
+  return app;
+}
+
+/** One line for each GraphQL request: who, where, how it was told, how long; never what was asked with. */
+function logRequest(request: FastifyRequest, reply: FastifyReply): void {
+  const { record } = request;
+  if (!record) return;
+  const { context, operationName, operationType, codes } = record;
+  request.log.info(
+    {
+      requestId: record.requestId,
+      operationName,
+      operationType,
+      organization: context?.current?.orgId,
+      organizationSource: context?.current?.source,
+      viewer: context?.viewer?.person.id,
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime * 10) / 10,
+      ...(codes.length > 0 && { codes: [...new Set(codes)] }),
+    },
+    'graphql',
+  );
+}
+
+const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  405: 'METHOD_NOT_ALLOWED',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  503: 'SERVICE_UNAVAILABLE',
+};
+
+/** What the HTTP layer itself refuses, in GraphQL's shape. Its own messages may repeat what was sent, so they are ours. */
+function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const status = error.statusCode ?? 500;
+  if (status >= 500) {
+    request.log.error({ err: error, requestId: request.id }, 'unexpected error');
+    return reply.code(status).send(errorBody('INTERNAL_SERVER_ERROR', new OrgateError('INTERNAL_SERVER_ERROR').message, request.id));
+  }
+  const code = CODES_BY_STATUS[status] ?? 'BAD_REQUEST';
+  const messages: Partial<Record<ErrorCode, string>> = {
+    PAYLOAD_TOO_LARGE: 'The request body is too large.',
+    UNSUPPORTED_MEDIA_TYPE: 'Send application/json.',
+    BAD_REQUEST: 'The request could not be read; send a JSON object with a query.',
+  };
+  return reply.code(status).send(errorBody(code, messages[code] ?? 'The request was refused.', request.id));
+}
+
+export const errorBody = (code: ErrorCode, message: string, requestId: string) => ({
+  errors: [{ message, extensions: { code, requestId } }],
+});

@@ -1,0 +1,52 @@
+import { createServer, type Server } from 'node:http';
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+
+/** What operators watch. Served on a port of its own, which no client of the gateway reaches. */
+export interface Metrics {
+  readonly requests: Counter<'operation' | 'code'>;
+  readonly duration: Histogram<'operation'>;
+  readonly statements: Counter<'role'>;
+  readonly registry: Registry;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    requests: new Counter({
+      name: 'orgate_graphql_requests_total',
+      help: 'GraphQL requests by type of operation and first error code',
+      labelNames: ['operation', 'code'],
+      registers: [registry],
+    }),
+    duration: new Histogram({
+      name: 'orgate_graphql_request_duration_seconds',
+      help: 'Time from the request to the end of the answer',
+      labelNames: ['operation'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers: [registry],
+    }),
+    statements: new Counter({
+      name: 'orgate_sql_statements_total',
+      help: 'SQL statements by the role they ran as',
+      labelNames: ['role'],
+      registers: [registry],
+    }),
+  };
+}
+
+export async function serveMetrics(metrics: Metrics, host: string, port: number): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.url !== '/metrics') return void response.writeHead(404).end();
+    metrics.registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
+      () => response.writeHead(500).end(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  return server;
+}

@@ -1,0 +1,41 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { makeExecutableSchema } from '@graphql-tools/schema';
+import type { GraphQLSchema } from 'graphql';
+import { DateTimeResolver, JSONObjectResolver, JSONResolver, SafeIntResolver } from 'graphql-scalars';
+import { domains } from '../domains/index.js';
+import { Catalogue } from '../permissions/catalogue.js';
+import { type AccessTable, accessTable, guard } from '../permissions/shield.js';
+import { boundArguments } from './argument-bounds.js';
+
+const SCHEMA_DIRECTORY = fileURLToPath(new URL('../../schema', import.meta.url));
+
+export interface Contract {
+  /** Executable: the contract, the domains behind it, the rules in front. */
+  readonly schema: GraphQLSchema;
+  readonly catalogue: Catalogue;
+  readonly access: AccessTable;
+}
+
+/**
+ * Puts the contract, the domains and the rules together.
+ *
+ * @throws when a field has no rule, or a rule no permission
+ */
+export function createContract(): Contract {
+  const typeDefs = readdirSync(SCHEMA_DIRECTORY)
+    .filter((file) => file.endsWith('.graphql'))
+    .sort()
+    .map((file) => readFileSync(`${SCHEMA_DIRECTORY}/${file}`, 'utf8'));
+  const scalars = {
+    DateTime: DateTimeResolver,
+    SafeInt: SafeIntResolver,
+    JSON: JSONResolver,
+    JSONObject: JSONObjectResolver,
+  };
+  const resolvers = [scalars, ...domains.map((domain) => domain.resolvers)];
+  const bare = makeExecutableSchema({ typeDefs, resolvers: resolvers as never });
+  const catalogue = new Catalogue(domains.flatMap(({ grants }) => (grants ? [grants] : [])));
+  const access = accessTable(bare, domains, catalogue);
+  return { schema: boundArguments(guard(bare, access)), catalogue, access };
+}

@@ -1,0 +1,113 @@
+import type { AddressInfo } from 'node:net';
+import type { DestinationStream } from 'pino';
+import type { Config } from './config.js';
+import { createAuthenticate, remoteKeys, type TrustedIssuer } from './context/authenticate.js';
+import type { SessionIssuer } from './context/context.js';
+import { type DevelopmentIssuer, openDevelopmentIssuer } from './context/development-issuer.js';
+import { type Database, openDatabase } from './data/database.js';
+import { isDatabaseEmpty, loadDemo } from './data/demo.js';
+import { serveDevelopment } from './gateway/development.js';
+import { serveGraphiQL } from './gateway/graphiql-page.js';
+import { serveGraphQL } from './gateway/graphql.js';
+import { createHttpServer } from './gateway/http.js';
+import { type Metrics, serveMetrics } from './gateway/metrics.js';
+import { createContract } from './gateway/schema.js';
+
+export interface Server {
+  /** Where it listens: `http://127.0.0.1:4000`. */
+  readonly url: string;
+  /** Finishes what is in flight, then closes. */
+  close(): Promise<void>;
+}
+
+/** What a server is made of. Tests and benchmarks hand in other parts; the product has no switches for them. */
+export interface ServerParts {
+  readonly config: Config;
+  readonly database: Database;
+  readonly metrics: Metrics;
+  readonly logTo?: DestinationStream;
+}
+
+/** Opens the database that the configuration names. */
+export async function openConfiguredDatabase(
+  config: Config,
+  metrics: Metrics,
+  onStep: (step: string, ms: number) => void = () => undefined,
+): Promise<Database> {
+  const database = await openDatabase({
+    url: config.databaseUrl,
+    migrationUrl: config.migrationDatabaseUrl,
+    dataDirectory: config.dataDirectory,
+    poolSize: config.databasePoolSize,
+    statementTimeoutMs: config.statementTimeoutMs,
+    preparedStatements: config.preparedStatements,
+    requireSeparateLogin: config.production,
+    onStatement: (_text, { role }) => metrics.statements.inc({ role }),
+    onStep,
+  });
+  if (config.development && config.databaseUrl === null && (await isDatabaseEmpty(database))) {
+    const began = performance.now();
+    await loadDemo(database);
+    onStep('loaded the demo data', performance.now() - began);
+  }
+  return database;
+}
+
+/** Puts the parts together and listens. */
+export async function createServer({ config, database, metrics, logTo }: ServerParts): Promise<Server> {
+  const contract = createContract();
+  const development = config.development ? await openDevelopmentIssuer(config.dataDirectory) : null;
+  const app = await createHttpServer({ ...config, logTo, isReady: () => readiness() });
+  let readiness = () => database.directory.ping();
+  app.addHook('onResponse', async (request, reply) => {
+    if (!request.record) return;
+    const operation = request.record.operationType ?? 'none';
+    metrics.requests.inc({ operation, code: request.record.codes[0] ?? 'none' });
+    metrics.duration.observe({ operation }, reply.elapsedTime / 1000);
+  });
+  const apollo = await serveGraphQL(app, {
+    contract,
+    authenticate: createAuthenticate(trustedIssuers(config, development)),
+    services: {
+      directory: database.directory,
+      organizationDb: database.organizationDb,
+      catalogue: contract.catalogue,
+      sessions: sessionIssuer(development),
+      organizationCreation: config.organizationCreation,
+    },
+    introspection: config.introspection,
+    maxCost: config.maxQueryCost,
+  });
+  if (config.graphiql) await serveGraphiQL(app);
+  if (development) serveDevelopment(app, development);
+  const metricsServer = config.metrics && (await serveMetrics(metrics, config.metrics.host, config.metrics.port));
+  await app.listen({ host: config.host, port: config.port });
+  const { port } = app.server.address() as AddressInfo;
+  return {
+    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+    close: async () => {
+      // Load balancers first learn that no more should come; what has come is finished.
+      readiness = () => Promise.reject(new Error('shutting down'));
+      await new Promise((resolve) => setTimeout(resolve, config.shutdownDelayMs));
+      await app.close();
+      await apollo.stop();
+      metricsServer?.close();
+      await database.close();
+    },
+  };
+}
+
+function trustedIssuers(config: Config, development: DevelopmentIssuer | null): TrustedIssuer[] {
+  const configured = config.issuers.map(({ jwksUri, ...issuer }) => ({
+    ...issuer,
+    keys: remoteKeys(jwksUri),
+    development: false,
+  }));
+  return development ? [...configured, development.trusted] : configured;
+}
+
+/** A session is renewed by whoever issued it; the development issuer is the one that orgate has. */
+const sessionIssuer = (development: DevelopmentIssuer | null): SessionIssuer => ({
+  issueFor: async ({ person, session }, orgId) =>
+    development && session.renewable ? development.issue(person.email, null, orgId, session.expiresAt) : null,
+});
