@@ -35,9 +35,10 @@ export async function openConfiguredDatabase(
   onStep: (step: string, ms: number) => void = () => undefined,
 ): Promise<Database> {
   const database = await openDatabase({
-    url: config.databaseUrl,
-    migrationUrl: config.migrationDatabaseUrl,
-    dataDirectory: config.dataDirectory,
+    store:
+      config.databaseUrl === null
+        ? { dataDirectory: config.dataDirectory }
+        : { url: config.databaseUrl, migrationUrl: config.migrationDatabaseUrl },
     poolSize: config.databasePoolSize,
     statementTimeoutMs: config.statementTimeoutMs,
     preparedStatements: config.preparedStatements,

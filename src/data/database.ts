@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { fileURLToPath } from 'node:url';
 import { createDirectory, type Directory } from './directory.js';
-import { openEmbeddedDatabase } from './embedded.js';
+import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded.js';
 import type { OrgId } from './id.js';
 import { checkIsolation, UnsafeDatabaseError } from './isolation-check.js';
 import { migrate } from './migrate.js';
@@ -19,12 +19,16 @@ export interface Database {
 }
 
 export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'poolSize'> {
-  /** PostgreSQL; the embedded database takes its place when null. */
-  readonly url: string | null;
-  /** The owner, for migrations; `url` itself when null. */
-  readonly migrationUrl: string | null;
-  /** Of the embedded database; in memory when null. */
-  readonly dataDirectory: string | null;
+  readonly store:
+    | {
+        readonly url: string;
+        /** The owner, for migrations; `url` itself when null. */
+        readonly migrationUrl: string | null;
+      }
+    /** The embedded database, in memory when null. */
+    | { readonly dataDirectory: string | null }
+    /** An embedded database that is open already, and stays so. */
+    | { readonly socketDirectory: string };
   readonly poolSize: number;
   readonly requireSeparateLogin: boolean;
   /** Told of each step that takes a while, with its milliseconds. */
@@ -45,11 +49,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     options.onStep(step, performance.now() - began);
     return result;
   };
+  const { store } = options;
   const embedded =
-    options.url === null
-      ? await timed('opened the embedded database', () => openEmbeddedDatabase(options.dataDirectory))
+    'dataDirectory' in store
+      ? await timed('opened the embedded database', () => openEmbeddedDatabase(store.dataDirectory))
       : null;
-  const target = embedded ? { socketDirectory: embedded.socketDirectory } : { url: options.url as string };
+  const target = 'dataDirectory' in store ? (embedded as EmbeddedDatabase) : store;
   let pool: ScopedPool | undefined;
   const close = async () => {
     await pool?.end();
@@ -58,14 +63,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   try {
     const owner =
       'url' in target
-        ? { connectionString: options.migrationUrl ?? target.url }
+        ? { connectionString: target.migrationUrl ?? target.url }
         : { host: target.socketDirectory, user: 'postgres', database: 'postgres' };
     await timed('applied migrations', async () => {
       await migrate(owner, MIGRATIONS);
-      if ('url' in target && options.migrationUrl) await letLoginAct(options.migrationUrl, target.url);
+      if ('url' in target && target.migrationUrl) await letLoginAct(target.migrationUrl, target.url);
     });
     // All connections of the embedded database share one backend, so it gets one.
-    pool = new ScopedPool({ ...options, target, poolSize: embedded ? 1 : options.poolSize });
+    pool = new ScopedPool({ ...options, target, poolSize: 'url' in target ? options.poolSize : 1 });
     const open = pool;
     await timed('proved the isolation of organizations', () => checkIsolation(open, options.requireSeparateLogin));
     const prisma = createPrisma(open);

@@ -1,0 +1,43 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK']));
+
+/** CPU time that a process has used, user and system, all its threads, in milliseconds; null when it is gone. */
+export function cpuOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1000;
+  } catch {
+    return null;
+  }
+}
+
+/** Peak and present resident memory of a process, in MB. */
+export function memoryOf(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const read = (field) => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
+  return { peak: read('VmHWM'), present: read('VmRSS') };
+}
+
+/**
+ * CPU time of the backends that serve a database, by process id. Backends of other databases, and what PostgreSQL does in
+ * the background, are not in it.
+ *
+ * @param {import('../world/database.mjs').World} world
+ */
+export async function backendsOf({ owner, database }) {
+  const { rows } = await owner.query(
+    `select pid from pg_stat_activity where datname = $1 and backend_type = 'client backend' and pid <> pg_backend_pid()`,
+    [database],
+  );
+  return new Map(rows.map(({ pid }) => [pid, cpuOf(pid)]).filter(([, cpu]) => cpu !== null));
+}
+
+/** What backends used between two looks; one that came in between counts whole. */
+export function spent(before, after) {
+  let sum = 0;
+  for (const [pid, cpu] of after) sum += cpu - (before.get(pid) ?? 0);
+  return sum;
+}

@@ -1,0 +1,112 @@
+import { connect, createServer } from 'node:net';
+
+/**
+ * Counts what a gateway says to PostgreSQL, on the wire: whatever library speaks, a statement is an Execute or a simple
+ * Query, and a round trip is an answer that ends in ReadyForQuery. The texts and values are kept for pgbench.
+ */
+
+/** @typedef {{ text: string, values: (string | null)[] }} Statement */
+
+/**
+ * @param {string} target URL of the real server
+ * @returns {Promise<{ port: number, take(): { statements: number, roundTrips: number, batches: Statement[][] }, close(): void }>}
+ */
+export async function openWire(target) {
+  const { hostname, port } = new URL(target);
+  let count = emptyCount();
+  const sockets = new Set();
+  const server = createServer((client) => {
+    const database = connect(Number(port || 5432), hostname);
+    const session = { statements: new Map(), portals: new Map(), batch: [] };
+    const fromClient = messageReader(true, (type, body) => {
+      if (type === 'P') parse(session, body);
+      else if (type === 'B') bind(session, body);
+      else if (type === 'E') {
+        count.statements += 1;
+        session.batch.push(session.portals.get(cstring(body, 0).text));
+      } else if (type === 'S') {
+        count.batches.push(session.batch);
+        session.batch = [];
+      } else if (type === 'Q') {
+        count.statements += 1;
+        count.batches.push([{ text: cstring(body, 0).text, values: [] }]);
+      }
+    });
+    const fromDatabase = messageReader(false, (type) => {
+      if (type === 'Z') count.roundTrips += 1;
+    });
+    for (const [from, to, read] of [[client, database, fromClient], [database, client, fromDatabase]]) {
+      sockets.add(from);
+      from.setNoDelay(true);
+      from.on('data', (chunk) => {
+        read(chunk);
+        to.write(chunk);
+      });
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      from.on('error', () => to.destroy());
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: server.address().port,
+    take: () => {
+      const taken = count;
+      count = emptyCount();
+      return taken;
+    },
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+const emptyCount = () => ({ statements: 0, roundTrips: 0, batches: [] });
+
+/** Cuts a stream into messages of PostgreSQL's protocol 3. A client's first has no type. */
+function messageReader(startsUntyped, onMessage) {
+  let rest = Buffer.alloc(0);
+  let untyped = startsUntyped;
+  return (chunk) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    for (;;) {
+      const head = untyped ? 0 : 1;
+      if (rest.length < head + 4) return;
+      const end = head + rest.readInt32BE(head);
+      if (rest.length < end) return;
+      if (!untyped) onMessage(String.fromCharCode(rest[0]), rest.subarray(5, end));
+      untyped = false;
+      rest = rest.subarray(end);
+    }
+  };
+}
+
+function cstring(body, from) {
+  const end = body.indexOf(0, from);
+  return { text: body.toString('utf8', from, end), next: end + 1 };
+}
+
+function parse(session, body) {
+  const name = cstring(body, 0);
+  session.statements.set(name.text, cstring(body, name.next).text);
+}
+
+function bind(session, body) {
+  const portal = cstring(body, 0);
+  const statement = cstring(body, portal.next);
+  let at = statement.next;
+  at += 2 + 2 * body.readInt16BE(at); // formats: node-postgres sends text
+  const values = [];
+  const length = body.readInt16BE(at);
+  at += 2;
+  for (let i = 0; i < length; i += 1) {
+    const size = body.readInt32BE(at);
+    at += 4;
+    values.push(size < 0 ? null : body.toString('utf8', at, at + size));
+    at += Math.max(size, 0);
+  }
+  session.portals.set(portal.text, { text: session.statements.get(statement.text) ?? '', values });
+}

@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import { brandVerifiedOrgId, newId, type OrgId } from '../../src/data/id.js';
+import type { Role } from '../../src/permissions/catalogue.js';
+import type { Client, TestServer } from './server.js';
+
+/** An organization with one person in each role and one of each resource, made for one test. */
+export interface GivenOrganization {
+  readonly id: OrgId;
+  readonly slug: string;
+  readonly owner: Client;
+  readonly admin: Client;
+  readonly developer: Client;
+  readonly viewer: Client;
+  readonly repositoryId: string;
+  readonly agentId: string;
+  readonly agentName: string;
+  readonly runId: string;
+}
+
+/** Names that no other test uses. */
+export const unique = (name: string): string => `${name}-${randomBytes(5).toString('hex')}`;
+
+/** The id of the person behind a client; makes the person when this is their first request. */
+export async function personId(client: Client): Promise<string> {
+  const { data, text } = await client('{ viewer { user { id } } }');
+  if (!data?.viewer) throw new Error(text);
+  return data.viewer.user.id as string;
+}
+
+/** An active member, made straight in the store: invitations have tests of their own. */
+export async function givenMember(
+  server: TestServer,
+  organization: { id: OrgId; slug: string },
+  role: Role,
+  more: { granted?: string[]; withheld?: string[]; status?: string; email?: string } = {},
+): Promise<Client> {
+  const { email = `${unique(role.toLowerCase())}@${organization.slug}.example`, ...rest } = more;
+  const anywhere = await server.as(email);
+  const userId = await personId(anywhere);
+  await server.database
+    .organizationDb(organization.id)
+    .membership.create({ userId, email, name: `${role} of ${organization.slug}`, role, status: 'ACTIVE', joinedAt: new Date(), ...rest });
+  return server.as(email, organization.slug);
+}
+
+export async function givenOrganization(server: TestServer, name = 'acme'): Promise<GivenOrganization> {
+  const slug = unique(name);
+  const owner = await server.as(`owner@${slug}.example`, slug);
+  const created = await owner(
+    'mutation ($input: CreateOrganizationInput!) { createOrganization(input: $input) { id } }',
+    { input: { name: `${name} Inc.`, slug, description: `canary of ${slug}` } },
+  );
+  const id = brandVerifiedOrgId(created.data.createOrganization.id as string);
+  const db = server.database.organizationDb(id);
+  const ownerId = await personId(owner);
+  const repository = await db.repository.create({
+    id: newId('rep'),
+    name: 'support-bots',
+    gitUrl: `https://git.${slug}.example/support-bots.git`,
+    description: `canary of ${slug}`,
+  });
+  const agent = await db.agent.create({
+    id: newId('agt'),
+    repositoryId: repository.id,
+    name: 'CustomerSupport',
+    description: `canary of ${slug}`,
+  });
+  const run = await db.run.create({
+    id: newId('run'),
+    agentId: agent.id,
+    repositoryId: repository.id,
+    createdById: ownerId,
+    input: { canary: `canary of ${slug}` },
+    idempotencyKey: `key-${slug}`,
+    totalTokens: 1000n,
+    totalCostMicros: 2_500_000n,
+  });
+  const organization = { id, slug };
+  return {
+    ...organization,
+    owner,
+    admin: await givenMember(server, organization, 'ADMIN'),
+    developer: await givenMember(server, organization, 'DEVELOPER'),
+    viewer: await givenMember(server, organization, 'VIEWER'),
+    repositoryId: repository.id,
+    agentId: agent.id,
+    agentName: agent.name,
+    runId: run.id,
+  };
+}
+
+export async function givenTwoOrganizations(
+  server: TestServer,
+): Promise<{ acme: GivenOrganization; globex: GivenOrganization }> {
+  return { acme: await givenOrganization(server, 'acme'), globex: await givenOrganization(server, 'globex') };
+}

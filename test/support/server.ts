@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll } from '@jest/globals';
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { type Config, readConfig } from '../../src/config.js';
+import { type Database, openDatabase } from '../../src/data/database.js';
+import type { Frame } from '../../src/data/org-connection.js';
+import { createMetrics, type Metrics } from '../../src/gateway/metrics.js';
+import { createServer, type Server } from '../../src/server.js';
+
+export const isPostgres = process.env['ORGATE_TEST_URL'] !== undefined;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The body, parsed. */
+  // Answers have as many shapes as there are queries; what a test reads of one, it asserts.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly data: any;
+  readonly errors: { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
+  readonly text: string;
+}
+
+/** Sends operations as one person, in one organization or in none. */
+export interface Client {
+  (query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>;
+  readonly token: string;
+  readonly email: string;
+}
+
+export interface TestServer {
+  readonly url: string;
+  readonly database: Database;
+  readonly config: Config;
+  readonly metrics: Metrics;
+  /** Every line that the server logged. */
+  readonly logs: string[];
+  /** Every statement that was handed to the database. */
+  readonly statements: { text: string; frame: Frame }[];
+  /** A person with this e-mail, known from the first request on. */
+  as(email: string, organization?: string): Promise<Client>;
+  withToken(token: string, email?: string, headers?: Record<string, string>): Client;
+  post(body: string, headers?: Record<string, string>): Promise<Answer>;
+  issuer: TestIssuer;
+  close(): Promise<void>;
+}
+
+/** An identity provider that signs what a test wants signed, and serves its keys over HTTP. */
+export interface TestIssuer {
+  readonly issuer: string;
+  readonly jwksUri: string;
+  sign(claims: JWTPayload, header?: Record<string, unknown>): Promise<string>;
+  close(): Promise<void>;
+}
+
+export async function startIssuer(): Promise<TestIssuer> {
+  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
+  const kid = randomUUID();
+  const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid, alg: 'ES256', use: 'sig' }] });
+  const http = createHttpServer((_request, response) => response.setHeader('content-type', 'application/json').end(jwks));
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  return {
+    issuer,
+    jwksUri: `${issuer}/jwks`,
+    sign: (claims, header = {}) =>
+      new SignJWT({ iss: issuer, aud: 'orgate', ...claims, exp: claims.exp ?? Math.floor(Date.now() / 1000) + 600 })
+        .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid, ...header })
+        .setIssuedAt()
+        .sign(privateKey),
+    close: () => new Promise((resolve) => http.close(() => resolve())),
+  };
+}
+
+export interface StartOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly wrap?: (database: Database) => Database;
+  readonly poolSize?: number;
+}
+
+export async function openTestDatabase(
+  options: { poolSize?: number; statementTimeoutMs?: number; preparedStatements?: boolean; onStatement?: (text: string, frame: Frame) => void } = {},
+): Promise<Database> {
+  const url = process.env['ORGATE_TEST_URL'];
+  return openDatabase({
+    store: url ? { url, migrationUrl: null } : { socketDirectory: process.env['ORGATE_TEST_SOCKET'] as string },
+    poolSize: 4,
+    statementTimeoutMs: 10_000,
+    preparedStatements: true,
+    requireSeparateLogin: false,
+    onStep: () => undefined,
+    ...options,
+  });
+}
+
+export async function startServer({ env = {}, wrap = (each) => each, poolSize = 4 }: StartOptions = {}): Promise<TestServer> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'orgate-test-'));
+  const issuer = await startIssuer();
+  const config = readConfig({
+    PORT: '0',
+    METRICS_PORT: 'off',
+    DATA_DIR: directory,
+    GRAPHIQL: 'false',
+    AUTH_ISSUERS: JSON.stringify([
+      { issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'orgate', algorithms: ['ES256'], typ: 'at+jwt' },
+    ]),
+    ...env,
+  });
+  const logs: string[] = [];
+  const statements: TestServer['statements'] = [];
+  const metrics = createMetrics();
+  const database = await openTestDatabase({
+    poolSize,
+    statementTimeoutMs: config.statementTimeoutMs,
+    onStatement: (text, frame) => void statements.push({ text, frame }),
+  });
+  const server: Server = await createServer({
+    config,
+    database: wrap(database),
+    metrics,
+    logTo: { write: (line: string) => void logs.push(line) },
+  });
+
+  const post = async (body: string, headers: Record<string, string> = {}): Promise<Answer> => {
+    const response = await fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body,
+    });
+    const text = await response.text();
+    const parsed = text.startsWith('{') ? (JSON.parse(text) as { data?: unknown; errors?: Answer['errors'] }) : {};
+    return { status: response.status, headers: response.headers, data: parsed.data ?? null, errors: parsed.errors ?? [], text };
+  };
+  const withToken = (token: string, email = '', base: Record<string, string> = {}): Client =>
+    Object.assign(
+      (query: string, variables?: Record<string, unknown>, headers: Record<string, string> = {}) =>
+        post(JSON.stringify({ query, variables }), { authorization: `Bearer ${token}`, ...base, ...headers }),
+      { token, email },
+    );
+  return {
+    url: server.url,
+    database,
+    config,
+    metrics,
+    logs,
+    statements,
+    issuer,
+    post,
+    withToken,
+    as: async (email, organization) => {
+      const claims = { sub: email, email, email_verified: true, name: email.split('@')[0], ...(organization && { org: organization }) };
+      return withToken(await issuer.sign(claims), email);
+    },
+    close: async () => {
+      await server.close();
+      await issuer.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** One server for the tests of a file. */
+export function useServer(options?: StartOptions): TestServer {
+  const holder = {} as TestServer;
+  beforeAll(async () => {
+    Object.assign(holder, await startServer(options));
+  }, 60_000);
+  afterAll(() => holder.close());
+  return holder;
+}
+
+/** The code of the only error of an answer. */
+export const codeOf = (answer: Answer): unknown => (answer.errors.length === 1 ? answer.errors[0]?.extensions['code'] : answer.errors);
