@@ -50,10 +50,27 @@ const number = (min: number, max: number) =>
     .refine((value) => value >= min && value <= max, `must be ${min} to ${max}`);
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
-const list = z.string().transform((value) => value.split(',').map((each) => each.trim()).filter(Boolean));
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((each) => each.trim())
+    .filter(Boolean),
+);
 
 /** The only algorithms a public key can verify; a shared secret never can. */
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const;
+const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const;
 
 const issuer = z.strictObject({
   issuer: z.string().min(1),
@@ -94,7 +111,10 @@ const VARIABLES = {
     issuers.default([]),
     '[{"issuer":"https://id.example.com","jwksUri":"https://id.example.com/jwks","audience":"orgate"}]',
   ],
-  ORGANIZATION_CREATION: [z.enum(['anyone', 'system-admin'], 'must be anyone or system-admin').default('anyone'), 'system-admin'],
+  ORGANIZATION_CREATION: [
+    z.enum(['anyone', 'system-admin'], 'must be anyone or system-admin').default('anyone'),
+    'system-admin',
+  ],
   GRAPHIQL: [flag.optional(), 'true'],
   INTROSPECTION: [flag.optional(), 'true'],
   CORS_ORIGINS: [list.default([]), 'https://app.example.com,https://admin.example.com'],
@@ -167,4 +187,6 @@ const problem = (variable: string, message: string): string =>
   `${variable} ${message}. Example: ${variable}=${VARIABLES[variable as keyof typeof VARIABLES][1]}`;
 
 const configError = (problems: readonly string[]): ConfigError =>
-  new ConfigError(`The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n  ${problems.join('\n  ')}`);
+  new ConfigError(
+    `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n  ${problems.join('\n  ')}`,
+  );

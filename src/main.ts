@@ -15,7 +15,9 @@ try {
   if (EXPECTED.some((kind) => error instanceof kind)) console.error(`orgate cannot start. ${(error as Error).message}`);
   else if (isAddressInUse(error)) {
     const { port } = error;
-    console.error(`orgate cannot start. Port ${port} is taken. Set PORT, or METRICS_PORT if that is the one, to another.`);
+    console.error(
+      `orgate cannot start. Port ${port} is taken. Set PORT, or METRICS_PORT if that is the one, to another.`,
+    );
   } else console.error('orgate cannot start.', error);
   process.exit(1);
 }

@@ -6,7 +6,8 @@ import { createMetrics } from '../gateway/metrics.js';
 /** Loads the demo world into the configured database, unless it is there. */
 async function main(): Promise<void> {
   const config = readConfig();
-  if (!config.development) throw new Error('Demo data exists only where NODE_ENV is not production and HOST is a loopback address.');
+  if (!config.development)
+    throw new Error('Demo data exists only where NODE_ENV is not production and HOST is a loopback address.');
   const database = await openConfiguredDatabase(config, createMetrics());
   try {
     const loaded = await loadDemo(database);

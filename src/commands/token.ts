@@ -11,9 +11,14 @@ async function main(): Promise<void> {
   const [email] = positionals;
   if (positionals.length !== 1 || !email || !/^[^\s@]+@[^\s@]+$/.test(email)) throw new Error(USAGE);
   const config = readConfig();
-  if (!config.development) throw new Error('The development issuer exists only where NODE_ENV is not production and HOST is a loopback address.');
+  if (!config.development)
+    throw new Error(
+      'The development issuer exists only where NODE_ENV is not production and HOST is a loopback address.',
+    );
   if (!DEMO_PEOPLE.some((person) => person.email === email.toLowerCase())) {
-    console.error(`${email} is nobody of the demo world (${DEMO_PEOPLE.map((each) => each.email).join(', ')}); the first request makes this person.`);
+    console.error(
+      `${email} is nobody of the demo world (${DEMO_PEOPLE.map((each) => each.email).join(', ')}); the first request makes this person.`,
+    );
   }
   const issuer = await openDevelopmentIssuer(config.dataDirectory);
   console.log(await issuer.issue(email, null, values.org ?? null));

@@ -84,9 +84,7 @@ async function verify(
   } catch (error) {
     if (error instanceof OrgateError) throw error;
     const isInvalid =
-      error instanceof errors.JOSEError &&
-      !(error instanceof errors.JWKSTimeout) &&
-      error.code !== 'ERR_JOSE_GENERIC'; // a key set that answered with an error
+      error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout) && error.code !== 'ERR_JOSE_GENERIC'; // a key set that answered with an error
     throw new OrgateError(isInvalid ? 'UNAUTHENTICATED' : 'SERVICE_UNAVAILABLE', undefined, {}, { cause: error });
   }
 }

@@ -6,7 +6,10 @@ import path from 'node:path';
 export class DataDirectoryInUseError extends Error {
   override readonly name = 'DataDirectoryInUseError';
 
-  constructor(directory: string, readonly pid: number) {
+  constructor(
+    directory: string,
+    readonly pid: number,
+  ) {
     super(
       `${directory} is in use by process ${pid}. Stop that process, or point DATA_DIR at another directory ` +
         `(or DATABASE_URL at a PostgreSQL server, which any number of processes may share).`,

@@ -4,7 +4,8 @@ import type { Model } from './models.js';
 
 /** SQLSTATE classes and driver kinds that say the database cannot be reached, or has no connection to spare. */
 const UNAVAILABLE = /^(08|53|57P0)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT)/;
-const UNAVAILABLE_MESSAGES = /timeout exceeded when trying to connect|Connection terminated|Unable to start a transaction/;
+const UNAVAILABLE_MESSAGES =
+  /timeout exceeded when trying to connect|Connection terminated|Unable to start a transaction/;
 const UNAVAILABLE_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout', 'TooManyConnections']);
 
 interface DriverCause {

@@ -43,7 +43,10 @@ export async function loadDemo({ pool }: Database, now = Date.now()): Promise<bo
   try {
     await client.query({ text: 'BEGIN' });
     const taken = await inFrame(DIRECTORY, () =>
-      client.query({ text: 'select from address where name = any($1)', values: [world.organizations.map(({ slug }) => slug)] }),
+      client.query({
+        text: 'select from address where name = any($1)',
+        values: [world.organizations.map(({ slug }) => slug)],
+      }),
     );
     if (taken.rowCount) {
       await client.query({ text: 'ROLLBACK' });
@@ -66,9 +69,14 @@ export async function loadDemo({ pool }: Database, now = Date.now()): Promise<bo
       }),
     );
     const { rows: people } = await inFrame(DIRECTORY, () =>
-      client.query({ text: 'select id, email, name from person where email = any($1)', values: [world.people.map(({ email }) => email)] }),
+      client.query({
+        text: 'select id, email, name from person where email = any($1)',
+        values: [world.people.map(({ email }) => email)],
+      }),
     );
-    const byEmail = new Map(people.map((person) => [person['email'] as string, person as { id: string; name: string }]));
+    const byEmail = new Map(
+      people.map((person) => [person['email'] as string, person as { id: string; name: string }]),
+    );
     for (const organization of world.organizations) {
       const orgId = brandVerifiedOrgId(newId('org', made));
       const rows = demoRows(organization, orgId, byEmail, made, now);
@@ -101,7 +109,18 @@ function demoRows(
   const random = randomFrom(organization.slug);
   const members = Object.entries(organization.members).map(([email, role]) => {
     const { id, name } = people.get(email) as { id: string; name: string };
-    return { org_id: orgId, user_id: id, email, name, role, status: 'ACTIVE', granted: [], withheld: [], joined_at: new Date(made), ...at };
+    return {
+      org_id: orgId,
+      user_id: id,
+      email,
+      name,
+      role,
+      status: 'ACTIVE',
+      granted: [],
+      withheld: [],
+      joined_at: new Date(made),
+      ...at,
+    };
   });
   const starters = members.filter(({ role }) => role !== 'VIEWER').map(({ user_id }) => user_id);
   const repositories = organization.repositories.map(({ name }) => ({
@@ -125,17 +144,36 @@ function demoRows(
     })),
   );
   const runs = Array.from({ length: RUNS_PER_ORGANIZATION }, (_, index) =>
-    demoRun(orgId, agents, starters, now - Math.floor((index / RUNS_PER_ORGANIZATION) * DAYS * DAY_MS) - 60_000, index, random),
+    demoRun(
+      orgId,
+      agents,
+      starters,
+      now - Math.floor((index / RUNS_PER_ORGANIZATION) * DAYS * DAY_MS) - 60_000,
+      index,
+      random,
+    ),
   );
   const { slug, name, description, plan, defaultModel, defaultProvider } = organization;
   return {
     // The directory may make an organization, and read no more of it than its card.
     organization: [
       {
-        id: orgId, slug, name, description, plan, default_model: defaultModel, default_provider: defaultProvider,
-        status: 'ACTIVE', max_concurrent_runs: 10, external_agent_policy: 'ALLOWED_DOMAINS',
-        allowed_domains: [`${slug}.example`], feature_flags: { 'beta-runs': slug === 'acme' }, subscription_status: 'ACTIVE',
-        seat_limit: plan === 'ENTERPRISE' ? null : 25, lock_version: 0, ...at,
+        id: orgId,
+        slug,
+        name,
+        description,
+        plan,
+        default_model: defaultModel,
+        default_provider: defaultProvider,
+        status: 'ACTIVE',
+        max_concurrent_runs: 10,
+        external_agent_policy: 'ALLOWED_DOMAINS',
+        allowed_domains: [`${slug}.example`],
+        feature_flags: { 'beta-runs': slug === 'acme' },
+        subscription_status: 'ACTIVE',
+        seat_limit: plan === 'ENTERPRISE' ? null : 25,
+        lock_version: 0,
+        ...at,
       },
     ],
     memberships: members,

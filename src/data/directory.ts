@@ -151,10 +151,11 @@ export function createDirectory(pool: ScopedPool): Directory {
 
     async admit({ issuer, subject, verifiedEmail, name }) {
       // Two first requests at once: the person is made once, and the second finds it made.
-      await query(
-        `insert into person (id, email, name) values ($1, $2, $3) on conflict (email) do nothing`,
-        [newId('usr'), verifiedEmail, name ?? verifiedEmail.split('@')[0]],
-      );
+      await query(`insert into person (id, email, name) values ($1, $2, $3) on conflict (email) do nothing`, [
+        newId('usr'),
+        verifiedEmail,
+        name ?? verifiedEmail.split('@')[0],
+      ]);
       await query(
         `insert into identity (issuer, subject, person_id)
          select $1, $2, id from person where email = $3 on conflict do nothing`,
@@ -200,7 +201,8 @@ export function createDirectory(pool: ScopedPool): Directory {
       const client = await pool.connect();
       try {
         await client.query({ text: 'BEGIN' });
-        const run = (frame: Frame, text: string, values: unknown[]) => inFrame(frame, () => client.query({ text, values }));
+        const run = (frame: Frame, text: string, values: unknown[]) =>
+          inFrame(frame, () => client.query({ text, values }));
         await run(
           DIRECTORY,
           `insert into organization (id, name, slug, description, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)`,
@@ -227,7 +229,10 @@ export function createDirectory(pool: ScopedPool): Directory {
     },
 
     async setDefaultOrganization(personId, orgId) {
-      await query(`update person set default_org_id = $2, updated_at = current_timestamp where id = $1`, [personId, orgId]);
+      await query(`update person set default_org_id = $2, updated_at = current_timestamp where id = $1`, [
+        personId,
+        orgId,
+      ]);
     },
 
     async ping() {

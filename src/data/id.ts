@@ -9,7 +9,9 @@ import { v7 } from 'uuid';
  */
 export function newId(prefix: string, at?: number): string {
   const uuid = at === undefined ? v7() : v7({ msecs: at });
-  return `${prefix}_${BigInt(`0x${uuid.replaceAll('-', '')}`).toString(32).padStart(26, '0')}`;
+  return `${prefix}_${BigInt(`0x${uuid.replaceAll('-', '')}`)
+    .toString(32)
+    .padStart(26, '0')}`;
 }
 
 /** The prefix of a well-formed id, or null. */

@@ -84,20 +84,25 @@ async function probe(pool: ScopedPool): Promise<void> {
   try {
     await client.query({ text: 'BEGIN' });
     for (const id of [a, b]) {
-      await run({ role: 'orgate_directory' }, `insert into organization (id, name, slug) values ($1, 'probe', $1)`, [id]);
+      await run({ role: 'orgate_directory' }, `insert into organization (id, name, slug) values ($1, 'probe', $1)`, [
+        id,
+      ]);
     }
     await run(inA, insert, [a, newId('rep')]);
     const own = await run(inA, 'select id from repository', []);
     const foreign = await run(inB, 'select id from repository', []);
     const changed = await run(inB, 'update repository set name = $1 where org_id = $2', ['stolen', a]);
     if (own.rows.length !== 1 || foreign.rows.length !== 0 || changed.rowCount !== 0) {
-      throw new UnsafeDatabaseError('One organization could reach the rows of another: row-level security does not hold.');
+      throw new UnsafeDatabaseError(
+        'One organization could reach the rows of another: row-level security does not hold.',
+      );
     }
     const refused = await run(inB, insert, [a, newId('rep')]).then(
       () => false,
       (error: unknown) => error instanceof pg.DatabaseError && error.code === '42501',
     );
-    if (!refused) throw new UnsafeDatabaseError('One organization could write for another: row-level security does not hold.');
+    if (!refused)
+      throw new UnsafeDatabaseError('One organization could write for another: row-level security does not hold.');
   } finally {
     await client.query({ text: 'ROLLBACK' }).catch(() => undefined);
     client.release();

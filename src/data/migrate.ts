@@ -46,8 +46,10 @@ export async function migrate(connection: pg.ClientConfig, directory: string): P
       const sql = await readFile(path.join(directory, name, 'migration.sql'), 'utf8');
       const checksum = createHash('sha256').update(sql).digest('hex');
       const before = done.get(name);
-      if (before && !before.finished_at) throw new MigrationError(`migration ${name} began and never finished; see _prisma_migrations`);
-      if (before && before.checksum !== checksum) throw new MigrationError(`migration ${name} was edited after it was applied`);
+      if (before && !before.finished_at)
+        throw new MigrationError(`migration ${name} began and never finished; see _prisma_migrations`);
+      if (before && before.checksum !== checksum)
+        throw new MigrationError(`migration ${name} was edited after it was applied`);
       if (before) continue;
       await apply(client, name, sql, checksum);
       applied.push(name);
@@ -61,7 +63,10 @@ export async function migrate(connection: pg.ClientConfig, directory: string): P
 
 async function migrationNames(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
-  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
 }
 
 async function apply(client: pg.Client, name: string, sql: string, checksum: string): Promise<void> {

@@ -56,9 +56,7 @@ export function readModels(client: PrismaClient): ReadonlyMap<OwnedModelName, Mo
       table: dbName ?? name,
       orgField,
       keyField: KEY_FIELDS[name] ?? 'id',
-      fields: new Map(
-        scalars.map((f) => [f.name, { column: f.dbName ?? f.name, type: f.type }]),
-      ),
+      fields: new Map(scalars.map((f) => [f.name, { column: f.dbName ?? f.name, type: f.type }])),
     });
   }
   return owned;

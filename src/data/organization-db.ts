@@ -19,7 +19,10 @@ type Operators<V> = { equals: V } | { in: readonly V[] } | { not: V } | { lt?: V
 export type Filter<R> = { readonly [F in keyof R]?: R[F] | Operators<NonNullable<R[F]>> };
 
 type One<T> = T extends readonly unknown[] ? never : T;
-type Created<M extends OwnedModelName> = Omit<One<Prisma.TypeMap['model'][M]['operations']['createMany']['args']['data']>, 'orgId'>;
+type Created<M extends OwnedModelName> = Omit<
+  One<Prisma.TypeMap['model'][M]['operations']['createMany']['args']['data']>,
+  'orgId'
+>;
 type Changed<R> = { readonly [F in keyof R]?: R[F] | (R[F] extends number ? { increment: number } : never) };
 
 export interface ListQuery<R> {
@@ -51,7 +54,11 @@ export interface Table<R, New> {
   /** How many rows each parent has, for many parents in one statement. */
   countFor(parent: keyof R & string, parentId: string): Promise<number>;
   /** Rows by the values of a field. */
-  group<B extends keyof R & string>(by: B, where: Filter<R>, sums?: readonly (keyof R & string)[]): Promise<Group<R, B>[]>;
+  group<B extends keyof R & string>(
+    by: B,
+    where: Filter<R>,
+    sums?: readonly (keyof R & string)[],
+  ): Promise<Group<R, B>[]>;
   create(data: New): Promise<R>;
   /** Changes the one row that matches; NOT_FOUND when there is none. */
   update(where: Filter<R>, data: Changed<R>): Promise<R>;
@@ -121,9 +128,10 @@ const rethrowTranslated =
   };
 
 type AnyRow = Record<string, unknown>;
-type Delegate = Record<'findFirst' | 'findMany' | 'count' | 'groupBy' | 'create' | 'updateManyAndReturn' | 'deleteMany', (
-  args: object,
-) => Promise<never>>;
+type Delegate = Record<
+  'findFirst' | 'findMany' | 'count' | 'groupBy' | 'create' | 'updateManyAndReturn' | 'deleteMany',
+  (args: object) => Promise<never>
+>;
 
 /** Prisma's own types differ for every model; here, behind the checked extension, one shape serves all. */
 function createTables(client: object, models: ReadonlyMap<OwnedModelName, Model>, latest: ReadLatest): Tables {

@@ -63,7 +63,9 @@ export function forceOrganization(model: Model, operation: string, args: Args, o
   }
   if ('orderBy' in args) checkOrder(model, args['orderBy']);
   for (const name of aggregatedFields(args)) checkField(model, name);
-  const where = allowed.includes('where') && { where: { ...checkFilter(model, args['where']), [model.orgField]: orgId } };
+  const where = allowed.includes('where') && {
+    where: { ...checkFilter(model, args['where']), [model.orgField]: orgId },
+  };
   const data = 'data' in args && { data: checkData(model, args['data'] as Args, operation === 'create', orgId) };
   return { ...args, ...where, ...data };
 }

@@ -39,7 +39,11 @@ export function changeMembership(
 const isActiveOwner = ({ role, status }: MembershipRow): boolean => role === 'OWNER' && status === 'ACTIVE';
 
 /** The actor as they are now, inside the lock. */
-export async function readActor(db: OrganizationDb, context: RequestContext, permission: Permission): Promise<Standing> {
+export async function readActor(
+  db: OrganizationDb,
+  context: RequestContext,
+  permission: Permission,
+): Promise<Standing> {
   const actor = await db.membership.find({ userId: context.person.id, status: 'ACTIVE' });
   if (!actor || !effective(context.catalogue, actor).has(permission)) {
     throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });

@@ -9,15 +9,7 @@ import { usage } from './usage.js';
 import { viewer } from './viewer.js';
 
 /** Every domain, one line each. */
-const listed = [
-  viewer,
-  organization,
-  membership,
-  repository,
-  agent,
-  run,
-  usage,
-] as const;
+const listed = [viewer, organization, membership, repository, agent, run, usage] as const;
 
 /** It does not compile while a type or a root field of the schema has no rule. */
 export const domains = completeDomains([...listed, nodeDomain(listed)]);

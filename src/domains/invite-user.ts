@@ -52,7 +52,8 @@ export async function inviteUser(invitation: Invitation, context: RequestContext
 function parsePermissions(names: readonly string[], argument: string, context: RequestContext): Permission[] {
   const parsed = names.map((name, index) => {
     const permission = context.catalogue.parse(name);
-    if (!permission) throw badInput(`${argument}.${index}`, 'No permission has this name; viewer { permissions } lists some.');
+    if (!permission)
+      throw badInput(`${argument}.${index}`, 'No permission has this name; viewer { permissions } lists some.');
     return permission;
   });
   return [...new Set(parsed)];

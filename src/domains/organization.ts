@@ -44,7 +44,10 @@ function viewerStanding(parent: OrganizationParent, context: RequestContext) {
   if (parent.id === context.current?.orgId) return context.current;
   if (!parent.membership) return null;
   const { role, granted, withheld } = parent.membership;
-  return { role: role as OrganizationRole, permissions: context.catalogue.effective(role as OrganizationRole, granted, withheld) };
+  return {
+    role: role as OrganizationRole,
+    permissions: context.catalogue.effective(role as OrganizationRole, granted, withheld),
+  };
 }
 
 export const withMembership = (membership: ActiveMembership): OrganizationParent => ({
@@ -143,7 +146,13 @@ const resolvers = {
       return withMembership(membership);
     },
     organizations: (_, args, { person, directory }) =>
-      connect(args, person.id, byId, (page) => directory.listOrganizations(page), () => directory.countOrganizations()),
+      connect(
+        args,
+        person.id,
+        byId,
+        (page) => directory.listOrganizations(page),
+        () => directory.countOrganizations(),
+      ),
   },
   Mutation: {
     createOrganization: async (_, { input }, { person, directory }) => {

@@ -47,7 +47,8 @@ export function recordRunProgress(id: string, progress: RunProgress, db: Organiz
       throw conflict(`${maxConcurrentRuns} runs are RUNNING, which is the organization's limit.`, 'input.status');
     }
     const now = new Date();
-    const cost = progress.totalCostMicros ?? (progress.totalCost == null ? null : Math.round(progress.totalCost * MICROS));
+    const cost =
+      progress.totalCostMicros ?? (progress.totalCost == null ? null : Math.round(progress.totalCost * MICROS));
     return tx.run.update(
       { id },
       given({
@@ -63,7 +64,12 @@ export function recordRunProgress(id: string, progress: RunProgress, db: Organiz
   });
 }
 
-function risen(before: bigint, after: number | null | undefined, mayRise: boolean, argument: string): bigint | undefined {
+function risen(
+  before: bigint,
+  after: number | null | undefined,
+  mayRise: boolean,
+  argument: string,
+): bigint | undefined {
   if (after == null || BigInt(after) === before) return undefined;
   if (BigInt(after) < before) throw badInput(argument, 'A total never falls.');
   if (!mayRise) throw conflict('A finished run stays as it is.', argument);

@@ -56,7 +56,14 @@ export function listRunsOf(
   );
 }
 
-function toFilter({ status, agentId, repositoryId, createdById, createdFrom, createdBefore }: RunFilter): Filter<RunRow> {
+function toFilter({
+  status,
+  agentId,
+  repositoryId,
+  createdById,
+  createdFrom,
+  createdBefore,
+}: RunFilter): Filter<RunRow> {
   return {
     ...(status && { status: status.length === 1 ? status[0] : { in: status } }),
     ...(agentId && { agentId }),
@@ -74,7 +81,11 @@ const startInput = z.object({
   idempotencyKey: z.string().min(1, 'Must not be blank.').max(100, 'At most 100 characters.').nullish(),
 });
 
-const total = z.int('Must be a whole number.').min(0, 'Totals are not negative.').max(Number.MAX_SAFE_INTEGER).nullish();
+const total = z
+  .int('Must be a whole number.')
+  .min(0, 'Totals are not negative.')
+  .max(Number.MAX_SAFE_INTEGER)
+  .nullish();
 
 const progressInput = z
   .object({

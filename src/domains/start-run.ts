@@ -15,7 +15,10 @@ export interface RunStart {
  *
  * @throws NOT_FOUND without such an agent; CONFLICT on `input.idempotencyKey` when the key stands for another start
  */
-export async function startRun({ agentId, input, idempotencyKey }: RunStart, context: RequestContext): Promise<Row<'Run'>> {
+export async function startRun(
+  { agentId, input, idempotencyKey }: RunStart,
+  context: RequestContext,
+): Promise<Row<'Run'>> {
   const { db } = context;
   const { repositoryId } = await db.agent.get({ id: agentId });
   const earlier = async () => {

@@ -21,7 +21,10 @@ export function monthOf(period: string | null | undefined, now = new Date()): { 
 /** Usage of one month, added up from its runs in one statement. */
 export async function readUsage(period: string | null | undefined, { db }: RequestContext): Promise<OrganizationUsage> {
   const { start, end } = monthOf(period);
-  const groups = await db.run.group('status', { createdAt: { gte: start, lt: end } }, ['totalTokens', 'totalCostMicros']);
+  const groups = await db.run.group('status', { createdAt: { gte: start, lt: end } }, [
+    'totalTokens',
+    'totalCostMicros',
+  ]);
   const sum = (field: 'totalTokens' | 'totalCostMicros') =>
     Number(groups.reduce((total, group) => total + (group.sums[field] ?? 0n), 0n));
   const counts = new Map(groups.map((group) => [group.key, group.count]));

@@ -31,7 +31,8 @@ export function serveDevelopment(app: FastifyInstance, issuer: DevelopmentIssuer
   app.get('/dev/people', { preHandler: guard }, async () => DEMO_PEOPLE);
   app.post('/dev/token', { preHandler: guard }, async (request, reply) => {
     const body = tokenRequest.safeParse(request.body);
-    if (!body.success) return reply.code(400).send(errorBody('BAD_USER_INPUT', 'Send {"email": "…", "org": "…"}.', request.id));
+    if (!body.success)
+      return reply.code(400).send(errorBody('BAD_USER_INPUT', 'Send {"email": "…", "org": "…"}.', request.id));
     return { token: await issuer.issue(body.data.email, null, body.data.org ?? null) };
   });
 }

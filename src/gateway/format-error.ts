@@ -48,7 +48,10 @@ function describe(formatted: GraphQLFormattedError, error: unknown, report: (err
 /** GraphQL's own messages repeat the value they refuse; what a client sent may be a secret, and never comes back. */
 function withoutValues(message: string): string {
   return message
-    .replace(/ got invalid value [\s\S]*?(?: at "([^"]*)")?; /, (_, path?: string) => ` is not valid${path ? ` at "${path}"` : ''}: `)
+    .replace(
+      / got invalid value [\s\S]*?(?: at "([^"]*)")?; /,
+      (_, path?: string) => ` is not valid${path ? ` at "${path}"` : ''}: `,
+    )
     .replace(/^Value "[\s\S]*?" does not exist in/, 'The value does not exist in')
     .replace(/, found [\s\S]*$/, '.')
     .replace(/(cannot represent[^:]*): [\s\S]*$/, '$1.')

@@ -32,6 +32,8 @@ export async function serveGraphiQL(app: FastifyInstance): Promise<void> {
     maxAge: '1y',
   });
   for (const url of ['/', '/graphiql']) {
-    app.get(url, (_request, reply) => reply.header('content-security-policy', PAGE_POLICY).sendFile('index.html', { maxAge: 0, immutable: false }));
+    app.get(url, (_request, reply) =>
+      reply.header('content-security-policy', PAGE_POLICY).sendFile('index.html', { maxAge: 0, immutable: false }),
+    );
   }
 }

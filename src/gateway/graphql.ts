@@ -1,5 +1,9 @@
 import { ApolloServer, type ApolloServerPlugin, HeaderMap } from '@apollo/server';
-import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GraphQLError } from 'graphql';
@@ -67,7 +71,11 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   return apollo;
 }
 
-async function createContext(request: FastifyRequest, reply: FastifyReply, parts: GraphQLParts): Promise<RequestContext> {
+async function createContext(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: GraphQLParts,
+): Promise<RequestContext> {
   const { services, authenticate } = parts;
   try {
     const credential = await authenticate(request.headers.authorization, isLocalHost(request.hostname));

@@ -1,7 +1,13 @@
 import compress from '@fastify/compress';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
-import fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, {
+  LogController,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { DestinationStream } from 'pino';
 import { type ErrorCode, OrgateError } from '../errors.js';
 import { requestIdOf } from './request-record.js';
@@ -20,7 +26,14 @@ export interface HttpOptions {
 }
 
 /** Headers that must never reach a log, whatever logs them. */
-const SECRETS = ['req.headers.authorization', 'req.headers.cookie', '*.authorization', '*.cookie', '*.token', '*.password'];
+const SECRETS = [
+  'req.headers.authorization',
+  'req.headers.cookie',
+  '*.authorization',
+  '*.cookie',
+  '*.token',
+  '*.password',
+];
 
 /** The HTTP server around everything: limits, headers, request ids, health, and errors in one shape. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
@@ -46,7 +59,9 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   });
   app.addHook('onResponse', async (request, reply) => logRequest(request, reply));
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', reply.request.id)));
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', reply.request.id)),
+  );
 
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
@@ -55,7 +70,14 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   await app.register(cors, {
     origin: [...options.corsOrigins],
     methods: ['GET', 'POST'],
-    allowedHeaders: ['authorization', 'content-type', 'x-organization-id', 'x-tenant-id', 'x-request-id', 'apollo-require-preflight'],
+    allowedHeaders: [
+      'authorization',
+      'content-type',
+      'x-organization-id',
+      'x-tenant-id',
+      'x-request-id',
+      'apollo-require-preflight',
+    ],
     exposedHeaders: ['x-request-id', 'retry-after'],
     maxAge: 600,
   });
@@ -110,7 +132,9 @@ function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyR
   const status = error.statusCode ?? 500;
   if (status >= 500) {
     request.log.error({ err: error, requestId: request.id }, 'unexpected error');
-    return reply.code(status).send(errorBody('INTERNAL_SERVER_ERROR', new OrgateError('INTERNAL_SERVER_ERROR').message, request.id));
+    return reply
+      .code(status)
+      .send(errorBody('INTERNAL_SERVER_ERROR', new OrgateError('INTERNAL_SERVER_ERROR').message, request.id));
   }
   const code = CODES_BY_STATUS[status] ?? 'BAD_REQUEST';
   const messages: Partial<Record<ErrorCode, string>> = {

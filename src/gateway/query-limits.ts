@@ -32,11 +32,15 @@ export function structureRule(context: ValidationContext): ASTVisitor {
     Document: {
       leave(document) {
         const fragments = new Map<string, FragmentDefinitionNode>();
-        for (const node of document.definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
+        for (const node of document.definitions)
+          if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
         const memo = new Map<string, number>();
-        const depth = Math.max(0, ...document.definitions.map((node) =>
-          node.kind === Kind.OPERATION_DEFINITION ? depthOf(node.selectionSet, fragments, memo) : 0,
-        ));
+        const depth = Math.max(
+          0,
+          ...document.definitions.map((node) =>
+            node.kind === Kind.OPERATION_DEFINITION ? depthOf(node.selectionSet, fragments, memo) : 0,
+          ),
+        );
         if (depth > QUERY_LIMITS.depth) refuse('levels');
         if (aliases > QUERY_LIMITS.aliases) refuse('aliases');
         if (directives > QUERY_LIMITS.directives) refuse('directives');
@@ -58,7 +62,11 @@ export function structureRule(context: ValidationContext): ASTVisitor {
 
 const responseKey = (field: FieldNode): string => (field.alias ?? field.name).value;
 
-function depthOf(set: SelectionSetNode, fragments: Map<string, FragmentDefinitionNode>, memo: Map<string, number>): number {
+function depthOf(
+  set: SelectionSetNode,
+  fragments: Map<string, FragmentDefinitionNode>,
+  memo: Map<string, number>,
+): number {
   return Math.max(
     0,
     ...set.selections.map((node) => {

@@ -40,9 +40,8 @@ export const defineDomain = <const D extends Domain>(domain: D): D => domain;
 
 type AccessOf<D extends Domain> = D['access'];
 type AllKeys<U> = U extends unknown ? keyof U : never;
-type Covered<D extends Domain, T extends Root> = AccessOf<D> extends infer A
-  ? A extends { readonly [K in T]: infer Fields } ? keyof Fields : never
-  : never;
+type Covered<D extends Domain, T extends Root> =
+  AccessOf<D> extends infer A ? (A extends { readonly [K in T]: infer Fields } ? keyof Fields : never) : never;
 
 /** Names of types and root fields that no domain has a rule for. */
 export type Missing<D extends Domain> =
@@ -55,4 +54,5 @@ type Complete<D extends readonly Domain[]> =
   Missing<D[number]> extends never ? unknown : `no domain has a rule for ${Missing<D[number]>}`;
 
 /** The list of domains; it does not compile while a type or a root field has no rule. */
-export const completeDomains = <const D extends readonly Domain[]>(domains: D & Complete<D>): readonly Domain[] => domains;
+export const completeDomains = <const D extends readonly Domain[]>(domains: D & Complete<D>): readonly Domain[] =>
+  domains;

@@ -41,7 +41,8 @@ function ruleFor(domain: Domain, type: string, field: string): Rule | undefined 
   return isRule(access) ? access : access?.[field];
 }
 
-const isRule = (access: Rule | Record<string, Rule> | undefined): access is Rule => typeof access?.['shield'] === 'object';
+const isRule = (access: Rule | Record<string, Rule> | undefined): access is Rule =>
+  typeof access?.['shield'] === 'object';
 
 const deny = rule('deny', { cache: 'no_cache' })(() => false);
 

@@ -1,11 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { givenOrganization, unique } from '../support/given.js';
-import { codeOf, useServer } from '../support/server.js';
+import { type Answer, codeOf, useServer } from '../support/server.js';
 
 const server = useServer();
 
-const CREATE = 'mutation ($input: CreateRepositoryInput!) { createRepository(input: $input) { id name gitUrl branch updatedAt } }';
-const UPDATE = 'mutation ($input: UpdateRepositoryInput!) { updateRepository(input: $input) { name branch updatedAt } }';
+const CREATE =
+  'mutation ($input: CreateRepositoryInput!) { createRepository(input: $input) { id name gitUrl branch updatedAt } }';
+const UPDATE =
+  'mutation ($input: UpdateRepositoryInput!) { updateRepository(input: $input) { name branch updatedAt } }';
 
 test('a DEVELOPER creates, changes and deletes a repository', async () => {
   const { developer } = await givenOrganization(server);
@@ -58,25 +60,34 @@ test('deleting a repository takes its agents, and leaves the runs and their usag
   const usage = '{ organizationUsage { totalRuns totalTokens totalCostMicros totalCost } }';
   const before = await developer(usage);
   await developer('mutation ($id: ID!) { deleteRepository(id: $id) }', { id: repositoryId });
-  const after = await developer('query ($id: ID!) { run(id: $id) { id agent { id } repository { id } createdBy { email } } }', {
-    id: runId,
-  });
+  const after = await developer(
+    'query ($id: ID!) { run(id: $id) { id agent { id } repository { id } createdBy { email } } }',
+    {
+      id: runId,
+    },
+  );
   expect(after.data.run).toMatchObject({ id: runId, agent: null, repository: null });
   expect(codeOf(await developer('query ($id: ID!) { agent(id: $id) { id } }', { id: agentId }))).toBe('NOT_FOUND');
   expect((await developer(usage)).data).toEqual(before.data);
-  expect(before.data.organizationUsage).toEqual({ totalRuns: 1, totalTokens: 1000, totalCostMicros: 2_500_000, totalCost: 2.5 });
+  expect(before.data.organizationUsage).toEqual({
+    totalRuns: 1,
+    totalTokens: 1000,
+    totalCostMicros: 2_500_000,
+    totalCost: 2.5,
+  });
 });
 
 test('pages follow one another without a gap, and a cursor is good only where it was made', async () => {
   const [acme, globex] = [await givenOrganization(server), await givenOrganization(server)];
-  for (const letter of 'abcdefg') await acme.developer(CREATE, { input: { name: `repo-${letter}`, gitUrl: 'https://git.example/x' } });
+  for (const letter of 'abcdefg')
+    await acme.developer(CREATE, { input: { name: `repo-${letter}`, gitUrl: 'https://git.example/x' } });
   const PAGE = `query ($first: Int, $after: String) {
     repositories(first: $first, after: $after) { totalCount nodes { name } edges { cursor } pageInfo { hasNextPage hasPreviousPage endCursor } }
   }`;
   const names: string[] = [];
   let after: string | null = null;
   do {
-    const { data }: { data: any } = await acme.viewer(PAGE, { first: 3, after });
+    const { data }: Answer = await acme.viewer(PAGE, { first: 3, after });
     names.push(...data.repositories.nodes.map((node: { name: string }) => node.name));
     expect(data.repositories.totalCount).toBe(8);
     expect(data.repositories.pageInfo.hasPreviousPage).toBe(after !== null);
@@ -88,7 +99,9 @@ test('pages follow one another without a gap, and a cursor is good only where it
   const cursor = data.repositories.edges[0].cursor as string;
   for (const client of [globex.viewer, acme.viewer]) {
     const query = client === acme.viewer ? 'agents' : 'repositories';
-    const refused = await client(`query ($after: String) { ${query}(after: $after) { nodes { name } } }`, { after: cursor });
+    const refused = await client(`query ($after: String) { ${query}(after: $after) { nodes { name } } }`, {
+      after: cursor,
+    });
     expect(codeOf(refused)).toBe('BAD_USER_INPUT');
     expect(refused.errors[0]?.extensions['argument']).toBe('after');
   }

@@ -37,9 +37,15 @@ export async function givenMember(
   const { email = `${unique(role.toLowerCase())}@${organization.slug}.example`, ...rest } = more;
   const anywhere = await server.as(email);
   const userId = await personId(anywhere);
-  await server.database
-    .organizationDb(organization.id)
-    .membership.create({ userId, email, name: `${role} of ${organization.slug}`, role, status: 'ACTIVE', joinedAt: new Date(), ...rest });
+  await server.database.organizationDb(organization.id).membership.create({
+    userId,
+    email,
+    name: `${role} of ${organization.slug}`,
+    role,
+    status: 'ACTIVE',
+    joinedAt: new Date(),
+    ...rest,
+  });
   return server.as(email, organization.slug);
 }
 

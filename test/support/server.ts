@@ -61,7 +61,9 @@ export async function startIssuer(): Promise<TestIssuer> {
   const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
   const kid = randomUUID();
   const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid, alg: 'ES256', use: 'sig' }] });
-  const http = createHttpServer((_request, response) => response.setHeader('content-type', 'application/json').end(jwks));
+  const http = createHttpServer((_request, response) =>
+    response.setHeader('content-type', 'application/json').end(jwks),
+  );
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
   return {
@@ -83,7 +85,12 @@ export interface StartOptions {
 }
 
 export async function openTestDatabase(
-  options: { poolSize?: number; statementTimeoutMs?: number; preparedStatements?: boolean; onStatement?: (text: string, frame: Frame) => void } = {},
+  options: {
+    poolSize?: number;
+    statementTimeoutMs?: number;
+    preparedStatements?: boolean;
+    onStatement?: (text: string, frame: Frame) => void;
+  } = {},
 ): Promise<Database> {
   const url = process.env['ORGATE_TEST_URL'];
   return openDatabase({
@@ -97,7 +104,11 @@ export async function openTestDatabase(
   });
 }
 
-export async function startServer({ env = {}, wrap = (each) => each, poolSize = 4 }: StartOptions = {}): Promise<TestServer> {
+export async function startServer({
+  env = {},
+  wrap = (each) => each,
+  poolSize = 4,
+}: StartOptions = {}): Promise<TestServer> {
   const directory = await mkdtemp(path.join(tmpdir(), 'orgate-test-'));
   const issuer = await startIssuer();
   const config = readConfig({
@@ -133,7 +144,13 @@ export async function startServer({ env = {}, wrap = (each) => each, poolSize = 
     });
     const text = await response.text();
     const parsed = text.startsWith('{') ? (JSON.parse(text) as { data?: unknown; errors?: Answer['errors'] }) : {};
-    return { status: response.status, headers: response.headers, data: parsed.data ?? null, errors: parsed.errors ?? [], text };
+    return {
+      status: response.status,
+      headers: response.headers,
+      data: parsed.data ?? null,
+      errors: parsed.errors ?? [],
+      text,
+    };
   };
   const withToken = (token: string, email = '', base: Record<string, string> = {}): Client =>
     Object.assign(
@@ -152,7 +169,13 @@ export async function startServer({ env = {}, wrap = (each) => each, poolSize = 
     post,
     withToken,
     as: async (email, organization) => {
-      const claims = { sub: email, email, email_verified: true, name: email.split('@')[0], ...(organization && { org: organization }) };
+      const claims = {
+        sub: email,
+        email,
+        email_verified: true,
+        name: email.split('@')[0],
+        ...(organization && { org: organization }),
+      };
       return withToken(await issuer.sign(claims), email);
     },
     close: async () => {
@@ -174,4 +197,5 @@ export function useServer(options?: StartOptions): TestServer {
 }
 
 /** The code of the only error of an answer. */
-export const codeOf = (answer: Answer): unknown => (answer.errors.length === 1 ? answer.errors[0]?.extensions['code'] : answer.errors);
+export const codeOf = (answer: Answer): unknown =>
+  answer.errors.length === 1 ? answer.errors[0]?.extensions['code'] : answer.errors;
