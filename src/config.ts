@@ -87,9 +87,9 @@ const issuers = z.string().transform((text, context) => {
   try {
     return z.array(issuer).parse(JSON.parse(text));
   } catch (error) {
-    const [issue] = error instanceof z.ZodError ? error.issues : [];
-    const where = issue ? ` (${[...issue.path, issue.message].join(': ')})` : '';
-    context.addIssue({ code: 'custom', message: `must be a JSON list of issuers${where}` });
+    const issues = error instanceof z.ZodError ? error.issues : [];
+    const where = issues.map(({ path, message }) => [...path, message].join(': ')).join('; ');
+    context.addIssue({ code: 'custom', message: `must be a JSON list of issuers${where && ` (${where})`}` });
     return z.NEVER;
   }
 });
@@ -100,7 +100,10 @@ const VARIABLES = {
   HOST: [z.string().default('127.0.0.1'), '0.0.0.0'],
   PORT: [number(0, 65_535).default(4000), '4000'],
   METRICS_HOST: [z.string().default('127.0.0.1'), '127.0.0.1'],
-  METRICS_PORT: [z.union([z.literal('off'), number(0, 65_535)]).default(9464), '9464, or off'],
+  METRICS_PORT: [
+    z.union([z.literal('off'), number(0, 65_535)], 'must be 0 to 65535, or off').default(9464),
+    '9464, or off',
+  ],
   DATABASE_URL: [postgresUrl.optional(), 'postgres://orgate_gateway:secret@db.internal:5432/orgate'],
   MIGRATION_DATABASE_URL: [postgresUrl.optional(), 'postgres://orgate_owner:secret@db.internal:5432/orgate'],
   DATABASE_POOL_SIZE: [number(1, 1000).default(10), '10'],
@@ -141,21 +144,21 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const result = z.object(shape).safeParse(set);
   const problems = (result.error?.issues ?? []).map(({ path, message }) => problem(String(path[0]), message));
-  if (!result.success) throw configError(problems);
-  const value = result.data;
-  const production = value.NODE_ENV === 'production';
-  const development = !production && isLoopback(value.HOST);
-  if (production && value.DATABASE_URL === undefined) {
+  const production = set['NODE_ENV'] === 'production';
+  const host = set['HOST'] ?? '127.0.0.1';
+  const development = !production && isLoopback(host);
+  if (production && set['DATABASE_URL'] === undefined) {
     problems.push(problem('DATABASE_URL', 'is needed in production, as a login that owns nothing'));
   }
-  if (production && value.MIGRATION_DATABASE_URL === undefined) {
+  if (production && set['MIGRATION_DATABASE_URL'] === undefined) {
     problems.push(problem('MIGRATION_DATABASE_URL', 'is needed in production, as the owner of the database'));
   }
-  if (!development && value.AUTH_ISSUERS.length === 0) {
-    const reason = production ? 'in production' : `where HOST is not a loopback address (${value.HOST})`;
+  if (!development && (set['AUTH_ISSUERS'] === undefined || result.data?.AUTH_ISSUERS.length === 0)) {
+    const reason = production ? 'in production' : `where HOST is not a loopback address (${host})`;
     problems.push(problem('AUTH_ISSUERS', `is needed ${reason}: nobody could sign in`));
   }
-  if (problems.length > 0) throw configError(problems);
+  if (!result.success || problems.length > 0) throw configError(problems);
+  const value = result.data;
   return {
     production,
     development,

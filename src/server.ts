@@ -66,6 +66,10 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     metrics.requests.inc({ operation, code: request.record.codes[0] ?? 'none' });
     metrics.duration.observe({ operation }, reply.elapsedTime / 1000);
   });
+  database.watchAlarms(({ stoppedBy, orgId, statement }) => {
+    metrics.alarms.inc({ stopped_by: stoppedBy });
+    app.log.error({ stoppedBy, organization: orgId, statement }, 'isolation alarm');
+  });
   const apollo = await serveGraphQL(app, {
     contract,
     authenticate: createAuthenticate(trustedIssuers(config, development)),

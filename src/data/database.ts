@@ -6,7 +6,7 @@ import type { OrgId } from './id.js';
 import { checkIsolation, UnsafeDatabaseError } from './isolation-check.js';
 import { migrate } from './migrate.js';
 import { readModels } from './models.js';
-import { type ConnectionOptions, ScopedPool } from './org-connection.js';
+import { type ConnectionOptions, type IsolationAlarm, ScopedPool } from './org-connection.js';
 import { createOrganizationDb, type OrganizationDb } from './organization-db.js';
 import { createPrisma } from './scope.js';
 
@@ -15,10 +15,12 @@ export interface Database {
   readonly directory: Directory;
   organizationDb(orgId: OrgId, signal?: AbortSignal): OrganizationDb;
   readonly pool: ScopedPool;
+  /** Has someone told of every attempt to cross organizations. */
+  watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
   close(): Promise<void>;
 }
 
-export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'poolSize'> {
+export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onAlarm'> {
   readonly store:
     | {
         readonly url: string;
@@ -29,13 +31,13 @@ export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'poo
     | { readonly dataDirectory: string | null }
     /** An embedded database that is open already, and stays so. */
     | { readonly socketDirectory: string };
-  readonly poolSize: number;
   readonly requireSeparateLogin: boolean;
   /** Told of each step that takes a while, with its milliseconds. */
   readonly onStep: (step: string, ms: number) => void;
 }
 
-const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
+/** The migrations of this release. */
+export const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
 /**
  * Opens the database, migrates it and proves that it keeps organizations apart.
@@ -70,7 +72,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       if ('url' in target && target.migrationUrl) await letLoginAct(target.migrationUrl, target.url);
     });
     // All connections of the embedded database share one backend, so it gets one.
-    pool = new ScopedPool({ ...options, target, poolSize: 'url' in target ? options.poolSize : 1 });
+    const watchers = new Set<(alarm: IsolationAlarm) => void>();
+    const onAlarm = (alarm: IsolationAlarm) => watchers.forEach((watch) => watch(alarm));
+    pool = new ScopedPool({ ...options, target, onAlarm, poolSize: 'url' in target ? options.poolSize : 1 });
     const open = pool;
     await timed('proved the isolation of organizations', () => checkIsolation(open, options.requireSeparateLogin));
     const prisma = createPrisma(open);
@@ -79,6 +83,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       directory: createDirectory(open),
       organizationDb: (orgId, signal) => createOrganizationDb(parts, orgId, signal),
       pool: open,
+      watchAlarms: (listener) => void watchers.add(listener),
       close: async () => {
         await prisma.$disconnect();
         await close();

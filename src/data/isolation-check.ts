@@ -1,19 +1,19 @@
 import pg from 'pg';
+import { lintCatalogue } from './catalogue-lint.js';
 import { brandVerifiedOrgId, newId } from './id.js';
-import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
+import { asLoginRole, type Frame, inFrame, type ScopedPool } from './org-connection.js';
 
 /** Serving would not be safe. The message says what is wrong and, where SQL mends it, which. */
 export class UnsafeDatabaseError extends Error {
   override readonly name = 'UnsafeDatabaseError';
 }
 
-interface LoginRole {
-  name: string;
-  version: number;
-  superuser: boolean;
-  bypassesRls: boolean;
-  owns: boolean;
-  mayAct: boolean;
+/** One thing that must be true. */
+export interface Check {
+  readonly check: string;
+  readonly ok: boolean;
+  /** What was found; what mends it when it is not ok. */
+  readonly detail: string;
 }
 
 /**
@@ -24,63 +24,92 @@ interface LoginRole {
  * @throws UnsafeDatabaseError
  */
 export async function checkIsolation(pool: ScopedPool, requireSeparateLogin: boolean): Promise<void> {
+  for (const group of [
+    () => inspectLogin(pool, requireSeparateLogin),
+    () => inspectCatalogue(pool),
+    () => probeIsolation(pool),
+  ]) {
+    const failed = (await group()).filter(({ ok }) => !ok);
+    if (failed.length > 0) {
+      throw new UnsafeDatabaseError(failed.map(({ check, detail }) => `${check}: ${detail}`).join('\n'));
+    }
+  }
+}
+
+/** Who the gateway signs in as, and what that login could do. */
+export async function inspectLogin(pool: ScopedPool, requireSeparateLogin: boolean): Promise<Check[]> {
   const { rows } = await pool.queryAsLoginRole(`
     select current_user as name, current_setting('server_version_num')::int as version,
            rolsuper as superuser, rolbypassrls as "bypassesRls",
            exists (select from pg_class where relowner = r.oid and relnamespace = 'public'::regnamespace) as owns,
-           pg_has_role(current_user, 'orgate_app', 'MEMBER') and pg_has_role(current_user, 'orgate_directory', 'MEMBER') as "mayAct"
+           (select count(*) = 2 and bool_and(pg_has_role(current_user, g.oid, 'MEMBER'))
+            from pg_roles g where g.rolname in ('orgate_app', 'orgate_directory')) as "mayAct"
     from pg_roles r where rolname = current_user`);
-  const login = rows[0] as LoginRole;
+  const login = rows[0] as {
+    name: string;
+    version: number;
+    superuser: boolean;
+    bypassesRls: boolean;
+    owns: boolean;
+    mayAct: boolean;
+  };
   const quoted = pg.escapeIdentifier(login.name);
-  if (login.version < 150_000) throw new UnsafeDatabaseError('PostgreSQL 15 or later is needed.');
-  if (!login.mayAct) {
-    throw new UnsafeDatabaseError(
-      `The login ${login.name} may not act as the gateway's roles. As the owner of the database, run:\n` +
-        `  grant orgate_app, orgate_directory to ${quoted};`,
-    );
-  }
-  if (requireSeparateLogin && (login.superuser || login.bypassesRls || login.owns)) {
-    throw new UnsafeDatabaseError(
-      `DATABASE_URL signs in as ${login.name}, which owns the tables or bypasses row-level security. In production give ` +
-        `the gateway a login that owns nothing, and keep the owner's URL in MIGRATION_DATABASE_URL. As the owner, run:\n` +
-        `  create role orgate_gateway login password '…' nosuperuser nobypassrls noinherit;\n` +
-        `  grant orgate_app, orgate_directory to orgate_gateway;\n` +
-        `and sign in with DATABASE_URL as orgate_gateway.`,
-    );
-  }
-  await checkCatalogue(pool);
-  await probe(pool);
+  const isSeparate = !login.superuser && !login.bypassesRls && !login.owns;
+  const separateLogin =
+    `DATABASE_URL signs in as ${login.name}, which owns the tables or bypasses row-level security. In production give ` +
+    `the gateway a login that owns nothing, and keep the owner's URL in MIGRATION_DATABASE_URL. As the owner, run:\n` +
+    `  create role orgate_gateway login password '…' nosuperuser nobypassrls noinherit;\n` +
+    `  grant orgate_app, orgate_directory to orgate_gateway;\n` +
+    `and sign in with DATABASE_URL as orgate_gateway.`;
+  const mayNotAct =
+    `The login ${login.name} may not act as the gateway's roles. As the owner of the database, run:\n` +
+    `  grant orgate_app, orgate_directory to ${quoted};`;
+  return [
+    { check: 'PostgreSQL is version 15 or later', ok: login.version >= 150_000, detail: String(login.version) },
+    {
+      check: 'the login owns nothing and bypasses nothing',
+      ok: isSeparate || !requireSeparateLogin,
+      detail: isSeparate
+        ? login.name
+        : requireSeparateLogin
+          ? separateLogin
+          : `${login.name} does; fine outside production`,
+    },
+    {
+      check: "the login may act as the gateway's roles",
+      ok: login.mayAct,
+      detail: login.mayAct ? 'orgate_app, orgate_directory' : mayNotAct,
+    },
+  ];
 }
 
-async function checkCatalogue(pool: ScopedPool): Promise<void> {
-  const { rows: roles } = await pool.queryAsLoginRole(
-    `select rolname from pg_roles where rolname in ('orgate_app', 'orgate_directory')
-       and (rolsuper or rolbypassrls or rolcanlogin)`,
-  );
-  if (roles.length > 0) {
-    const names = roles.map((row) => row['rolname']).join(', ');
-    throw new UnsafeDatabaseError(`Run: alter role ${names} nologin nosuperuser nobypassrls;`);
-  }
-  const { rows: open } = await pool.queryAsLoginRole(
-    `select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'org_id'
-     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)`,
-  );
-  if (open.length > 0) {
-    throw new UnsafeDatabaseError(
-      `Tables with org_id but without forced row-level security: ${open.map((row) => row['relname']).join(', ')}. ` +
-        `Call orgate_isolate for each in a migration.`,
-    );
-  }
+export async function inspectCatalogue(pool: ScopedPool): Promise<Check[]> {
+  const results = await lintCatalogue((text, values) => pool.queryAsLoginRole(text, values));
+  return results.map(({ rule, broken }) => ({ check: rule, ok: broken.length === 0, detail: broken.join(', ') }));
 }
 
 /** Two organizations, made and tried in a transaction that is always rolled back. */
-async function probe(pool: ScopedPool): Promise<void> {
-  const [a, b] = [newId('org'), newId('org')].map(brandVerifiedOrgId) as [never, never];
+export async function probeIsolation(pool: ScopedPool): Promise<Check[]> {
+  const [a, b] = [brandVerifiedOrgId(newId('org')), brandVerifiedOrgId(newId('org'))];
   const inA: Frame = { role: 'orgate_app', orgId: a };
   const inB: Frame = { role: 'orgate_app', orgId: b };
   const client = await pool.connect();
   const run = (frame: Frame, text: string, values: unknown[]) => inFrame(frame, () => client.query({ text, values }));
-  const insert = `insert into repository (org_id, id, name, git_url) values ($1, $2, 'probe', 'https://probe.invalid')`;
+  // No parameter here names an organization, so that nothing but the database's own policies can say no.
+  const insert = (orgId: string) =>
+    `insert into repository (org_id, id, name, git_url) values ('${orgId}', $1, 'probe', 'https://probe.invalid')`;
+  const refuses = async (attempt: () => Promise<unknown>): Promise<boolean> => {
+    await client.query(asLoginRole('savepoint attempt'));
+    try {
+      await attempt();
+      return false;
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.code === '42501') return true;
+      throw error;
+    } finally {
+      await client.query(asLoginRole('rollback to savepoint attempt'));
+    }
+  };
   try {
     await client.query({ text: 'BEGIN' });
     for (const id of [a, b]) {
@@ -88,21 +117,31 @@ async function probe(pool: ScopedPool): Promise<void> {
         id,
       ]);
     }
-    await run(inA, insert, [a, newId('rep')]);
+    await run(inA, insert(a), [newId('rep')]);
     const own = await run(inA, 'select id from repository', []);
     const foreign = await run(inB, 'select id from repository', []);
-    const changed = await run(inB, 'update repository set name = $1 where org_id = $2', ['stolen', a]);
-    if (own.rows.length !== 1 || foreign.rows.length !== 0 || changed.rowCount !== 0) {
-      throw new UnsafeDatabaseError(
-        'One organization could reach the rows of another: row-level security does not hold.',
-      );
-    }
-    const refused = await run(inB, insert, [a, newId('rep')]).then(
-      () => false,
-      (error: unknown) => error instanceof pg.DatabaseError && error.code === '42501',
+    const changed = await run(inB, `update repository set name = 'stolen' where org_id = '${a}'`, []);
+    const deleted = await run(inB, `delete from repository where org_id = '${a}'`, []);
+    const insertRefused = await refuses(() => run(inB, insert(a), [newId('rep')]));
+    const moveRefused = await refuses(() => run(inA, `update repository set org_id = '${b}'`, []));
+    await client.query(
+      asLoginRole("select set_config('role', 'orgate_app', true), set_config('app.org_id', '', true)"),
     );
-    if (!refused)
-      throw new UnsafeDatabaseError('One organization could write for another: row-level security does not hold.');
+    const nowhere = await client.query(asLoginRole('select id from repository'));
+    const intact = own.rows.length === 1;
+    return [
+      { check: 'an organization sees its own rows', ok: intact, detail: `${own.rows.length} of 1` },
+      { check: "and not another's", ok: foreign.rows.length === 0, detail: `${foreign.rows.length} rows seen` },
+      { check: 'nor changes them', ok: changed.rowCount === 0, detail: `${changed.rowCount} rows changed` },
+      { check: 'nor deletes them', ok: deleted.rowCount === 0, detail: `${deleted.rowCount} rows deleted` },
+      { check: 'nor writes for another', ok: insertRefused, detail: insertRefused ? 'refused' : 'written' },
+      { check: 'nor gives rows away', ok: moveRefused, detail: moveRefused ? 'refused' : 'moved' },
+      {
+        check: 'without an organization nothing is seen',
+        ok: nowhere.rows.length === 0,
+        detail: `${nowhere.rows.length} rows seen`,
+      },
+    ];
   } finally {
     await client.query({ text: 'ROLLBACK' }).catch(() => undefined);
     client.release();

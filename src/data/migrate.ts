@@ -43,8 +43,7 @@ export async function migrate(connection: pg.ClientConfig, directory: string): P
     const done = new Map(rows.map((row) => [row.name as string, row]));
     const applied: string[] = [];
     for (const name of await migrationNames(directory)) {
-      const sql = await readFile(path.join(directory, name, 'migration.sql'), 'utf8');
-      const checksum = createHash('sha256').update(sql).digest('hex');
+      const { sql, checksum } = await readMigration(directory, name);
       const before = done.get(name);
       if (before && !before.finished_at)
         throw new MigrationError(`migration ${name} began and never finished; see _prisma_migrations`);
@@ -59,6 +58,41 @@ export async function migrate(connection: pg.ClientConfig, directory: string): P
     await client.query('select pg_advisory_unlock_all()').catch(() => undefined);
     await client.end();
   }
+}
+
+export interface MigrationStatus {
+  readonly pending: readonly string[];
+  /** Applied, and edited since. */
+  readonly edited: readonly string[];
+  /** Begun, and never finished. */
+  readonly failed: readonly string[];
+  /** Applied by a newer release. */
+  readonly unknown: readonly string[];
+}
+
+/** Compares what was applied with the migrations of this release. Read-only. */
+export async function migrationStatus(
+  query: (text: string) => Promise<pg.QueryResult>,
+  directory: string,
+): Promise<MigrationStatus> {
+  const { rows } = await query(
+    'select migration_name as name, checksum, finished_at from _prisma_migrations where rolled_back_at is null',
+  );
+  const wanted = new Map<string, string>();
+  for (const name of await migrationNames(directory)) wanted.set(name, (await readMigration(directory, name)).checksum);
+  const names = (test: (row: { name: string; checksum: string; finished_at: Date | null }) => boolean) =>
+    rows.filter((row) => test(row)).map((row) => row.name as string);
+  return {
+    pending: [...wanted.keys()].filter((name) => !rows.some((row) => row.name === name)),
+    edited: names(({ name, checksum }) => wanted.has(name) && wanted.get(name) !== checksum),
+    failed: names(({ finished_at: finishedAt }) => finishedAt === null),
+    unknown: names(({ name }) => !wanted.has(name)),
+  };
+}
+
+async function readMigration(directory: string, name: string): Promise<{ sql: string; checksum: string }> {
+  const sql = await readFile(path.join(directory, name, 'migration.sql'), 'utf8');
+  return { sql, checksum: createHash('sha256').update(sql).digest('hex') };
 }
 
 async function migrationNames(directory: string): Promise<string[]> {

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { OrgId } from './id.js';
+import { organizationParameters } from './organization-parameters.js';
 
 /**
  * For whom a statement runs. Every statement of the gateway runs in exactly one frame: inside one organization, or as
@@ -34,6 +35,21 @@ export interface ConnectionOptions {
   readonly preparedStatements: boolean;
   /** Told of each statement as it is handed in. */
   readonly onStatement?: (text: string, frame: Frame) => void;
+  /** Told of each statement that would have crossed from one organization into another. */
+  readonly onAlarm?: (alarm: IsolationAlarm) => void;
+}
+
+/** Something tried to cross organizations. Nothing crossed; but nothing should try. */
+export interface IsolationAlarm {
+  /** Refused here, before it was sent, or by PostgreSQL's policies and grants (SQLSTATE 42501). */
+  readonly stoppedBy: 'tripwire' | 'database';
+  readonly orgId: string | null;
+  readonly statement: string;
+}
+
+/** A statement carried the id of another organization than its frame's; nothing was sent. */
+export class IsolationAlarmError extends Error {
+  override readonly name = 'IsolationAlarmError';
 }
 
 const SET_SCOPE =
@@ -118,6 +134,10 @@ class ScopedQuery extends BaseQuery {
   }
 }
 
+/** A statement of the login role itself, outside every frame. Migrations, start-up checks and tests only. */
+export const asLoginRole = (text: string, values?: unknown[]): PgQuery =>
+  new BaseQuery({ text, ...(values && { values }) });
+
 function nameOf(text: string, { prefix, byText }: NonNullable<Wire['statementNames']>): string | undefined {
   const known = byText.get(text);
   if (known !== undefined || byText.size >= MAX_NAMED_STATEMENTS) return known;
@@ -136,7 +156,17 @@ function toQuery(config: pg.QueryConfig | PgQuery, options: ConnectionOptions): 
   }
   if (frame.role === 'orgate_app') frame.signal?.throwIfAborted();
   options.onStatement?.(config.text, frame);
+  if (frame.role === 'orgate_app') checkTripwire(config, frame.orgId, options);
   return new ScopedQuery(config, frame, options);
+}
+
+/** Whatever made the statement: an organization that it names must be the one it runs in. */
+function checkTripwire({ text, values }: pg.QueryConfig, orgId: OrgId, options: ConnectionOptions): void {
+  for (const position of organizationParameters(text)) {
+    if (values?.[position - 1] === orgId) continue;
+    options.onAlarm?.({ stoppedBy: 'tripwire', orgId, statement: text });
+    throw new IsolationAlarmError('a statement named another organization than the one it runs in');
+  }
 }
 
 /** A connection on which no statement runs outside a frame. */
@@ -149,7 +179,10 @@ class ScopedClient extends BaseClient {
     const result = new Promise<pg.QueryResult>((resolve, reject) => {
       query.callback = (error, value) => (error ? reject(error) : resolve(value as pg.QueryResult));
     });
-    if (query instanceof ScopedQuery) cancelOnAbort(this, query);
+    if (query instanceof ScopedQuery) {
+      cancelOnAbort(this, query);
+      raiseOnRefusal(query);
+    }
     void super.query(query);
     return result;
   }
@@ -163,6 +196,19 @@ class ScopedClient extends BaseClient {
     const query = new BaseQuery({ name: names.scope, text: SET_SCOPE, values: ['none', '', '0'] });
     this.query(query).catch(() => undefined); // a broken connection fails its first real statement as well
   }
+}
+
+/** PostgreSQL refused for want of a privilege, or by a policy: wall 2 held, and wall 1 let something through. */
+function raiseOnRefusal(query: ScopedQuery): void {
+  const { callback: done, frame, text } = query;
+  const { onAlarm } = query.options;
+  if (!onAlarm) return;
+  const orgId = frame.role === 'orgate_app' ? frame.orgId : null;
+  query.callback = (error, result) => {
+    if (error instanceof pg.DatabaseError && error.code === '42501')
+      onAlarm({ stoppedBy: 'database', orgId, statement: text });
+    done(error, result);
+  };
 }
 
 /**
@@ -221,7 +267,7 @@ export class ScopedPool extends BasePool {
 
   /** Runs a statement as the login role itself, outside every frame: migrations, start-up checks and tests only. */
   queryAsLoginRole(text: string, values?: unknown[]): Promise<pg.QueryResult> {
-    return this.#run(new BaseQuery({ text, ...(values && { values }) }));
+    return this.#run(asLoginRole(text, values));
   }
 
   async #run(query: PgQuery): Promise<pg.QueryResult> {

@@ -86,19 +86,44 @@ export interface OrganizationDbParts {
 }
 
 /** @param signal stops statements in flight when it is aborted */
-export function createOrganizationDb(parts: OrganizationDbParts, orgId: OrgId, signal?: AbortSignal): OrganizationDb {
-  const { models, pool } = parts;
+export function createOrganizationDb(
+  { prisma, pool, models }: OrganizationDbParts,
+  orgId: OrgId,
+  signal?: AbortSignal,
+): OrganizationDb {
   const frame: Frame = { role: 'orgate_app', orgId, signal };
-  const scoped = scopeToOrganization(parts.prisma, models, frame);
-  const latest: ReadLatest = (model, parent, ids, page) =>
-    inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page));
-  const refuseLatest: ReadLatest = () => Promise.reject(new Error('listFor is for reading; a transaction has list'));
+  return organizationDbOver({
+    client: scopeToOrganization(prisma, models, frame),
+    models,
+    inFrame: (work) => inFrame(frame, work),
+    latest: (model, parent, ids, page) =>
+      inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page)),
+  });
+}
+
+/** What the tables of an organization stand on. */
+export interface OrganizationDbBase {
+  /** A Prisma client that reaches one organization only. */
+  readonly client: { $transaction<T>(work: (tx: object) => Promise<T>, limits: object): Promise<T> };
+  readonly models: ReadonlyMap<OwnedModelName, Model>;
+  inFrame<T>(work: () => PromiseLike<T>): Promise<T>;
+  latest(
+    model: Model,
+    parent: string,
+    parentIds: readonly string[],
+    page: ParentPage,
+  ): Promise<Record<string, unknown>[]>;
+}
+
+/** The narrow client over whatever it is given: the walls are in what it is given. */
+export function organizationDbOver({ client, models, latest, inFrame: within }: OrganizationDbBase): OrganizationDb {
+  const noLatest = () => Promise.reject(new Error('listFor is for reading; a transaction has list'));
   return {
-    ...createTables(scoped, models, latest),
+    ...createTables(client, models, latest),
     transaction: (work) =>
-      inFrame(frame, () =>
-        scoped.$transaction((tx) => {
-          const tables = createTables(tx, models, refuseLatest);
+      within(() =>
+        client.$transaction((tx) => {
+          const tables = createTables(tx, models, noLatest);
           const db: OrganizationDb & TransactionOnly = {
             ...tables,
             transaction: (nested) => nested(db),
@@ -114,13 +139,6 @@ export function createOrganizationDb(parts: OrganizationDbParts, orgId: OrgId, s
 /** How long a transaction may wait for a connection, and take, in milliseconds. */
 const TRANSACTION_LIMITS = { maxWait: 10_000, timeout: 15_000 };
 
-type ReadLatest = (
-  model: Model,
-  parent: string,
-  parentIds: readonly string[],
-  page: ParentPage,
-) => Promise<Record<string, unknown>[]>;
-
 const rethrowTranslated =
   (model?: Model) =>
   (error: unknown): never => {
@@ -134,7 +152,11 @@ type Delegate = Record<
 >;
 
 /** Prisma's own types differ for every model; here, behind the checked extension, one shape serves all. */
-function createTables(client: object, models: ReadonlyMap<OwnedModelName, Model>, latest: ReadLatest): Tables {
+function createTables(
+  client: object,
+  models: ReadonlyMap<OwnedModelName, Model>,
+  latest: OrganizationDbBase['latest'],
+): Tables {
   const tables: Record<string, Table<AnyRow, AnyRow>> = {};
   const forgetAll = () => {
     for (const forget of forgets) forget();
@@ -151,7 +173,7 @@ function createTables(client: object, models: ReadonlyMap<OwnedModelName, Model>
 }
 
 /** @param changed called after every write, so that no loader answers what was there before */
-function createTable(model: Model, delegate: Delegate, latest: ReadLatest, changed: () => void) {
+function createTable(model: Model, delegate: Delegate, latest: OrganizationDbBase['latest'], changed: () => void) {
   const failed = rethrowTranslated(model);
   const key = model.keyField;
   const byKey = new DataLoader<string, AnyRow | null>(async (keys) => {

@@ -94,9 +94,9 @@ function checkFilter(model: Model, where: unknown): Args {
     checkField(model, name);
     // Prisma drops an undefined filter, which would widen it to every row.
     if (value === undefined) refuse(`${model.name}.${name} is undefined`);
-    if (!isPlainObject(value)) continue;
-    for (const [operator, operand] of Object.entries(value)) {
-      if (!FILTERS.has(operator) || operand === undefined || isPlainObject(operand)) {
+    if (isValue(value)) continue;
+    for (const [operator, operand] of Object.entries(value as Args)) {
+      if (!FILTERS.has(operator) || operand === undefined || !isValue(operand)) {
         refuse(`${model.name}.${name} takes no ${operator}`);
       }
     }
@@ -110,12 +110,17 @@ function checkData(model: Model, data: Args, creating: boolean, orgId: OrgId): A
     if (!creating && name === 'id') refuse(`${model.name}.id never changes`);
     const isJson = model.fields.get(name)?.type === 'Json';
     // { increment } is the one object that is not a value; { connect }, { set } and nested writes are not on the list.
-    if (isPlainObject(value) && !isJson && (creating || Object.keys(value).join() !== 'increment')) {
+    const isIncrement = !creating && Object.keys((value ?? {}) as Args).join() === 'increment';
+    if (value !== undefined && !isValue(value) && !isJson && !isIncrement) {
       refuse(`${model.name}.${name} takes a value only`);
     }
   }
   return creating ? { ...data, [model.orgField]: orgId } : data;
 }
 
-const isPlainObject = (value: unknown): value is Args =>
-  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+/** A scalar, an instant or a list of them. Every other object might mean something to Prisma. */
+const isValue = (value: unknown): boolean =>
+  value === null ||
+  typeof value !== 'object' ||
+  value instanceof Date ||
+  (Array.isArray(value) && value.every((each) => each !== undefined && !Array.isArray(each) && isValue(each)));

@@ -6,6 +6,7 @@ export interface Metrics {
   readonly requests: Counter<'operation' | 'code'>;
   readonly duration: Histogram<'operation'>;
   readonly statements: Counter<'role'>;
+  readonly alarms: Counter<'stopped_by'>;
   readonly registry: Registry;
 }
 
@@ -25,6 +26,12 @@ export function createMetrics(): Metrics {
       help: 'Time from the request to the end of the answer',
       labelNames: ['operation'],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers: [registry],
+    }),
+    alarms: new Counter({
+      name: 'orgate_isolation_alarms_total',
+      help: 'Statements that would have crossed organizations, by what stopped them; anything above 0 needs a look',
+      labelNames: ['stopped_by'],
       registers: [registry],
     }),
     statements: new Counter({

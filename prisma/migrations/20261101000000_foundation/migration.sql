@@ -17,6 +17,8 @@ begin
 end $$;
 
 grant usage on schema public to orgate_app, orgate_directory;
+-- So that the gateway's own login can tell which migrations were applied.
+grant select on _prisma_migrations to orgate_directory;
 
 -- The one line that a new org-owned table needs: row-level security that also binds the table's owner, one policy
 -- for every command, and the application's grants. '' and NULL both mean "no organization", and match no row.

@@ -1,0 +1,46 @@
+import { parseArgs } from 'node:util';
+import { type Config, ConfigError, readConfig } from '../config.js';
+import { examine } from '../data/doctor.js';
+import type { Check } from '../data/isolation-check.js';
+
+/**
+ * Says whether a deployment keeps organizations apart, in words that a security team can read. It leaves nothing behind
+ * and migrates nothing, so it may be pointed at production.
+ */
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
+  const checks = await examineAll();
+  const failed = checks.filter(({ ok }) => !ok);
+  if (values.json) console.log(JSON.stringify({ ok: failed.length === 0, checks }, null, 2));
+  else console.log(table(checks, failed.length));
+  process.exitCode = failed.length > 0 ? 1 : 0;
+}
+
+async function examineAll(): Promise<Check[]> {
+  let config: Config;
+  try {
+    config = readConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [{ check: 'the configuration is complete', ok: false, detail: error.message }];
+  }
+  return [{ check: 'the configuration is complete', ok: true, detail: '' }, ...(await examine(config))];
+}
+
+function table(checks: readonly Check[], failed: number): string {
+  const width = Math.max(...checks.map(({ check }) => check.length));
+  const lines = checks.map(({ check, ok, detail }) => {
+    const [first = '', ...rest] = detail.split('\n');
+    return [
+      `  ${ok ? 'ok  ' : 'FAIL'}  ${check.padEnd(width)}  ${first}`.trimEnd(),
+      ...rest.map((line) => `        ${line}`),
+    ].join('\n');
+  });
+  const verdict = failed === 0 ? `All ${checks.length} checks hold.` : `${failed} of ${checks.length} checks FAIL.`;
+  return ['', ...lines, '', verdict].join('\n');
+}
+
+main().catch((error: unknown) => {
+  console.error((error as Error).message);
+  process.exit(1);
+});

@@ -1,0 +1,121 @@
+import type pg from 'pg';
+
+/** What the catalogue must be like for organizations to stay apart, and what of it is not so. */
+export interface LintResult {
+  readonly rule: string;
+  /** What breaks the rule, by name. Empty when it holds. */
+  readonly broken: readonly string[];
+}
+
+/** Tables with org_id whose names are unique across organizations on purpose, each with its reason. */
+export const GLOBAL_KEYS = {
+  address: 'slugs are host names: unique across organizations, and claimed here',
+} as const;
+
+/** Tables without org_id; the application's role has no business in them. */
+export const GLOBAL_TABLES = ['person', 'identity', '_prisma_migrations'] as const;
+
+const OWNED = `
+  owned as (
+    select c.oid, c.relname as name, c.relrowsecurity, c.relforcerowsecurity, a.attnum,
+           c.relname = any ($1) as has_global_key
+    from pg_class c join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+      and (a.attname = 'org_id' or (c.relname = 'organization' and a.attname = 'id'))
+  )`;
+
+/** Each rule is a query of the catalogue for what breaks it. */
+const RULES: readonly (readonly [rule: string, query: string])[] = [
+  [
+    'every table with org_id has row-level security enabled and forced',
+    'select name from owned where not (relrowsecurity and relforcerowsecurity)',
+  ],
+  [
+    'every table with org_id has a policy for every command of orgate_app, both ways',
+    `select name from owned where not exists (
+       select from pg_policy p where p.polrelid = owned.oid and p.polcmd = '*' and p.polpermissive
+         and p.polqual is not null and p.polwithcheck is not null
+         and p.polroles = array ['orgate_app'::regrole::oid])`,
+  ],
+  [
+    'no other permissive policy widens what orgate_app may reach',
+    `select name || '.' || p.polname from owned join pg_policy p on p.polrelid = owned.oid
+     where p.polpermissive and p.polname <> 'isolation' and (0 = any (p.polroles) or 'orgate_app'::regrole = any (p.polroles))`,
+  ],
+  [
+    'every table is org-owned or on the list of global ones',
+    `select c.relname from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+       and c.oid not in (select oid from owned) and c.relname <> all ($2)`,
+  ],
+  [
+    'primary keys begin with the organization',
+    `select name from owned where not has_global_key and not exists (
+       select from pg_index i where i.indrelid = owned.oid and i.indisprimary and i.indkey[0] = owned.attnum)`,
+  ],
+  [
+    'every unique index holds the organization',
+    `select i.indexrelid::regclass::text from owned join pg_index i on i.indrelid = owned.oid and i.indisunique
+     where not has_global_key and not (owned.attnum = any (i.indkey))`,
+  ],
+  [
+    'every foreign key between org-owned tables holds the organization on both sides, in the same place',
+    `select k.conname from pg_constraint k join owned a on a.oid = k.conrelid left join owned b on b.oid = k.confrelid
+     where k.contype = 'f' and (b.oid is null or not exists (
+       select from unnest(k.conkey, k.confkey) as pair(near, far) where pair.near = a.attnum and pair.far = b.attnum))`,
+  ],
+  [
+    'nothing cascades but from the organization itself',
+    `select k.conname from pg_constraint k
+     where k.contype = 'f' and k.connamespace = 'public'::regnamespace
+       and ((k.confdeltype = 'c' and k.confrelid <> 'organization'::regclass) or k.confupdtype = 'c')`,
+  ],
+  [
+    'where a deletion empties a reference, the organization stays',
+    `select k.conname from pg_constraint k join owned a on a.oid = k.conrelid
+     where k.contype = 'f' and k.confdeltype in ('n', 'd')
+       and (k.confdelsetcols is null or a.attnum = any (k.confdelsetcols))`,
+  ],
+  [
+    'every view runs with the rights of who asks',
+    `select c.relname from pg_class c where c.relnamespace = 'public'::regnamespace and (c.relkind = 'm' or c.relkind = 'v'
+       and not coalesce(c.reloptions, '{}') && array ['security_invoker=true', 'security_invoker=on', 'security_invoker=1'])`,
+  ],
+  [
+    "no function runs with its owner's rights on an open search path",
+    `select p.oid::regprocedure::text from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prosecdef
+       and not exists (select from unnest(p.proconfig) as setting where setting like 'search_path=%')`,
+  ],
+  [
+    "the gateway's roles cannot log in, bypass row-level security, or own anything",
+    `select rolname from pg_roles r where rolname in ('orgate_app', 'orgate_directory')
+       and (rolsuper or rolbypassrls or rolcanlogin or rolcreaterole or rolcreatedb
+         or exists (select from pg_class c where c.relowner = r.oid)
+         or exists (select from pg_auth_members m where m.member = r.oid))`,
+  ],
+  [
+    'orgate_app has no rights in global tables, and nobody has rights by default',
+    `select c.relname from pg_class c, aclexplode(c.relacl) grants
+     where c.relnamespace = 'public'::regnamespace and (grants.grantee = 0
+       or (grants.grantee = 'orgate_app'::regrole and c.relname = any ($2)))`,
+  ],
+];
+
+type RunQuery = (text: string, values: unknown[]) => Promise<pg.QueryResult>;
+
+/**
+ * Checks the database's catalogue, rule by rule. Read-only; any login may ask.
+ *
+ * The key layout it checks, org_id first in every key, unique index and foreign key, is the one that Citus asks of
+ * tables it is to distribute.
+ */
+export async function lintCatalogue(query: RunQuery): Promise<LintResult[]> {
+  const parameters = [Object.keys(GLOBAL_KEYS), GLOBAL_TABLES];
+  const selects = RULES.map(
+    ([, rule], index) => `select ${index} as rule, array(${rule})::text[] as broken, $1::text[], $2::text[]`,
+  );
+  const { rows } = await query(`with ${OWNED} ${selects.join(' union all ')} order by 1`, parameters);
+  return rows.map((row) => ({
+    rule: RULES[row['rule'] as number]?.[0] as string,
+    broken: row['broken'] as string[],
+  }));
+}

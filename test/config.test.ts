@@ -1,0 +1,140 @@
+import { expect, test } from '@jest/globals';
+import { ConfigError, readConfig } from '../src/config.js';
+
+const ISSUER = { issuer: 'https://id.example', jwksUri: 'https://id.example/jwks', audience: 'orgate' };
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgres://gateway:secret@db.example/orgate',
+  MIGRATION_DATABASE_URL: 'postgres://owner:secret@db.example/orgate',
+  AUTH_ISSUERS: JSON.stringify([ISSUER]),
+};
+
+/** What start-up says of this environment; '' when it has no complaint. */
+function complaintOf(env: NodeJS.ProcessEnv): string {
+  try {
+    readConfig(env);
+    return '';
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as Error).message;
+  }
+}
+
+const linesAbout = (complaint: string, variable: string): string[] =>
+  complaint.split('\n').filter((line) => new RegExp(`\\b${variable} `).test(line.replace(/Example:.*/, '')));
+
+test('a newcomer sets nothing: the embedded database, port 4000, this machine only, everything for development', () => {
+  expect(readConfig({})).toMatchObject({
+    host: '127.0.0.1',
+    port: 4000,
+    databaseUrl: null,
+    dataDirectory: '.data',
+    production: false,
+    development: true,
+    graphiql: true,
+    introspection: true,
+    metrics: { host: '127.0.0.1', port: 9464 },
+    organizationCreation: 'anyone',
+    corsOrigins: [],
+    trustProxy: [],
+    issuers: [],
+  });
+});
+
+test('an empty variable counts as not set', () => {
+  expect(readConfig({ PORT: '', HOST: '', DATABASE_URL: '', AUTH_ISSUERS: '', NODE_ENV: '' })).toEqual(readConfig({}));
+});
+
+const WRONG: Record<string, string> = {
+  PORT: '65536',
+  METRICS_PORT: 'on',
+  DATABASE_URL: 'mysql://db.example/orgate',
+  MIGRATION_DATABASE_URL: 'db.example',
+  DATABASE_POOL_SIZE: '0',
+  DATABASE_PREPARED_STATEMENTS: 'yes',
+  DATABASE_STATEMENT_TIMEOUT_MS: '1.5',
+  AUTH_ISSUERS: 'https://id.example',
+  ORGANIZATION_CREATION: 'nobody',
+  GRAPHIQL: '1',
+  INTROSPECTION: 'on',
+  BODY_LIMIT_BYTES: '1MB',
+  QUERY_MAX_COST: '-1',
+  LOG_LEVEL: 'loud',
+  SHUTDOWN_DELAY_MS: 'soon',
+};
+
+test('every problem is told at once, each with its variable and an example that works', () => {
+  const complaint = complaintOf(WRONG);
+  for (const variable of Object.keys(WRONG)) {
+    const [line, ...more] = linesAbout(complaint, variable);
+    expect(more).toEqual([]);
+    expect(line).toMatch(new RegExp(`${variable} \\S.* Example: ${variable}=\\S`));
+    const example = line?.split(`Example: ${variable}=`)[1]?.split(', or ')[0];
+    expect(complaintOf({ [variable]: example })).toBe('');
+  }
+});
+
+test('what production lacks is told together with what is wrong otherwise', () => {
+  const complaint = complaintOf({ NODE_ENV: 'production', PORT: 'four thousand' });
+  for (const variable of ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'AUTH_ISSUERS', 'PORT']) {
+    expect(complaint).toMatch(new RegExp(`\\b${variable} .*Example: ${variable}=`));
+  }
+});
+
+test('a value that is refused is not repeated: it may hold a password', () => {
+  expect(complaintOf({ DATABASE_URL: 'mysql://orgate:hunter2@db.example' })).not.toContain('hunter2');
+  expect(complaintOf({ AUTH_ISSUERS: '[{"issuer":"hunter2"' })).not.toContain('hunter2');
+});
+
+test('production opens nothing by itself: no development issuer, no GraphiQL, no introspection', () => {
+  expect(readConfig(PRODUCTION)).toMatchObject({
+    production: true,
+    development: false,
+    graphiql: false,
+    introspection: false,
+  });
+  expect(readConfig({ ...PRODUCTION, GRAPHIQL: 'true', INTROSPECTION: 'true' })).toMatchObject({
+    development: false,
+    graphiql: true,
+    introspection: true,
+  });
+});
+
+test.each([
+  ['127.0.0.1', true],
+  ['127.0.0.53', true],
+  ['localhost', true],
+  ['::1', true],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['192.168.1.7', false],
+  ['127.0.0.1.example', false],
+  ['localhost.example', false],
+])('with HOST=%s the development issuer exists: %s', (HOST, development) => {
+  expect(readConfig({ HOST, AUTH_ISSUERS: JSON.stringify([ISSUER]) }).development).toBe(development);
+  expect(linesAbout(complaintOf({ HOST }), 'AUTH_ISSUERS')).toHaveLength(development ? 0 : 1);
+  expect(linesAbout(complaintOf({ HOST, AUTH_ISSUERS: '[]' }), 'AUTH_ISSUERS')).toHaveLength(development ? 0 : 1);
+});
+
+test.each(['HS256', 'HS512', 'none', 'RSA1_5', ''])('an issuer cannot be trusted with the algorithm "%s"', (algorithm) => {
+  const AUTH_ISSUERS = JSON.stringify([{ ...ISSUER, algorithms: ['ES256', algorithm] }]);
+  expect(complaintOf({ AUTH_ISSUERS })).toContain('0: algorithms: 1');
+});
+
+test('a misspelt or missing setting of an issuer is told, and every one of them', () => {
+  const complaint = complaintOf({ AUTH_ISSUERS: JSON.stringify([ISSUER, { issuer: 'x', audiance: 'orgate' }]) });
+  for (const part of ['1: jwksUri', '1: audience', 'audiance']) expect(complaint).toContain(part);
+});
+
+test('an issuer is trusted for asymmetric algorithms and access tokens unless it says otherwise', () => {
+  const [first, second, third] = readConfig({
+    AUTH_ISSUERS: JSON.stringify([
+      ISSUER,
+      { ...ISSUER, algorithms: ['PS512'], typ: 'application/Secevent+JWT' },
+      { ...ISSUER, typ: null },
+    ]),
+  }).issuers;
+  expect(first).toMatchObject({ algorithms: ['RS256', 'ES256', 'EdDSA'], typ: ['at+jwt', 'jwt'] });
+  expect(second).toMatchObject({ algorithms: ['PS512'], typ: ['secevent+jwt'] });
+  expect(third).toMatchObject({ typ: null });
+});
