@@ -116,10 +116,13 @@ test.each([
   expect(linesAbout(complaintOf({ HOST, AUTH_ISSUERS: '[]' }), 'AUTH_ISSUERS')).toHaveLength(development ? 0 : 1);
 });
 
-test.each(['HS256', 'HS512', 'none', 'RSA1_5', ''])('an issuer cannot be trusted with the algorithm "%s"', (algorithm) => {
-  const AUTH_ISSUERS = JSON.stringify([{ ...ISSUER, algorithms: ['ES256', algorithm] }]);
-  expect(complaintOf({ AUTH_ISSUERS })).toContain('0: algorithms: 1');
-});
+test.each(['HS256', 'HS512', 'none', 'RSA1_5', ''])(
+  'an issuer cannot be trusted with the algorithm "%s"',
+  (algorithm) => {
+    const AUTH_ISSUERS = JSON.stringify([{ ...ISSUER, algorithms: ['ES256', algorithm] }]);
+    expect(complaintOf({ AUTH_ISSUERS })).toContain('0: algorithms: 1');
+  },
+);
 
 test('a misspelt or missing setting of an issuer is told, and every one of them', () => {
   const complaint = complaintOf({ AUTH_ISSUERS: JSON.stringify([ISSUER, { issuer: 'x', audiance: 'orgate' }]) });

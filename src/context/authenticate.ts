@@ -32,6 +32,8 @@ export type Authenticate = (authorization: string | undefined, isLocalHost: bool
 const CLOCK_TOLERANCE_S = 5;
 const CACHE_MS = 5 * 60_000;
 const CACHE_SIZE = 10_000;
+/** The issuer's keys could not be had: no answer in time, an answer that is an error, one that is no key set. */
+const KEYS_UNAVAILABLE: ReadonlySet<string> = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID']);
 
 export const remoteKeys = (jwksUri: string): JWTVerifyGetKey => createRemoteJWKSet(new URL(jwksUri));
 
@@ -83,8 +85,7 @@ async function verify(
     return toCredential(issuer, payload);
   } catch (error) {
     if (error instanceof OrgateError) throw error;
-    const isInvalid =
-      error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout) && error.code !== 'ERR_JOSE_GENERIC'; // a key set that answered with an error
+    const isInvalid = error instanceof errors.JOSEError && !KEYS_UNAVAILABLE.has(error.code);
     throw new OrgateError(isInvalid ? 'UNAUTHENTICATED' : 'SERVICE_UNAVAILABLE', undefined, {}, { cause: error });
   }
 }

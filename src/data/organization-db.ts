@@ -118,12 +118,13 @@ export interface OrganizationDbBase {
 /** The narrow client over whatever it is given: the walls are in what it is given. */
 export function organizationDbOver({ client, models, latest, inFrame: within }: OrganizationDbBase): OrganizationDb {
   const noLatest = () => Promise.reject(new Error('listFor is for reading; a transaction has list'));
+  const { tables: outside, forgetAll } = createTables(client, models, latest);
   return {
-    ...createTables(client, models, latest),
+    ...outside,
     transaction: (work) =>
       within(() =>
         client.$transaction((tx) => {
-          const tables = createTables(tx, models, noLatest);
+          const { tables } = createTables(tx, models, noLatest);
           const db: OrganizationDb & TransactionOnly = {
             ...tables,
             transaction: (nested) => nested(db),
@@ -132,7 +133,9 @@ export function organizationDbOver({ client, models, latest, inFrame: within }: 
           };
           return work(db);
         }, TRANSACTION_LIMITS),
-      ).catch(rethrowTranslated()),
+      )
+        .finally(forgetAll)
+        .catch(rethrowTranslated()),
   };
 }
 
@@ -156,7 +159,7 @@ function createTables(
   client: object,
   models: ReadonlyMap<OwnedModelName, Model>,
   latest: OrganizationDbBase['latest'],
-): Tables {
+): { tables: Tables; forgetAll: () => void } {
   const tables: Record<string, Table<AnyRow, AnyRow>> = {};
   const forgetAll = () => {
     for (const forget of forgets) forget();
@@ -169,7 +172,7 @@ function createTables(
     tables[name] = table;
     forgets.push(forget);
   }
-  return tables as unknown as Tables;
+  return { tables: tables as unknown as Tables, forgetAll };
 }
 
 /** @param changed called after every write, so that no loader answers what was there before */

@@ -37,7 +37,7 @@ export async function inviteUser(invitation: Invitation, context: RequestContext
     const actor = await readActor(db, context, 'member:invite');
     assertNoEscalation(context.catalogue, actor, standing);
     const before = await db.membership.find({ email });
-    const changes = { ...standing, name, status: 'INVITED', invitedBy: context.person.id };
+    const changes = { ...standing, name, status: 'INVITED', invitedBy: context.person.id, joinedAt: null };
     if (before?.status === 'ACTIVE' || before?.status === 'SUSPENDED') {
       throw conflict('This person is a member already.', 'input.email');
     }

@@ -58,6 +58,16 @@ export const withMembership = (membership: ActiveMembership): OrganizationParent
 const domainName = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
 const settingText = z.string().trim().min(1, 'Must not be blank.').max(100, 'At most 100 characters.').nullable();
 
+/** Checked as a whole: a path into it would repeat the names that the client sent. */
+const featureFlags = z.record(z.string(), z.unknown(), 'Must not be null.').transform((flags, context) => {
+  const refuse = (message: string) => context.issues.push({ code: 'custom', message, input: flags });
+  const names = Object.keys(flags);
+  if (names.length > 100) refuse('At most 100 flags.');
+  if (names.some((name) => name === '' || name.length > 100)) refuse('Names have 1 to 100 characters.');
+  if (Object.values(flags).some((flag) => typeof flag !== 'boolean')) refuse('Each flag is true or false.');
+  return flags as Record<string, boolean>;
+});
+
 const createInput = z.object({
   name: nameText,
   slug: slugText,
@@ -90,10 +100,7 @@ const updateInput = z.object({
             .optional(),
         })
         .nullish(),
-      featureFlags: z
-        .record(z.string().min(1).max(100), z.boolean('Must be true or false.'))
-        .refine((flags) => Object.keys(flags).length <= 100, 'At most 100 flags.')
-        .optional(),
+      featureFlags: featureFlags.optional(),
     })
     .nullish(),
   expectedUpdatedAt: z.date().nullish(),

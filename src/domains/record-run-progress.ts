@@ -49,6 +49,7 @@ export function recordRunProgress(id: string, progress: RunProgress, db: Organiz
     const now = new Date();
     const cost =
       progress.totalCostMicros ?? (progress.totalCost == null ? null : Math.round(progress.totalCost * MICROS));
+    const costArgument = progress.totalCostMicros == null ? 'input.totalCost' : 'input.totalCostMicros';
     return tx.run.update(
       { id },
       given({
@@ -56,7 +57,7 @@ export function recordRunProgress(id: string, progress: RunProgress, db: Organiz
         output: (progress.output ?? undefined) as never,
         error: progress.error ?? undefined,
         totalTokens: risen(run.totalTokens, progress.totalTokens, mayCostMore, 'input.totalTokens'),
-        totalCostMicros: risen(run.totalCostMicros, cost, mayCostMore, 'input.totalCost'),
+        totalCostMicros: risen(run.totalCostMicros, cost, mayCostMore, costArgument),
         startedAt: moves && run.startedAt === null && status === 'RUNNING' ? now : undefined,
         finishedAt: moves && isFinished(status) ? now : undefined,
       }),

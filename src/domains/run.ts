@@ -77,7 +77,7 @@ function toFilter({
 
 const startInput = z.object({
   agentId: z.string(),
-  input: z.unknown(),
+  input: z.unknown().optional(),
   idempotencyKey: z.string().min(1, 'Must not be blank.').max(100, 'At most 100 characters.').nullish(),
 });
 
@@ -90,7 +90,7 @@ const total = z
 const progressInput = z
   .object({
     status: z.enum(['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED']).nullish(),
-    output: z.unknown(),
+    output: z.unknown().optional(),
     error: z.string().max(10_000, 'At most 10,000 characters.').nullish(),
     totalTokens: total,
     totalCost: z.number().min(0, 'Totals are not negative.').max(9e9, 'At most 9,000,000,000.').nullish(),

@@ -21,9 +21,11 @@ export async function startRun(
 ): Promise<Row<'Run'>> {
   const { db } = context;
   const { repositoryId } = await db.agent.get({ id: agentId });
+  // As the store gives it back: objects written into a query have no prototype, and would differ from those it gives.
+  const stored: unknown = JSON.parse(JSON.stringify(input ?? null));
   const earlier = async () => {
     const found = idempotencyKey == null ? null : await db.run.find({ idempotencyKey });
-    if (found && (found.agentId !== agentId || !isDeepStrictEqual(found.input, input ?? null))) {
+    if (found && (found.agentId !== agentId || !isDeepStrictEqual(found.input, stored))) {
       throw conflict('This key was used for another start.', 'input.idempotencyKey');
     }
     return found;

@@ -45,22 +45,36 @@ function describe(formatted: GraphQLFormattedError, error: unknown, report: (err
   return { message, extensions: { code: 'INTERNAL_SERVER_ERROR' } };
 }
 
+/**
+ * What GraphQL says of a variable that does not fit: its name, the value (in which quotes are escaped, so that the path
+ * after it is GraphQL's own), the path and the reason.
+ */
+const BAD_VARIABLE = /^Variable "\$(\w+)" got invalid value [\s\S]*?(?: at "(\1[\w.[\]]*)"; |$)/;
+
+/** Reasons that repeat nothing of the value. */
+const PLAIN_REASON =
+  /(?:Expected non-nullable type "[^"]+" not to be null|Field "(\w+)" (?:of required type "[^"]+" was not provided|is not defined by type "\w+")|Expected type "\w+" to be an object)\.$/;
+
 /** GraphQL's own messages repeat the value they refuse; what a client sent may be a secret, and never comes back. */
 function withoutValues(message: string): string {
+  const [isBadVariable, variable, path] = BAD_VARIABLE.exec(message) ?? [];
+  if (isBadVariable) {
+    const [reason = 'The value does not fit its type.'] = PLAIN_REASON.exec(message) ?? [];
+    return `Variable "$${variable}" is not valid${path ? ` at "${path}"` : ''}: ${reason}`;
+  }
   return message
-    .replace(
-      / got invalid value [\s\S]*?(?: at "([^"]*)")?; /,
-      (_, path?: string) => ` is not valid${path ? ` at "${path}"` : ''}: `,
-    )
     .replace(/^Value "[\s\S]*?" does not exist in/, 'The value does not exist in')
+    .replace(/^(Argument "\w+" has invalid value) [\s\S]*$/, '$1.')
     .replace(/, found [\s\S]*$/, '.')
-    .replace(/(cannot represent[^:]*): [\s\S]*$/, '$1.')
+    .replace(/( cannot represent) [\s\S]*$/, '$1 this value.')
     .replace(/(Syntax Error: [^"]*?)(?: "[\s\S]*)?$/, '$1');
 }
 
-/** The path of the variable at fault: `input.slug`. */
+/** The dotted path of the argument at fault, where a variable holds it: `input.slug`. */
 function argumentOf(message: string): { argument?: string } {
-  const [, variable, path] = /^Variable "\$(\w+)" (?:got invalid value [\s\S]*? at "([^"]*)"|.*)/.exec(message) ?? [];
-  if (path) return { argument: path };
-  return variable ? { argument: variable } : {};
+  const [, variable] = /^Variable "\$(\w+)"/.exec(message) ?? [];
+  if (!variable) return {};
+  const [, , path = variable] = BAD_VARIABLE.exec(message) ?? [];
+  const [, field] = PLAIN_REASON.exec(message) ?? [];
+  return { argument: [path.replaceAll(/\[(\d+)\]/g, '.$1'), ...(field ? [field] : [])].join('.') };
 }

@@ -1,0 +1,89 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from '@jest/globals';
+import {
+  buildSchema,
+  getIntrospectionQuery,
+  type GraphQLInputType,
+  type GraphQLObjectType,
+  isEnumType,
+  isInputObjectType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isRequiredArgument,
+  isRequiredInputField,
+  getNamedType,
+} from 'graphql';
+import { givenOrganization } from '../support/given.js';
+import { codeOf, useServer } from '../support/server.js';
+
+const server = useServer();
+
+const schema = buildSchema(
+  readdirSync('schema')
+    .map((file) => readFileSync(`schema/${file}`, 'utf8'))
+    .join('\n')
+    .replace('type Mutation\n', 'type Mutation { _: Int }\n'),
+);
+
+/** Some value that fits, for arguments that must be there. */
+function literal(type: GraphQLInputType): string {
+  if (isNonNullType(type)) return literal(type.ofType);
+  if (isListType(type)) return `[${literal(type.ofType)}]`;
+  if (isEnumType(type)) return type.getValues()[0]?.name ?? 'null';
+  if (!isInputObjectType(type)) return type.name === 'Int' ? '1' : '"x"';
+  const fields = Object.values(type.getFields()).filter(isRequiredInputField);
+  return `{${fields.map((field) => `${field.name}: ${literal(field.type)}`).join(', ')}}`;
+}
+
+const rootFields = ['Query', 'Mutation'].flatMap((type) =>
+  Object.values((schema.getType(type) as GraphQLObjectType).getFields())
+    .filter(({ name }) => name !== '_')
+    .map((field) => {
+      const required = field.args.filter(isRequiredArgument).map((arg) => `${arg.name}: ${literal(arg.type)}`);
+      const selection = isLeafType(getNamedType(field.type)) ? '' : ' { __typename }';
+      const call = `${field.name}${required.length > 0 ? `(${required.join(', ')})` : ''}${selection}`;
+      return [`${type}.${field.name}`, `${type.toLowerCase()} { ${call} }`, field.name] as const;
+    }),
+);
+
+test.each(rootFields)('%s: without a credential UNAUTHENTICATED, with HTTP 200', async (_, query, field) => {
+  const answer = await server.post(JSON.stringify({ query }));
+  expect(answer.status).toBe(200);
+  expect(codeOf(answer)).toBe('UNAUTHENTICATED');
+  expect(answer.errors[0]?.path).toEqual([field]);
+  expect(answer.data).toEqual({ [field]: null });
+  expect(answer.headers.get('www-authenticate')).toBeNull();
+});
+
+test('there are as many root fields as the contract has', () => {
+  expect(rootFields.length).toBeGreaterThanOrEqual(30);
+});
+
+test('__typename answers to anyone, beside fields that do not', async () => {
+  expect((await server.post('{"query":"{ __typename }"}')).text).toBe('{"data":{"__typename":"Query"}}\n');
+  const mixed = await server.post('{"query":"{ __typename viewer { role } repositories { totalCount } }"}');
+  expect(mixed.data).toEqual({ __typename: 'Query', viewer: null, repositories: null });
+  expect(mixed.errors.map((error) => error.extensions['code'])).toEqual(['UNAUTHENTICATED', 'UNAUTHENTICATED']);
+});
+
+test('introspection answers to anyone where it is enabled', async () => {
+  const answer = await server.post(JSON.stringify({ query: getIntrospectionQuery() }));
+  expect(answer.errors).toEqual([]);
+  expect(answer.data.__schema.queryType.name).toBe('Query');
+});
+
+test('naming an organization without a credential tells nothing about it', async () => {
+  const { id, slug } = await givenOrganization(server);
+  const ask = (name: string) =>
+    server.post('{"query":"{ currentOrganization { id } }"}', { 'x-organization-id': name, 'x-request-id': 'same-for-all' });
+  const unknown = await ask('no-such-organization');
+  expect(codeOf(unknown)).toBe('UNAUTHENTICATED');
+  for (const name of [id, slug, '']) expect((await ask(name)).text).toBe(unknown.text);
+});
+
+test('nothing reaches the database for someone without a credential', async () => {
+  const before = server.statements.length;
+  for (const [, query] of rootFields) await server.post(JSON.stringify({ query }));
+  expect(server.statements.slice(before)).toEqual([]);
+});

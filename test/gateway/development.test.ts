@@ -1,0 +1,155 @@
+import { expect, test } from '@jest/globals';
+import { decodeJwt } from 'jose';
+import { unique } from '../support/given.js';
+import { raw } from '../support/raw.js';
+import { startServer, useServer } from '../support/server.js';
+
+const server = useServer();
+
+const NOT_FOUND = { errors: [{ message: 'No such path.', extensions: { code: 'NOT_FOUND' } }] };
+const json = { 'content-type': 'application/json' };
+const port = () => new URL(server.url).port;
+
+const people = (headers: Record<string, string>) => raw(`${server.url}/dev/people`, { headers });
+const token = (headers: Record<string, string>, body: object) =>
+  raw(`${server.url}/dev/token`, { headers: { ...json, ...headers }, body: JSON.stringify(body) });
+
+test('the demo people are offered, one in every role', async () => {
+  const offered = JSON.parse((await people({})).text) as { email: string; label: string }[];
+  expect(offered.map(({ email }) => email)).toEqual(
+    expect.arrayContaining([
+      'ann@acme.example',
+      'adam@acme.example',
+      'dev@acme.example',
+      'vic@acme.example',
+      'bob@globex.example',
+      'sam@orgate.example',
+    ]),
+  );
+});
+
+test('a token signs its person in, in the organization it was asked for', async () => {
+  const email = `${unique('ann')}@acme.example`;
+  const answer = await token({}, { email, org: 'acme' });
+  const issued = (JSON.parse(answer.text) as { token: string }).token;
+  expect(decodeJwt(issued)).toMatchObject({ email, org: 'acme' });
+  const { data } = await server.withToken(issued)('{ viewer { user { email } } }');
+  expect(data.viewer.user.email).toBe(email);
+});
+
+test.each([{}, { email: 'ann' }, { email: 7 }, { email: 'ann@acme.example', org: 'x'.repeat(65) }])(
+  'a token is not made for %j',
+  async (body) => {
+    const answer = await token({}, body);
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(answer.text)).toMatchObject({ errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+  },
+);
+
+test.each(['localhost', 'LOCALHOST', 'acme.localhost', '127.0.0.1', '127.8.8.8', '[::1]'])(
+  'both answer at the host name %s',
+  async (name) => {
+    const host = `${name}:${port()}`;
+    expect((await people({ host })).status).toBe(200);
+    expect((await token({ host }, { email: 'ann@acme.example' })).status).toBe(200);
+    expect((await token({ host, origin: `http://${host}` }, { email: 'ann@acme.example' })).status).toBe(200);
+  },
+);
+
+test.each([
+  'orgate.example',
+  'localhost.orgate.example',
+  '127.0.0.1.orgate.example',
+  'localhost-orgate.example',
+  'xlocalhost',
+  '10.0.0.7',
+  '0.0.0.0',
+  '',
+])('neither answers at the host name "%s", nor does a token of theirs: a page elsewhere may point its name here', async (name) => {
+  const issued = (JSON.parse((await token({}, { email: 'ann@acme.example' })).text) as { token: string }).token;
+  for (const host of [`${name}:${port()}`, name]) {
+    for (const headers of [{ host }, { host, origin: `http://${host}` }]) {
+      for (const answer of [await people(headers), await token(headers, { email: 'ann@acme.example' })]) {
+        expect(answer.status).toBe(404);
+        expect(JSON.parse(answer.text)).toMatchObject(NOT_FOUND);
+      }
+    }
+    const signedIn = await raw(`${server.url}/graphql`, {
+      headers: { ...json, host, authorization: `Bearer ${issued}` },
+      body: '{"query":"{ viewer { role } }"}',
+    });
+    expect(signedIn.status).toBe(401);
+  }
+});
+
+test.each(['https://evil.example', 'null', 'http://localhost', 'https://localhost:1', 'http://127.0.0.1.evil.example'])(
+  'neither answers a page of %s',
+  async (origin) => {
+    const host = `localhost:${port()}`;
+    expect((await people({ host, origin })).status).toBe(404);
+    expect((await token({ host, origin }, { email: 'ann@acme.example' })).status).toBe(404);
+  },
+);
+
+test('a page elsewhere cannot ask for a token without a preflight, and a preflight is not answered', async () => {
+  const simple = await raw(`${server.url}/dev/token`, {
+    headers: { 'content-type': 'text/plain', origin: 'https://evil.example' },
+    body: '{"email":"ann@acme.example"}',
+  });
+  expect(simple.status).toBeGreaterThanOrEqual(400);
+  expect(simple.text).not.toContain('token"');
+  const preflight = await raw(`${server.url}/dev/token`, {
+    method: 'OPTIONS',
+    headers: { origin: 'https://evil.example', 'access-control-request-method': 'POST' },
+  });
+  expect(preflight.headers['access-control-allow-origin']).toBeUndefined();
+});
+
+test('a forwarded host is believed of a proxy that TRUST_PROXY names, and of nobody else', async () => {
+  const forwarded = (name: string) => ({ host: `localhost:${port()}`, 'x-forwarded-host': name });
+  expect((await people(forwarded('orgate.example'))).status).toBe(200);
+  expect((await people({ host: 'orgate.example', 'x-forwarded-host': 'localhost' })).status).toBe(404);
+  for (const [TRUST_PROXY, status] of [
+    ['127.0.0.1', 404],
+    ['10.0.0.0/8,127.0.0.0/8', 404],
+    ['10.0.0.0/8', 200],
+  ] as const) {
+    const behind = await startServer({ env: { TRUST_PROXY } });
+    const answer = await raw(`${behind.url}/dev/people`, { headers: { 'x-forwarded-host': 'orgate.example' } });
+    await behind.close();
+    expect([TRUST_PROXY, answer.status]).toEqual([TRUST_PROXY, status]);
+  }
+});
+
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgres://tests-open-their-own.example/db',
+  MIGRATION_DATABASE_URL: 'postgres://tests-open-their-own.example/db',
+  SHUTDOWN_DELAY_MS: '0',
+};
+
+test.each<[string, NodeJS.ProcessEnv]>([
+  ['in production', PRODUCTION],
+  ['in production with GraphiQL switched on', { ...PRODUCTION, GRAPHIQL: 'true' }],
+  ['where HOST is no loopback address', { HOST: '0.0.0.0' }],
+])('%s there is no person chooser, and no development issuer', async (_, env) => {
+  const strict = await startServer({ env });
+  try {
+    const url = `http://127.0.0.1:${new URL(strict.url).port}`;
+    const issued = (JSON.parse((await token({}, { email: 'ann@acme.example' })).text) as { token: string }).token;
+    for (const path of ['people', 'token']) {
+      for (const body of [undefined, '{"email":"ann@acme.example"}']) {
+        const answer = await raw(`${url}/dev/${path}`, { headers: json, ...(body && { body }) });
+        expect(answer.status).toBe(404);
+        expect(JSON.parse(answer.text)).toMatchObject(NOT_FOUND);
+      }
+    }
+    const signedIn = await raw(`${url}/graphql`, {
+      headers: { ...json, authorization: `Bearer ${issued}` },
+      body: '{"query":"{ viewer { role } }"}',
+    });
+    expect(signedIn.status).toBe(401);
+  } finally {
+    await strict.close();
+  }
+});

@@ -1,0 +1,286 @@
+import { randomBytes } from 'node:crypto';
+import type { MutationResolvers, QueryResolvers } from '../../src/generated/graphql.js';
+import type { GivenOrganization } from '../support/given.js';
+
+/** One attempt of a member of globex to reach what is acme's, through one argument. */
+export interface Attempt {
+  readonly query: string;
+  /** What acme's thing is called, and a thing of the same kind that never was. */
+  readonly foreign: (acme: Target) => string;
+  readonly unknown: () => string;
+  /** The variables with the value in its place; `own` is the attacker's organization. */
+  readonly variables: (value: string, own: GivenOrganization) => Record<string, unknown>;
+  /** For names that are the caller's to choose: the answer repeats the name, which is masked before comparing. */
+  readonly names?: boolean;
+}
+
+export interface Target extends GivenOrganization {
+  readonly ownerId: string;
+  readonly cursors: Readonly<Record<'repositories' | 'agents' | 'runs' | 'members' | 'organizations', string>>;
+}
+
+const never = (prefix: string) => () =>
+  `${prefix}_${BigInt(`0x01${randomBytes(15).toString('hex')}`)
+    .toString(32)
+    .padStart(26, '0')}`;
+const fresh = (prefix: string) => () => `${prefix}-${randomBytes(5).toString('hex')}`;
+
+const repository = { foreign: (acme: Target) => acme.repositoryId, unknown: never('rep') };
+const agent = { foreign: (acme: Target) => acme.agentId, unknown: never('agt') };
+const run = { foreign: (acme: Target) => acme.runId, unknown: never('run') };
+const person = { foreign: (acme: Target) => acme.ownerId, unknown: never('usr') };
+const organization = { foreign: (acme: Target) => acme.id as string, unknown: never('org') };
+const slug = { foreign: (acme: Target) => acme.slug, unknown: fresh('acme') };
+
+/** A cursor of the same list that no organization ever gave out. */
+const cursor = (list: keyof Target['cursors']) => ({
+  foreign: (acme: Target) => acme.cursors[list],
+  unknown: () => Buffer.from(JSON.stringify(['org_0', list, 'x'])).toString('base64url'),
+  variables: (after: string) => ({ after }),
+});
+const byId = { variables: (id: string) => ({ id }) };
+const input = (rest: object, field: string) => ({
+  variables: (value: string) => ({ input: { ...rest, [field]: value } }),
+});
+const page = (field: string) => `query ($after: String) { ${field}(after: $after) { nodes { __typename } } }`;
+const nested = (field: string) =>
+  `query ($after: String) { currentOrganization { ${field}(after: $after) { nodes { __typename } } } }`;
+const filtered = (field: string) => ({
+  variables: (value: string) => ({ filter: { [field]: value } }),
+});
+const RUNS = 'query ($filter: RunFilter) { runs(filter: $filter) { totalCount nodes { id } } }';
+const NESTED_RUNS =
+  'query ($filter: RunFilter) { currentOrganization { runs(filter: $filter) { totalCount nodes { id } } } }';
+const mutation = (field: string, type: string, selection: string) =>
+  `mutation ($input: ${type}!) { ${field}(input: $input) { ${selection} } }`;
+
+const UPDATE_REPOSITORY = mutation('updateRepository', 'UpdateRepositoryInput', 'id name');
+const UPDATE_AGENT = mutation('updateAgent', 'UpdateAgentInput', 'id name');
+const START_RUN = mutation('startRun', 'StartRunInput', 'status');
+const gitUrl = 'https://git.example/x.git';
+
+type RootField =
+  | `Query.${Exclude<keyof QueryResolvers, symbol | number>}`
+  | `Mutation.${Exclude<keyof MutationResolvers, symbol | number>}`;
+
+/** By root field, which are all here or it does not compile, then by the argument's path below it. */
+export const ROOT_CASES: Record<RootField, Record<string, Attempt>> = {
+  'Query.viewer': {},
+  'Query.currentOrganization': {},
+  'Query.myOrganizations': { after: { query: page('myOrganizations'), ...cursor('organizations') } },
+  'Query.organizations': { after: { query: page('organizations'), ...cursor('organizations') } },
+  'Query.organization': {
+    id: { query: 'query ($id: ID) { organization(id: $id) { id name slug viewerRole } }', ...organization, ...byId },
+    slug: {
+      query: 'query ($slug: String) { organization(slug: $slug) { id name slug viewerRole } }',
+      ...slug,
+      variables: (value) => ({ slug: value }),
+    },
+  },
+  'Query.repositories': { after: { query: page('repositories'), ...cursor('repositories') } },
+  'Query.repository': {
+    id: { query: 'query ($id: ID!) { repository(id: $id) { name gitUrl } }', ...repository, ...byId },
+  },
+  'Query.agents': { after: { query: page('agents'), ...cursor('agents') } },
+  'Query.agent': {
+    id: { query: 'query ($id: ID) { agent(id: $id) { name } }', ...agent, ...byId },
+    name: {
+      query: 'query ($name: String) { agent(name: $name) { id } }',
+      foreign: () => 'AcmeOnly',
+      unknown: fresh('AcmeNever'),
+      variables: (name) => ({ name }),
+    },
+  },
+  'Query.runs': {
+    after: { query: page('runs'), ...cursor('runs') },
+    'filter.agentId': { query: RUNS, ...agent, ...filtered('agentId') },
+    'filter.repositoryId': { query: RUNS, ...repository, ...filtered('repositoryId') },
+    'filter.createdById': { query: RUNS, ...person, ...filtered('createdById') },
+  },
+  'Query.run': { id: { query: 'query ($id: ID!) { run(id: $id) { status input } }', ...run, ...byId } },
+  'Query.members': { after: { query: page('members'), ...cursor('members') } },
+  'Query.organizationUsage': {},
+  'Query.node': {
+    id: { query: 'query ($id: ID!) { node(id: $id) { id } }', ...run, ...byId },
+  },
+  'Query.nodes': {
+    ids: {
+      query: 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }',
+      ...organization,
+      variables: (value) => ({ ids: [value] }),
+    },
+  },
+  'Mutation.createOrganization': {
+    'input.name': {
+      query: mutation('createOrganization', 'CreateOrganizationInput', 'name'),
+      foreign: () => 'acme Inc.',
+      unknown: fresh('Name'),
+      variables: (name) => ({ input: { name, slug: fresh('made')() } }),
+      names: true,
+    },
+    // The one exception: a taken slug is CONFLICT, as it must be. Here it is shown to tell nothing but that.
+    'input.slug': {
+      query: mutation('createOrganization', 'CreateOrganizationInput', 'name'),
+      ...slug,
+      unknown: () => 'taken-by-nobody-in-particular',
+      variables: (value) => ({ input: { name: 'x', slug: value } }),
+    },
+  },
+  'Mutation.updateOrganization': {
+    'input.name': {
+      query: mutation('updateOrganization', 'UpdateOrganizationInput', 'name'),
+      foreign: () => 'acme Inc.',
+      unknown: fresh('Name'),
+      ...input({}, 'name'),
+      names: true,
+    },
+    'input.slug': {
+      query: mutation('updateOrganization', 'UpdateOrganizationInput', 'name'),
+      ...slug,
+      unknown: () => 'taken-by-nobody-in-particular',
+      ...input({}, 'slug'),
+    },
+  },
+  'Mutation.switchOrganization': {
+    organizationId: {
+      query: 'mutation ($id: ID!) { switchOrganization(organizationId: $id) { currentOrganization { name } token } }',
+      ...organization,
+      ...byId,
+    },
+  },
+  'Mutation.setDefaultOrganization': {
+    organizationId: {
+      query: 'mutation ($id: ID) { setDefaultOrganization(organizationId: $id) { role } }',
+      ...slug,
+      ...byId,
+    },
+  },
+  'Mutation.inviteUser': {
+    'input.email': {
+      query: mutation('inviteUser', 'InviteUserInput', 'role permissions user { name }'),
+      foreign: (acme) => acme.owner.email,
+      unknown: () => `${fresh('nobody')()}@nowhere.example`,
+      ...input({ name: 'Someone', role: 'VIEWER' }, 'email'),
+    },
+    'input.name': {
+      query: mutation('inviteUser', 'InviteUserInput', 'role user { name }'),
+      foreign: () => 'OWNER of acme',
+      unknown: fresh('Name'),
+      variables: (name) => ({ input: { name, role: 'VIEWER', email: `${fresh('new')()}@nowhere.example` } }),
+      names: true,
+    },
+  },
+  'Mutation.updateMemberRole': {
+    userId: {
+      query: 'mutation ($id: ID!) { updateMemberRole(userId: $id, role: VIEWER) { role } }',
+      ...person,
+      ...byId,
+    },
+  },
+  'Mutation.removeMember': {
+    userId: { query: 'mutation ($id: ID!) { removeMember(userId: $id) { status } }', ...person, ...byId },
+  },
+  'Mutation.createRepository': {
+    'input.name': {
+      query: mutation('createRepository', 'CreateRepositoryInput', 'name'),
+      foreign: () => `acme-only`,
+      unknown: fresh('repository'),
+      ...input({ gitUrl }, 'name'),
+      names: true,
+    },
+  },
+  'Mutation.updateRepository': {
+    'input.id': { query: UPDATE_REPOSITORY, ...repository, ...input({ name: 'stolen' }, 'id') },
+    'input.name': {
+      query: UPDATE_REPOSITORY,
+      foreign: () => 'acme-only',
+      unknown: fresh('repository'),
+      variables: (name, own) => ({ input: { id: own.repositoryId, name } }),
+      names: true,
+    },
+  },
+  'Mutation.deleteRepository': {
+    id: { query: 'mutation ($id: ID!) { deleteRepository(id: $id) }', ...repository, ...byId },
+  },
+  'Mutation.createAgent': {
+    'input.repositoryId': {
+      query: mutation('createAgent', 'CreateAgentInput', 'id'),
+      ...repository,
+      variables: (repositoryId) => ({ input: { repositoryId, name: fresh('agent')() } }),
+    },
+    'input.name': {
+      query: mutation('createAgent', 'CreateAgentInput', 'name'),
+      foreign: () => 'AcmeOnly',
+      unknown: fresh('agent'),
+      variables: (name, own) => ({ input: { repositoryId: own.repositoryId, name } }),
+      names: true,
+    },
+  },
+  'Mutation.updateAgent': {
+    'input.id': { query: UPDATE_AGENT, ...agent, ...input({ name: 'stolen' }, 'id') },
+    'input.repositoryId': {
+      query: UPDATE_AGENT,
+      ...repository,
+      variables: (repositoryId, own) => ({ input: { id: own.agentId, repositoryId } }),
+    },
+    'input.name': {
+      query: UPDATE_AGENT,
+      foreign: () => 'AcmeOnly',
+      unknown: fresh('agent'),
+      variables: (name, own) => ({ input: { id: own.agentId, name } }),
+      names: true,
+    },
+  },
+  'Mutation.deleteAgent': {
+    id: { query: 'mutation ($id: ID!) { deleteAgent(id: $id) }', ...agent, ...byId },
+  },
+  'Mutation.startRun': {
+    'input.agentId': { query: START_RUN, ...agent, ...input({}, 'agentId') },
+    'input.idempotencyKey': {
+      query: START_RUN,
+      foreign: (acme) => `key-${acme.slug}`,
+      unknown: fresh('key'),
+      variables: (idempotencyKey, own) => ({ input: { agentId: own.agentId, idempotencyKey } }),
+    },
+  },
+  'Mutation.recordRunProgress': {
+    id: {
+      query: 'mutation ($id: ID!) { recordRunProgress(id: $id, input: { totalTokens: 5 }) { status } }',
+      ...run,
+      ...byId,
+    },
+  },
+  'Mutation.cancelRun': { id: { query: 'mutation ($id: ID!) { cancelRun(id: $id) { status } }', ...run, ...byId } },
+};
+
+const ofRepository = (field: string) =>
+  `query ($after: String) { repositories { nodes { ${field}(after: $after) { nodes { __typename } } } } }`;
+
+/** Arguments of fields below the root. */
+export const NESTED_CASES: Record<string, Attempt> = {
+  'Organization.members.after': { query: nested('members'), ...cursor('members') },
+  'Organization.repositories.after': { query: nested('repositories'), ...cursor('repositories') },
+  'Organization.agents.after': { query: nested('agents'), ...cursor('agents') },
+  'Organization.runs.after': { query: nested('runs'), ...cursor('runs') },
+  'Organization.runs.filter.agentId': { query: NESTED_RUNS, ...agent, ...filtered('agentId') },
+  'Organization.runs.filter.repositoryId': { query: NESTED_RUNS, ...repository, ...filtered('repositoryId') },
+  'Organization.runs.filter.createdById': { query: NESTED_RUNS, ...person, ...filtered('createdById') },
+  'AgentRepository.agents.after': { query: ofRepository('agents'), ...cursor('agents') },
+  'AgentRepository.runs.after': { query: ofRepository('runs'), ...cursor('runs') },
+  'Agent.runs.after': {
+    query: 'query ($after: String) { agents { nodes { runs(after: $after) { nodes { __typename } } } } }',
+    ...cursor('runs'),
+  },
+  'Viewer.memberships.after': {
+    query: 'query ($after: String) { viewer { memberships(after: $after) { nodes { __typename } } } }',
+    ...cursor('organizations'),
+  },
+};
+
+/** All of them, by the full path of the argument. */
+export const CASES: ReadonlyMap<string, Attempt> = new Map([
+  ...Object.entries(ROOT_CASES).flatMap(([field, cases]) =>
+    Object.entries(cases).map(([path, attempt]): [string, Attempt] => [`${field}.${path}`, attempt]),
+  ),
+  ...Object.entries(NESTED_CASES),
+]);

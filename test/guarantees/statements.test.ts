@@ -1,0 +1,96 @@
+import { expect, test } from '@jest/globals';
+import { newId } from '../../src/data/id.js';
+import { givenOrganization, type GivenOrganization, personId, unique } from '../support/given.js';
+import { useServer } from '../support/server.js';
+
+const server = useServer();
+
+const NESTED = `{
+  repositories(first: 100) {
+    totalCount
+    nodes {
+      name
+      agents { totalCount nodes { name repository { name } } }
+      runs(first: 5) { totalCount nodes { id status createdBy { name email } agent { name } repository { name } } }
+    }
+  }
+}`;
+
+async function fill(organization: GivenOrganization, repositories: number): Promise<void> {
+  const db = server.database.organizationDb(organization.id);
+  const createdById = await personId(organization.owner);
+  for (let index = 0; index < repositories; index += 1) {
+    const repository = await db.repository.create({
+      id: newId('rep'),
+      name: unique('r'),
+      gitUrl: 'https://git.example/r',
+    });
+    for (let each = 0; each < 2; each += 1) {
+      const agent = await db.agent.create({ id: newId('agt'), name: unique('a'), repositoryId: repository.id });
+      for (let run = 0; run < 4; run += 1) {
+        await db.run.create({ id: newId('run'), agentId: agent.id, repositoryId: repository.id, createdById });
+      }
+    }
+  }
+}
+
+async function statementsOf(organization: GivenOrganization, query: string): Promise<string[]> {
+  const before = server.statements.length;
+  const answer = await organization.viewer(query);
+  expect(answer.errors).toEqual([]);
+  return server.statements.slice(before).map(({ text }) => text);
+}
+
+test('a nested list MUST cost the same number of statements however many rows there are', async () => {
+  const organization = await givenOrganization(server);
+  await statementsOf(organization, NESTED);
+  const few = await statementsOf(organization, NESTED);
+  await fill(organization, 20);
+  const many = await statementsOf(organization, NESTED);
+  const { data } = await organization.viewer(NESTED);
+  expect(data.repositories.nodes).toHaveLength(21);
+  expect(
+    data.repositories.nodes.filter((node: { runs: { nodes: unknown[] } }) => node.runs.nodes.length === 5),
+  ).toHaveLength(20);
+  expect(many).toHaveLength(few.length);
+  // Who asks, repositories and their count, agents and runs with their counts, agents, repositories and people by id.
+  expect(many.length).toBeLessThanOrEqual(10);
+});
+
+test('totalCount MUST be counted only when it is asked for', async () => {
+  const organization = await givenOrganization(server);
+  const without = await statementsOf(organization, '{ repositories { nodes { id } } }');
+  const withIt = await statementsOf(organization, '{ repositories { totalCount nodes { id } } }');
+  expect(withIt).toHaveLength(without.length + 1);
+});
+
+test('who asks, and in which organization, MUST be read live in one statement', async () => {
+  const organization = await givenOrganization(server);
+  expect(await statementsOf(organization, '{ viewer { role } }')).toHaveLength(1);
+});
+
+test('a page of each parent MUST be right: order, limit, cursor, and parents without children', async () => {
+  const organization = await givenOrganization(server);
+  await fill(organization, 3);
+  const PAGE = `query ($after: String, $order: RunOrder) {
+    repositories(first: 100) { nodes { id runs(first: 3, after: $after, order: $order) { nodes { id } pageInfo { hasNextPage endCursor } } } }
+  }`;
+  for (const order of ['CREATED_AT_DESC', 'CREATED_AT_ASC']) {
+    const { data } = await organization.viewer(PAGE, { order });
+    for (const { id, runs } of data.repositories.nodes as {
+      id: string;
+      runs: { nodes: { id: string }[]; pageInfo: { hasNextPage: boolean; endCursor: string } };
+    }[]) {
+      const all = await organization.viewer(
+        'query ($id: ID, $order: RunOrder) { runs(first: 100, filter: { repositoryId: $id }, order: $order) { nodes { id } } }',
+        { id, order },
+      );
+      const ids = all.data.runs.nodes.map((node: { id: string }) => node.id) as string[];
+      expect(runs.nodes.map((node) => node.id)).toEqual(ids.slice(0, 3));
+      expect(runs.pageInfo.hasNextPage).toBe(ids.length > 3);
+      const next = await organization.viewer(PAGE, { order, after: runs.pageInfo.endCursor });
+      const same = next.data.repositories.nodes.find((node: { id: string }) => node.id === id);
+      expect(same.runs.nodes.map((node: { id: string }) => node.id)).toEqual(ids.slice(3, 6));
+    }
+  }
+});

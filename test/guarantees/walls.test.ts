@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { newId } from '../../src/data/id.js';
+import { inFrame, IsolationAlarmError, UnscopedStatementError } from '../../src/data/org-connection.js';
+import { givenTwoOrganizations, type GivenOrganization } from '../support/given.js';
+import { isPostgres, startServer, type TestServer } from '../support/server.js';
+import { withWalls, type Walls } from '../support/walls.js';
+
+describe.each<[Walls, boolean]>([
+  ['both', false],
+  ['wall 1 alone', false],
+  ['wall 2 alone', false],
+  ['neither', true],
+])('with %s', (walls, leaks) => {
+  let server: TestServer;
+  let acme: GivenOrganization;
+  let globex: GivenOrganization;
+  const stolen = () => withWalls(walls)(server.database).organizationDb(globex.id);
+
+  beforeAll(async () => {
+    server = await startServer();
+    ({ acme, globex } = await givenTwoOrganizations(server));
+  }, 60_000);
+  afterAll(() => server.close());
+
+  test(`a foreign row is ${leaks ? '' : 'not '}read, listed, counted, added up or loaded`, async () => {
+    const db = stolen();
+    const { repositoryId: id } = acme;
+    expect((await db.repository.find({ id })) !== null).toBe(leaks);
+    expect((await db.repository.load(id)) !== null).toBe(leaks);
+    expect((await db.repository.list({ where: { id }, orderBy: { name: 'asc' }, take: 10 })).length > 0).toBe(leaks);
+    expect((await db.repository.count({ id })) > 0).toBe(leaks);
+    expect((await db.run.group('status', { repositoryId: id }, ['totalTokens'])).length > 0).toBe(leaks);
+    expect((await db.run.countFor('repositoryId', id)) > 0).toBe(leaks);
+    const page = { column: 'id', direction: 'desc', take: 5 } as const;
+    expect((await db.run.listFor('repositoryId', id, page)).length > 0).toBe(leaks);
+  });
+
+  test(`a foreign row is ${leaks ? '' : 'not '}changed or deleted, alone or in a transaction`, async () => {
+    const db = stolen();
+    const victim = await server.database
+      .organizationDb(acme.id)
+      .repository.create({ id: newId('rep'), name: newId('rep'), gitUrl: 'https://git.example/v' });
+    const changed = (work: Promise<unknown>) =>
+      work.then(
+        () => true,
+        () => false,
+      );
+    expect(await changed(db.repository.update({ id: victim.id }, { description: 'stolen' }))).toBe(leaks);
+    expect(await changed(db.transaction((tx) => tx.repository.update({ id: victim.id }, { branch: 'stolen' })))).toBe(
+      leaks,
+    );
+    expect((await db.repository.delete({ id: victim.id })) > 0).toBe(leaks);
+  });
+});
+
+describe('the connection', () => {
+  let server: TestServer;
+  let acme: GivenOrganization;
+  let globex: GivenOrganization;
+  beforeAll(async () => {
+    server = await startServer();
+    ({ acme, globex } = await givenTwoOrganizations(server));
+  }, 60_000);
+  afterAll(() => server.close());
+
+  const alarms = async (stoppedBy: string): Promise<number> => {
+    const { values } = await server.metrics.alarms.get();
+    return values.find(({ labels }) => labels.stopped_by === stoppedBy)?.value ?? 0;
+  };
+
+  test.each([
+    'select * from repository where org_id = $1',
+    'select * from repository where "public"."repository"."org_id" = $1',
+    'select * from repository where org_id in ($1)',
+    'update repository set org_id = $1',
+    `insert into repository ("org_id", "id", "name", "git_url") values ($1, 'rep_x', 'x', 'y')`,
+    'select * from "public"."organization" where "public"."organization"."id" = $1',
+  ])('MUST refuse, before it is sent, a statement that names another organization: %s', async (text) => {
+    const [before, sent] = [await alarms('tripwire'), server.statements.length];
+    const run = inFrame({ role: 'orgate_app', orgId: globex.id }, async () =>
+      server.database.pool.query({ text, values: [acme.id] }),
+    );
+    await expect(run).rejects.toThrow(IsolationAlarmError);
+    expect(await alarms('tripwire')).toBe(before + 1);
+    expect(server.logs.some((line) => line.includes('isolation alarm') && line.includes(globex.id))).toBe(true);
+    expect(server.statements.length).toBe(sent + 1);
+  });
+
+  test('MUST count what PostgreSQL itself refuses', async () => {
+    const before = await alarms('database');
+    const insert = `insert into repository (org_id, id, name, git_url) values ('${acme.id}', 'rep_x', 'x', 'y')`;
+    const run = inFrame({ role: 'orgate_app', orgId: globex.id }, async () =>
+      server.database.pool.query({ text: insert }),
+    );
+    await expect(run).rejects.toMatchObject({ code: '42501' });
+    expect(await alarms('database')).toBe(before + 1);
+  });
+
+  test('MUST refuse a statement outside every organization, and one inside an empty one', async () => {
+    const query = { text: 'select 1' };
+    expect(() => server.database.pool.query(query)).toThrow(UnscopedStatementError);
+    const empty = inFrame({ role: 'orgate_app', orgId: '' as never }, async () => server.database.pool.query(query));
+    await expect(empty).rejects.toThrow(UnscopedStatementError);
+  });
+
+  test('MUST raise no alarm in ordinary work', async () => {
+    const before = [await alarms('tripwire'), await alarms('database')];
+    await globex.owner(
+      '{ currentOrganization { settings { featureFlags } } runs { nodes { createdBy { name } agent { name } } } }',
+    );
+    await globex.developer('mutation ($id: ID!) { startRun(input: { agentId: $id }) { id } }', { id: globex.agentId });
+    expect([await alarms('tripwire'), await alarms('database')]).toEqual(before);
+  });
+});
+
+(isPostgres ? describe : describe.skip)('interleaved, over pools of 1, 2 and 10 (PostgreSQL)', () => {
+  test.each([1, 2, 10])(
+    'hundreds of requests of several organizations MUST see their own rows: pool of %i',
+    async (poolSize) => {
+      const server = await startServer({ poolSize, env: { DATABASE_STATEMENT_TIMEOUT_MS: '1500' } });
+      try {
+        const organizations: GivenOrganization[] = [];
+        for (let index = 0; index < 4; index += 1) organizations.push((await givenTwoOrganizations(server)).acme);
+        const query = `query ($a: ID!, $b: ID!) {
+        a: repository(id: $a) { id organization { slug } } b: repository(id: $b) { id organization { slug } }
+        repositories { nodes { id description } } runs { nodes { id input createdBy { email } } }
+      }`;
+        const slow = server.database.pool.queryAsLoginRole('select pg_sleep(0.5)').catch(() => undefined);
+        const requests = Array.from({ length: 300 }, async (_, index) => {
+          const own = organizations[index % 4] as GivenOrganization;
+          const other = organizations[(index + 1) % 4] as GivenOrganization;
+          if (index % 10 === 7) {
+            // Errors in between, some inside transactions: nothing of them may stay on the connection.
+            return own.developer(
+              'mutation ($id: ID!) { recordRunProgress(id: $id, input: { totalTokens: 1 }) { id } }',
+              { id: own.runId },
+            );
+          }
+          const { data, text } = await own.viewer(query, { a: own.repositoryId, b: other.repositoryId });
+          expect([data?.a?.id, data?.b]).toEqual([own.repositoryId, null]);
+          expect(data.repositories.nodes.map((node: { id: string }) => node.id)).toEqual([own.repositoryId]);
+          for (const each of organizations) if (each !== own) expect(text).not.toContain(each.slug);
+          return undefined;
+        });
+        await Promise.all([...requests, slow]);
+      } finally {
+        await server.close();
+      }
+    },
+    60_000,
+  );
+});

@@ -1,0 +1,115 @@
+import pg from 'pg';
+import type { Database } from '../../src/data/database.js';
+import { createDirectory } from '../../src/data/directory.js';
+import type { OrgId } from '../../src/data/id.js';
+import { type ParentPage, readLatestPerParent } from '../../src/data/latest-per-parent.js';
+import { type Model, type OwnedModelName, readModels } from '../../src/data/models.js';
+import { type Frame, inFrame, type ScopedPool } from '../../src/data/org-connection.js';
+import { createOrganizationDb, type OrganizationDb, organizationDbOver } from '../../src/data/organization-db.js';
+import { createPrisma } from '../../src/data/scope.js';
+
+/** Which walls stand. The product has no such choice: these are other data layers, handed to the same server. */
+export type Walls = 'both' | 'wall 1 alone' | 'wall 2 alone' | 'neither';
+
+export function withWalls(walls: Walls): (database: Database) => Database {
+  if (walls === 'both') return (database) => database;
+  return (database) => {
+    const usesRoles = walls === 'wall 2 alone';
+    const pool = usesRoles ? database.pool : loginPool(database.pool);
+    const prisma = createPrisma(pool);
+    const models = readModels(prisma);
+    const parts = { prisma, pool, models };
+    return {
+      ...database,
+      directory: usesRoles ? database.directory : createDirectory(pool),
+      organizationDb: (orgId, signal) =>
+        walls === 'wall 1 alone' ? createOrganizationDb(parts, orgId, signal) : withoutWallOne(parts, orgId),
+      close: async () => {
+        await prisma.$disconnect();
+        await database.close();
+      },
+    };
+  };
+}
+
+/**
+ * The same connections, but every statement runs as the login role itself, which row-level security does not bind: a
+ * superuser here, as the embedded database's is.
+ */
+function loginPool(pool: ScopedPool): ScopedPool {
+  const run = (client: { query(query: unknown): unknown }, config: pg.QueryConfig) => client.query(new Plain(config));
+  const plain = Object.create(pg.Pool.prototype) as object;
+  return Object.assign(plain, {
+    options: {},
+    on: () => plain,
+    removeListener: () => plain,
+    end: () => Promise.resolve(),
+    query: async (config: pg.QueryConfig) => {
+      const client = await pool.connect();
+      try {
+        return await run(client, config);
+      } finally {
+        client.release();
+      }
+    },
+    connect: async () => {
+      const client = await pool.connect();
+      return {
+        query: (config: pg.QueryConfig) => run(client, config),
+        release: (error?: boolean) => client.release(error),
+        on: () => undefined,
+        removeListener: () => undefined,
+      };
+    },
+  }) as unknown as ScopedPool;
+}
+
+/** pg's own query: the scoped connection passes it on as it is. */
+const Plain = pg.Query as unknown as new (config: pg.QueryConfig) => pg.Query;
+
+interface Parts {
+  readonly prisma: ReturnType<typeof createPrisma>;
+  readonly pool: ScopedPool;
+  readonly models: ReadonlyMap<OwnedModelName, Model>;
+}
+
+type Operation = (args: { data?: object }) => PromiseLike<unknown>;
+
+/** Prisma as it comes: nothing filters by organization; only rows that are made are given theirs. */
+function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId): OrganizationDb {
+  const frame: Frame = { role: 'orgate_app', orgId };
+  const wrap = (client: object): object => {
+    const wrapped: Record<string, unknown> = {};
+    for (const model of models.values()) {
+      const name = model.name.charAt(0).toLowerCase() + model.name.slice(1);
+      const delegate = (client as Record<string, Record<string, Operation>>)[name] ?? {};
+      wrapped[name] = new Proxy(delegate, {
+        get: (target, operation: string) => (args: { data?: object }) =>
+          inFrame(frame, async () => {
+            const data = operation === 'create' && { data: { ...args.data, [model.orgField]: orgId } };
+            return (target[operation] as Operation)({ ...args, ...data });
+          }),
+      });
+    }
+    return wrapped;
+  };
+  const client = {
+    ...wrap(prisma),
+    $transaction: <T>(work: (tx: object) => Promise<T>, limits: object): Promise<T> =>
+      prisma.$transaction((tx) => work(wrap(tx)), limits) as Promise<T>,
+  };
+  return organizationDbOver({
+    client,
+    models,
+    inFrame: (work) => inFrame(frame, work),
+    latest: (model: Model, parent: string, ids: readonly string[], page: ParentPage) =>
+      inFrame(frame, () => readLatestPerParent(unfiltered(pool), model, orgId, parent, ids, page)),
+  });
+}
+
+/** The handwritten statement without its filter. */
+const unfiltered = (pool: ScopedPool): ScopedPool =>
+  ({
+    query: ({ text, values }: pg.QueryConfig) =>
+      pool.query({ text: text.replace('org_id = $1', '$1::text is not null'), ...(values && { values }) }),
+  }) as unknown as ScopedPool;
