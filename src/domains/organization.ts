@@ -59,14 +59,11 @@ const domainName = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a
 const settingText = z.string().trim().min(1, 'Must not be blank.').max(100, 'At most 100 characters.').nullable();
 
 /** Checked as a whole: a path into it would repeat the names that the client sent. */
-const featureFlags = z.record(z.string(), z.unknown(), 'Must not be null.').transform((flags, context) => {
-  const refuse = (message: string) => context.issues.push({ code: 'custom', message, input: flags });
-  const names = Object.keys(flags);
-  if (names.length > 100) refuse('At most 100 flags.');
-  if (names.some((name) => name === '' || name.length > 100)) refuse('Names have 1 to 100 characters.');
-  if (Object.values(flags).some((flag) => typeof flag !== 'boolean')) refuse('Each flag is true or false.');
-  return flags as Record<string, boolean>;
-});
+const featureFlags = z
+  .record(z.string(), z.unknown(), 'Must not be null.')
+  .refine((flags) => Object.keys(flags).length <= 100, 'At most 100 flags.')
+  .refine((flags) => Object.keys(flags).every((name) => /^.{1,100}$/su.test(name)), 'Names have 1 to 100 characters.')
+  .refine((flags) => Object.values(flags).every((flag) => typeof flag === 'boolean'), 'Each flag is true or false.');
 
 const createInput = z.object({
   name: nameText,

@@ -1,8 +1,17 @@
-import { defaultFieldResolver, type GraphQLSchema, isObjectType } from 'graphql';
+import {
+  defaultFieldResolver,
+  getNullableType,
+  type GraphQLInputType,
+  type GraphQLSchema,
+  isInputObjectType,
+  isListType,
+  isObjectType,
+} from 'graphql';
 import { badInput } from '../errors.js';
 
 const MAX_STRING = 10_000;
 const MAX_JSON_BYTES = 65_536;
+const MAX_JSON_LEVELS = 100;
 const MAX_LIST = 1_000;
 
 /**
@@ -16,7 +25,7 @@ export function boundArguments(schema: GraphQLSchema): GraphQLSchema {
       if (field.args.length === 0) continue;
       const resolve = field.resolve ?? defaultFieldResolver;
       field.resolve = (parent, args, context, info) => {
-        for (const [name, value] of Object.entries(args)) check(value, name);
+        for (const each of field.args) check(args[each.name], each.name, each.type);
         return resolve(parent, args, context, info) as unknown;
       };
     }
@@ -24,18 +33,41 @@ export function boundArguments(schema: GraphQLSchema): GraphQLSchema {
   return schema;
 }
 
-function check(value: unknown, path: string): void {
-  if (typeof value === 'string') {
-    if (value.length > MAX_STRING) throw badInput(path, `At most ${MAX_STRING} characters.`);
-    if (value.includes('\0') || !value.isWellFormed()) throw badInput(path, 'Not valid text.');
-  } else if (Array.isArray(value)) {
-    if (value.length > MAX_LIST) throw badInput(path, `At most ${MAX_LIST} entries.`);
-    value.forEach((each, index) => check(each, `${path}.${index}`));
-  } else if (typeof value === 'object' && value !== null && !(value instanceof Date)) {
-    if (Buffer.byteLength(JSON.stringify(value)) > MAX_JSON_BYTES) throw badInput(path, 'At most 64 KiB.');
-    for (const [name, each] of Object.entries(value)) {
-      check(name, path);
-      check(each, `${path}.${name}`);
+function check(value: unknown, path: string, nullable: GraphQLInputType): void {
+  const type = getNullableType(nullable);
+  if (value === undefined || value === null) return;
+  if (isListType(type)) {
+    const entries = value as unknown[];
+    if (entries.length > MAX_LIST) throw badInput(path, `At most ${MAX_LIST} entries.`);
+    entries.forEach((each, index) => check(each, `${path}.${index}`, type.ofType as GraphQLInputType));
+  } else if (isInputObjectType(type)) {
+    for (const field of Object.values(type.getFields())) {
+      check((value as Record<string, unknown>)[field.name], `${path}.${field.name}`, field.type);
     }
+  } else if (type.name.startsWith('JSON')) {
+    checkJson(value, path);
+  } else if (typeof value === 'string') {
+    if (value.length > MAX_STRING) throw badInput(path, `At most ${MAX_STRING} characters.`);
+    checkText(value, path);
   }
+}
+
+/** A path into JSON would repeat the names that the client sent; it ends where the JSON begins. */
+function checkJson(value: unknown, path: string): void {
+  checkLevels(value, path, 1);
+  if (Buffer.byteLength(JSON.stringify(value)) > MAX_JSON_BYTES) throw badInput(path, 'At most 64 KiB.');
+}
+
+function checkLevels(value: unknown, path: string, level: number): void {
+  if (typeof value === 'string') checkText(value, path);
+  if (typeof value !== 'object' || value === null) return;
+  if (level > MAX_JSON_LEVELS) throw badInput(path, `At most ${MAX_JSON_LEVELS} levels.`);
+  for (const [name, each] of Object.entries(value)) {
+    checkText(name, path);
+    checkLevels(each, path, level + 1);
+  }
+}
+
+function checkText(text: string, path: string): void {
+  if (text.includes('\0') || !text.isWellFormed()) throw badInput(path, 'Not valid text.');
 }

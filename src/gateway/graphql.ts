@@ -13,6 +13,7 @@ import { enterOrganization } from '../context/enter-organization.js';
 import { namedOrganizations, type OrganizationHeaders } from '../context/resolve-organization.js';
 import { OrgateError } from '../errors.js';
 import { createFormatError } from './format-error.js';
+import { errorBody } from './http.js';
 import { isLocalHost } from './local-host.js';
 import { costLimit, QUERY_LIMITS, structureRule } from './query-limits.js';
 import { currentRecord, type RequestRecord, withRecord } from './request-record.js';
@@ -64,9 +65,22 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     url: '/graphql',
     method: ['GET', 'POST'],
     handler(request, reply) {
+      // The Host header is the client's; one that is no host name would fail further in, as if the fault were ours.
+      if (!URL.canParse(`http://${request.hostname}/`)) {
+        return reply.code(400).send(errorBody('BAD_REQUEST', 'The Host header names no host.', request.id));
+      }
       request.record = { requestId: request.id, codes: [] };
       return withRecord(request.record, () => handler.call(app, request as never, reply as never)) as unknown;
     },
+  });
+  app.route({
+    url: '/graphql',
+    method: ['PUT', 'PATCH', 'DELETE'],
+    handler: (request, reply) =>
+      reply
+        .code(405)
+        .header('allow', 'GET, POST')
+        .send(errorBody('METHOD_NOT_ALLOWED', 'Send GET or POST.', request.id)),
   });
   return apollo;
 }

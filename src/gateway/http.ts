@@ -1,7 +1,10 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import compress from '@fastify/compress';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import fastify, {
+  type ConnectionError,
   LogController,
   type FastifyError,
   type FastifyInstance,
@@ -48,6 +51,8 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     bodyLimit: options.bodyLimitBytes,
     trustProxy: options.trustProxy.length > 0 ? [...options.trustProxy] : false,
     genReqId: (request) => requestIdOf(request.headers['x-request-id']),
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    clientErrorHandler: refuseConnection,
     return503OnClosing: false,
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 200 },
@@ -80,6 +85,8 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     ],
     exposedHeaders: ['x-request-id', 'retry-after'],
     maxAge: 600,
+    // An OPTIONS that is no preflight is answered as one, rather than refused in plain text.
+    strictPreflight: false,
   });
   await app.register(compress, { threshold: 1024, encodings: ['br', 'gzip'], brotliOptions: { params: { 1: 4 } } });
 
@@ -143,6 +150,21 @@ function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyR
     BAD_REQUEST: 'The request could not be read; send a JSON object with a query.',
   };
   return reply.code(status).send(errorBody(code, messages[code] ?? 'The request was refused.', request.id));
+}
+
+/** What is no HTTP, or has headers without end, is refused before there is a request; in the same shape. */
+function refuseConnection(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const statuses: Readonly<Record<string, number>> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 };
+  const status = statuses[error.code ?? ''] ?? 400;
+  const body = JSON.stringify(errorBody('BAD_REQUEST', 'The request could not be read.', requestIdOf(undefined)));
+  if (socket.writable) {
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  }
+  socket.destroy(error);
 }
 
 export const errorBody = (code: ErrorCode, message: string, requestId: string) => ({

@@ -76,7 +76,10 @@ test('introspection answers to anyone where it is enabled', async () => {
 test('naming an organization without a credential tells nothing about it', async () => {
   const { id, slug } = await givenOrganization(server);
   const ask = (name: string) =>
-    server.post('{"query":"{ currentOrganization { id } }"}', { 'x-organization-id': name, 'x-request-id': 'same-for-all' });
+    server.post('{"query":"{ currentOrganization { id } }"}', {
+      'x-organization-id': name,
+      'x-request-id': 'same-for-all',
+    });
   const unknown = await ask('no-such-organization');
   expect(codeOf(unknown)).toBe('UNAUTHENTICATED');
   for (const name of [id, slug, '']) expect((await ask(name)).text).toBe(unknown.text);

@@ -6,7 +6,8 @@ import { type Client, codeOf, useServer } from '../support/server.js';
 
 const server = useServer();
 
-const WHERE = '{ viewer { organizationSource role permissions currentOrganization { id } memberships { totalCount } } }';
+const WHERE =
+  '{ viewer { organizationSource role permissions currentOrganization { id } memberships { totalCount } } }';
 
 /** The same person, with any `org` claim. */
 const claiming = async (client: Client, org: unknown): Promise<Client> =>
@@ -55,9 +56,13 @@ test('a claim no longer held leaves no organization: reading oneself and switchi
 test('a claim that names a foreign organization answers like one that names none', async () => {
   const { acme, globex } = await givenTwoOrganizations(server);
   const ask = async (org: string) =>
-    (await claiming(acme.owner, org))(`{ viewer { role } node(id: "${globex.runId}") { id } }`, {}, {
-      'x-request-id': 'same-for-all',
-    });
+    (await claiming(acme.owner, org))(
+      `{ viewer { role } node(id: "${globex.runId}") { id } }`,
+      {},
+      {
+        'x-request-id': 'same-for-all',
+      },
+    );
   const unknown = await ask(unique('nobody'));
   for (const org of [globex.id, globex.slug]) expect((await ask(org)).text).toBe(unknown.text);
 });
@@ -70,7 +75,9 @@ test.each([[7], [true], [null], [['acme']], [{ id: 'acme' }]])('a claim that is 
 
 test('where orgate did not issue the session, switching gives no token', async () => {
   const { owner, slug } = await givenOrganization(server);
-  const { data } = await owner('mutation ($to: ID!) { switchOrganization(organizationId: $to) { token } }', { to: slug });
+  const { data } = await owner('mutation ($to: ID!) { switchOrganization(organizationId: $to) { token } }', {
+    to: slug,
+  });
   expect(data.switchOrganization).toEqual({ token: null });
 });
 

@@ -59,13 +59,18 @@ test.each<[string, JWTPayload]>([
   expect(await people(ann)).toBe(0);
 });
 
-test.each([['ann'], ['ann@'], ['@acme.example'], ['ann@@acme.example'], ['a b@acme.example'], [`${'x'.repeat(65)}@a.example`], [7]])(
-  '%s is no e-mail to sign in with',
-  async (address) => {
-    const refused = await (await withClaims({ sub: unique('sub'), email: address, email_verified: true }))(WHO);
-    expect(refused.status).toBe(401);
-  },
-);
+test.each([
+  ['ann'],
+  ['ann@'],
+  ['@acme.example'],
+  ['ann@@acme.example'],
+  ['a b@acme.example'],
+  [`${'x'.repeat(65)}@a.example`],
+  [7],
+])('%s is no e-mail to sign in with', async (address) => {
+  const refused = await (await withClaims({ sub: unique('sub'), email: address, email_verified: true }))(WHO);
+  expect(refused.status).toBe(401);
+});
 
 test('an unverified e-mail of someone who exists opens nothing of theirs', async () => {
   const { owner, slug } = await givenOrganization(server);
@@ -129,7 +134,9 @@ test('a role taken away, or a membership, counts on the next request', async () 
 
 test('what nobody knows a token for is not counted as a person: a failed sign-in leaves no row behind', async () => {
   const sub = unique('sub');
-  await (await withClaims({ sub, email: email(), email_verified: false }))(WHO);
+  await (
+    await withClaims({ sub, email: email(), email_verified: false })
+  )(WHO);
   const { rows } = await server.database.pool.queryAsLoginRole('select 1 from identity where subject = $1', [sub]);
   expect(rows).toEqual([]);
 });

@@ -1,28 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { MutationResolvers, QueryResolvers } from '../../src/generated/graphql.js';
-import type { GivenOrganization } from '../support/given.js';
+import { type Attempt, type Attempts, never, type Target } from '../support/isolation.js';
 
-/** One attempt of a member of globex to reach what is acme's, through one argument. */
-export interface Attempt {
-  readonly query: string;
-  /** What acme's thing is called, and a thing of the same kind that never was. */
-  readonly foreign: (acme: Target) => string;
-  readonly unknown: () => string;
-  /** The variables with the value in its place; `own` is the attacker's organization. */
-  readonly variables: (value: string, own: GivenOrganization) => Record<string, unknown>;
-  /** For names that are the caller's to choose: the answer repeats the name, which is masked before comparing. */
-  readonly names?: boolean;
-}
-
-export interface Target extends GivenOrganization {
-  readonly ownerId: string;
-  readonly cursors: Readonly<Record<'repositories' | 'agents' | 'runs' | 'members' | 'organizations', string>>;
-}
-
-const never = (prefix: string) => () =>
-  `${prefix}_${BigInt(`0x01${randomBytes(15).toString('hex')}`)
-    .toString(32)
-    .padStart(26, '0')}`;
 const fresh = (prefix: string) => () => `${prefix}-${randomBytes(5).toString('hex')}`;
 
 const repository = { foreign: (acme: Target) => acme.repositoryId, unknown: never('rep') };
@@ -63,8 +42,8 @@ type RootField =
   | `Query.${Exclude<keyof QueryResolvers, symbol | number>}`
   | `Mutation.${Exclude<keyof MutationResolvers, symbol | number>}`;
 
-/** By root field, which are all here or it does not compile, then by the argument's path below it. */
-export const ROOT_CASES: Record<RootField, Record<string, Attempt>> = {
+/** By root field, then by the argument's path below it. */
+const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
   'Query.viewer': {},
   'Query.currentOrganization': {},
   'Query.myOrganizations': { after: { query: page('myOrganizations'), ...cursor('organizations') } },
@@ -257,7 +236,7 @@ const ofRepository = (field: string) =>
   `query ($after: String) { repositories { nodes { ${field}(after: $after) { nodes { __typename } } } } }`;
 
 /** Arguments of fields below the root. */
-export const NESTED_CASES: Record<string, Attempt> = {
+const NESTED_CASES: Attempts = {
   'Organization.members.after': { query: nested('members'), ...cursor('members') },
   'Organization.repositories.after': { query: nested('repositories'), ...cursor('repositories') },
   'Organization.agents.after': { query: nested('agents'), ...cursor('agents') },
@@ -278,9 +257,9 @@ export const NESTED_CASES: Record<string, Attempt> = {
 };
 
 /** All of them, by the full path of the argument. */
-export const CASES: ReadonlyMap<string, Attempt> = new Map([
+export const CASES: Attempts = Object.fromEntries([
   ...Object.entries(ROOT_CASES).flatMap(([field, cases]) =>
-    Object.entries(cases).map(([path, attempt]): [string, Attempt] => [`${field}.${path}`, attempt]),
+    Object.entries(cases).map(([path, attempt]) => [`${field}.${path}`, attempt] as const),
   ),
   ...Object.entries(NESTED_CASES),
 ]);

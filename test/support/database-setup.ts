@@ -18,7 +18,8 @@ export default async function setup(): Promise<void> {
   if (!server) {
     const directory = await mkdtemp(path.join(tmpdir(), 'orgate-test-'));
     const db = await PGlite.create();
-    const socket = new PGLiteSocketServer({ db, path: path.join(directory, '.s.PGSQL.5432') });
+    // A file may have two servers open, one idle while the other works; at work at once they would mix their batches.
+    const socket = new PGLiteSocketServer({ db, path: path.join(directory, '.s.PGSQL.5432'), maxConnections: 4 });
     await socket.start();
     process.env['ORGATE_TEST_SOCKET'] = directory;
     world.closeDatabase = async () => {

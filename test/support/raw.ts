@@ -18,7 +18,11 @@ export function raw(
       const chunks: Buffer[] = [];
       response.on('error', reject).on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString() }),
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text: Buffer.concat(chunks).toString(),
+        }),
       );
     });
     outgoing.on('error', reject).end(body);
