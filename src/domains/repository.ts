@@ -31,10 +31,11 @@ const gitUrl = z
 
 /** `https://host/path`, `ssh://[user@]host/path` or `user@host:path`; a password never. */
 function isGitUrl(url: string): boolean {
-  if (/^[\w.-]+@[\w.-]+:(?!\/\/)[^\s:@]+$/.test(url)) return true;
+  // Whatever begins with a hyphen would be an option to git or ssh.
+  if (/^(?!-)[\w.-]+@(?!-)[\w.-]+:(?!\/\/)[^\s:@]+$/.test(url)) return true;
   if (/\s/.test(url) || !URL.canParse(url)) return false;
   const { protocol, username, password, hostname, pathname } = new URL(url);
-  const isBare = password === '' && hostname !== '' && pathname.length > 1;
+  const isBare = password === '' && !/^-/.test(username) && /^[^-]/.test(hostname) && pathname.length > 1;
   return isBare && ((protocol === 'https:' && username === '') || protocol === 'ssh:');
 }
 
@@ -43,7 +44,7 @@ const branch = z
   .trim()
   .min(1, 'Must not be blank.')
   .max(200, 'At most 200 characters.')
-  .regex(/^[^\s~^:?*[\\\p{Cc}]+$/u, 'Not a branch name.');
+  .regex(/^(?!-)[^\s~^:?*[\\\p{Cc}]+$/u, 'Not a branch name.');
 
 const createInput = z.object({
   name: nameText,

@@ -73,15 +73,13 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       return withRecord(request.record, () => handler.call(app, request as never, reply as never)) as unknown;
     },
   });
-  app.route({
-    url: '/graphql',
-    method: ['PUT', 'PATCH', 'DELETE'],
-    handler: (request, reply) =>
-      reply
-        .code(405)
-        .header('allow', 'GET, POST')
-        .send(errorBody('METHOD_NOT_ALLOWED', 'Send GET or POST.', request.id)),
-  });
+  const refuseMethod = async (request: FastifyRequest, reply: FastifyReply) =>
+    reply
+      .code(405)
+      .header('allow', 'GET, POST')
+      .send(errorBody('METHOD_NOT_ALLOWED', 'Send GET or POST.', request.id));
+  // Before the body is read: whatever it holds, the method is what is wrong.
+  app.route({ url: '/graphql', method: ['PUT', 'PATCH', 'DELETE'], onRequest: refuseMethod, handler: refuseMethod });
   return apollo;
 }
 
@@ -155,13 +153,17 @@ const record: ApolloServerPlugin<RequestContext> = {
   },
 };
 
-/** GraphQL over HTTP: in the legacy `application/json` an answer in GraphQL's own terms is a 200, refused or not. */
+/**
+ * GraphQL over HTTP: in the legacy `application/json` an answer in GraphQL's own terms is a 200, refused or not. What was
+ * no GraphQL request at all stays a 400.
+ */
 const legacyStatus: ApolloServerPlugin<RequestContext> = {
   async requestDidStart() {
     return {
-      async willSendResponse({ response, request }) {
-        const isRefused = response.http.status === 400 && response.body.kind === 'single';
-        if (isRefused && !acceptsGraphQLResponse(request.http?.headers.get('accept'))) response.http.status = 200;
+      async willSendResponse({ response: { http, body }, request }) {
+        if (http.status !== 400 || body.kind !== 'single') return;
+        if (acceptsGraphQLResponse(request.http?.headers.get('accept'))) return;
+        if (body.singleResult.errors?.[0]?.extensions?.['code'] !== 'BAD_REQUEST') http.status = 200;
       },
     };
   },

@@ -30,6 +30,7 @@ test.each<[string, string, Record<string, string>?]>([
   ['null', 'null'],
   ['nothing', ''],
   ['an empty object', '{}'],
+  ['no query', '{"operationName":"canary"}'],
   ['a query that is no text', '{"query":{"canary":1}}'],
   ['variables that are text', '{"query":"{ __typename }","variables":"canary"}'],
   ['an operation name that is no text', '{"query":"{ __typename }","operationName":{"canary":1}}'],
