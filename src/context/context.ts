@@ -41,7 +41,7 @@ export interface SessionIssuer {
 
 export interface ContextServices {
   readonly directory: Directory;
-  readonly organizationDb: (orgId: OrgId, signal?: AbortSignal) => OrganizationDb;
+  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly catalogue: Catalogue;
   readonly sessions: SessionIssuer;
   /** Who may create an organization. */
@@ -61,13 +61,11 @@ export class RequestContext {
     readonly viewer: Viewer | null,
     readonly current: CurrentOrganization | null,
     readonly services: ContextServices,
-    /** Aborted when the client of a query goes away. */
-    readonly signal: AbortSignal | undefined,
   ) {}
 
   /** The current organization's database, and no other's. ORG_CONTEXT_REQUIRED without one. */
   get db(): OrganizationDb {
-    return (this.made.db ??= this.services.organizationDb(this.organization.orgId, this.signal));
+    return (this.made.db ??= this.services.organizationDb(this.organization.orgId));
   }
 
   /** The current organization; ORG_CONTEXT_REQUIRED without one. */

@@ -7,13 +7,13 @@ import { checkIsolation, UnsafeDatabaseError } from './isolation-check.js';
 import { migrate } from './migrate.js';
 import { readModels } from './models.js';
 import { type ConnectionOptions, type IsolationAlarm, ScopedPool } from './org-connection.js';
-import { createOrganizationDb, type OrganizationDb } from './organization-db.js';
+import { createOrganizationDbs, type OrganizationDb } from './organization-db.js';
 import { createPrisma } from './scope.js';
 
 /** The data layer: two doors, one into a single organization, one outside all of them. */
 export interface Database {
   readonly directory: Directory;
-  organizationDb(orgId: OrgId, signal?: AbortSignal): OrganizationDb;
+  organizationDb(orgId: OrgId): OrganizationDb;
   readonly pool: ScopedPool;
   /** Has someone told of every attempt to cross organizations. */
   watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
@@ -78,10 +78,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     const open = pool;
     await timed('proved the isolation of organizations', () => checkIsolation(open, options.requireSeparateLogin));
     const prisma = createPrisma(open);
-    const parts = { prisma, pool: open, models: readModels(prisma) };
     return {
       directory: createDirectory(open),
-      organizationDb: (orgId, signal) => createOrganizationDb(parts, orgId, signal),
+      organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
       pool: open,
       watchAlarms: (listener) => void watchers.add(listener),
       close: async () => {

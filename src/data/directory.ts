@@ -85,43 +85,65 @@ export interface Directory {
   ping(): Promise<void>;
 }
 
-const MEMBERSHIP = `
-  jsonb_build_object(
-    'organization', jsonb_build_object('id', o.id, 'name', o.name, 'slug', o.slug, 'status', o.status, 'createdAt', o.created_at),
-    'userId', m.user_id, 'email', m.email, 'name', m.name, 'role', m.role, 'granted', m.granted,
-    'withheld', m.withheld, 'createdAt', m.created_at, 'joinedAt', m.joined_at)`;
+const PERSON = `p.id as "personId", p.email as "personEmail", p.name as "personName", p.system_role as "systemRole",
+  p.status as "personStatus", p.default_org_id as "defaultOrgId"`;
 
-const FIND_PERSON = `
-  with who as (
-    select p.id, p.email, p.name, p.system_role, p.status, p.default_org_id
-    from identity i join person p on p.id = i.person_id
-    where i.issuer = $1 and i.subject = $2
-  )
-  select who.id, who.email, who.name, who.system_role as "systemRole", who.status, who.default_org_id as "defaultOrgId",`;
+const MEMBERSHIP = `m.org_id as "orgId", m.user_id as "userId", m.email, m.name, m.role, m.granted, m.withheld,
+  m.created_at as "createdAt", m.joined_at as "joinedAt", o.name as "organizationName", o.slug, o.status as "organizationStatus",
+  o.created_at as "organizationCreatedAt"`;
 
-/** With names: one primary-key read for each. */
-const FIND_PERSON_NAMED = `${FIND_PERSON}
-  (select coalesce(jsonb_agg(${MEMBERSHIP}), '[]')
-   from unnest($3::text[]) as named(ref)
-   join membership m on m.user_id = who.id
-     and m.org_id = coalesce((select a.org_id from address a where a.name = named.ref), named.ref)
-   join organization o on o.id = m.org_id
-   where m.status = 'ACTIVE') as memberships
-  from who`;
+/** The organization that a name, an id or a slug, stands for. */
+const named = (name: string): string => `coalesce((select a.org_id from address a where a.name = ${name}), ${name})`;
+
+/** With names: one row for each, and one primary-key read. Without memberships a single row says who asks. */
+const FIND_PERSON_NAMED = `
+  select ${PERSON}, ${MEMBERSHIP}
+  from identity i join person p on p.id = i.person_id
+  cross join unnest($3::text[]) as ref(name)
+  left join membership m on m.org_id = ${named('ref.name')} and m.user_id = p.id and m.status = 'ACTIVE'
+  left join organization o on o.id = m.org_id
+  where i.issuer = $1 and i.subject = $2`;
 
 /** Without: the default, and enough others to tell whether there is only one. */
-const FIND_PERSON_UNNAMED = `${FIND_PERSON}
-  (select coalesce(jsonb_agg(${MEMBERSHIP}), '[]')
-   from (
-     (select * from membership d where d.org_id = who.default_org_id and d.user_id = who.id and d.status = 'ACTIVE')
-     union
-     (select * from membership s where s.user_id = who.id and s.status = 'ACTIVE' order by s.org_id limit 2)
-   ) m join organization o on o.id = m.org_id) as memberships
-  from who`;
+const FIND_PERSON_UNNAMED = `
+  select ${PERSON}, ${MEMBERSHIP}
+  from identity i join person p on p.id = i.person_id
+  left join lateral (
+    (select * from membership d where d.org_id = p.default_org_id and d.user_id = p.id and d.status = 'ACTIVE')
+    union
+    (select * from membership s where s.user_id = p.id and s.status = 'ACTIVE' order by s.org_id limit 2)
+  ) m on true
+  left join organization o on o.id = m.org_id
+  where i.issuer = $1 and i.subject = $2`;
 
 const LIST_MEMBERSHIPS = `
-  select ${MEMBERSHIP} as membership from membership m join organization o on o.id = m.org_id
+  select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id
   where m.user_id = $1 and m.status = 'ACTIVE'`;
+
+interface MembershipRow {
+  orgId: string;
+  userId: string;
+  email: string;
+  name: string;
+  role: string;
+  granted: string[];
+  withheld: string[];
+  createdAt: Date;
+  joinedAt: Date | null;
+  organizationName: string;
+  slug: string;
+  organizationStatus: OrganizationCard['status'];
+  organizationCreatedAt: Date;
+}
+
+interface PersonRow {
+  personId: string;
+  personEmail: string;
+  personName: string;
+  systemRole: Person['systemRole'];
+  personStatus: Person['status'];
+  defaultOrgId: string | null;
+}
 
 const DIRECTORY: Frame = { role: 'orgate_directory' };
 
@@ -135,18 +157,28 @@ export function createDirectory(pool: ScopedPool): Directory {
   };
 
   const memberships = async (text: string, values: unknown[]) =>
-    (await query<{ membership: ActiveMembership }>(text, values)).map((row) => reviveMembership(row.membership));
+    (await query<MembershipRow>(text, values)).map(toMembership);
 
   return {
-    async findPerson({ issuer, subject }, named) {
-      type Found = Person & { memberships: ActiveMembership[] };
+    async findPerson({ issuer, subject }, names) {
+      type Found = PersonRow & (MembershipRow | { orgId: null });
       const rows =
-        named.length > 0
-          ? await query<Found>(FIND_PERSON_NAMED, [issuer, subject, named])
+        names.length > 0
+          ? await query<Found>(FIND_PERSON_NAMED, [issuer, subject, names])
           : await query<Found>(FIND_PERSON_UNNAMED, [issuer, subject]);
-      if (!rows[0]) return null;
-      const { memberships: found, ...person } = rows[0];
-      return { person, memberships: found.map(reviveMembership) };
+      const [first] = rows;
+      if (!first) return null;
+      return {
+        person: {
+          id: first.personId,
+          email: first.personEmail,
+          name: first.personName,
+          systemRole: first.systemRole,
+          status: first.personStatus,
+          defaultOrgId: first.defaultOrgId,
+        },
+        memberships: rows.filter((row) => row.orgId !== null).map(toMembership),
+      };
     },
 
     async admit({ issuer, subject, verifiedEmail, name }) {
@@ -163,11 +195,8 @@ export function createDirectory(pool: ScopedPool): Directory {
       );
     },
 
-    async findMembership(personId, named) {
-      const found = await memberships(
-        `${LIST_MEMBERSHIPS} and m.org_id = coalesce((select a.org_id from address a where a.name = $2), $2)`,
-        [personId, named],
-      );
+    async findMembership(personId, name) {
+      const found = await memberships(`${LIST_MEMBERSHIPS} and m.org_id = ${named('$2')}`, [personId, name]);
       return found[0] ?? null;
     },
 
@@ -241,10 +270,20 @@ export function createDirectory(pool: ScopedPool): Directory {
   };
 }
 
-/** Instants leave the database as text inside JSON. */
-const reviveMembership = (found: ActiveMembership): ActiveMembership => ({
-  ...found,
-  organization: { ...found.organization, createdAt: new Date(found.organization.createdAt) },
-  createdAt: new Date(found.createdAt),
-  joinedAt: found.joinedAt && new Date(found.joinedAt),
+const toMembership = (row: MembershipRow): ActiveMembership => ({
+  organization: {
+    id: row.orgId,
+    name: row.organizationName,
+    slug: row.slug,
+    status: row.organizationStatus,
+    createdAt: row.organizationCreatedAt,
+  },
+  userId: row.userId,
+  email: row.email,
+  name: row.name,
+  role: row.role,
+  granted: row.granted,
+  withheld: row.withheld,
+  createdAt: row.createdAt,
+  joinedAt: row.joinedAt,
 });

@@ -8,9 +8,7 @@ import { organizationParameters } from './organization-parameters.js';
  * For whom a statement runs. Every statement of the gateway runs in exactly one frame: inside one organization, or as
  * the directory, which stands outside all of them.
  */
-export type Frame =
-  | { readonly role: 'orgate_app'; readonly orgId: OrgId; readonly signal?: AbortSignal | undefined }
-  | { readonly role: 'orgate_directory' };
+export type Frame = { readonly role: 'orgate_app'; readonly orgId: OrgId } | { readonly role: 'orgate_directory' };
 
 const frames = new AsyncLocalStorage<Frame>();
 
@@ -20,6 +18,11 @@ const frames = new AsyncLocalStorage<Frame>();
  */
 export const inFrame = <T>(frame: Frame, work: () => PromiseLike<T>): Promise<T> =>
   frames.run(frame, async () => await work());
+
+const signals = new AsyncLocalStorage<AbortSignal>();
+
+/** Stops the statements of `work`, those on their way and those to come, when the signal is aborted. */
+export const stoppable = <T>(signal: AbortSignal, work: () => T): T => signals.run(signal, work);
 
 /** A statement was about to run outside every organization; nothing was sent. */
 export class UnscopedStatementError extends Error {
@@ -104,6 +107,7 @@ class ScopedQuery extends BaseQuery {
   constructor(
     config: pg.QueryConfig,
     readonly frame: Frame,
+    readonly signal: AbortSignal | undefined,
     readonly options: ConnectionOptions,
   ) {
     super({ ...config, queryMode: 'extended' });
@@ -154,10 +158,11 @@ function toQuery(config: pg.QueryConfig | PgQuery, options: ConnectionOptions): 
   if (!frame || (frame.role === 'orgate_app' && !frame.orgId)) {
     throw new UnscopedStatementError('a statement was about to run outside every organization');
   }
-  if (frame.role === 'orgate_app') frame.signal?.throwIfAborted();
+  const signal = signals.getStore();
+  signal?.throwIfAborted();
   options.onStatement?.(config.text, frame);
   if (frame.role === 'orgate_app') checkTripwire(config, frame.orgId, options);
-  return new ScopedQuery(config, frame, options);
+  return new ScopedQuery(config, frame, signal, options);
 }
 
 /** Whatever made the statement: an organization that it names must be the one it runs in. */
@@ -216,8 +221,7 @@ function raiseOnRefusal(query: ScopedQuery): void {
  * delivered, so that it can never hit the next statement on this connection.
  */
 function cancelOnAbort(client: PgClient, query: ScopedQuery): void {
-  const { frame, options } = query;
-  const signal = frame.role === 'orgate_app' ? frame.signal : undefined;
+  const { signal, options } = query;
   if (!signal || !('url' in options.target)) return; // the embedded database cannot cancel
   const url = options.target.url;
   const done = query.callback;

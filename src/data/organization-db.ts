@@ -6,7 +6,7 @@ import type { OrgId } from './id.js';
 import { type ParentPage, readLatestPerParent } from './latest-per-parent.js';
 import type { Model, OwnedModelName } from './models.js';
 import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
-import { scopeToOrganization } from './scope.js';
+import { type ScopedPrisma, scopeToOrganization } from './scope.js';
 
 type Scalars<M extends OwnedModelName> = Prisma.TypeMap['model'][M]['payload']['scalars'];
 
@@ -85,20 +85,28 @@ export interface OrganizationDbParts {
   readonly models: ReadonlyMap<OwnedModelName, Model>;
 }
 
-/** @param signal stops statements in flight when it is aborted */
-export function createOrganizationDb(
-  { prisma, pool, models }: OrganizationDbParts,
-  orgId: OrgId,
-  signal?: AbortSignal,
-): OrganizationDb {
-  const frame: Frame = { role: 'orgate_app', orgId, signal };
-  return organizationDbOver({
-    client: scopeToOrganization(prisma, models, frame),
-    models,
-    inFrame: (work) => inFrame(frame, work),
-    latest: (model, parent, ids, page) =>
-      inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page)),
-  });
+/** How many organizations' clients are kept. They hold no rows and no state but the organization's id. */
+const KEPT_CLIENTS = 2000;
+
+/** Opens the database of an organization for one request. */
+export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbParts): (orgId: OrgId) => OrganizationDb {
+  const clients = new Map<OrgId, ScopedPrisma>();
+  return (orgId) => {
+    const frame: Frame = { role: 'orgate_app', orgId };
+    let client = clients.get(orgId);
+    if (!client) {
+      client = scopeToOrganization(prisma, models, orgId);
+      if (clients.size >= KEPT_CLIENTS) clients.delete(clients.keys().next().value as OrgId);
+      clients.set(orgId, client);
+    }
+    return organizationDbOver({
+      client,
+      models,
+      inFrame: (work) => inFrame(frame, work),
+      latest: (model, parent, ids, page) =>
+        inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page)),
+    });
+  };
 }
 
 /** What the tables of an organization stand on. */
@@ -119,24 +127,22 @@ export interface OrganizationDbBase {
 export function organizationDbOver({ client, models, latest, inFrame: within }: OrganizationDbBase): OrganizationDb {
   const noLatest = () => Promise.reject(new Error('listFor is for reading; a transaction has list'));
   const { tables: outside, forgetAll } = createTables(client, models, latest);
-  return {
-    ...outside,
-    transaction: (work) =>
+  return Object.assign(outside, {
+    transaction: <T>(work: (db: OrganizationDb & TransactionOnly) => Promise<T>): Promise<T> =>
       within(() =>
         client.$transaction((tx) => {
           const { tables } = createTables(tx, models, noLatest);
-          const db: OrganizationDb & TransactionOnly = {
-            ...tables,
-            transaction: (nested) => nested(db),
+          const db: OrganizationDb & TransactionOnly = Object.assign(tables, {
+            transaction: <N>(nested: (same: OrganizationDb & TransactionOnly) => Promise<N>): Promise<N> => nested(db),
             // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
             lockOrganization: () => tables.organization.update({}, { lockVersion: { increment: 1 } }),
-          };
+          });
           return work(db);
         }, TRANSACTION_LIMITS),
       )
         .finally(forgetAll)
         .catch(rethrowTranslated()),
-  };
+  });
 }
 
 /** How long a transaction may wait for a connection, and take, in milliseconds. */
@@ -160,19 +166,27 @@ function createTables(
   models: ReadonlyMap<OwnedModelName, Model>,
   latest: OrganizationDbBase['latest'],
 ): { tables: Tables; forgetAll: () => void } {
-  const tables: Record<string, Table<AnyRow, AnyRow>> = {};
+  const forgets: (() => void)[] = [];
   const forgetAll = () => {
     for (const forget of forgets) forget();
   };
-  const forgets: (() => void)[] = [];
+  const tables = {};
   for (const model of models.values()) {
     const name = model.name.charAt(0).toLowerCase() + model.name.slice(1);
-    const delegate = (client as Record<string, Delegate>)[name] as Delegate;
-    const { table, forget } = createTable(model, delegate, latest, forgetAll);
-    tables[name] = table;
-    forgets.push(forget);
+    // Most requests use one or two of the tables, so each is made when it is first used.
+    Object.defineProperty(tables, name, {
+      configurable: true,
+      enumerable: true,
+      get() {
+        const delegate = (client as Record<string, Delegate>)[name] as Delegate;
+        const { table, forget } = createTable(model, delegate, latest, forgetAll);
+        forgets.push(forget);
+        Object.defineProperty(this, name, { value: table, enumerable: true });
+        return table;
+      },
+    });
   }
-  return { tables: tables as unknown as Tables, forgetAll };
+  return { tables: tables as Tables, forgetAll };
 }
 
 /** @param changed called after every write, so that no loader answers what was there before */

@@ -32,13 +32,9 @@ export const createPrisma = (pool: ScopedPool): PrismaClient =>
  * Wall 1. The client of one organization: the organization is fixed here, by closure, and forced into every operation;
  * the frame is opened around each, so neither laziness nor the caller's own frame can change it.
  */
-export function scopeToOrganization(
-  prisma: PrismaClient,
-  models: ReadonlyMap<OwnedModelName, Model>,
-  frame: Extract<Frame, { role: 'orgate_app' }>,
-) {
-  const { orgId } = frame;
+export function scopeToOrganization(prisma: PrismaClient, models: ReadonlyMap<OwnedModelName, Model>, orgId: OrgId) {
   if (typeof orgId !== 'string' || orgId === '') throw new UnscopedStatementError('the organization is empty');
+  const frame: Frame = { role: 'orgate_app', orgId };
   return prisma.$extends({
     query: {
       $allOperations({ model: name, operation, args, query }) {
@@ -50,6 +46,8 @@ export function scopeToOrganization(
     },
   });
 }
+
+export type ScopedPrisma = ReturnType<typeof scopeToOrganization>;
 
 function refuse(reason: string): never {
   throw new ForbiddenOperationError(reason);

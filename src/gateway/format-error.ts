@@ -36,7 +36,9 @@ function describe(formatted: GraphQLFormattedError, error: unknown, report: (err
     if (error.code === 'SERVICE_UNAVAILABLE' || error.code === 'TIMEOUT') report(error.cause ?? error);
     return { message: error.message, extensions: { code: error.code, ...error.detail } };
   }
-  const code = formatted.extensions?.['code'];
+  // GraphQL takes over `extensions` from any error that has them; only its own errors are believed.
+  const isForeign = error instanceof Error && !(error instanceof GraphQLError) && 'extensions' in error;
+  const code = isForeign ? undefined : formatted.extensions?.['code'];
   if (typeof code === 'string' && KNOWN_CODES.has(code) && code !== 'INTERNAL_SERVER_ERROR') {
     return { message: withoutValues(formatted.message), extensions: { code, ...argumentOf(formatted.message) } };
   }

@@ -11,6 +11,7 @@ import type { Authenticate } from '../context/authenticate.js';
 import { type ContextServices, RequestContext } from '../context/context.js';
 import { enterOrganization } from '../context/enter-organization.js';
 import { namedOrganizations, type OrganizationHeaders } from '../context/resolve-organization.js';
+import { stoppable } from '../data/org-connection.js';
 import { OrgateError } from '../errors.js';
 import { createFormatError } from './format-error.js';
 import { errorBody } from './http.js';
@@ -60,7 +61,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     ],
   });
   await apollo.start();
-  const handler = fastifyApolloHandler(apollo, { context: (request, reply) => createContext(request, reply, parts) });
+  const handler = fastifyApolloHandler(apollo, { context: (request) => createContext(request, parts) });
   app.route({
     url: '/graphql',
     method: ['GET', 'POST'],
@@ -70,7 +71,8 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
         return reply.code(400).send(errorBody('BAD_REQUEST', 'The Host header names no host.', request.id));
       }
       request.record = { requestId: request.id, codes: [] };
-      return withRecord(request.record, () => handler.call(app, request as never, reply as never)) as unknown;
+      const answer = () => handler.call(app, request as never, reply as never);
+      return withRecord(request.record, () => stoppable(abortWhenClientLeaves(request, reply), answer)) as unknown;
     },
   });
   const refuseMethod = async (request: FastifyRequest, reply: FastifyReply) =>
@@ -83,11 +85,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   return apollo;
 }
 
-async function createContext(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  parts: GraphQLParts,
-): Promise<RequestContext> {
+async function createContext(request: FastifyRequest, parts: GraphQLParts): Promise<RequestContext> {
   const { services, authenticate } = parts;
   try {
     const credential = await authenticate(request.headers.authorization, isLocalHost(request.hostname));
@@ -99,8 +97,7 @@ async function createContext(
           namedOrganizations(request.headers as OrganizationHeaders, credential.organizationClaim),
         )
       : { viewer: null, current: null };
-    const signal = abortWhenClientLeaves(request, reply);
-    const context = new RequestContext(request.id, entered.viewer, entered.current, services, signal);
+    const context = new RequestContext(request.id, entered.viewer, entered.current, services);
     if (request.record) request.record.context = context;
     return context;
   } catch (error) {

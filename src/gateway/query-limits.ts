@@ -1,12 +1,15 @@
 import type { ApolloServerPlugin } from '@apollo/server';
 import {
   type ASTVisitor,
+  type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
   GraphQLError,
+  type GraphQLSchema,
   Kind,
   type SelectionSetNode,
   type ValidationContext,
+  visit,
 } from 'graphql';
 import { type ComplexityEstimator, getComplexity, simpleEstimator } from 'graphql-query-complexity';
 import type { RequestContext } from '../context/context.js';
@@ -98,25 +101,13 @@ const listEstimator: ComplexityEstimator = ({ args, childComplexity, field }) =>
 
 /** Refuses operations whose lists, multiplied out, cost more than `maxCost` fields. */
 export function costLimit(maxCost: number): ApolloServerPlugin<RequestContext> {
+  const costOf = rememberCosts();
   return {
     async requestDidStart() {
       return {
         async didResolveOperation({ schema, document, request }) {
-          let cost: number;
-          try {
-            cost = getComplexity({
-              schema,
-              query: document,
-              ...(request.operationName && { operationName: request.operationName }),
-              variables: request.variables ?? {},
-              estimators: [listEstimator, simpleEstimator({ defaultComplexity: 1 })],
-            });
-          } catch (error) {
-            // Variables that do not fit: GraphQL refuses them next, in its own words, and runs nothing.
-            if (error instanceof GraphQLError && error.message.startsWith('Variable "$')) return;
-            throw error;
-          }
-          if (cost > maxCost) {
+          const cost = costOf(schema, document, request.operationName, request.variables ?? {});
+          if (cost !== null && cost > maxCost) {
             throw new GraphQLError(`This operation costs ${cost}, more than ${maxCost}; ask for fewer rows.`, {
               extensions: { code: 'QUERY_TOO_EXPENSIVE', http: { status: 400 } },
             });
@@ -125,4 +116,56 @@ export function costLimit(maxCost: number): ApolloServerPlugin<RequestContext> {
       };
     },
   };
+}
+
+const MAX_REMEMBERED = 100;
+
+/**
+ * Counts what an operation costs. The same documents come again and again, and few variables change the cost, so the
+ * cost is counted once for each document and each choice of those.
+ */
+function rememberCosts() {
+  const known = new WeakMap<DocumentNode, { names: readonly string[]; costs: Map<string, number> }>();
+  return (
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operationName: string | undefined,
+    variables: Record<string, unknown>,
+  ): number | null => {
+    let entry = known.get(document);
+    if (!entry) known.set(document, (entry = { names: costlyVariables(document), costs: new Map() }));
+    const key = JSON.stringify([operationName, ...entry.names.map((name) => variables[name])]);
+    const before = entry.costs.get(key);
+    if (before !== undefined) return before;
+    try {
+      const cost = getComplexity({
+        schema,
+        query: document,
+        ...(operationName && { operationName }),
+        variables,
+        estimators: [listEstimator, simpleEstimator({ defaultComplexity: 1 })],
+      });
+      if (entry.costs.size >= MAX_REMEMBERED) entry.costs.clear();
+      entry.costs.set(key, cost);
+      return cost;
+    } catch (error) {
+      // Variables that do not fit: GraphQL refuses them next, in its own words, and runs nothing.
+      if (error instanceof GraphQLError && error.message.startsWith('Variable "$')) return null;
+      throw error;
+    }
+  };
+}
+
+/** Variables that say how many rows are asked for, or whether a field is. */
+function costlyVariables(document: DocumentNode): string[] {
+  const names = new Set<string>();
+  visit(document, {
+    Argument: ({ name, value }) => {
+      if (value.kind === Kind.VARIABLE && ['first', 'ids', 'if'].includes(name.value)) names.add(value.name.value);
+      if (value.kind === Kind.LIST) {
+        for (const each of value.values) if (each.kind === Kind.VARIABLE) names.add(each.name.value);
+      }
+    },
+  });
+  return [...names];
 }

@@ -5,7 +5,7 @@ import type { OrgId } from '../../src/data/id.js';
 import { type ParentPage, readLatestPerParent } from '../../src/data/latest-per-parent.js';
 import { type Model, type OwnedModelName, readModels } from '../../src/data/models.js';
 import { type Frame, inFrame, type ScopedPool } from '../../src/data/org-connection.js';
-import { createOrganizationDb, type OrganizationDb, organizationDbOver } from '../../src/data/organization-db.js';
+import { createOrganizationDbs, type OrganizationDb, organizationDbOver } from '../../src/data/organization-db.js';
 import { createPrisma } from '../../src/data/scope.js';
 
 /** Which walls stand. The product has no such choice: these are other data layers, handed to the same server. */
@@ -22,8 +22,7 @@ export function withWalls(walls: Walls): (database: Database) => Database {
     return {
       ...database,
       directory: usesRoles ? database.directory : createDirectory(pool),
-      organizationDb: (orgId, signal) =>
-        walls === 'wall 1 alone' ? createOrganizationDb(parts, orgId, signal) : withoutWallOne(parts, orgId),
+      organizationDb: walls === 'wall 1 alone' ? createOrganizationDbs(parts) : (orgId) => withoutWallOne(parts, orgId),
       close: async () => {
         await prisma.$disconnect();
         await database.close();
