@@ -24,8 +24,8 @@ const config: CodegenConfig = {
         },
         contextType: '../context/context.js#RequestContext',
         mappers: {
-          ...Object.fromEntries(models.map((name) => [name, `../data/organization-db.js#Row<'${name}'>`])),
-          AgentRepository: "../data/organization-db.js#Row<'Repository'>",
+          ...Object.fromEntries(models.map((name) => [name, `../data/table.js#Row<'${name}'>`])),
+          AgentRepository: "../data/table.js#Row<'Repository'>",
           Organization: '../domains/organization.js#OrganizationParent',
           Membership: '../domains/membership.js#MembershipParent',
           User: '../domains/viewer.js#UserParent',

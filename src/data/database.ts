@@ -6,7 +6,8 @@ import type { OrgId } from './id.js';
 import { checkIsolation, UnsafeDatabaseError } from './isolation-check.js';
 import { migrate } from './migrate.js';
 import { readModels } from './models.js';
-import { type ConnectionOptions, type IsolationAlarm, ScopedPool } from './org-connection.js';
+import { type ConnectionOptions, ScopedPool } from './org-connection.js';
+import type { IsolationAlarm } from './tripwire.js';
 import { createOrganizationDbs, type OrganizationDb } from './organization-db.js';
 import { createPrisma } from './scope.js';
 

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { OrgId } from './id.js';
-import { organizationParameters } from './organization-parameters.js';
+import { checkTripwire, type IsolationAlarm } from './tripwire.js';
 
 /**
  * For whom a statement runs. Every statement of the gateway runs in exactly one frame: inside one organization, or as
@@ -40,19 +40,6 @@ export interface ConnectionOptions {
   readonly onStatement?: (text: string, frame: Frame) => void;
   /** Told of each statement that would have crossed from one organization into another. */
   readonly onAlarm?: (alarm: IsolationAlarm) => void;
-}
-
-/** Something tried to cross organizations. Nothing crossed; but nothing should try. */
-export interface IsolationAlarm {
-  /** Refused here, before it was sent, or by PostgreSQL's policies and grants (SQLSTATE 42501). */
-  readonly stoppedBy: 'tripwire' | 'database';
-  readonly orgId: string | null;
-  readonly statement: string;
-}
-
-/** A statement carried the id of another organization than its frame's; nothing was sent. */
-export class IsolationAlarmError extends Error {
-  override readonly name = 'IsolationAlarmError';
 }
 
 const SET_SCOPE =
@@ -161,17 +148,8 @@ function toQuery(config: pg.QueryConfig | PgQuery, options: ConnectionOptions): 
   const signal = signals.getStore();
   signal?.throwIfAborted();
   options.onStatement?.(config.text, frame);
-  if (frame.role === 'orgate_app') checkTripwire(config, frame.orgId, options);
+  if (frame.role === 'orgate_app') checkTripwire(config, frame.orgId, options.onAlarm);
   return new ScopedQuery(config, frame, signal, options);
-}
-
-/** Whatever made the statement: an organization that it names must be the one it runs in. */
-function checkTripwire({ text, values }: pg.QueryConfig, orgId: OrgId, options: ConnectionOptions): void {
-  for (const position of organizationParameters(text)) {
-    if (values?.[position - 1] === orgId) continue;
-    options.onAlarm?.({ stoppedBy: 'tripwire', orgId, statement: text });
-    throw new IsolationAlarmError('a statement named another organization than the one it runs in');
-  }
 }
 
 /** A connection on which no statement runs outside a frame. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RequestContext } from '../context/context.js';
 import { newId } from '../data/id.js';
-import type { Row } from '../data/organization-db.js';
+import type { Row } from '../data/table.js';
 import { badInput, notFound } from '../errors.js';
 import type { Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';

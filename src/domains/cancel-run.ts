@@ -1,4 +1,5 @@
-import type { OrganizationDb, Row } from '../data/organization-db.js';
+import type { OrganizationDb } from '../data/organization-db.js';
+import type { Row } from '../data/table.js';
 import { conflict, OrgateError } from '../errors.js';
 
 /**

@@ -1,5 +1,6 @@
 import type { RequestContext } from '../context/context.js';
-import type { OrganizationDb, Row } from '../data/organization-db.js';
+import type { OrganizationDb } from '../data/organization-db.js';
+import type { Row } from '../data/table.js';
 import { conflict, notFound, OrgateError } from '../errors.js';
 import { type Catalogue, isAtMost, type Permission, type Role } from '../permissions/catalogue.js';
 

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../context/context.js';
 import { newId } from '../data/id.js';
-import type { Row } from '../data/organization-db.js';
+import type { Row } from '../data/table.js';
 import { badInput, conflict } from '../errors.js';
 import type { Permission, Role } from '../permissions/catalogue.js';
 import { assertNoEscalation, assertSeatFree, readActor } from './change-membership.js';

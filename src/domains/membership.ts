@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RequestContext } from '../context/context.js';
-import type { ActiveMembership, OrganizationCard } from '../data/directory.js';
-import type { Row } from '../data/organization-db.js';
+import type { ActiveMembership } from '../data/directory.js';
+import type { Row } from '../data/table.js';
 import type { MembershipStatus, OrganizationRole, Resolvers } from '../generated/graphql.js';
 import { ROLES } from '../permissions/catalogue.js';
 import { defineDomain } from '../permissions/domain.js';
@@ -10,6 +10,7 @@ import { changeMembership } from './change-membership.js';
 import { connect, keyset, type Order, type PageArgs } from './connection.js';
 import { emailText, nameText, parseInput } from './input.js';
 import { inviteUser } from './invite-user.js';
+import type { OrganizationParent } from './organization.js';
 import type { UserParent } from './viewer.js';
 
 /** A membership, of the current organization or, in the viewer's own list, of another. */
@@ -25,13 +26,14 @@ export interface MembershipParent {
   readonly createdAt: Date;
   readonly joinedAt: Date | null;
   /** Where it is not the current one. */
-  readonly organization?: OrganizationCard;
+  readonly organization?: OrganizationParent;
 }
 
 export const toMembership = (membership: ActiveMembership): MembershipParent => ({
   ...membership,
   orgId: membership.organization.id,
   status: 'ACTIVE',
+  organization: { ...membership.organization, membership },
 });
 
 export const memberUser = ({ userId, name, email }: MembershipParent): UserParent => ({ id: userId, name, email });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RequestContext } from '../context/context.js';
 import { newId } from '../data/id.js';
-import type { Row } from '../data/organization-db.js';
+import type { Row } from '../data/table.js';
 import { notFound } from '../errors.js';
 import type { Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';
@@ -31,13 +31,15 @@ const gitUrl = z
 
 /** `https://host/path`, `ssh://[user@]host/path` or `user@host:path`; a password never. */
 function isGitUrl(url: string): boolean {
-  // Whatever begins with a hyphen would be an option to git or ssh.
   if (/^(?!-)[\w.-]+@(?!-)[\w.-]+:(?!\/\/)[^\s:@]+$/.test(url)) return true;
   if (/\s/.test(url) || !URL.canParse(url)) return false;
   const { protocol, username, password, hostname, pathname } = new URL(url);
-  const isBare = password === '' && !/^-/.test(username) && /^[^-]/.test(hostname) && pathname.length > 1;
+  const isBare = password === '' && hostname !== '' && pathname.length > 1 && ![username, hostname].some(isOption);
   return isBare && ((protocol === 'https:' && username === '') || protocol === 'ssh:');
 }
+
+/** Whatever begins with a hyphen would be an option to git or ssh. */
+const isOption = (text: string): boolean => text.startsWith('-');
 
 const branch = z
   .string('Must not be null.')

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RequestContext } from '../context/context.js';
-import type { Filter, Row } from '../data/organization-db.js';
+import type { Filter, Row } from '../data/table.js';
 import type { Resolvers, RunFilter, RunOrder } from '../generated/graphql.js';
 import { notFound } from '../errors.js';
 import { defineDomain } from '../permissions/domain.js';

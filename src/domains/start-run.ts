@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RequestContext } from '../context/context.js';
 import { newId } from '../data/id.js';
-import type { Row } from '../data/organization-db.js';
+import type { Row } from '../data/table.js';
 import { conflict, OrgateError } from '../errors.js';
 
 export interface RunStart {

@@ -1,4 +1,4 @@
-import type { Filter, Table } from '../data/organization-db.js';
+import type { Filter, Table } from '../data/table.js';
 import { conflict, notFound } from '../errors.js';
 
 /**

@@ -25,8 +25,9 @@ export async function readUsage(period: string | null | undefined, { db }: Reque
     'totalTokens',
     'totalCostMicros',
   ]);
+  // Past the last exact number that number stands for the sum, so that the rest of the month still answers.
   const sum = (field: 'totalTokens' | 'totalCostMicros') =>
-    Number(groups.reduce((total, group) => total + (group.sums[field] ?? 0n), 0n));
+    Math.min(Number(groups.reduce((all, { sums }) => all + (sums[field] ?? 0n), 0n)), Number.MAX_SAFE_INTEGER);
   const counts = new Map(groups.map((group) => [group.key, group.count]));
   return {
     currentPeriodStart: start,

@@ -16,7 +16,7 @@ const MAX_LIST = 1_000;
 
 /**
  * Bounds every argument of every field, whatever its domain checks beside: a new field is bounded from its first day.
- * Also refuses text that PostgreSQL cannot hold, which would otherwise fail in the middle of the work.
+ * Also refuses text and instants that PostgreSQL cannot hold, which would otherwise fail in the middle of the work.
  */
 export function boundArguments(schema: GraphQLSchema): GraphQLSchema {
   for (const type of Object.values(schema.getTypeMap())) {
@@ -46,6 +46,9 @@ function check(value: unknown, path: string, nullable: GraphQLInputType): void {
     }
   } else if (type.name.startsWith('JSON')) {
     checkJson(value, path);
+  } else if (value instanceof Date) {
+    const year = value.getUTCFullYear();
+    if (year < 1 || year > 9999) throw badInput(path, 'Years are 0001 to 9999, in UTC.');
   } else if (typeof value === 'string') {
     if (value.length > MAX_STRING) throw badInput(path, `At most ${MAX_STRING} characters.`);
     checkText(value, path);

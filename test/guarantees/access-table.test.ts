@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { GraphQLObjectType, isObjectType } from 'graphql';
+import { type GraphQLObjectType, isObjectType } from 'graphql';
 import { createContract } from '../../src/gateway/schema.js';
 import { ROLES } from '../../src/permissions/catalogue.js';
 import { accessTable, guard } from '../../src/permissions/shield.js';

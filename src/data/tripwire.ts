@@ -1,3 +1,35 @@
+import type { OrgId } from './id.js';
+
+/** Something tried to cross organizations. Nothing crossed; but nothing should try. */
+export interface IsolationAlarm {
+  /** Refused here, before it was sent, or by PostgreSQL's policies and grants (SQLSTATE 42501). */
+  readonly stoppedBy: 'tripwire' | 'database';
+  readonly orgId: string | null;
+  readonly statement: string;
+}
+
+/** A statement carried the id of another organization than its frame's; nothing was sent. */
+export class IsolationAlarmError extends Error {
+  override readonly name = 'IsolationAlarmError';
+}
+
+/**
+ * Whatever made the statement: an organization that it names must be the one it runs in.
+ *
+ * @throws IsolationAlarmError
+ */
+export function checkTripwire(
+  { text, values }: { readonly text: string; readonly values?: unknown[] | undefined },
+  orgId: OrgId,
+  onAlarm: ((alarm: IsolationAlarm) => void) | undefined,
+): void {
+  for (const position of organizationParameters(text)) {
+    if (values?.[position - 1] === orgId) continue;
+    onAlarm?.({ stoppedBy: 'tripwire', orgId, statement: text });
+    throw new IsolationAlarmError('a statement named another organization than the one it runs in');
+  }
+}
+
 /** Positions of parameters by SQL text. Texts differ only by the length of their lists, but those differ often. */
 const known = new Map<string, readonly number[]>();
 const MAX_KNOWN = 2000;
@@ -6,7 +38,7 @@ const MAX_KNOWN = 2000;
  * Which parameters ($1 is 1) of a statement are compared with, or written to, a column that holds an organization:
  * `org_id` of any table, `id` of organization. Worked out once for each text.
  */
-export function organizationParameters(text: string): readonly number[] {
+function organizationParameters(text: string): readonly number[] {
   const before = known.get(text);
   if (before) return before;
   const positions = [...compared(text), ...inserted(text)];

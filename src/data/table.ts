@@ -1,0 +1,176 @@
+import DataLoader from 'dataloader';
+import type { Prisma } from '../generated/prisma/client.js';
+import { notFound } from '../errors.js';
+import { translateDatabaseError } from './database-error.js';
+import type { ParentPage } from './latest-per-parent.js';
+import type { Model, OwnedModelName } from './models.js';
+
+type Scalars<M extends OwnedModelName> = Prisma.TypeMap['model'][M]['payload']['scalars'];
+
+/** One row of a model, as resolvers see it: scalars only, and without the organization. */
+export type Row<M extends OwnedModelName> = Omit<Scalars<M>, 'orgId'>;
+
+type Operators<V> = { equals: V } | { in: readonly V[] } | { not: V } | { lt?: V; lte?: V; gt?: V; gte?: V };
+
+/** Which rows: each field named must match. */
+export type Filter<R> = { readonly [F in keyof R]?: R[F] | Operators<NonNullable<R[F]>> };
+
+type One<T> = T extends readonly unknown[] ? never : T;
+/** What makes a row: everything but the organization, which is filled in. */
+export type Created<M extends OwnedModelName> = Omit<
+  One<Prisma.TypeMap['model'][M]['operations']['createMany']['args']['data']>,
+  'orgId'
+>;
+type Changed<R> = { readonly [F in keyof R]?: R[F] | (R[F] extends number ? { increment: number } : never) };
+
+export interface ListQuery<R> {
+  readonly where?: Filter<R>;
+  readonly orderBy: { readonly [F in keyof R]?: 'asc' | 'desc' };
+  /** At most this many rows. */
+  readonly take: number;
+}
+
+/** One group of rows: how many, and sums by field. */
+export interface Group<R, B extends keyof R> {
+  readonly key: R[B];
+  readonly count: number;
+  readonly sums: { readonly [F in keyof R]?: bigint };
+}
+
+/** All that can be done with the rows of one model inside the organization. */
+export interface Table<R, New> {
+  /** The first row that matches, or null. */
+  find(where: Filter<R>): Promise<R | null>;
+  /** The row that matches; NOT_FOUND when there is none. */
+  get(where: Filter<R>): Promise<R>;
+  /** The row with this key (the id; of a membership the user's id), or null. Calls of one tick share a statement. */
+  load(key: string): Promise<R | null>;
+  list(query: ListQuery<R>): Promise<R[]>;
+  /** The first rows of each parent, for many parents in one statement. */
+  listFor(parent: keyof R & string, parentId: string, page: ParentPage): Promise<R[]>;
+  count(where: Filter<R>): Promise<number>;
+  /** How many rows each parent has, for many parents in one statement. */
+  countFor(parent: keyof R & string, parentId: string): Promise<number>;
+  /** Rows by the values of a field. */
+  group<B extends keyof R & string>(
+    by: B,
+    where: Filter<R>,
+    sums?: readonly (keyof R & string)[],
+  ): Promise<Group<R, B>[]>;
+  create(data: New): Promise<R>;
+  /** Changes the one row that matches; NOT_FOUND when there is none. */
+  update(where: Filter<R>, data: Changed<R>): Promise<R>;
+  /** How many rows went. */
+  delete(where: Filter<R>): Promise<number>;
+}
+
+/** Reads a page of children for each of many parents. */
+export type ReadLatest = (
+  model: Model,
+  parent: string,
+  parentIds: readonly string[],
+  page: ParentPage,
+) => Promise<AnyRow[]>;
+
+export type AnyRow = Record<string, unknown>;
+/** Prisma's own types differ for every model; here, behind the checked extension, one shape serves all. */
+export type Delegate = Record<
+  'findFirst' | 'findMany' | 'count' | 'groupBy' | 'create' | 'updateManyAndReturn' | 'deleteMany',
+  (args: object) => Promise<never>
+>;
+
+/** Says in the closed vocabulary what the database refused. */
+export const rethrowTranslated =
+  (model?: Model) =>
+  (error: unknown): never => {
+    throw translateDatabaseError(error, model);
+  };
+
+/** @param changed called after every write, so that no loader answers what was there before */
+export function createTable(model: Model, delegate: Delegate, latest: ReadLatest, changed: () => void) {
+  const failed = rethrowTranslated(model);
+  const key = model.keyField;
+  const byKey = new DataLoader<string, AnyRow | null>(async (keys) => {
+    const rows: AnyRow[] = await delegate.findMany({ where: { [key]: { in: [...keys] } } }).catch(failed);
+    const found = new Map(rows.map((row) => [row[key], row]));
+    return keys.map((wanted) => found.get(wanted) ?? null);
+  });
+  const byParent = new Map<string, DataLoader<string, AnyRow[]>>();
+  const parentLoader = (parent: string, page: ParentPage) => {
+    const shape = JSON.stringify([parent, page]);
+    let loader = byParent.get(shape);
+    if (!loader) {
+      loader = new DataLoader(async (ids) => {
+        const rows = await latest(model, parent, ids, page).catch(failed);
+        const pages = new Map<unknown, AnyRow[]>(ids.map((id) => [id, []]));
+        for (const row of rows) pages.get(row[parent])?.push(row);
+        return ids.map((id) => pages.get(id) ?? []);
+      });
+      byParent.set(shape, loader);
+    }
+    return loader;
+  };
+  const countLoaders = new Map<string, DataLoader<string, number>>();
+  const countLoader = (parent: string) => {
+    let loader = countLoaders.get(parent);
+    if (!loader) {
+      loader = new DataLoader(async (ids) => {
+        const groups = await table.group(parent, { [parent]: { in: [...ids] } });
+        const counts = new Map(groups.map((group) => [group.key, group.count]));
+        return ids.map((id) => counts.get(id) ?? 0);
+      });
+      countLoaders.set(parent, loader);
+    }
+    return loader;
+  };
+  const find = (where: object): Promise<AnyRow | null> => delegate.findFirst({ where }).catch(failed);
+  const table: Table<AnyRow, AnyRow> = {
+    find,
+    get: async (where) => (await find(where)) ?? fail(),
+    load: (id) => byKey.load(id),
+    list: (query) => delegate.findMany(query).catch(failed),
+    listFor: (parent, parentId, page) => parentLoader(parent, page).load(parentId),
+    count: (where) => delegate.count({ where }).catch(failed),
+    countFor: (parent, parentId) => countLoader(parent).load(parentId),
+    group: async (by, where, sums = []) => {
+      const groups: (AnyRow & { _count: { _all: number }; _sum?: Record<string, bigint | null> })[] = await delegate
+        .groupBy({
+          by: [by],
+          where,
+          _count: { _all: true },
+          ...(sums.length > 0 && { _sum: Object.fromEntries(sums.map((field) => [field, true])) }),
+        })
+        .catch(failed);
+      return groups.map((group) => ({
+        key: group[by],
+        count: group._count._all,
+        sums: Object.fromEntries(sums.map((field) => [field, group._sum?.[field] ?? 0n])),
+      }));
+    },
+    create: async (data) => {
+      const row: AnyRow = await delegate.create({ data }).catch(failed);
+      changed();
+      return row;
+    },
+    update: async (where, data) => {
+      const rows: AnyRow[] = await delegate.updateManyAndReturn({ where, data }).catch(failed);
+      changed();
+      return rows[0] ?? fail();
+    },
+    delete: async (where) => {
+      const { count }: { count: number } = await delegate.deleteMany({ where }).catch(failed);
+      changed();
+      return count;
+    },
+  };
+  const forget = () => {
+    byKey.clearAll();
+    byParent.clear();
+    countLoaders.clear();
+  };
+  return { table, forget };
+}
+
+function fail(): never {
+  throw notFound();
+}
