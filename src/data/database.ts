@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { createDirectory, type Directory } from './directory.js';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded.js';
 import type { OrgId } from './id.js';
-import { checkIsolation, UnsafeDatabaseError } from './isolation-check.js';
+import { checkIsolation } from './isolation-check.js';
 import { migrate } from './migrate.js';
 import { readModels } from './models.js';
 import { type ConnectionOptions, ScopedPool } from './org-connection.js';
@@ -70,7 +70,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         : { host: target.socketDirectory, user: 'postgres', database: 'postgres' };
     await timed('applied migrations', async () => {
       await migrate(owner, MIGRATIONS);
-      if ('url' in target && target.migrationUrl) await letLoginAct(target.migrationUrl, target.url);
+      if ('url' in target) await letLoginAct(target.migrationUrl ?? target.url, target.url);
     });
     // All connections of the embedded database share one backend, so it gets one.
     const watchers = new Set<(alarm: IsolationAlarm) => void>();
@@ -95,20 +95,23 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 }
 
-/** Lets the gateway's login act as the two roles, which only the owner can grant. */
+/**
+ * Lets the gateway's login act as the two roles, where it may not yet. Roles belong to the whole cluster, so another
+ * database's owner may have made them; if this owner may not grant them, the check that follows says what to run.
+ */
 async function letLoginAct(ownerUrl: string, loginUrl: string): Promise<void> {
-  const login = new pg.Client({ connectionString: loginUrl });
-  const name = login.user ?? '';
+  const { user: login } = new pg.Client({ connectionString: loginUrl });
   const owner = new pg.Client({ connectionString: ownerUrl });
-  if (name === '' || name === owner.user) return;
   await owner.connect();
   try {
-    await owner.query(`grant orgate_app, orgate_directory to ${pg.escapeIdentifier(name)}`);
-  } catch (error) {
-    throw new UnsafeDatabaseError(
-      `Could not let ${name} act as the gateway's roles (${(error as Error).message}). As a role that may, run:\n` +
-        `  grant orgate_app, orgate_directory to ${pg.escapeIdentifier(name)};`,
+    const { rows } = await owner.query(
+      `select pg_has_role($1, 'orgate_app', 'MEMBER') and pg_has_role($1, 'orgate_directory', 'MEMBER') as "mayAct"`,
+      [login],
     );
+    if (rows[0].mayAct) return;
+    await owner
+      .query(`grant orgate_app, orgate_directory to ${pg.escapeIdentifier(login ?? '')}`)
+      .catch(() => undefined);
   } finally {
     await owner.end();
   }

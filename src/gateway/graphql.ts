@@ -143,7 +143,7 @@ const record: ApolloServerPlugin<RequestContext> = {
       async didResolveOperation({ operationName, operation }) {
         const current = currentRecord();
         if (!current) return;
-        current.operationName = operationName ?? undefined;
+        current.operationName = operationName?.slice(0, 200);
         if (operation) current.operationType = operation.operation;
       },
     };

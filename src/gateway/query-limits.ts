@@ -134,7 +134,9 @@ function rememberCosts() {
   ): number | null => {
     let entry = known.get(document);
     if (!entry) known.set(document, (entry = { names: costlyVariables(document), costs: new Map() }));
-    const key = JSON.stringify([operationName, ...entry.names.map((name) => variables[name])]);
+    // Left out is not null: it lets the variable's default count.
+    const chosen = entry.names.map((name) => (variables[name] === undefined ? [] : [variables[name]]));
+    const key = JSON.stringify([operationName, ...chosen]);
     const before = entry.costs.get(key);
     if (before !== undefined) return before;
     try {

@@ -1,0 +1,184 @@
+import { describe, expect, test } from '@jest/globals';
+import type { GraphQLObjectType } from 'graphql';
+import { createContract } from '../../src/gateway/schema.js';
+import { ROLES, type Role } from '../../src/permissions/catalogue.js';
+import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../support/given.js';
+import { type Client, codeOf, useServer } from '../support/server.js';
+
+const server = useServer();
+
+interface Operation {
+  readonly permission: string;
+  /** The first role that may. */
+  readonly from: Role;
+  readonly text: (at: GivenOrganization & { viewerId: string }) => string;
+}
+
+/** Every mutation on what belongs to an organization, in an order in which each has something to act on. */
+const MUTATIONS: Record<string, Operation> = {
+  createRepository: {
+    permission: 'repository:create',
+    from: 'DEVELOPER',
+    text: () => `createRepository(input: { name: "${unique('r')}", gitUrl: "https://git.example/r" }) { id }`,
+  },
+  updateRepository: {
+    permission: 'repository:update',
+    from: 'DEVELOPER',
+    text: ({ repositoryId }) => `updateRepository(input: { id: "${repositoryId}", branch: "x" }) { id }`,
+  },
+  createAgent: {
+    permission: 'agent:create',
+    from: 'DEVELOPER',
+    text: ({ repositoryId }) =>
+      `createAgent(input: { repositoryId: "${repositoryId}", name: "${unique('a')}" }) { id }`,
+  },
+  updateAgent: {
+    permission: 'agent:update',
+    from: 'DEVELOPER',
+    text: ({ agentId }) => `updateAgent(input: { id: "${agentId}", description: "x" }) { id }`,
+  },
+  startRun: {
+    permission: 'run:start',
+    from: 'DEVELOPER',
+    text: ({ agentId }) => `startRun(input: { agentId: "${agentId}" }) { id }`,
+  },
+  recordRunProgress: {
+    permission: 'run:record',
+    from: 'DEVELOPER',
+    text: ({ runId }) => `recordRunProgress(id: "${runId}", input: { totalTokens: 2000 }) { id }`,
+  },
+  cancelRun: { permission: 'run:cancel', from: 'DEVELOPER', text: ({ runId }) => `cancelRun(id: "${runId}") { id }` },
+  deleteAgent: {
+    permission: 'agent:delete',
+    from: 'DEVELOPER',
+    text: ({ agentId }) => `deleteAgent(id: "${agentId}")`,
+  },
+  deleteRepository: {
+    permission: 'repository:delete',
+    from: 'DEVELOPER',
+    text: ({ repositoryId }) => `deleteRepository(id: "${repositoryId}")`,
+  },
+  inviteUser: {
+    permission: 'member:invite',
+    from: 'ADMIN',
+    text: () => `inviteUser(input: { email: "${unique('x')}@acme.example", name: "x", role: VIEWER }) { role }`,
+  },
+  updateMemberRole: {
+    permission: 'member:update',
+    from: 'ADMIN',
+    text: ({ viewerId }) => `updateMemberRole(userId: "${viewerId}", role: VIEWER) { role }`,
+  },
+  removeMember: {
+    permission: 'member:remove',
+    from: 'ADMIN',
+    text: ({ viewerId }) => `removeMember(userId: "${viewerId}") { status }`,
+  },
+  updateOrganization: {
+    permission: 'organization:update',
+    from: 'ADMIN',
+    text: () => 'updateOrganization(input: { description: "x" }) { id }',
+  },
+};
+
+/** Every query on what belongs to an organization; all of them from VIEWER on. */
+const QUERIES: Record<string, Omit<Operation, 'from'>> = {
+  currentOrganization: {
+    permission: 'organization:read',
+    text: () => 'currentOrganization { settings { featureFlags } }',
+  },
+  members: { permission: 'member:read', text: () => 'members { totalCount }' },
+  repositories: { permission: 'repository:read', text: () => 'repositories { totalCount }' },
+  repository: { permission: 'repository:read', text: ({ repositoryId }) => `repository(id: "${repositoryId}") { id }` },
+  agents: { permission: 'agent:read', text: () => 'agents { totalCount }' },
+  agent: { permission: 'agent:read', text: ({ agentId }) => `agent(id: "${agentId}") { id }` },
+  runs: { permission: 'run:read', text: () => 'runs { totalCount }' },
+  run: { permission: 'run:read', text: ({ runId }) => `run(id: "${runId}") { id }` },
+  organizationUsage: { permission: 'usage:read', text: () => 'organizationUsage { totalRuns }' },
+  node: { permission: 'organization:read', text: ({ runId }) => `node(id: "${runId}") { id }` },
+  nodes: { permission: 'organization:read', text: ({ runId }) => `nodes(ids: ["${runId}"]) { id }` },
+};
+
+const OUTSIDE = ['createOrganization', 'switchOrganization', 'setDefaultOrganization'];
+const ABOUT_ONESELF = ['viewer', 'myOrganizations', 'organization', 'organizations'];
+
+async function given() {
+  const acme = await givenOrganization(server);
+  return { ...acme, viewerId: await personId(acme.viewer) };
+}
+
+async function expectForbidden(client: Client, text: string, requiredPermission: string): Promise<void> {
+  const refused = await client(text);
+  expect([text, codeOf(refused)]).toEqual([text, 'FORBIDDEN']);
+  expect(refused.errors[0]?.extensions['requiredPermission']).toBe(requiredPermission);
+}
+
+async function expectAllowed(client: Client, text: string): Promise<void> {
+  expect([text, (await client(text)).errors]).toEqual([text, []]);
+}
+
+test('these tables are complete', () => {
+  const { schema } = createContract();
+  const names = (type: GraphQLObjectType | null | undefined) => Object.keys(type?.getFields() ?? {}).sort();
+  expect([...Object.keys(MUTATIONS), ...OUTSIDE].sort()).toEqual(names(schema.getMutationType()));
+  expect([...Object.keys(QUERIES), ...ABOUT_ONESELF].sort()).toEqual(names(schema.getQueryType()));
+});
+
+test.each(ROLES)('%s may what the role table says, and nothing else', async (role) => {
+  const acme = await given();
+  const client = { OWNER: acme.owner, ADMIN: acme.admin, DEVELOPER: acme.developer, VIEWER: acme.viewer }[role];
+  for (const { text } of Object.values(QUERIES)) await expectAllowed(client, `{ ${text(acme)} }`);
+  for (const { permission, from, text } of Object.values(MUTATIONS)) {
+    const mutation = `mutation { ${text(acme)} }`;
+    if (ROLES.indexOf(role) >= ROLES.indexOf(from)) await expectAllowed(client, mutation);
+    else await expectForbidden(client, mutation, permission);
+  }
+});
+
+test.each([
+  ...Object.entries(MUTATIONS).map(([name, operation]) => ({ name, kind: 'mutation', ...operation })),
+  ...Object.entries(QUERIES).map(([name, operation]) => ({ name, kind: 'query', ...operation })),
+])('$name is open to a VIEWER with $permission, and closed to an ADMIN without', async ({ kind, permission, text }) => {
+  const acme = await given();
+  const narrowed = await givenMember(server, acme, 'ADMIN', { withheld: [permission] });
+  const widened = await givenMember(server, acme, 'VIEWER', { granted: [permission] });
+  await expectForbidden(narrowed, `${kind} { ${text(acme)} }`, permission);
+  await expectAllowed(widened, `${kind} { ${text(acme)} }`);
+});
+
+describe('A mutation on what belongs to an organization', () => {
+  test('needs one named, where the default is one of several', async () => {
+    const [acme, globex] = [await given(), await given()];
+    await givenMember(server, acme, 'OWNER', { email: globex.owner.email });
+    const bare = await server.as(globex.owner.email);
+    await bare('mutation ($id: ID!) { setDefaultOrganization(organizationId: $id) { role } }', { id: acme.id });
+    for (const { text } of Object.values(QUERIES)) await expectAllowed(bare, `{ ${text(acme)} }`);
+    for (const { text } of Object.values(MUTATIONS)) {
+      expect(codeOf(await bare(`mutation { ${text(acme)} }`))).toBe('ORG_CONTEXT_REQUIRED');
+    }
+  });
+
+  test('is refused while it is SUSPENDED; reading goes on', async () => {
+    const acme = await given();
+    await server.database.pool.queryAsLoginRole(`update organization set status = 'SUSPENDED' where id = $1`, [
+      acme.id,
+    ]);
+    for (const { text } of Object.values(QUERIES)) await expectAllowed(acme.owner, `{ ${text(acme)} }`);
+    for (const { text } of Object.values(MUTATIONS)) {
+      expect(codeOf(await acme.owner(`mutation { ${text(acme)} }`))).toBe('FORBIDDEN');
+    }
+  });
+
+  test('and every query too, is UNAUTHENTICATED without a credential, and needs an organization with one', async () => {
+    const acme = await given();
+    const stranger = await server.as(`${unique('stranger')}@nowhere.example`);
+    const texts = [
+      ...Object.values(QUERIES).map(({ text }) => `{ ${text(acme)} }`),
+      ...Object.values(MUTATIONS).map(({ text }) => `mutation { ${text(acme)} }`),
+    ];
+    for (const query of texts) {
+      const anonymous = await server.post(JSON.stringify({ query }));
+      expect([query, anonymous.status, codeOf(anonymous)]).toEqual([query, 200, 'UNAUTHENTICATED']);
+      expect([query, codeOf(await stranger(query))]).toEqual([query, 'ORG_CONTEXT_REQUIRED']);
+    }
+  });
+});
