@@ -3,6 +3,7 @@ import { conflict } from '../errors.js';
 import { translateDatabaseError } from './database-error.js';
 import { brandVerifiedOrgId, newId } from './id.js';
 import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
+import { ROW_TYPES } from './pg-types.js';
 
 /** A human being, as the deployment knows them. */
 export interface Person {
@@ -150,7 +151,7 @@ const DIRECTORY: Frame = { role: 'orgate_directory' };
 export function createDirectory(pool: ScopedPool): Directory {
   const query = async <Row>(text: string, values: unknown[], frame: Frame = DIRECTORY): Promise<Row[]> => {
     try {
-      return (await inFrame(frame, () => pool.query({ text, values }))).rows as Row[];
+      return (await inFrame(frame, () => pool.query({ text, values, types: ROW_TYPES }))).rows as Row[];
     } catch (error) {
       throw translateDatabaseError(error);
     }

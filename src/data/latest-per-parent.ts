@@ -1,6 +1,7 @@
 import type { OrgId } from './id.js';
 import type { Model } from './models.js';
 import type { ScopedPool } from './org-connection.js';
+import { ROW_TYPES } from './pg-types.js';
 
 /** The first rows of each parent, in one order. */
 export interface ParentPage {
@@ -11,8 +12,6 @@ export interface ParentPage {
   /** At most this many rows of each parent. */
   readonly take: number;
 }
-
-const INT8 = 20;
 
 /**
  * The one handwritten statement on an organization's path: a page of children for each of many parents, which Prisma
@@ -38,10 +37,8 @@ export async function readLatestPerParent(
       order by ${order} ${page.direction === 'asc' ? 'asc' : 'desc'} limit $3
     ) as child`;
   const values = [orgId, parentIds, page.take, ...(page.after === undefined ? [] : [page.after])];
-  const { rows, fields } = await pool.query({ text, values });
-  const counts = fields.filter((field) => field.dataTypeID === INT8).map((field) => field.name);
-  for (const row of rows) for (const name of counts) row[name] = BigInt(row[name]);
-  return rows;
+  const { rows } = await pool.query({ text, values, types: ROW_TYPES });
+  return rows as Record<string, unknown>[];
 }
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -1,22 +1,20 @@
 import type { OrganizationDb } from '../data/organization-db.js';
 import type { Row } from '../data/table.js';
-import { conflict, OrgateError } from '../errors.js';
+import { conflict } from '../errors.js';
+import { isFinished } from './record-run-progress.js';
 
 /**
- * Cancels a run that is QUEUED or RUNNING, in one statement, so that it never overtakes an executor's last word.
+ * Cancels a run that is QUEUED or RUNNING, under the organization's lock like what an executor reports: of the two the
+ * second sees the first, and what is finished stays so.
  *
  * @throws NOT_FOUND; CONFLICT when it SUCCEEDED or FAILED
  */
-export async function cancelRun(id: string, db: OrganizationDb): Promise<Row<'Run'>> {
-  try {
-    return await db.run.update(
-      { id, status: { in: ['QUEUED', 'RUNNING'] } },
-      { status: 'CANCELLED', finishedAt: new Date() },
-    );
-  } catch (error) {
-    if (!(error instanceof OrgateError) || error.code !== 'NOT_FOUND') throw error;
-    const run = await db.run.get({ id });
-    if (run.status !== 'CANCELLED') throw conflict(`A ${run.status} run cannot be cancelled.`);
-    return run;
-  }
+export function cancelRun(id: string, db: OrganizationDb): Promise<Row<'Run'>> {
+  return db.transaction(async (tx) => {
+    await tx.lockOrganization();
+    const run = await tx.run.get({ id });
+    if (run.status === 'CANCELLED') return run;
+    if (isFinished(run.status)) throw conflict(`A ${run.status} run cannot be cancelled.`);
+    return tx.run.update({ id }, { status: 'CANCELLED', finishedAt: new Date() });
+  });
 }

@@ -52,17 +52,24 @@ export async function connect<T>(
   const after = args.after == null ? undefined : decodeCursor(args.after, scope, order.name);
   const rows = await read({ after, take: first + 1 });
   const nodes = rows.slice(0, first);
-  const edges = nodes.map((node) => ({ cursor: encodeCursor(scope, order.name, String(node[order.column])), node }));
+  const cursorOf = (node: T) => encodeCursor(scope, order.name, String(node[order.column]));
+  // Getters, so that what the client did not ask for is not made; a count is a promise, which GraphQL awaits.
   return {
-    edges,
     nodes,
+    get edges() {
+      return nodes.map((node) => ({ cursor: cursorOf(node), node }));
+    },
     pageInfo: {
       hasNextPage: rows.length > first,
       hasPreviousPage: after !== undefined,
-      startCursor: edges[0]?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
+      get startCursor() {
+        return nodes[0] === undefined ? null : cursorOf(nodes[0]);
+      },
+      get endCursor() {
+        const last = nodes.at(-1);
+        return last === undefined ? null : cursorOf(last);
+      },
     },
-    // A getter that answers a promise: GraphQL reads it only if the client asked.
     get totalCount() {
       return count() as unknown as number;
     },

@@ -65,6 +65,7 @@ function withoutValues(message: string): string {
     return `Variable "$${variable}" is not valid${path ? ` at "${path}"` : ''}: ${reason}`;
   }
   return message
+    .replace(/^GraphQL introspection is not allowed[\s\S]*$/, 'Introspection is off here.')
     .replace(/^Value "[\s\S]*?" does not exist in/, 'The value does not exist in')
     .replace(/^(Argument "\w+" has invalid value) [\s\S]*$/, '$1.')
     .replace(/, found [\s\S]*$/, '.')

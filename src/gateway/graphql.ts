@@ -44,6 +44,8 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     includeStacktraceInErrorResponses: false,
     // A query is told by its own text; hashes kept across organizations would be one more thing to prove.
     persistedQueries: false,
+    // Apollo's own adds a line feed to every answer, by copying it.
+    stringifyResult: (value) => JSON.stringify(value),
     stopOnTerminationSignals: false,
     maxRecursiveSelections: QUERY_LIMITS.recursiveSelections,
     parseOptions: { maxTokens: QUERY_LIMITS.tokens },

@@ -76,7 +76,7 @@ test('this table has every list of the schema, and every list of rows is a conne
   for (const type of Object.values(createContract().schema.getTypeMap())) {
     if (!isObjectType(type) || type.name.startsWith('__')) continue;
     for (const field of Object.values(type.getFields())) {
-      const isRows = /^\[/.test(String(field.type)) && isObjectType(getNamedType(field.type));
+      const isRows = String(field.type).startsWith('[') && isObjectType(getNamedType(field.type));
       const isPaging = /(Connection|Edge)$/.test(type.name);
       // Five statuses and their counts are no rows.
       if (isRows && !isPaging) expect(`${type.name}.${field.name}`).toBe('OrganizationUsage.runsByStatus');

@@ -26,7 +26,7 @@ describe('The members of an organization', () => {
     expect(all.totalCount).toBe(7);
     const emails = all.nodes.map(({ user }: Answer['data']) => user.email);
     expect(emails).toHaveLength(7);
-    expect([...emails].sort()).toEqual(emails);
+    expect([...emails].sort((a: string, b: string) => a.localeCompare(b))).toEqual(emails);
     expect(all.nodes.find(({ role }: Answer['data']) => role === 'ADMIN')).toEqual({
       user: { id: await personId(acme.admin), name: `ADMIN of ${acme.slug}`, email: acme.admin.email },
       role: 'ADMIN',

@@ -20,12 +20,9 @@ function expectRefused(answer: Answer, code: string, what: RegExp): void {
 }
 
 test('tokens: a document of 4,000 is read, a longer one is not', async () => {
-  const document = (tokens: number) =>
-    `{ ${'__typename '.repeat(20)} } ${'fragment F on Query { __typename } '.repeat(0)}`.concat(
-      ` query Other { viewer { ${'role '.repeat(tokens)} } }`,
-    );
-  expectRefused(await ask(document(QUERY_LIMITS.tokens)), 'GRAPHQL_PARSE_FAILED', /more than 4000 tokens/);
-  expect(codeOf(await ask(document(3000)))).not.toBe('GRAPHQL_PARSE_FAILED');
+  const document = (tokens: number) => `{ ${'__typename '.repeat(tokens - 2)} }`;
+  expect(codeOf(await ask(document(QUERY_LIMITS.tokens)))).toBe('GRAPHQL_VALIDATION_FAILED');
+  expectRefused(await ask(document(QUERY_LIMITS.tokens + 1)), 'GRAPHQL_PARSE_FAILED', /more than 4000 tokens/);
 });
 
 /** A chain of this many levels that costs little: one row of each list. */
@@ -53,11 +50,11 @@ test('levels count through fragments, named and not, however deep they hide', as
 });
 
 test('aliases: 30 are answered, 31 are not, wherever they stand', async () => {
-  const flat = (count: number) => `{ ${times(count, (index) => `a${index}: __typename`)} }`;
+  const flat = (count: number, name = 'a') => `{ ${times(count, (index) => `${name}${index}: __typename`)} }`;
   expect((await ask(flat(30))).errors).toEqual([]);
   expectRefused(await ask(flat(31)), 'GRAPHQL_VALIDATION_FAILED', /too many aliases/);
-  const spread = `query { ...A ...B } ${times(2, (index) => `fragment ${'AB'[index]} on Query ${flat(16).replaceAll('a', `x${index}`)}`)}`;
-  expect(codeOf(await ask(spread))).toBe('GRAPHQL_VALIDATION_FAILED');
+  const spread = `{ ...A ...B } fragment A on Query ${flat(16, 'a')} fragment B on Query ${flat(16, 'b')}`;
+  expectRefused(await ask(spread), 'GRAPHQL_VALIDATION_FAILED', /too many aliases/);
   const logins = `mutation { ${times(31, (index) => `a${index}: switchOrganization(organizationId: "x") { token }`)} }`;
   expectRefused(await ask(logins), 'GRAPHQL_VALIDATION_FAILED', /too many aliases/);
 });
@@ -66,7 +63,7 @@ test('repeated fields and directives are bounded', async () => {
   expect((await ask(`{ ${'__typename '.repeat(21)} }`)).errors).toEqual([]);
   expectRefused(await ask(`{ ${'__typename '.repeat(22)} }`), 'GRAPHQL_VALIDATION_FAILED', /too many repeated fields/);
   const directed = (count: number) =>
-    `query ($x: Boolean = true) { ${times(count, (index) => `a${index % 30}: __typename @include(if: $x)`)} }`;
+    `query ($x: Boolean = true) { ${times(count, () => '... @include(if: $x) { __typename }')} }`;
   expect((await ask(directed(30))).errors).toEqual([]);
   expectRefused(await ask(directed(31)), 'GRAPHQL_VALIDATION_FAILED', /too many directives/);
   const twice = await ask(`{ __typename ${'@skip(if: false) '.repeat(200)} }`);
