@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { Prisma } from '../generated/prisma/client.js';
 import { conflict, OrgateError } from '../errors.js';
 import type { Model } from './models.js';
@@ -10,6 +11,7 @@ const UNAVAILABLE_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', '
 
 interface DriverCause {
   kind?: string;
+  severity?: string;
   code?: string;
   originalCode?: string;
   constraint?: { index?: string; fields?: string[] };
@@ -20,7 +22,7 @@ interface DriverCause {
  * becomes INTERNAL_SERVER_ERROR at the door.
  */
 export function translateDatabaseError(error: unknown, model?: Model): unknown {
-  if (!(error instanceof Error) || error instanceof OrgateError) return error;
+  if (!types.isNativeError(error) || error instanceof OrgateError) return error;
   const options = { cause: error };
   const cause = driverCause(error);
   const state = cause.originalCode ?? cause.code ?? '';
@@ -32,7 +34,9 @@ export function translateDatabaseError(error: unknown, model?: Model): unknown {
     if (error.code === 'P2024') return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
   }
   if (state === '57014') return new OrgateError('TIMEOUT', undefined, {}, options);
-  if (UNAVAILABLE.test(state) || UNAVAILABLE_KINDS.has(cause.kind ?? '') || UNAVAILABLE_MESSAGES.test(error.message)) {
+  // After a FATAL error, or one on the way there, there is no connection.
+  const isGone = cause.severity === 'FATAL' || UNAVAILABLE.test(state) || UNAVAILABLE_KINDS.has(cause.kind ?? '');
+  if (isGone || UNAVAILABLE_MESSAGES.test(error.message)) {
     return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
   }
   return error;

@@ -77,8 +77,9 @@ export async function loadDemo({ pool }: Database, now = Date.now()): Promise<bo
     const byEmail = new Map(
       people.map((person) => [person['email'] as string, person as { id: string; name: string }]),
     );
-    for (const organization of world.organizations) {
-      const orgId = brandVerifiedOrgId(newId('org', made));
+    for (const [index, organization] of world.organizations.entries()) {
+      // Ids sort by time: in lists the first of the world is the first everywhere.
+      const orgId = brandVerifiedOrgId(newId('org', made + index));
       const rows = demoRows(organization, orgId, byEmail, made, now);
       const inside: Frame = { role: 'orgate_app', orgId };
       await insert(DIRECTORY, 'organization', rows.organization);

@@ -92,3 +92,21 @@ test('without an organization there is no node to find', async () => {
     expect(codeOf(await stranger(query, { id: acme.id, ids: [acme.id] }))).toBe('ORG_CONTEXT_REQUIRED');
   }
 });
+
+test.each(['organization', 'repository', 'agent', 'run'])(
+  'asked for by its own field, %s that is not there is null with one NOT_FOUND, foreign and unknown alike',
+  async (field) => {
+    const { acme, globex } = await givenTwoOrganizations(server);
+    const pick = (of: typeof acme) =>
+      ({ organization: of.id, repository: of.repositoryId, agent: of.agentId, run: of.runId })[field] as string;
+    const QUERY = `query ($id: ID!) { ${field}(id: $id) { __typename id } }`;
+    expect((await acme.viewer(QUERY, { id: pick(acme) })).data[field].id).toBe(pick(acme));
+    const answers = new Set<string>();
+    for (const id of [pick(globex), pick(acme).replace(/[^_]*$/, '0'.repeat(26)), pick(acme).toUpperCase(), '']) {
+      const answer = await acme.viewer(QUERY, { id });
+      expect([codeOf(answer), answer.data]).toEqual(['NOT_FOUND', { [field]: null }]);
+      answers.add(answer.text.replaceAll(/"requestId":"[^"]+"/g, ''));
+    }
+    expect(answers.size).toBe(1);
+  },
+);

@@ -145,6 +145,25 @@ test.each([
   await expectAllowed(widened, `${kind} { ${text(acme)} }`);
 });
 
+test.each([
+  ['member:read', 'currentOrganization { members { totalCount } }'],
+  ['repository:read', 'currentOrganization { repositories { totalCount } }'],
+  ['repository:read', 'agents { nodes { repository { id } } }'],
+  ['repository:read', 'runs { nodes { repository { id } } }'],
+  ['agent:read', 'currentOrganization { agents { totalCount } }'],
+  ['agent:read', 'repositories { nodes { agents { totalCount } } }'],
+  ['agent:read', 'runs { nodes { agent { id } } }'],
+  ['run:read', 'currentOrganization { runs { totalCount } }'],
+  ['run:read', 'repositories { nodes { runs { totalCount } } }'],
+  ['run:read', 'agents { nodes { runs { totalCount } } }'],
+  ['usage:read', 'currentOrganization { usage { totalRuns } }'],
+])('whoever lacks %s does not read it from within another object either: %s', async (permission, text) => {
+  const acme = await given();
+  await expectAllowed(acme.viewer, `{ ${text} }`);
+  const without = await givenMember(server, acme, 'ADMIN', { withheld: [permission] });
+  await expectForbidden(without, `{ ${text} }`, permission);
+});
+
 describe('A mutation on what belongs to an organization', () => {
   test('needs one named, where the default is one of several', async () => {
     const [acme, globex] = [await given(), await given()];

@@ -25,7 +25,7 @@ const activeOwners = async (orgId: string): Promise<number> =>
   Number(
     (await sql(`select from membership where org_id = $1 and role = 'OWNER' and status = 'ACTIVE'`, [orgId])).rowCount,
   );
-const outcome = (answer: Answer): unknown => (answer.errors.length === 0 ? 'done' : codeOf(answer));
+const outcome = (answer: Answer): string => (answer.errors.length === 0 ? 'done' : String(codeOf(answer)));
 
 /** Two people who are both OWNER. */
 async function givenTwoOwners(): Promise<{ acme: GivenOrganization; ann: Client; bob: Client; ids: [string, string] }> {

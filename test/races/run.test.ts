@@ -23,7 +23,7 @@ const read = async ({ viewer }: GivenOrganization, id: string) =>
   (await viewer('query ($id: ID!) { run(id: $id) { status totalTokens } }', { id })).data.run;
 
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
-const outcome = (answer: Answer): unknown => (answer.errors.length === 0 ? 'done' : codeOf(answer));
+const outcome = (answer: Answer): string => (answer.errors.length === 0 ? 'done' : String(codeOf(answer)));
 const idOf = (answer: Answer): string => answer.data.startRun.id as string;
 
 async function givenLimit(limit: number): Promise<GivenOrganization> {

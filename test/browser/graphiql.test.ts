@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { newDirectory, type Process, start } from '../support/process.js';
+
+jest.setTimeout(120_000);
+
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** Needs Chromium, so it runs where ORGATE_BROWSER_TESTS says that there is one. */
+(process.env['ORGATE_BROWSER_TESTS'] ? describe : describe.skip)('GraphiQL in the browser', () => {
+  let server: Process;
+  let browser: Browser;
+  let page: Page;
+  const troubles: string[] = [];
+
+  beforeAll(async () => {
+    server = await start({ DATA_DIR: await newDirectory(), GRAPHIQL: 'true' });
+    browser = await chromium.launch({
+      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+      args: ARGUMENTS,
+    });
+    page = await browser.newPage({ viewport: { width: 1400, height: 850 } });
+    page.on('request', (request) => {
+      const url = request.url();
+      if (!url.startsWith(server.url) && !/^(blob|data):/.test(url)) troubles.push(`left the machine: ${url}`);
+    });
+    page.on('console', (message) => {
+      if (message.type() === 'error') troubles.push(message.text());
+    });
+    page.on('pageerror', (error) => troubles.push(error.message));
+  }, 120_000);
+  afterAll(async () => {
+    await browser.close();
+    await server.end();
+  });
+
+  const answer = (text: string) => page.locator('.graphiql-response', { hasText: text }).waitFor();
+  const standing = (text: string) => page.locator('[role=status]', { hasText: text }).waitFor();
+  const run = () => page.click('.graphiql-execute-button');
+  const choose = (label: string, value: string) => page.selectOption(`select[aria-label=${label}]`, value);
+
+  test.each(['/', '/graphiql'])('%s is signed in, under a strict policy', async (path) => {
+    const response = await page.goto(`${server.url}${path}`);
+    const policy = response?.headers()['content-security-policy'] ?? '';
+    expect(policy).toContain("script-src 'self'");
+    expect(policy).not.toContain('unsafe-eval');
+    await page.waitForSelector('.graphiql-execute-button');
+    await standing('Ann Archer is OWNER here.');
+  });
+
+  test('the first tab says who is asking, and another organization answers after a switch', async () => {
+    await run();
+    await answer('"slug": "acme"');
+    await answer('"role": "OWNER"');
+    await choose('Organization', 'globex');
+    await answer('"role": "VIEWER"');
+    await answer('"name": "Globex"');
+  });
+
+  test('another person sees what is theirs', async () => {
+    await choose('Person', 'bob@globex.example');
+    await answer('"name": "Bob Baker"');
+    await standing('Bob Baker is OWNER here.');
+    await choose('Person', 'sam@orgate.example');
+    await standing('Sam Summers belongs to no organization.');
+  });
+
+  test('samples stand in tabs, and docs, history and explorer open', async () => {
+    expect(await page.locator('.graphiql-tab').count()).toBeGreaterThanOrEqual(4);
+    for (const [label, text] of [
+      ['Documentation Explorer', 'Docs'],
+      ['History', 'History'],
+      ['GraphiQL Explorer', 'Explorer'],
+    ] as const) {
+      await page.click(`button[aria-label*="${label}"]`);
+      await page.locator('.graphiql-plugin', { hasText: text }).waitFor();
+    }
+  });
+
+  test('no request left the machine, and the console shows no error', () => {
+    expect(troubles).toEqual([]);
+  });
+});

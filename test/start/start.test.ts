@@ -1,0 +1,86 @@
+import { stat } from 'node:fs/promises';
+import { expect, jest, test } from '@jest/globals';
+import { ask, command, newDirectory, start } from '../support/process.js';
+
+jest.setTimeout(120_000);
+
+test('the first start makes the demo world, a second process is refused, and kill -9 loses nothing acknowledged', async () => {
+  const DATA_DIR = await newDirectory();
+  const first = await start({ DATA_DIR });
+  expect(first.output()).toContain('orgate is ready.');
+  expect(first.output()).toContain(`GraphQL   ${first.url}/graphql`);
+
+  // The token command works beside the running server: it never opens the database.
+  const { stdout } = await command('token', ['ann@acme.example', '--org', 'acme'], { DATA_DIR });
+  expect(stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+  const token = stdout.trim();
+  expect((await stat(`${DATA_DIR}/development-issuer.jwk`)).mode & 0o777).toBe(0o600);
+
+  const { repositories } = await ask(first, token, '{ repositories { totalCount } }');
+  expect(repositories).toEqual({ totalCount: 3 });
+
+  const second = await start({ DATA_DIR });
+  expect(await second.end()).toBe(1);
+  expect(second.output()).toContain(`is in use by process ${first.child.pid}`);
+
+  const CREATE = 'mutation { createRepository(input: { name: "kept", gitUrl: "https://git.example/kept" }) { id } }';
+  const { createRepository } = await ask(first, token, CREATE);
+  await first.end('SIGKILL');
+
+  const again = await start({ DATA_DIR });
+  const { repository } = await ask(again, token, `{ repository(id: "${createRepository.id}") { name } }`);
+  expect(repository).toEqual({ name: 'kept' });
+  expect(again.output()).not.toContain('loaded the demo data');
+  expect(await again.end()).toBe(0);
+});
+
+test('of several processes that open one directory at once exactly one does', async () => {
+  const DATA_DIR = await newDirectory();
+  for (let round = 0; round < 3; round += 1) {
+    const started = await Promise.all(Array.from({ length: 3 }, () => start({ DATA_DIR })));
+    const serving = started.filter(({ child }) => child.exitCode === null);
+    expect(serving).toHaveLength(1);
+    await Promise.all(started.map((each) => each.end('SIGKILL')));
+  }
+});
+
+test('several token commands at once make one key', async () => {
+  const DATA_DIR = await newDirectory();
+  const made = await Promise.all(Array.from({ length: 4 }, () => command('token', ['ann@acme.example'], { DATA_DIR })));
+  const server = await start({ DATA_DIR });
+  for (const { stdout } of made) {
+    const data = await ask(server, stdout.trim(), '{ viewer { user { email } } }');
+    expect(data).toEqual({ viewer: { user: { email: 'ann@acme.example' } } });
+  }
+  await server.end();
+});
+
+test.each<[string, string[], NodeJS.ProcessEnv, RegExp]>([
+  ['no e-mail', [], {}, /usage: npm run --silent token/],
+  ['not an e-mail', ['ann'], {}, /usage: npm run --silent token/],
+  ['an unknown option', ['ann@acme.example', '--role', 'OWNER'], {}, /--role/],
+  ['an address that is not local', ['ann@acme.example'], { HOST: '0.0.0.0' }, /AUTH_ISSUERS/],
+])('the token command says what is wrong: %s', async (_name, args, env, message) => {
+  const { code, stdout, stderr } = await command('token', args, { DATA_DIR: await newDirectory(), ...env });
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toMatch(message);
+});
+
+test('what is in flight is finished when the process is asked to end', async () => {
+  const server = await start({ DATA_DIR: await newDirectory(), SHUTDOWN_DELAY_MS: '300' });
+  const { stdout } = await command('token', ['ann@acme.example', '--org', 'acme'], { DATA_DIR: await newDirectory() });
+  expect(stdout).not.toBe('');
+  const ended = server.end();
+  const late = await fetch(`${server.url}/readyz`);
+  expect([503, 200]).toContain(late.status);
+  expect((await fetch(`${server.url}/livez`)).status).toBe(200);
+  expect(await ended).toBe(0);
+});
+
+test('a configuration with several problems is refused with all of them', async () => {
+  const server = await start({ NODE_ENV: 'production', PORT: 'abc', DATA_DIR: await newDirectory() });
+  expect(await server.end()).toBe(1);
+  for (const variable of ['PORT', 'DATABASE_URL', 'MIGRATION_DATABASE_URL', 'AUTH_ISSUERS']) {
+    expect(server.output()).toMatch(new RegExp(`^  ${variable} .*Example: ${variable}=`, 'm'));
+  }
+});

@@ -1,0 +1,87 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtemp } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
+
+/** orgate as its user runs it: the built program, in a process of its own. */
+export interface Process {
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** All that it printed so far. */
+  output(): string;
+  /** Sends the signal and waits for the end. */
+  end(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+const environment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  PATH: process.env['PATH'],
+  METRICS_PORT: 'off',
+  GRAPHIQL: 'false',
+  ...env,
+});
+
+export const newDirectory = (): Promise<string> => mkdtemp(path.join(tmpdir(), 'orgate-start-'));
+
+export const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+
+/** Starts the program; resolves once it answers, or has ended. */
+export async function start(env: NodeJS.ProcessEnv): Promise<Process> {
+  const port = await freePort();
+  const child = spawn(process.execPath, [`${DIST}main.js`], { env: environment({ PORT: String(port), ...env }) });
+  let printed = '';
+  child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  const started: Process = {
+    url: `http://localhost:${port}`,
+    child,
+    output: () => printed,
+    end: (signal = 'SIGTERM') => {
+      child.kill(signal);
+      return ended;
+    },
+  };
+  for (;;) {
+    if (child.exitCode !== null || child.signalCode !== null) break;
+    if ((await fetch(`${started.url}/readyz`).catch(() => null))?.ok) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return started;
+}
+
+/** Runs a command of the package to its end. */
+export const command = (
+  name: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number; stdout: string; stderr: string }> =>
+  new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [`${DIST}commands/${name}.js`, ...args],
+      { env: environment(env) },
+      (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+
+/** Sends an operation as a person of the demo world. */
+// Answers have as many shapes as there are queries; what a test reads of one, it asserts.
+// oxlint-disable-next-line typescript/no-explicit-any
+export async function ask(server: Process, token: string, query: string): Promise<any> {
+  const response = await fetch(`${server.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    body: JSON.stringify({ query }),
+  });
+  return ((await response.json()) as { data: unknown }).data;
+}
