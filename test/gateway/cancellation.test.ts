@@ -49,7 +49,7 @@ import { codeOf, isPostgres, startServer, type TestServer } from '../support/ser
       body: JSON.stringify({ query }),
       signal: controller.signal,
     }).then(
-      (response) => response.text(),
+      async (response) => (await response.text()).trim(),
       () => 'left',
     );
     return { answer, leave: () => controller.abort() };
@@ -82,8 +82,8 @@ import { codeOf, isPostgres, startServer, type TestServer } from '../support/ser
       await outside.query('rollback');
       expect(await Promise.all(sent.map(({ answer }) => answer))).toEqual([
         'left',
-        '{"data":{"repositories":{"totalCount":1}}}\n',
-        '{"data":{"repositories":{"totalCount":1}}}\n',
+        '{"data":{"repositories":{"totalCount":1}}}',
+        '{"data":{"repositories":{"totalCount":1}}}',
       ]);
     });
     // Connections are as good as new.
