@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { CONTESTANTS, readFindPerson, startGateway } from './servers/start.mjs';
+import { CONTESTANTS, startGateway } from './servers/start.mjs';
 import { BENCH, PROJECT, readSettings } from './settings.mjs';
 import { measureColdStart } from './measure/cold-start.mjs';
 import { writeRequests } from './measure/load.mjs';
@@ -30,11 +30,12 @@ let world = await createWorld(settings, 'orgate_bench', 0);
 say(`filled, ${world.rows} runs`);
 const machine = await describeMachine(world);
 const issuer = await openIssuer();
-const start = { jwksUri: issuer.jwksUri, settings, findPerson: await readFindPerson() };
+const start = { jwksUri: issuer.jwksUri, settings };
 
 // Requests, and the proof that all gateways answer them alike.
 const organizations = await readAsked(world, settings);
-for (const organization of organizations) organization.token = await issuer.sign(organization.subject, organization.orgId);
+for (const organization of organizations)
+  organization.token = await issuer.sign(organization.subject, organization.orgId);
 const requests = new Map();
 const rowCounts = await withGateways(async (gateways) => {
   for (const { kind, url } of gateways) {
@@ -47,11 +48,22 @@ const rowCounts = await withGateways(async (gateways) => {
 await removeCreated(world);
 say(`verified: ${[...rowCounts].map(([name, rows]) => `${name} ${rows} rows`).join(', ')}`);
 
-const files = new Map([...requests].map(([kind, byOperation]) => [
-  kind,
-  new Map(operations.map((operation) => [operation, writeRequests(`${kind}-${operation}`, byOperation.get(operation))])),
-]));
-const { counts, recordings } = await countStatements(names, operations, (kind) => requests.get(kind), start, world, settings);
+const files = new Map(
+  [...requests].map(([kind, byOperation]) => [
+    kind,
+    new Map(
+      operations.map((operation) => [operation, writeRequests(`${kind}-${operation}`, byOperation.get(operation))]),
+    ),
+  ]),
+);
+const { counts, recordings } = await countStatements(
+  names,
+  operations,
+  (kind) => requests.get(kind),
+  start,
+  world,
+  settings,
+);
 say('counted statements and round trips');
 
 const contestants = names.map((name) => ({
@@ -74,7 +86,10 @@ if (settings.large) {
   const larger = await createWorld(settings, 'orgate_bench_large', settings.added);
   say(`filled, ${larger.rows} runs`);
   world = withPasswordOf(world, larger);
-  const sizes = [['small', world], ['large', larger]].map(([name, each]) => ({
+  const sizes = [
+    ['small', world],
+    ['large', larger],
+  ].map(([name, each]) => ({
     name,
     start: () => startGateway('walls', { ...start, world: each }),
     world: each,
@@ -89,7 +104,19 @@ issuer.close();
 say('cold starts …');
 const coldStart = await measureColdStart(settings);
 
-const summary = summarize({ settings, machine, operations, names, rowCounts, counts, main, pgbench, large, coldStart, runs: world.rows });
+const summary = summarize({
+  settings,
+  machine,
+  operations,
+  names,
+  rowCounts,
+  counts,
+  main,
+  pgbench,
+  large,
+  coldStart,
+  runs: world.rows,
+});
 const results = settings.quick ? `${BENCH}results/quick/` : `${BENCH}results/`;
 mkdirSync(results, { recursive: true });
 writeFileSync(`${results}results.json`, `${JSON.stringify(summary, null, 1)}\n`);

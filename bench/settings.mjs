@@ -14,6 +14,10 @@ const FULL = {
   rounds: 2,
   warmUpSeconds: 4,
   seconds: 6,
+  /** The share of the machine that processes without a part in it may take, before a round is taken again. */
+  tolerated: 0.1,
+  /** How long to wait for the machine to be quiet before that. */
+  patienceSeconds: 60,
   connections: 16,
   verified: 25,
   counted: 50,
@@ -28,8 +32,10 @@ const QUICK = {
   ...FULL,
   organizations: 50,
   blocks: 1,
-  warmUpSeconds: 1,
+  warmUpSeconds: 2,
   seconds: 1,
+  tolerated: 1,
+  patienceSeconds: 0,
   verified: 5,
   counted: 10,
   pgbenchSeconds: 2,

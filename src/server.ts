@@ -94,7 +94,10 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       // Load balancers first learn that no more should come; what has come is finished.
       readiness = () => Promise.reject(new Error('shutting down'));
       await new Promise((resolve) => setTimeout(resolve, config.shutdownDelayMs));
+      // A connection that is busy now would stay open after its answer, waiting for more that never comes.
+      const sweep = setInterval(() => app.server.closeIdleConnections(), 100);
       await app.close();
+      clearInterval(sweep);
       await apollo.stop();
       metricsServer?.close();
       await database.close();

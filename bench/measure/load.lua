@@ -18,8 +18,18 @@ local function split(raw)
   return parts
 end
 
+-- Looking into every answer costs the generator time, so it is done while warming up; afterwards the size must be the same.
+local refused = 0
+local function check(status, _, body)
+  if status ~= 200 or body:find('"errors":', 1, true) then
+    refused = refused + 1
+    if refused == 1 then io.write('\nREFUSED ', status, ' ', body:sub(1, 500), '\n') end
+  end
+end
+
 function init(args)
   number = tonumber(args[2])
+  if args[3] == 'checked' then response = check end
   for line in io.lines(args[1]) do
     local token, body = line:match('^(%S+)\t(.*)$')
     local headers = {

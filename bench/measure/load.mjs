@@ -18,16 +18,29 @@ export function writeRequests(name, requests) {
  * Drives a gateway with wrk: each connection sends its next request when the last is answered.
  *
  * @param {string} file of writeRequests
+ * @param {{ seconds: number, connections: number, checked?: boolean }} settings `checked` looks into every answer for errors
  * @returns {Promise<{ perSecond: number, requests: number, bytes: number, p50: number, p99: number }>} times in milliseconds
  */
-export async function drive(url, file, { seconds, connections }) {
+export async function drive(url, file, { seconds, connections, checked = false }) {
   phase += 1;
   const { stdout } = await run('wrk', [
-    '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', `${BENCH}measure/load.lua`, url,
-    '--', file, String(phase * 10_000_000),
+    '-t1',
+    `-c${connections}`,
+    `-d${seconds}s`,
+    '--timeout',
+    '10s',
+    '-s',
+    `${BENCH}measure/load.lua`,
+    url,
+    '--',
+    file,
+    String(phase * 10_000_000),
+    checked ? 'checked' : 'unchecked',
   ]);
   const result = JSON.parse(/^RESULT (.*)$/m.exec(stdout)?.[1] ?? 'null');
   if (!result || result.requests === 0) throw new Error(`no requests were answered:\n${stdout}`);
+  const refused = /^REFUSED .*$/m.exec(stdout)?.[0];
+  if (refused) throw new Error(refused);
   if (result.failed > 0) throw new Error(`${result.failed} requests failed:\n${stdout}`);
   return {
     perSecond: result.requests / (result.micros / 1e6),

@@ -22,6 +22,7 @@ export async function runPgbench({ gatewayUrl }, recordings, { pgbenchSeconds, c
         text.replace(/\$(\d+)/g, (_, position) => {
           const value = values[Number(position) - 1];
           if (value === null) return 'null';
+          if (value === '') return "''"; // pgbench has no empty variables
           const name = `v${index}_${variables.length}`;
           variables.push(`${name}=${value}`);
           return `:${name}`;
@@ -34,7 +35,8 @@ export async function runPgbench({ gatewayUrl }, recordings, { pgbenchSeconds, c
     writeFileSync(file, `${script.join('\n')}\n`);
     args.push('-f', file, ...variables.flatMap((each) => ['-D', each]));
   });
-  const { stdout, stderr } = await run('pgbench', [...args, gatewayUrl], { maxBuffer: 1e8 });
+  // Its arguments are long, and one is a password: of a failure only what it wrote is shown.
+  const { stdout, stderr } = await run('pgbench', [...args, gatewayUrl], { maxBuffer: 1e8 }).catch((error) => error);
   if (/error|aborted/i.test(stderr)) throw new Error(`pgbench: ${stderr.slice(0, 2000)}`);
   return Number(/^tps = ([\d.]+)/m.exec(stdout)?.[1]);
 }

@@ -14,6 +14,22 @@ export function cpuOf(pid) {
   }
 }
 
+/** CPU time of this process and of the children that it has seen end, in milliseconds. */
+export function ownCpu() {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND) * 1000;
+}
+
+/** CPU time that the whole machine has used, and that a hypervisor kept from it, in milliseconds. */
+export function machineCpu() {
+  const [user, nice, system, , , irq, softirq, steal] = /^cpu +(.*)$/m
+    .exec(readFileSync('/proc/stat', 'utf8'))[1]
+    .split(' ')
+    .map(Number);
+  return ((user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND) * 1000;
+}
+
 /** Peak and present resident memory of a process, in MB. */
 export function memoryOf(pid) {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');

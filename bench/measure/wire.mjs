@@ -35,7 +35,10 @@ export async function openWire(target) {
     const fromDatabase = messageReader(false, (type) => {
       if (type === 'Z') count.roundTrips += 1;
     });
-    for (const [from, to, read] of [[client, database, fromClient], [database, client, fromDatabase]]) {
+    for (const [from, to, read] of [
+      [client, database, fromClient],
+      [database, client, fromDatabase],
+    ]) {
       sockets.add(from);
       from.setNoDelay(true);
       from.on('data', (chunk) => {

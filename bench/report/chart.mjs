@@ -31,9 +31,12 @@ export function toChart({ operations, contestants, settings }) {
         text((LABEL + width + 7).toFixed(1), y + 12, Math.round(perSecond).toLocaleString('en-US'), 'class="value"')
       );
     });
-    const ratios = text(WIDTH - 20, top + 22, `${operation.ahead.median.toFixed(2)} ×`, 'class="ratio" text-anchor="end"') +
+    const ratios =
+      text(WIDTH - 20, top + 22, `${operation.ahead.median.toFixed(2)} ×`, 'class="ratio" text-anchor="end"') +
       text(WIDTH - 20, top + 40, 'PostGraphile', 'class="small" text-anchor="end"');
-    const lines = wrap(operation.title).map((line, row, all) => text(LABEL - 14, top + 31 + (row - (all.length - 1) / 2) * 16, line, 'text-anchor="end"'));
+    const lines = wrap(operation.title).map((line, row, all) =>
+      text(LABEL - 14, top + 31 + (row - (all.length - 1) / 2) * 16, line, 'text-anchor="end"'),
+    );
     return lines.join('') + bars.join('') + ratios;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Requests a second by operation">

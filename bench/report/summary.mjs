@@ -17,7 +17,19 @@ const medians = (phases) =>
   Object.fromEntries(Object.keys(phases[0]).map((field) => [field, median(phases.map((phase) => phase[field]))]));
 
 /** Everything that was measured, as medians and ratios, and what was hoped for beside it. */
-export function summarize({ settings, machine, operations, names, rowCounts, counts, main, pgbench, large, coldStart, runs }) {
+export function summarize({
+  settings,
+  machine,
+  operations,
+  names,
+  rowCounts,
+  counts,
+  main,
+  pgbench,
+  large,
+  coldStart,
+  runs,
+}) {
   const titles = new Map([...OPERATIONS.map(({ name, title }) => [name, title]), ['mixed', 'Mixed']]);
   const byOperation = operations.map((name) => {
     const phases = main.phases.get(name);
@@ -26,7 +38,9 @@ export function summarize({ settings, machine, operations, names, rowCounts, cou
       name,
       title: titles.get(name),
       rows: rowCounts.get(name) ?? null,
-      contestants: Object.fromEntries(names.map((each) => [each, { ...medians(phases.get(each)), ...counts.get(name).get(each) }])),
+      contestants: Object.fromEntries(
+        names.map((each) => [each, { ...medians(phases.get(each)), ...counts.get(name).get(each) }]),
+      ),
       isolation: ratio(walls, open),
       isolationCpu: ratio(open, walls, ({ serverCpu }) => serverCpu),
       ahead: ratio(walls, peer),
@@ -34,13 +48,15 @@ export function summarize({ settings, machine, operations, names, rowCounts, cou
   });
   const nested = byOperation.find(({ name }) => name === 'nested');
   const memory = Object.fromEntries(names.map((name) => [name, main.peakMb.get(name)]));
-  const flat = large && operations.map((name) => ({
-    name,
-    title: titles.get(name),
-    small: medians(large.phases.get(name).get('small')),
-    large: medians(large.phases.get(name).get('large')),
-    ratio: ratio(large.phases.get(name).get('large'), large.phases.get(name).get('small')),
-  }));
+  const flat =
+    large &&
+    operations.map((name) => ({
+      name,
+      title: titles.get(name),
+      small: medians(large.phases.get(name).get('small')),
+      large: medians(large.phases.get(name).get('large')),
+      ratio: ratio(large.phases.get(name).get('large'), large.phases.get(name).get('small')),
+    }));
   const result = {
     settings: publicSettings(settings, runs, large?.rows),
     machine,
@@ -54,14 +70,21 @@ export function summarize({ settings, machine, operations, names, rowCounts, cou
   return { ...result, goals: goals(result) };
 }
 
-const publicSettings = ({ adminUrl, ...rest }, runs, largeRuns) => ({ ...rest, runsInAll: runs, runsInLarge: largeRuns ?? null });
+const publicSettings = ({ adminUrl: _adminUrl, ...rest }, runs, largeRuns) => ({
+  ...rest,
+  runsInAll: runs,
+  runsInLarge: largeRuns ?? null,
+});
 
 /** Each goal, the figure that speaks to it and whether it was reached. */
 function goals({ operations, memory, flat, coldStart }) {
   const least = (list, read) => list.reduce((low, each) => (read(each).median < read(low).median ? each : low));
   const isolation = least(operations, (each) => each.isolation);
   const nested = operations.find(({ name }) => name === 'nested');
-  const others = least(operations.filter(({ name }) => name !== 'nested'), (each) => each.ahead);
+  const others = least(
+    operations.filter(({ name }) => name !== 'nested'),
+    (each) => each.ahead,
+  );
   const list = [
     goal('Isolation is free: both walls, against none', 0.95, isolation.isolation.median, `least: ${isolation.title}`),
     goal('Nested list, against PostGraphile', 1.5, nested.ahead.median),
@@ -69,7 +92,8 @@ function goals({ operations, memory, flat, coldStart }) {
     goal('Less memory than PostGraphile (its peak by ours)', 1, memory.peer / memory.walls),
   ];
   for (const { name, title, ratio: measured } of flat ?? []) {
-    if (name === 'get' || name === 'list') list.push(goal(`Flat at many organizations: ${title}`, 0.9, measured.median));
+    if (name === 'get' || name === 'list')
+      list.push(goal(`Flat at many organizations: ${title}`, 0.9, measured.median));
   }
   return [
     ...list,
@@ -79,5 +103,17 @@ function goals({ operations, memory, flat, coldStart }) {
   ];
 }
 
-const goal = (title, atLeast, measured, note = '') => ({ title, wanted: `≥ ${atLeast.toFixed(2)}`, measured: measured.toFixed(2), note, reached: measured >= atLeast });
-const limit = (title, atMost, measured, unit) => ({ title, wanted: `< ${atMost} ${unit}`, measured: `${measured.toFixed(0)} ${unit}`, note: '', reached: measured < atMost });
+const goal = (title, atLeast, measured, note = '') => ({
+  title,
+  wanted: `≥ ${atLeast.toFixed(2)}`,
+  measured: measured.toFixed(2),
+  note,
+  reached: measured >= atLeast,
+});
+const limit = (title, atMost, measured, unit) => ({
+  title,
+  wanted: `< ${atMost} ${unit}`,
+  measured: `${measured.toFixed(0)} ${unit}`,
+  note: '',
+  reached: measured < atMost,
+});

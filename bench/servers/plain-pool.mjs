@@ -9,7 +9,8 @@ class NamingClient extends pg.Client {
   names = new Map();
 
   query(config, values, callback) {
-    if (typeof config?.text !== 'string' || /^(BEGIN|COMMIT|ROLLBACK)/.test(config.text)) return super.query(config, values, callback);
+    if (typeof config?.text !== 'string' || /^(BEGIN|COMMIT|ROLLBACK)/.test(config.text))
+      return super.query(config, values, callback);
     let name = this.names.get(config.text);
     if (name === undefined && this.names.size < 400) this.names.set(config.text, (name = `s${this.names.size}`));
     return super.query({ ...config, name }, values, callback);

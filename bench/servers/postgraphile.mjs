@@ -20,7 +20,12 @@ async function organizationOf(authorization) {
   if (!token) throw new Error('no token');
   const known = verified.get(token);
   if (known && Date.now() < known.until) return known.orgId;
-  const { payload } = await jwtVerify(token, keys, { issuer, audience, algorithms: ['ES256'], requiredClaims: ['exp'] });
+  const { payload } = await jwtVerify(token, keys, {
+    issuer,
+    audience,
+    algorithms: ['ES256'],
+    requiredClaims: ['exp'],
+  });
   if (verified.size >= 10_000) verified.delete(verified.keys().next().value);
   verified.set(token, { orgId: payload.org, until: Math.min(Date.now() + 300_000, payload.exp * 1000) });
   return payload.org;
@@ -50,9 +55,8 @@ const instance = postgraphile(preset);
 const server = createServer();
 await instance.createServ(grafserv).addTo(server);
 server.listen(Number(PORT), '127.0.0.1');
-process.once('SIGTERM', async () => {
+process.once('SIGTERM', () => {
   server.close();
   server.closeAllConnections();
-  await instance.release();
-  process.exit(0);
+  void instance.release().then(() => process.exit(0));
 });

@@ -19,11 +19,11 @@ export const CONTESTANTS = /** @type {const} */ ({
 
 /**
  * @param {keyof typeof CONTESTANTS} name
- * @param {{ world: import('../world/database.mjs').World, jwksUri: string, settings: import('../settings.mjs').Settings, findPerson: string,
+ * @param {{ world: import('../world/database.mjs').World, jwksUri: string, settings: import('../settings.mjs').Settings,
  *   databasePort?: number, nodeArguments?: string[] }} options `databasePort` leads through the counter on the wire
  * @returns {Promise<Gateway>}
  */
-export async function startGateway(name, { world, jwksUri, settings, findPerson, databasePort, nodeArguments = [] }) {
+export async function startGateway(name, { world, jwksUri, settings, databasePort, nodeArguments = [] }) {
   const port = await freePort();
   const through = (url) => {
     if (databasePort === undefined) return url;
@@ -49,7 +49,7 @@ export async function startGateway(name, { world, jwksUri, settings, findPerson,
     open: () => [
       'node',
       [...nodeArguments, '--enable-source-maps', `${BENCH}servers/without-walls.mjs`],
-      { ...orgate, BENCH_OWNER_URL: through(world.ownerUrl), BENCH_FIND_PERSON: findPerson },
+      { ...orgate, BENCH_OWNER_URL: through(world.ownerUrl) },
     ],
     peer: () => [
       'peer',
@@ -79,7 +79,12 @@ export function launch(name, runtime, args, env) {
   mkdirSync(WORK, { recursive: true });
   const logFile = `${WORK}/${name}.log`;
   const log = openSync(logFile, 'w');
-  const child = spawn(runtime, args, { stdio: ['ignore', log, log], env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env }, cwd: WORK });
+  const { PATH, HOME, BENCH_PROFILE } = process.env; // and nothing else that the shell happens to have set
+  const child = spawn(runtime, args, {
+    stdio: ['ignore', log, log],
+    env: { PATH, HOME, ...(BENCH_PROFILE && { BENCH_PROFILE }), ...env },
+    cwd: WORK,
+  });
   closeSync(log);
   running.add(child);
   child.once('exit', () => running.delete(child));
@@ -91,6 +96,7 @@ const running = new Set();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130));
 
 /** Any answer over HTTP says that it listens. */
 export async function answered(url, child, logFile) {
@@ -98,7 +104,11 @@ export async function answered(url, child, logFile) {
   while (Date.now() < deadline) {
     if (child.exitCode !== null) break;
     try {
-      const response = await fetch(`${url}/graphql`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
+      const response = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        body: '{}',
+        headers: { 'content-type': 'application/json' },
+      });
       await response.text();
       return;
     } catch {
@@ -126,18 +136,4 @@ export function freePort() {
       server.close(() => resolve(port));
     });
   });
-}
-
-/** The SQL with which the gateway reads the person and the membership: the product's own, read out of it. */
-export async function readFindPerson() {
-  const { createDirectory } = await import(`${PROJECT}dist/data/directory.js`);
-  let captured = '';
-  const pool = {
-    query: async ({ text }) => {
-      captured = text;
-      return { rows: [] };
-    },
-  };
-  await createDirectory(pool).findPerson({ issuer: '', subject: '' }, ['any']);
-  return captured;
 }

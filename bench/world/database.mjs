@@ -44,7 +44,13 @@ export async function createWorld(settings, database, added) {
   await owner.query(`grant orgate_app, orgate_directory to ${LOGIN}`);
   await fill(owner, settings, added);
   const { rows } = await owner.query('select count(*)::int as count from run');
-  return { database, ownerUrl, owner, rows: rows[0].count, gatewayUrl: urlOf(settings.adminUrl, { database, user: LOGIN, password }) };
+  return {
+    database,
+    ownerUrl,
+    owner,
+    rows: rows[0].count,
+    gatewayUrl: urlOf(settings.adminUrl, { database, user: LOGIN, password }),
+  };
 }
 
 /** Both worlds share the login, so the password set last is good for both. */

@@ -12,7 +12,9 @@ const ALGORITHM = 'ES256';
  */
 export async function openIssuer() {
   const { privateKey, publicKey } = await generateKeyPair(ALGORITHM);
-  const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'bench', alg: ALGORITHM, use: 'sig' }] });
+  const jwks = JSON.stringify({
+    keys: [{ ...(await exportJWK(publicKey)), kid: 'bench', alg: ALGORITHM, use: 'sig' }],
+  });
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'content-type': 'application/json' }).end(jwks);
   });

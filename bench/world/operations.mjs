@@ -23,11 +23,22 @@ export const UNIQUE = '@'.repeat(12);
 
 const instant = (text) => text && new Date(text).toISOString();
 const repository = ({ id, name, gitUrl, branch, description, createdAt, updatedAt }) => ({
-  id, name, gitUrl, branch, description, createdAt: instant(createdAt), updatedAt: instant(updatedAt),
+  id,
+  name,
+  gitUrl,
+  branch,
+  description,
+  createdAt: instant(createdAt),
+  updatedAt: instant(updatedAt),
 });
 const run = ({ id, status, createdAt, startedAt, finishedAt, totalTokens, totalCostMicros }) => ({
-  id, status, createdAt: instant(createdAt), startedAt: instant(startedAt), finishedAt: instant(finishedAt),
-  totalTokens: Number(totalTokens), totalCostMicros: Number(totalCostMicros),
+  id,
+  status,
+  createdAt: instant(createdAt),
+  startedAt: instant(startedAt),
+  finishedAt: instant(finishedAt),
+  totalTokens: Number(totalTokens),
+  totalCostMicros: Number(totalCostMicros),
 });
 const page = ({ hasNextPage }, rows) => [...rows, { hasNextPage }];
 
@@ -170,8 +181,12 @@ export const OPERATIONS = [
 
 /** Of what was made just now, only what both must agree on. */
 const created = ({ name, gitUrl, branch, description, id, createdAt }) => ({
-  name: name.slice(0, CREATED_PREFIX.length), gitUrl, branch, description,
-  hasId: /^rep_[0-9a-v]{26}$/.test(id), isNew: Math.abs(Date.now() - Date.parse(createdAt)) < 60_000,
+  name: name.slice(0, CREATED_PREFIX.length),
+  gitUrl,
+  branch,
+  description,
+  hasId: /^rep_[0-9a-v]{26}$/.test(id),
+  isNew: Math.abs(Date.now() - Date.parse(createdAt)) < 60_000,
 });
 
 /** Where the second page of the runs begins: asked of each gateway in its own words, because cursors are its own. */
@@ -182,4 +197,7 @@ export const firstRuns = (dialect) => {
 
 /** How many rows an answer holds, nested ones included. */
 export const countRows = (rows) =>
-  rows.reduce((sum, row) => sum + ('hasNextPage' in row ? 0 : 1) + countRows(row.runs ?? []) + (row.createdBy ? 1 : 0), 0);
+  rows.reduce(
+    (sum, row) => sum + ('hasNextPage' in row ? 0 : 1) + countRows(row.runs ?? []) + (row.createdBy ? 1 : 0),
+    0,
+  );

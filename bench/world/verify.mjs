@@ -26,7 +26,8 @@ export async function verify(gateways, { verified }) {
       }
       const count = countRows(first.rows);
       const expected = rowCounts.get(operation.name) ?? count;
-      if (count === 0 || count !== expected) throw new Error(`${operation.title}: ${count} rows, where ${expected} were answered before`);
+      if (count === 0 || count !== expected)
+        throw new Error(`${operation.title}: ${count} rows, where ${expected} were answered before`);
       rowCounts.set(operation.name, count);
     }
   }

@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import pg from 'pg';
+import { unique } from '../support/given.js';
+import { ask, freePort, newDirectory, type Process, start } from '../support/process.js';
+import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
+
+jest.setTimeout(120_000);
+
+const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
+
+/** Roles belong to the whole cluster, so each run makes its own and drops them. */
+(isPostgres ? describe : describe.skip)('in production, on PostgreSQL', () => {
+  const admin = new pg.Client({ connectionString: process.env['ORGATE_TEST_URL'] });
+  const [database, owner, gateway] = [name('orgate_production'), name('orgate_owner'), name('orgate_gateway')];
+  let issuer: TestIssuer;
+
+  const url = (user: string) => {
+    const its = new URL(process.env['ORGATE_TEST_URL'] as string);
+    its.pathname = database;
+    if (user) [its.username, its.password] = [user, 'secret'];
+    return its.href;
+  };
+  const environment = async (more: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> => ({
+    NODE_ENV: 'production',
+    DATA_DIR: await newDirectory(),
+    SHUTDOWN_DELAY_MS: '0',
+    MIGRATION_DATABASE_URL: url(owner),
+    AUTH_ISSUERS: JSON.stringify([{ issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'orgate' }]),
+    ...more,
+  });
+  const token = (email: string) => issuer.sign({ sub: email, email, email_verified: true });
+
+  beforeAll(async () => {
+    issuer = await startIssuer();
+    await admin.connect();
+    await admin.query(`create role ${owner} login password 'secret' createrole`);
+    await admin.query(`create database ${database} owner ${owner}`);
+    // The two roles exist once for the cluster; whoever owns a database must be allowed to hand them on.
+    await admin.query(`grant orgate_app, orgate_directory to ${owner} with admin option`).catch(() => undefined);
+  });
+  afterAll(async () => {
+    await admin.query(`drop database ${database} with (force)`);
+    for (const role of [gateway, owner]) {
+      await admin.query(`drop owned by ${role}`).catch(() => undefined);
+      await admin.query(`drop role if exists ${role}`);
+    }
+    await admin.end();
+    await issuer.close();
+  });
+
+  async function expectRefusal(DATABASE_URL: string): Promise<string> {
+    const refused = await start(await environment({ DATABASE_URL }));
+    expect(await refused.end()).toBe(1);
+    expect(refused.output()).toMatch(/^orgate cannot start\. /m);
+    expect(refused.output()).not.toMatch(/secret|\n +at /);
+    return refused.output();
+  }
+
+  /** The statements that a refusal offers, for the role and password of this test. */
+  const mend = (output: string): string[] =>
+    output
+      .split('\n')
+      .filter((line) => /^ {2}\S.*;$/.test(line))
+      .map((line) => line.replaceAll(/"?orgate_gateway"?/g, gateway).replace("'…'", "'secret'"));
+
+  let server: Process;
+
+  test('a superuser, or the owner of the tables, is refused as the gateway’s login, with the SQL that mends it', async () => {
+    expect(await expectRefusal(url(''))).toContain('owns the tables or bypasses row-level security');
+    const output = await expectRefusal(url(owner));
+    expect(output).toContain(`DATABASE_URL signs in as ${owner}`);
+    const statements = mend(output);
+    expect(statements).toHaveLength(2);
+    const asOwner = new pg.Client({ connectionString: url(owner) });
+    await asOwner.connect();
+    for (const statement of statements) await asOwner.query(statement);
+    await asOwner.end();
+  });
+
+  test('a login that owns nothing serves', async () => {
+    const METRICS_PORT = String(await freePort());
+    server = await start(await environment({ DATABASE_URL: url(gateway), METRICS_PORT }));
+    const ann = await token('ann@acme.example');
+    const slug = unique('acme');
+    const made = await ask(
+      server,
+      ann,
+      `mutation { createOrganization(input: { name: "Acme", slug: "${slug}" }) { slug viewerRole } }`,
+    );
+    expect(made['createOrganization']).toEqual({ slug, viewerRole: 'OWNER' });
+    expect(await ask(server, ann, '{ repositories { totalCount } }')).toEqual({ repositories: { totalCount: 0 } });
+
+    const metrics = await (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text();
+    expect(metrics).toMatch(/orgate_sql_statements_total\{role="orgate_app"\} [1-9]/);
+    expect(metrics).toMatch(/orgate_sql_statements_total\{role="orgate_directory"\} [1-9]/);
+  });
+
+  test('there is no demo world in it, and nobody can be anybody', async () => {
+    const { rows } = await admin.query('select 1').then(async () => {
+      const inside = new pg.Client({ connectionString: url('') });
+      await inside.connect();
+      const found = await inside.query(`select name from address where name in ('acme', 'globex', 'initech')`);
+      await inside.end();
+      return found;
+    });
+    expect(rows).toEqual([]);
+    for (const path of ['/', '/graphiql', '/dev/people', '/dev/token']) {
+      expect([path, (await fetch(server.url + path)).status]).toEqual([path, 404]);
+    }
+    expect(server.output()).not.toContain('curl');
+  });
+
+  test('what is in flight when it is asked to end is finished, and it ends well', async () => {
+    const inside = new pg.Client({ connectionString: url('') });
+    await inside.connect();
+    await inside.query('begin; lock table repository in access exclusive mode');
+    const answer = ask(server, await token('ann@acme.example'), '{ repositories { totalCount } }');
+    const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    while ((await inside.query(waiting)).rowCount === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    const ended = server.end('SIGTERM');
+    while (await fetch(`${server.url}/livez`).catch(() => null))
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(server.child.exitCode).toBeNull();
+    await inside.query('rollback');
+    expect(await answer).toEqual({ repositories: { totalCount: 0 } });
+    expect(await ended).toBe(0);
+    await inside.end();
+  });
+
+  test('a login that bypasses row-level security is refused', async () => {
+    await admin.query(`alter role ${gateway} bypassrls`);
+    expect(await expectRefusal(url(gateway))).toContain('bypasses row-level security');
+    await admin.query(`alter role ${gateway} nobypassrls`);
+  });
+
+  test('a table with organizations in it but without a policy keeps it from starting', async () => {
+    const asOwner = new pg.Client({ connectionString: url(owner) });
+    await asOwner.connect();
+    await asOwner.query('create table forgotten (org_id text not null)');
+    const output = await expectRefusal(url(gateway));
+    expect(output).toContain('forgotten');
+    await asOwner.query('drop table forgotten');
+    await asOwner.end();
+  });
+});
