@@ -66,6 +66,9 @@ const { counts, recordings } = await countStatements(
 );
 say('counted statements and round trips');
 
+const coldStart = await measureColdStart(settings);
+say(`cold starts: ${coldStart.startsMs.map((ms) => `${ms.toFixed(0)} ms`).join(', ')}`);
+
 const contestants = names.map((name) => ({
   name,
   start: () => startGateway(name, { ...start, world }),
@@ -100,9 +103,6 @@ if (settings.large) {
 }
 await dropWorld(settings, world);
 issuer.close();
-
-say('cold starts …');
-const coldStart = await measureColdStart(settings);
 
 const summary = summarize({
   settings,

@@ -96,7 +96,10 @@ const issuers = z.string().transform((text, context) => {
 
 /** Every variable, with an example of what it takes. */
 const VARIABLES = {
-  NODE_ENV: [z.string().default('development'), 'production'],
+  NODE_ENV: [
+    z.enum(['production', 'development', 'test'], 'must be production, development or test').default('development'),
+    'production',
+  ],
   HOST: [z.string().default('127.0.0.1'), '0.0.0.0'],
   PORT: [number(0, 65_535).default(4000), '4000'],
   METRICS_HOST: [z.string().default('127.0.0.1'), '127.0.0.1'],
@@ -125,7 +128,12 @@ const VARIABLES = {
   BODY_LIMIT_BYTES: [number(1024, 10_485_760).default(262_144), '262144'],
   QUERY_MAX_COST: [number(1, 10_000_000).default(20_000), '20000'],
   LOG_LEVEL: [
-    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be a level').default('info'),
+    z
+      .enum(
+        ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+        'must be fatal, error, warn, info, debug, trace or silent',
+      )
+      .default('info'),
     'info',
   ],
   SHUTDOWN_DELAY_MS: [number(0, 300_000).optional(), '5000'],

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { BENCH, PROJECT } from '../settings.mjs';
 import { freePort, launch, stop } from '../servers/start.mjs';
 import { ask } from '../world/requests.mjs';
@@ -37,12 +37,17 @@ async function startEmbedded(dataDirectory) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const began = performance.now();
-  const { process: child } = launch('embedded', process.execPath, ['--enable-source-maps', `${PROJECT}dist/main.js`], {
-    NODE_ENV: 'development',
-    PORT: String(port),
-    METRICS_PORT: '0',
-    DATA_DIR: dataDirectory,
-  });
+  const { process: child, logFile } = launch(
+    'embedded',
+    process.execPath,
+    ['--enable-source-maps', `${PROJECT}dist/main.js`],
+    {
+      NODE_ENV: 'development',
+      PORT: String(port),
+      METRICS_PORT: '0',
+      DATA_DIR: dataDirectory,
+    },
+  );
   let token;
   for (;;) {
     try {
@@ -51,7 +56,11 @@ async function startEmbedded(dataDirectory) {
       if (data.repositories.nodes.length === 0) throw new Error('the demo data is missing');
       return { child, url, request: { token, body: BODY }, ms: performance.now() - began };
     } catch (error) {
-      if (child.exitCode !== null || performance.now() - began > 60_000) throw error;
+      if (child.exitCode !== null || performance.now() - began > 60_000) {
+        throw new Error(`the embedded gateway did not start:\n${readFileSync(logFile, 'utf8').slice(-3000)}`, {
+          cause: error,
+        });
+      }
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }

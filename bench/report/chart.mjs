@@ -15,7 +15,7 @@ const text = (x, y, content, style = '') => `<text x="${x}" y="${y}" ${style}>${
  */
 export function toChart({ operations, contestants, settings }) {
   const height = TOP + operations.length * GROUP + 24;
-  const widest = WIDTH - LABEL - 210;
+  const widest = WIDTH - LABEL - 240;
   const legend = Object.entries(contestants).map(([name, title], index) => {
     const x = LABEL + [0, 100, 290][index];
     return `<rect x="${x}" y="60" width="12" height="12" rx="2" fill="${COLOURS[name]}"/>${text(x + 18, 70.5, title)}`;
@@ -31,13 +31,18 @@ export function toChart({ operations, contestants, settings }) {
         text((LABEL + width + 7).toFixed(1), y + 12, Math.round(perSecond).toLocaleString('en-US'), 'class="value"')
       );
     });
-    const ratios =
-      text(WIDTH - 20, top + 22, `${operation.ahead.median.toFixed(2)} ×`, 'class="ratio" text-anchor="end"') +
-      text(WIDTH - 20, top + 40, 'PostGraphile', 'class="small" text-anchor="end"');
+    const ratios = [
+      [operation.ahead, 'PostGraphile'],
+      [operation.isolation, 'without walls'],
+    ].map(
+      ([{ median }, other], row) =>
+        text(WIDTH - 112, top + 20 + row * 24, `${median.toFixed(2)} ×`, 'class="ratio" text-anchor="end"') +
+        text(WIDTH - 104, top + 20 + row * 24, other, 'class="small"'),
+    );
     const lines = wrap(operation.title).map((line, row, all) =>
       text(LABEL - 14, top + 31 + (row - (all.length - 1) / 2) * 16, line, 'text-anchor="end"'),
     );
-    return lines.join('') + bars.join('') + ratios;
+    return [...lines, ...bars, ...ratios].join('');
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Requests a second by operation">
 <style>text{font:13px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}.title{font-size:18px;font-weight:600}.small{font-size:11.5px;fill:#59636e}.value{font-size:12px;fill:#1f2328}.ratio{font-size:16px;font-weight:600}</style>
@@ -50,12 +55,12 @@ ${groups.join('\n')}
 `;
 }
 
-/** Lines of at most 30 letters. */
+/** Lines of at most 33 letters. */
 function wrap(title) {
   const lines = [''];
   for (const word of title.split(' ')) {
     const line = lines.at(-1);
-    if (line && line.length + word.length > 29) lines.push(word);
+    if (line && line.length + word.length > 32) lines.push(word);
     else lines[lines.length - 1] = line ? `${line} ${word}` : word;
   }
   return lines;

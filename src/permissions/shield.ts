@@ -18,6 +18,11 @@ const isPaging = (type: string): boolean => /^PageInfo$|(Connection|Edge)$/.test
  */
 export function accessTable(schema: GraphQLSchema, domains: readonly Domain[], catalogue: Catalogue): AccessTable {
   const table = new Map<string, Map<string, Rule>>();
+  for (const { node } of domains) {
+    if (node && !catalogue.has(node.permission)) {
+      throw new Error(`node asks for ${node.permission}, which no domain grants`);
+    }
+  }
   for (const type of Object.values(schema.getTypeMap())) {
     if (!isObjectType(type) || type.name.startsWith('__')) continue;
     const rules = new Map<string, Rule>();
@@ -28,7 +33,7 @@ export function accessTable(schema: GraphQLSchema, domains: readonly Domain[], c
       if (!first) throw new Error(`${type.name}.${field} has no rule`);
       if (found.length > 1) throw new Error(`two domains rule on ${type.name}.${field}`);
       if (first.permission && !catalogue.has(first.permission)) {
-        throw new Error(`${type.name}.${field} asks for ${first.permission}, which no domain declares`);
+        throw new Error(`${type.name}.${field} asks for ${first.permission}, which no domain grants`);
       }
       rules.set(field, first);
     }

@@ -8,7 +8,7 @@ import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import type { Fetcher } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { SAMPLES } from './samples.js';
 import { findPeople, findStanding, type Person, postGraphQL, type Standing, tokenFor } from './session.js';
@@ -148,13 +148,17 @@ function describe(standing: Standing | null, role: string | undefined): string {
   return `${standing.name} is ${role} here.`;
 }
 
-/** After a switch: the same operation, answered for the other person or organization. */
+/** After a switch: the same query, answered for the other person or organization. A mutation is never sent again. */
 function RunAgain({ switches }: { switches: number }) {
   const { run } = useGraphiQLActions();
   const schema = useGraphiQL((state) => state.schema);
+  const operations = useGraphiQL((state) => state.operations);
+  const answered = useRef(switches === 0);
   useEffect(() => {
-    if (switches > 0 && schema) run();
-  }, [schema !== undefined && schema !== null]);
+    if (answered.current || !schema || !operations) return;
+    answered.current = true;
+    if (operations.length === 1 && operations[0]?.operation === 'query') run();
+  }, [schema, operations]);
   return null;
 }
 
