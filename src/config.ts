@@ -30,6 +30,10 @@ export interface Config {
   readonly preparedStatements: boolean;
   readonly statementTimeoutMs: number;
   readonly dataDirectory: string;
+  /** 32 bytes each in base64: the first seals secrets, every one opens them. Null takes one kept in the data directory. */
+  readonly secretKeys: readonly string[] | null;
+  /** The origin that browsers and identity providers reach this gateway at; null is where it listens, as localhost. */
+  readonly publicUrl: string | null;
   readonly issuers: readonly IssuerConfig[];
   readonly organizationCreation: 'anyone' | 'system-admin';
   readonly graphiql: boolean;
@@ -56,6 +60,19 @@ const list = z.string().transform((value) =>
     .map((each) => each.trim())
     .filter(Boolean),
 );
+
+const secretKeys = list.refine(
+  (keys) => keys.length > 0 && keys.every((key) => /^[A-Za-z0-9+/]{43}=$/.test(key)),
+  'must be 32 random bytes in base64, or several of them, comma-separated, the newest first',
+);
+const origin = z
+  .string()
+  .refine(
+    (value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) && isOrigin(new URL(value)),
+    'must be an origin: scheme, host and port, and no path',
+  )
+  .transform((value) => new URL(value).origin);
+const isOrigin = ({ href, origin: self }: URL): boolean => href === `${self}/`;
 
 /** The only algorithms a public key can verify; a shared secret never can. */
 const ALGORITHMS = [
@@ -113,6 +130,8 @@ const VARIABLES = {
   DATABASE_PREPARED_STATEMENTS: [flag.default(true), 'false'],
   DATABASE_STATEMENT_TIMEOUT_MS: [number(1, 3_600_000).default(10_000), '10000'],
   DATA_DIR: [z.string().min(1).default('.data'), '.data'],
+  ORGATE_SECRET_KEY: [secretKeys.optional(), '$(openssl rand -base64 32)'],
+  PUBLIC_URL: [origin.optional(), 'https://orgate.example.com'],
   AUTH_ISSUERS: [
     issuers.default([]),
     '[{"issuer":"https://id.example.com","jwksUri":"https://id.example.com/jwks","audience":"orgate"}]',
@@ -161,6 +180,12 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   if (production && set['MIGRATION_DATABASE_URL'] === undefined) {
     problems.push(problem('MIGRATION_DATABASE_URL', 'is needed in production, as the owner of the database'));
   }
+  if (production && set['ORGATE_SECRET_KEY'] === undefined) {
+    problems.push(problem('ORGATE_SECRET_KEY', 'is needed in production: secrets are sealed under it'));
+  }
+  if (production && !set['PUBLIC_URL']?.startsWith('https:')) {
+    problems.push(problem('PUBLIC_URL', 'is needed in production, and begins with https:'));
+  }
   if (!development && (set['AUTH_ISSUERS'] === undefined || result.data?.AUTH_ISSUERS.length === 0)) {
     const reason = production ? 'in production' : `where HOST is not a loopback address (${host})`;
     problems.push(problem('AUTH_ISSUERS', `is needed ${reason}: nobody could sign in`));
@@ -179,6 +204,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     preparedStatements: value.DATABASE_PREPARED_STATEMENTS,
     statementTimeoutMs: value.DATABASE_STATEMENT_TIMEOUT_MS,
     dataDirectory: value.DATA_DIR,
+    secretKeys: value.ORGATE_SECRET_KEY ?? null,
+    publicUrl: value.PUBLIC_URL ?? null,
     issuers: value.AUTH_ISSUERS,
     organizationCreation: value.ORGANIZATION_CREATION,
     graphiql: value.GRAPHIQL ?? !production,

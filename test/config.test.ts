@@ -6,6 +6,8 @@ const PRODUCTION = {
   NODE_ENV: 'production',
   DATABASE_URL: 'postgres://gateway:secret@db.example/orgate',
   MIGRATION_DATABASE_URL: 'postgres://owner:secret@db.example/orgate',
+  ORGATE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
+  PUBLIC_URL: 'https://orgate.example',
   AUTH_ISSUERS: JSON.stringify([ISSUER]),
 };
 
@@ -53,6 +55,8 @@ const WRONG: Record<string, string> = {
   DATABASE_POOL_SIZE: '0',
   DATABASE_PREPARED_STATEMENTS: 'yes',
   DATABASE_STATEMENT_TIMEOUT_MS: '1.5',
+  ORGATE_SECRET_KEY: 'hunter2',
+  PUBLIC_URL: 'https://orgate.example/path',
   AUTH_ISSUERS: 'https://id.example',
   ORGANIZATION_CREATION: 'nobody',
   GRAPHIQL: '1',
@@ -70,13 +74,21 @@ test('every problem is told at once, each with its variable and an example that 
     expect(more).toEqual([]);
     expect(line).toMatch(new RegExp(`${variable} \\S.* Example: ${variable}=\\S`));
     const example = line?.split(`Example: ${variable}=`)[1]?.split(', or ')[0];
-    expect(complaintOf({ [variable]: example })).toBe('');
+    // Its example is a command: a key that is printed somewhere would sooner or later be somebody's.
+    if (variable !== 'ORGATE_SECRET_KEY') expect(complaintOf({ [variable]: example })).toBe('');
   }
 });
 
 test('what production lacks is told together with what is wrong otherwise', () => {
   const complaint = complaintOf({ NODE_ENV: 'production', PORT: 'four thousand' });
-  for (const variable of ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'AUTH_ISSUERS', 'PORT']) {
+  for (const variable of [
+    'DATABASE_URL',
+    'MIGRATION_DATABASE_URL',
+    'ORGATE_SECRET_KEY',
+    'PUBLIC_URL',
+    'AUTH_ISSUERS',
+    'PORT',
+  ]) {
     expect(complaint).toMatch(new RegExp(`\\b${variable} .*Example: ${variable}=`));
   }
 });
@@ -85,6 +97,22 @@ test('a value that is refused is not repeated: it may hold a password', () => {
   expect(complaintOf({ DATABASE_URL: 'mysql://orgate:hunter2@db.example' })).not.toContain('hunter2');
   expect(complaintOf({ AUTH_ISSUERS: '[{"issuer":"hunter2"' })).not.toContain('hunter2');
 });
+
+test('production is reached by https only', () => {
+  expect(linesAbout(complaintOf({ ...PRODUCTION, PUBLIC_URL: 'http://orgate.example' }), 'PUBLIC_URL')).toHaveLength(1);
+  expect(readConfig({ ...PRODUCTION, PUBLIC_URL: 'https://Orgate.example:443/' }).publicUrl).toBe(
+    'https://orgate.example',
+  );
+});
+
+test.each(['', Buffer.alloc(31).toString('base64'), Buffer.alloc(33).toString('base64'), 'x'.repeat(43)])(
+  'a secret key is 32 bytes in base64, not "%s"',
+  (key) => {
+    const old = Buffer.alloc(32, 1).toString('base64');
+    expect(linesAbout(complaintOf({ ORGATE_SECRET_KEY: `${old},-${key}` }), 'ORGATE_SECRET_KEY')).toHaveLength(1);
+    expect(readConfig({ ORGATE_SECRET_KEY: `${old}, ${old}` }).secretKeys).toEqual([old, old]);
+  },
+);
 
 test('production opens nothing by itself: no development issuer, no GraphiQL, no introspection', () => {
   expect(readConfig(PRODUCTION)).toMatchObject({

@@ -40,6 +40,8 @@ export async function startGateway(name, { world, jwksUri, settings, databasePor
     DATABASE_URL: through(world.gatewayUrl),
     MIGRATION_DATABASE_URL: world.ownerUrl,
     DATABASE_POOL_SIZE: String(settings.poolSize),
+    ORGATE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
+    PUBLIC_URL: 'https://orgate.example',
     AUTH_ISSUERS: JSON.stringify([{ ...trusted, algorithms: ['ES256'] }]),
     LOG_LEVEL: 'info',
     SHUTDOWN_DELAY_MS: '0',

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
+import { readOrMakeFile } from '../data/secret-file.js';
 import type { TrustedIssuer } from './authenticate.js';
 
 export const DEVELOPMENT_ISSUER = 'urn:orgate:development';
@@ -26,7 +26,7 @@ export interface DevelopmentIssuer {
  * the database, so a token can be made while the server runs.
  */
 export async function openDevelopmentIssuer(dataDirectory: string): Promise<DevelopmentIssuer> {
-  const jwk = await readOrMakeKey(path.join(dataDirectory, 'development-issuer.jwk'));
+  const jwk = JSON.parse(await readOrMakeFile(path.join(dataDirectory, 'development-issuer.jwk'), makeKey)) as JWK;
   const privateKey = (await importJWK(jwk, ALGORITHM)) as CryptoKey;
   const publicKey = (await importJWK({ ...jwk, d: undefined } as unknown as JWK, ALGORITHM)) as CryptoKey;
   return {
@@ -56,23 +56,7 @@ export async function openDevelopmentIssuer(dataDirectory: string): Promise<Deve
   };
 }
 
-/** Of two processes that make the key at once, one wins: the file appears whole, and only if there was none. */
-async function readOrMakeKey(file: string): Promise<JWK> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as JWK;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+async function makeKey(): Promise<string> {
   const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
-  const candidate = `${file}.${randomUUID()}`;
-  await writeFile(candidate, JSON.stringify(await exportJWK(privateKey)), { mode: 0o600 });
-  try {
-    await link(candidate, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    await rm(candidate, { force: true });
-  }
-  return JSON.parse(await readFile(file, 'utf8')) as JWK;
+  return JSON.stringify(await exportJWK(privateKey));
 }

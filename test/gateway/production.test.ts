@@ -7,6 +7,8 @@ import { codeOf, startServer, type TestServer } from '../support/server.js';
 
 const PRODUCTION = {
   NODE_ENV: 'production',
+  ORGATE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
+  PUBLIC_URL: 'https://orgate.example',
   DATABASE_URL: 'postgres://tests-open-their-own.example/db',
   MIGRATION_DATABASE_URL: 'postgres://tests-open-their-own.example/db',
   SHUTDOWN_DELAY_MS: '0',

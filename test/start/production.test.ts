@@ -22,6 +22,8 @@ const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
   };
   const environment = async (more: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> => ({
     NODE_ENV: 'production',
+    ORGATE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
+    PUBLIC_URL: 'https://orgate.example',
     DATA_DIR: await newDirectory(),
     SHUTDOWN_DELAY_MS: '0',
     MIGRATION_DATABASE_URL: url(owner),

@@ -1,0 +1,39 @@
+/** Work that is done again and again beside the requests. */
+export interface Schedule {
+  /**
+   * Runs `work` every so many milliseconds, the first time after one interval, never twice at once in this process.
+   * Replicas all run it: the work itself claims what it does, in the database.
+   */
+  every(name: string, intervalMs: number, work: (signal: AbortSignal) => Promise<void>): void;
+  /** Starts nothing more, and waits for what runs. */
+  close(): Promise<void>;
+}
+
+export function createSchedule(onError: (error: unknown, name: string) => void): Schedule {
+  const stop = new AbortController();
+  const running = new Set<Promise<void>>();
+  const timers = new Set<NodeJS.Timeout>();
+  return {
+    every(name, intervalMs, work) {
+      let busy = false;
+      const timer = setInterval(() => {
+        if (busy) return;
+        busy = true;
+        const run = work(stop.signal)
+          .catch((error: unknown) => onError(error, name))
+          .finally(() => {
+            busy = false;
+            running.delete(run);
+          });
+        running.add(run);
+      }, intervalMs);
+      timer.unref();
+      timers.add(timer);
+    },
+    async close() {
+      stop.abort();
+      for (const timer of timers) clearInterval(timer);
+      await Promise.allSettled(running);
+    },
+  };
+}
