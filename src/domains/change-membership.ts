@@ -5,7 +5,7 @@ import { conflict, notFound, OrgateError } from '../errors.js';
 import { type Catalogue, isAtMost, type Permission, type Role } from '../permissions/catalogue.js';
 
 type MembershipRow = Row<'Membership'>;
-type Standing = Pick<MembershipRow, 'role' | 'granted' | 'withheld'>;
+export type Standing = Pick<MembershipRow, 'role' | 'granted' | 'withheld'>;
 type Change = Partial<Pick<MembershipRow, 'role' | 'status' | 'granted' | 'withheld' | 'name' | 'invitedBy'>>;
 
 /**
