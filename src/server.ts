@@ -117,5 +117,5 @@ function trustedIssuers(config: Config, development: DevelopmentIssuer | null): 
 /** A session is renewed by whoever issued it; the development issuer is the one that orgate has. */
 const sessionIssuer = (development: DevelopmentIssuer | null): SessionIssuer => ({
   issueFor: async ({ person, session }, orgId) =>
-    development && session.renewable ? development.issue(person.email, null, orgId, session.expiresAt) : null,
+    development && person && session.renewable ? development.issue(person.email, null, orgId, session.expiresAt) : null,
 });

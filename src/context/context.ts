@@ -4,9 +4,10 @@ import type { OrganizationDb } from '../data/organization-db.js';
 import { OrgateError } from '../errors.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
 
-/** Who is asking. The credential was verified, and the person was read in this request and is active. */
+/** Who is asking. The credential was verified, and whoever stands behind it was read in this request and is active. */
 export interface Viewer {
-  readonly person: Person;
+  /** Null when a machine is asking, with the key of whomever. */
+  readonly person: Person | null;
   readonly session: Session;
 }
 
@@ -74,10 +75,16 @@ export class RequestContext {
     return this.current;
   }
 
-  /** The person asking; UNAUTHENTICATED without one. */
+  /** The person asking; UNAUTHENTICATED without anyone, FORBIDDEN for a machine. */
   get person(): Person {
     if (!this.viewer) throw new OrgateError('UNAUTHENTICATED');
+    if (!this.viewer.person) throw new OrgateError('FORBIDDEN', 'Only a person can do this, no key.');
     return this.viewer.person;
+  }
+
+  /** The member who acts in the current organization, a person or a service account; what they make refers to it. */
+  get actorId(): string {
+    return this.organization.membership.userId;
   }
 
   get directory(): Directory {

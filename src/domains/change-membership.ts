@@ -26,7 +26,7 @@ export function changeMembership(
     await db.lockOrganization();
     const actor = await readActor(db, context, permission);
     const before = await db.membership.find({ userId });
-    if (!before || before.status === 'REMOVED') throw notFound();
+    if (!before || before.kind !== 'PERSON' || before.status === 'REMOVED') throw notFound();
     const after = { ...before, ...change(before) };
     assertNoEscalation(context.catalogue, actor, before, after);
     if (isActiveOwner(before) && !isActiveOwner(after)) {
@@ -45,7 +45,7 @@ export async function readActor(
   context: RequestContext,
   permission: Permission,
 ): Promise<Standing> {
-  const actor = await db.membership.find({ userId: context.person.id, status: 'ACTIVE' });
+  const actor = await db.membership.find({ userId: context.actorId, status: 'ACTIVE' });
   if (!actor || !effective(context.catalogue, actor).has(permission)) {
     throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
   }
@@ -66,9 +66,9 @@ export function assertNoEscalation(catalogue: Catalogue, actor: Standing, ...tou
 const effective = (catalogue: Catalogue, { role, granted, withheld }: Standing): ReadonlySet<Permission> =>
   catalogue.effective(role as Role, granted, withheld);
 
-/** Seats are taken by whoever is active, suspended or invited. Call it under the organization's lock. */
+/** Seats are taken by people who are active, suspended or invited. Call it under the organization's lock. */
 export async function assertSeatFree(db: OrganizationDb, seatLimit: number | null): Promise<void> {
   if (seatLimit === null) return;
-  const taken = await db.membership.count({ status: { in: ['ACTIVE', 'SUSPENDED', 'INVITED'] } });
+  const taken = await db.membership.count({ kind: 'PERSON', status: { in: ['ACTIVE', 'SUSPENDED', 'INVITED'] } });
   if (taken >= seatLimit) throw conflict('Every seat of the subscription is taken.');
 }

@@ -42,7 +42,7 @@ const byEmail: Order<MembershipParent> = { name: 'members', column: 'email', dir
 
 export function listMembers(args: PageArgs & { status?: MembershipStatus | null }, context: RequestContext) {
   const { db, organization } = context;
-  const filter = args.status ? { status: args.status } : {};
+  const filter = { kind: 'PERSON', ...(args.status && { status: args.status }) };
   return connect(
     args,
     organization.orgId,

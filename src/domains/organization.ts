@@ -9,7 +9,7 @@ import {
   allow,
   can,
   canCreateOrganization,
-  isSignedIn,
+  isPerson,
   isSystemAdmin,
   ofCurrentOrganization,
   ofCurrentOrganizationOrSystemAdmin,
@@ -23,7 +23,7 @@ import { listRuns } from './run.js';
 import { slugText } from './slug.js';
 import { updateOrganization } from './update-organization.js';
 import { readUsage } from './usage.js';
-import { viewerUser } from './viewer.js';
+import { personUser } from './viewer.js';
 
 /** An organization as the request may see it, with the viewer's membership where it is not the current one. */
 export interface OrganizationParent extends OrganizationCard {
@@ -103,7 +103,7 @@ const resolvers = {
       const membership = await context.directory.findMembership(context.person.id, organizationId);
       if (!membership || !context.viewer) throw notFound();
       return {
-        user: viewerUser(context.viewer),
+        user: personUser(context.person),
         currentOrganization: withMembership(membership),
         token: await context.services.sessions.issueFor(context.viewer, membership.organization.id),
       };
@@ -153,15 +153,15 @@ export const organization = defineDomain({
   access: {
     Query: {
       currentOrganization: can('organization:read'),
-      myOrganizations: isSignedIn,
-      organization: isSignedIn,
+      myOrganizations: isPerson,
+      organization: isPerson,
       organizations: isSystemAdmin,
     },
     Mutation: {
       createOrganization: canCreateOrganization,
       updateOrganization: can('organization:update'),
-      switchOrganization: isSignedIn,
-      setDefaultOrganization: isSignedIn,
+      switchOrganization: isPerson,
+      setDefaultOrganization: isPerson,
     },
     Organization: {
       id: allow,

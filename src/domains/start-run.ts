@@ -38,7 +38,7 @@ export async function startRun(
         id: newId('run', createdAt.getTime()),
         agentId,
         repositoryId,
-        createdById: context.person.id,
+        createdById: context.actorId,
         createdAt,
         ...(input != null && { input }),
         ...(idempotencyKey != null && { idempotencyKey }),

@@ -1,4 +1,5 @@
 import type { Viewer } from '../context/context.js';
+import type { Person } from '../data/directory.js';
 import type { Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';
 import { allow, isSignedIn } from '../permissions/rules.js';
@@ -14,7 +15,7 @@ export interface UserParent {
   readonly email: string;
 }
 
-export const viewerUser = ({ person: { id, name, email } }: Viewer): UserParent => ({ id, name, email });
+export const personUser = ({ id, name, email }: Person): UserParent => ({ id, name, email });
 
 const byOrganization: Order<MembershipParent> = { name: 'memberships', column: 'orgId', direction: 'asc' };
 
@@ -23,9 +24,9 @@ const resolvers = {
     viewer: (_, _args, { viewer }) => viewer,
   },
   Viewer: {
-    user: viewerUser,
-    systemRole: ({ person }) => person.systemRole,
-    memberships: ({ person }, args, { directory }) =>
+    user: ({ person }) => person && personUser(person),
+    systemRole: ({ person }) => person?.systemRole ?? 'USER',
+    memberships: (_, args, { person, directory }) =>
       connect(
         args,
         person.id,

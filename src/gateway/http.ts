@@ -115,7 +115,7 @@ function logRequest(request: FastifyRequest, reply: FastifyReply): void {
       operationType,
       organization: context?.current?.orgId,
       organizationSource: context?.current?.source,
-      viewer: context?.viewer?.person.id,
+      viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId,
       status: reply.statusCode,
       durationMs: Math.round(reply.elapsedTime * 10) / 10,
       ...(codes.length > 0 && { codes: [...new Set(codes)] }),

@@ -29,16 +29,23 @@ export const isSignedIn: Rule = makeRule('isSignedIn', null, (context) =>
   context.viewer ? true : new OrgateError('UNAUTHENTICATED'),
 );
 
-export const isSystemAdmin: Rule = makeRule('isSystemAdmin', null, (context) => {
-  if (!context.viewer) return new OrgateError('UNAUTHENTICATED');
-  return context.viewer.person.systemRole === 'SYSTEM_ADMIN' ? true : new OrgateError('FORBIDDEN');
+/** Signed in as oneself: what a person does beyond any one organization, no key does for them. */
+export const isPerson: Rule = makeRule('isPerson', null, ({ viewer }) => {
+  if (!viewer) return new OrgateError('UNAUTHENTICATED');
+  return viewer.person ? true : new OrgateError('FORBIDDEN', 'Only a person can do this, no key.');
 });
 
-/** Anyone who is signed in, unless the deployment leaves it to its system administrators. */
+export const isSystemAdmin: Rule = makeRule('isSystemAdmin', null, (context) => {
+  if (!context.viewer) return new OrgateError('UNAUTHENTICATED');
+  return context.viewer.person?.systemRole === 'SYSTEM_ADMIN' ? true : new OrgateError('FORBIDDEN');
+});
+
+/** Anyone who is signed in as a person, unless the deployment leaves it to its system administrators. */
 export const canCreateOrganization: Rule = makeRule('canCreateOrganization', null, (context) => {
   if (!context.viewer) return new OrgateError('UNAUTHENTICATED');
-  const { organizationCreation } = context.services;
-  if (organizationCreation === 'anyone' || context.viewer.person.systemRole === 'SYSTEM_ADMIN') return true;
+  const { viewer, services } = context;
+  if (!viewer.person) return new OrgateError('FORBIDDEN', 'Only a person can do this, no key.');
+  if (services.organizationCreation === 'anyone' || viewer.person.systemRole === 'SYSTEM_ADMIN') return true;
   return new OrgateError('FORBIDDEN');
 });
 
@@ -84,7 +91,7 @@ export const ofCurrentOrganizationOrSystemAdmin: Rule = makeRule(
   'ofCurrentOrganizationOrSystemAdmin',
   null,
   (context, _info, parent) =>
-    (parent as { id: string }).id === context.current?.orgId || context.viewer?.person.systemRole === 'SYSTEM_ADMIN'
+    (parent as { id: string }).id === context.current?.orgId || context.viewer?.person?.systemRole === 'SYSTEM_ADMIN'
       ? true
       : new OrgateError('ORG_CONTEXT_REQUIRED'),
 );
