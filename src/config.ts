@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { RateLimit } from './gateway/rate-limits.js';
 
 /** A variable is missing or wrong. The message lists every problem at once, each with its variable and an example. */
 export class ConfigError extends Error {
@@ -42,6 +43,10 @@ export interface Config {
   readonly trustProxy: readonly string[];
   readonly bodyLimitBytes: number;
   readonly maxQueryCost: number;
+  /** How many requests a minute may hold, of each address, person, key or organization; null is not limited. */
+  readonly rateLimits: Readonly<Record<RateLimit, number | null>>;
+  /** Where replicas count together; null counts in this process. */
+  readonly redisUrl: string | null;
   readonly logLevel: string;
   readonly shutdownDelayMs: number;
 }
@@ -52,8 +57,13 @@ const number = (min: number, max: number) =>
     .regex(/^\d+$/, 'must be a whole number')
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be ${min} to ${max}`);
+const perMinute = (byDefault: number) =>
+  z
+    .union([z.literal('off').transform(() => null), number(1, 1_000_000_000)], 'must be 1 to 1000000000, or off')
+    .default(byDefault);
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
 const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+const redisUrl = z.string().regex(/^rediss?:\/\//, 'must be a redis:// or rediss:// URL');
 const list = z.string().transform((value) =>
   value
     .split(',')
@@ -146,6 +156,15 @@ const VARIABLES = {
   TRUST_PROXY: [list.default([]), '10.0.0.0/8,127.0.0.1'],
   BODY_LIMIT_BYTES: [number(1024, 10_485_760).default(262_144), '262144'],
   QUERY_MAX_COST: [number(1, 10_000_000).default(20_000), '20000'],
+  REDIS_URL: [redisUrl.optional(), 'redis://redis.internal:6379'],
+  RATE_LIMIT_ADDRESS: [perMinute(12_000), '12000, or off'],
+  RATE_LIMIT_PERSON: [perMinute(1200), '1200, or off'],
+  RATE_LIMIT_KEY: [perMinute(6000), '6000, or off'],
+  RATE_LIMIT_ORGANIZATION: [perMinute(30_000), '30000, or off'],
+  RATE_LIMIT_SIGN_IN: [perMinute(60), '60, or off'],
+  RATE_LIMIT_INVITATION: [perMinute(60), '60, or off'],
+  RATE_LIMIT_ACCEPTANCE: [perMinute(30), '30, or off'],
+  RATE_LIMIT_SWITCHING: [perMinute(60), '60, or off'],
   LOG_LEVEL: [
     z
       .enum(
@@ -214,6 +233,17 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     trustProxy: value.TRUST_PROXY,
     bodyLimitBytes: value.BODY_LIMIT_BYTES,
     maxQueryCost: value.QUERY_MAX_COST,
+    redisUrl: value.REDIS_URL ?? null,
+    rateLimits: {
+      address: value.RATE_LIMIT_ADDRESS,
+      person: value.RATE_LIMIT_PERSON,
+      key: value.RATE_LIMIT_KEY,
+      organization: value.RATE_LIMIT_ORGANIZATION,
+      signIn: value.RATE_LIMIT_SIGN_IN,
+      invitation: value.RATE_LIMIT_INVITATION,
+      acceptance: value.RATE_LIMIT_ACCEPTANCE,
+      switching: value.RATE_LIMIT_SWITCHING,
+    },
     logLevel: value.LOG_LEVEL,
     shutdownDelayMs: value.SHUTDOWN_DELAY_MS ?? (production ? 5000 : 0),
   };

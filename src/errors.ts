@@ -10,6 +10,7 @@ export const ERROR_CODES = [
   'ROLE_ESCALATION',
   'LAST_OWNER',
   'QUERY_TOO_EXPENSIVE',
+  'RATE_LIMITED',
   'TIMEOUT',
   'SERVICE_UNAVAILABLE',
   'INTERNAL_SERVER_ERROR',
@@ -35,16 +36,19 @@ const MESSAGES = {
   ORG_CONTEXT_CONFLICT: 'The request names two different organizations.',
   ROLE_ESCALATION: 'Nobody grants, edits or removes more than they hold.',
   LAST_OWNER: 'An organization keeps at least one active OWNER.',
+  RATE_LIMITED: 'Too many requests; try again after as many seconds as Retry-After says.',
   TIMEOUT: 'The request took too long and was stopped.',
   SERVICE_UNAVAILABLE: 'The service cannot answer right now; try again shortly.',
   INTERNAL_SERVER_ERROR: 'Something went wrong on our side; the request id finds it in our logs.',
 } as const satisfies Partial<Record<ErrorCode, string>>;
 
-/** What else clients are told: the path of the argument at fault, or the permission that was missing. */
+/** What else clients are told: the path of the argument at fault, the permission that was missing, how long to wait. */
 export interface ErrorDetail {
   /** Dotted, from the field's arguments down: `input.slug`. */
   readonly argument?: string;
   readonly requiredPermission?: string;
+  /** In seconds. */
+  readonly retryAfter?: number;
 }
 
 /**

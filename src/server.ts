@@ -10,7 +10,9 @@ import { serveDevelopment } from './gateway/development.js';
 import { serveGraphiQL } from './gateway/graphiql-page.js';
 import { serveGraphQL } from './gateway/graphql.js';
 import { createHttpServer } from './gateway/http.js';
+import { limitAddresses } from './gateway/limit-requests.js';
 import { type Metrics, serveMetrics } from './gateway/metrics.js';
+import { createRateLimits } from './gateway/rate-limits.js';
 import { createContract } from './gateway/schema.js';
 
 export interface Server {
@@ -60,6 +62,16 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
   const development = config.development ? await openDevelopmentIssuer(config.dataDirectory) : null;
   const app = await createHttpServer({ ...config, logTo, isReady: () => readiness() });
   let readiness = () => database.directory.ping();
+  const limits = createRateLimits({
+    perMinute: config.rateLimits,
+    redisUrl: config.redisUrl,
+    onRefused: (limit) => metrics.refused.inc({ limit }),
+    onRedis: (state, error) =>
+      state === 'gone'
+        ? app.log.error({ err: error }, 'Redis is out of reach: each replica counts rate limits on its own')
+        : app.log.info('Redis is back: replicas count rate limits together'),
+  });
+  limitAddresses(app, limits);
   app.addHook('onResponse', async (request, reply) => {
     if (!request.record) return;
     const operation = request.record.operationType ?? 'none';
@@ -80,6 +92,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       sessions: sessionIssuer(development),
       organizationCreation: config.organizationCreation,
     },
+    limits,
     introspection: config.introspection,
     maxCost: config.maxQueryCost,
   });
@@ -99,6 +112,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       await app.close();
       clearInterval(sweep);
       await apollo.stop();
+      limits.close();
       metricsServer?.close();
       await database.close();
     },

@@ -63,6 +63,9 @@ const WRONG: Record<string, string> = {
   INTROSPECTION: 'on',
   BODY_LIMIT_BYTES: '1MB',
   QUERY_MAX_COST: '-1',
+  REDIS_URL: 'redis.internal:6379',
+  RATE_LIMIT_ADDRESS: '0',
+  RATE_LIMIT_PERSON: 'none',
   LOG_LEVEL: 'loud',
   SHUTDOWN_DELAY_MS: 'soon',
 };

@@ -1,4 +1,4 @@
-import { ApolloServer, type ApolloServerPlugin, HeaderMap } from '@apollo/server';
+import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginLandingPageDisabled,
@@ -6,7 +6,6 @@ import {
 } from '@apollo/server/plugin/disabled';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { GraphQLError } from 'graphql';
 import type { Authenticate } from '../context/authenticate.js';
 import { type ContextServices, RequestContext } from '../context/context.js';
 import { enterOrganization } from '../context/enter-organization.js';
@@ -15,8 +14,11 @@ import { stoppable } from '../data/org-connection.js';
 import { OrgateError } from '../errors.js';
 import { createFormatError } from './format-error.js';
 import { errorBody } from './http.js';
+import { limitFields, limitViewer, networkOf } from './limit-requests.js';
 import { isLocalHost } from './local-host.js';
 import { costLimit, QUERY_LIMITS, structureRule } from './query-limits.js';
+import type { RateLimits } from './rate-limits.js';
+import { acceptsGraphQLResponse, refusal } from './refusal.js';
 import { currentRecord, type RequestRecord, withRecord } from './request-record.js';
 import type { Contract } from './schema.js';
 
@@ -24,6 +26,7 @@ export interface GraphQLParts {
   readonly contract: Contract;
   readonly authenticate: Authenticate;
   readonly services: ContextServices;
+  readonly limits: RateLimits;
   readonly introspection: boolean;
   /** Of one operation; see query-limits. */
   readonly maxCost: number;
@@ -59,6 +62,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       ApolloServerPluginCacheControlDisabled(),
       record,
       costLimit(parts.maxCost),
+      limitFields(parts.limits),
       legacyStatus,
     ],
   });
@@ -72,7 +76,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       if (!URL.canParse(`http://${request.hostname}/`)) {
         return reply.code(400).send(errorBody('BAD_REQUEST', 'The Host header names no host.', request.id));
       }
-      request.record = { requestId: request.id, codes: [] };
+      request.record = { requestId: request.id, address: networkOf(request.ip), codes: [] };
       const answer = () => handler.call(app, request as never, reply as never);
       return withRecord(request.record, () => stoppable(abortWhenClientLeaves(request, reply), answer)) as unknown;
     },
@@ -101,9 +105,10 @@ async function createContext(request: FastifyRequest, parts: GraphQLParts): Prom
       : { viewer: null, current: null };
     const context = new RequestContext(request.id, entered.viewer, entered.current, services);
     if (request.record) request.record.context = context;
+    await limitViewer(parts.limits, context);
     return context;
   } catch (error) {
-    throw error instanceof OrgateError ? refusal(error, request) : error;
+    throw error instanceof OrgateError ? refusal(error, request.headers.accept) : error;
   }
 }
 
@@ -115,28 +120,6 @@ function abortWhenClientLeaves(request: FastifyRequest, reply: FastifyReply): Ab
   });
   return controller.signal;
 }
-
-/**
- * The whole request is refused, before any field. A client that speaks the legacy `application/json` reads the errors
- * of a 200; the newer media type has a status for each.
- */
-function refusal(error: OrgateError, request: FastifyRequest): GraphQLError {
-  const statuses: Partial<Record<OrgateError['code'], number>> = {
-    UNAUTHENTICATED: 401,
-    SERVICE_UNAVAILABLE: 503,
-    ...(acceptsGraphQLResponse(request.headers.accept) && { NOT_FOUND: 404, ORG_CONTEXT_CONFLICT: 409 }),
-  };
-  const headers = new HeaderMap();
-  if (error.code === 'UNAUTHENTICATED') headers.set('www-authenticate', 'Bearer realm="orgate", error="invalid_token"');
-  if (error.code === 'SERVICE_UNAVAILABLE') headers.set('retry-after', '1');
-  return new GraphQLError(error.message, {
-    originalError: error,
-    extensions: { http: { status: statuses[error.code] ?? 200, headers } },
-  });
-}
-
-const acceptsGraphQLResponse = (accept: string | undefined): boolean =>
-  accept?.includes('application/graphql-response+json') ?? false;
 
 /** Says of the request what its log line needs. */
 const record: ApolloServerPlugin<RequestContext> = {

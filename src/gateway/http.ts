@@ -12,7 +12,7 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify';
 import type { DestinationStream } from 'pino';
-import { type ErrorCode, OrgateError } from '../errors.js';
+import { type ErrorCode, type ErrorDetail, OrgateError } from '../errors.js';
 import { requestIdOf } from './request-record.js';
 
 export interface HttpOptions {
@@ -167,6 +167,6 @@ function refuseConnection(error: ConnectionError, socket: Socket): void {
   socket.destroy(error);
 }
 
-export const errorBody = (code: ErrorCode, message: string, requestId: string) => ({
-  errors: [{ message, extensions: { code, requestId } }],
+export const errorBody = (code: ErrorCode, message: string, requestId: string, detail: ErrorDetail = {}) => ({
+  errors: [{ message, extensions: { code, ...detail, requestId } }],
 });

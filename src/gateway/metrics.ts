@@ -7,6 +7,7 @@ export interface Metrics {
   readonly duration: Histogram<'operation'>;
   readonly statements: Counter<'role'>;
   readonly alarms: Counter<'stopped_by'>;
+  readonly refused: Counter<'limit'>;
   readonly registry: Registry;
 }
 
@@ -32,6 +33,12 @@ export function createMetrics(): Metrics {
       name: 'orgate_isolation_alarms_total',
       help: 'Statements that would have crossed organizations, by what stopped them; anything above 0 needs a look',
       labelNames: ['stopped_by'],
+      registers: [registry],
+    }),
+    refused: new Counter({
+      name: 'orgate_rate_limited_total',
+      help: 'Refusals by the rate limit that was reached',
+      labelNames: ['limit'],
       registers: [registry],
     }),
     statements: new Counter({

@@ -5,6 +5,8 @@ import type { RequestContext } from '../context/context.js';
 /** What one request says of itself in its log line, filled in as it becomes known. Never variables or arguments. */
 export interface RequestRecord {
   readonly requestId: string;
+  /** Whom limits count it against. Never logged. */
+  readonly address: string;
   operationName?: string | undefined;
   operationType?: string;
   context?: RequestContext;

@@ -1,0 +1,179 @@
+import { describe, expect, test } from '@jest/globals';
+import { networkOf } from '../../src/gateway/limit-requests.js';
+import { givenMember, givenOrganization, givenTwoOrganizations, unique } from '../support/given.js';
+import { type Answer, type Client, codeOf, startServer, useServer } from '../support/server.js';
+
+const WHO = '{ viewer { user { id } } }';
+const SWITCH = 'mutation ($id: ID!) { switchOrganization(organizationId: $id) { currentOrganization { id } } }';
+const INVITE = `mutation ($email: String!) {
+  inviteUser(input: { email: $email, name: "New", role: VIEWER }) { role }
+}`;
+
+/** Asks until refused, at most `most` times; how often it was answered. */
+async function answeredBefore429(most: number, ask: () => Promise<Answer>): Promise<number> {
+  for (let times = 0; times < most; times += 1) if ((await ask()).status === 429) return times;
+  return most;
+}
+
+function expectRefusal(answer: Answer): void {
+  const seconds = Number(answer.headers.get('retry-after'));
+  expect([answer.status, answer.data, codeOf(answer)]).toEqual([429, null, 'RATE_LIMITED']);
+  expect(seconds).toBeGreaterThanOrEqual(1);
+  expect(seconds).toBeLessThanOrEqual(60);
+  expect(answer.errors[0]).toEqual({
+    message: expect.any(String),
+    extensions: { code: 'RATE_LIMITED', retryAfter: seconds, requestId: answer.headers.get('x-request-id') },
+  });
+}
+
+describe('a person', () => {
+  const server = useServer({ env: { RATE_LIMIT_PERSON: '10' } });
+
+  test('is refused beyond their limit, in GraphQL’s shape with Retry-After, whichever media type they speak', async () => {
+    const ann = await server.as(`${unique('ann')}@acme.example`);
+    expect(await answeredBefore429(20, () => ann(WHO))).toBe(10);
+    expectRefusal(await ann(WHO));
+    expectRefusal(await ann(WHO, {}, { accept: 'application/graphql-response+json' }));
+    expectRefusal(await ann('{ not a field }'));
+  });
+
+  test('is one person with every token they have, and takes nothing from anyone else', async () => {
+    const email = `${unique('ann')}@acme.example`;
+    const [one, two] = [await server.as(email), await server.as(email, 'acme')];
+    for (let each = 0; each < 10; each += 1) await (each % 2 ? one : two)(WHO);
+    expectRefusal(await one(WHO));
+    expectRefusal(await two(WHO));
+    expect((await (await server.as(`${unique('bob')}@acme.example`))(WHO)).status).toBe(200);
+  });
+
+  test('who is refused is counted for the operator, and logged without their address', async () => {
+    const ann = await server.as(`${unique('ann')}@acme.example`);
+    await answeredBefore429(20, () => ann(WHO));
+    expect(await server.metrics.refused.get()).toMatchObject({
+      values: expect.arrayContaining([{ labels: { limit: 'person' }, value: expect.any(Number) }]),
+    });
+    expect(server.logs.some((line) => line.includes('RATE_LIMITED'))).toBe(true);
+    expect(server.logs.slice(1).join('')).not.toContain('127.0.0.1');
+  });
+});
+
+describe('an organization', () => {
+  const server = useServer({ env: { RATE_LIMIT_ORGANIZATION: '60', RATE_LIMIT_PERSON: '50' } });
+
+  test('at its limit stops its own people, and neither refuses nor slows another', async () => {
+    const { acme, globex } = await givenTwoOrganizations(server);
+    const elsewhere = await givenMember(server, globex, 'VIEWER', { email: acme.owner.email });
+    const ask = (client: Client) => client('{ repositories { nodes { name } } }');
+    const times = async (): Promise<number> => {
+      const began = performance.now();
+      for (let each = 0; each < 15; each += 1) expect((await ask(globex.viewer)).status).toBe(200);
+      return performance.now() - began;
+    };
+    const before = await times();
+    await answeredBefore429(100, () => ask(acme.viewer));
+    await answeredBefore429(100, () => ask(acme.developer));
+    expectRefusal(await ask(acme.owner));
+    let isOver = false;
+    const hog = async () => {
+      while (!isOver) expectRefusal(await ask(acme.admin));
+    };
+    const hogs = [hog(), hog()];
+    const during = await times();
+    isOver = true;
+    await Promise.all(hogs);
+    // Three now share what one had; a queue behind the limit would cost seconds.
+    expect(during).toBeLessThan(before * 6 + 500);
+    expect((await ask(elsewhere)).status).toBe(200);
+  });
+
+  test('one person cannot use up what it has', async () => {
+    const acme = await givenOrganization(server);
+    await answeredBefore429(200, () => acme.viewer(WHO));
+    for (let each = 0; each < 100; each += 1) await acme.viewer('{ currentOrganization { id } }');
+    expect((await acme.owner('{ currentOrganization { id } }')).status).toBe(200);
+  });
+});
+
+describe('an address', () => {
+  const server = useServer({ env: { RATE_LIMIT_ADDRESS: '5', RATE_LIMIT_SIGN_IN: '2', TRUST_PROXY: '127.0.0.1' } });
+  const from = (address: string, path = '/graphql?query={__typename}') =>
+    fetch(`${server.url}${path}`, { headers: { 'x-forwarded-for': address, 'apollo-require-preflight': '1' } });
+
+  test('is refused before anything is read of a request, also where there is no such path', async () => {
+    for (const path of ['/graphql?query={__typename}', '/graphql', '/canary', '/graphql', '/canary']) {
+      expect((await from('192.0.2.1', path)).status).not.toBe(429);
+    }
+    const statements = server.statements.length;
+    for (const path of ['/graphql?query={__typename}', '/canary']) {
+      const refused = await from('192.0.2.1', path);
+      expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([429, true]);
+      expect(await refused.json()).toEqual({
+        errors: [
+          {
+            message: expect.any(String),
+            extensions: { code: 'RATE_LIMITED', retryAfter: expect.any(Number), requestId: expect.any(String) },
+          },
+        ],
+      });
+    }
+    expect(server.statements).toHaveLength(statements);
+    expect((await from('192.0.2.2')).status).toBe(200);
+  });
+
+  test('of IPv6 is the network that one party is given', async () => {
+    for (let host = 1; host <= 5; host += 1) expect((await from(`2001:db8:0:7::${host}`)).status).toBe(200);
+    expect((await from('2001:0db8::7:ffff:0:0:9')).status).toBe(429);
+    expect((await from('2001:db8:0:8::1')).status).toBe(200);
+  });
+
+  test('does not count what watches over the process', async () => {
+    for (let each = 0; each < 12; each += 1) expect((await from('192.0.2.3', '/livez')).status).toBe(200);
+    expect((await from('192.0.2.3', '/readyz')).status).toBe(200);
+  });
+
+  test.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:DB8:0:7:1:2:3:4', '2001:db8:0:7::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ])('%s is counted as %s', (ip, network) => expect(networkOf(ip)).toBe(network));
+});
+
+describe('what is dearer than a request', () => {
+  const server = useServer({ env: { RATE_LIMIT_SWITCHING: '6', RATE_LIMIT_INVITATION: '4' } });
+
+  test('switching: each time it is asked for counts, by alias and through fragments, and is refused whole', async () => {
+    const { id, owner } = await givenOrganization(server);
+    const many = `mutation ($id: ID!) {
+      a: switchOrganization(organizationId: $id) { token }
+      ...Others
+      ... on Mutation { d: switchOrganization(organizationId: $id) { token } }
+    }
+    fragment Others on Mutation {
+      b: switchOrganization(organizationId: $id) { token }
+      c: switchOrganization(organizationId: $id) { token }
+    }`;
+    expect((await owner(many, { id })).errors).toEqual([]);
+    expectRefusal(await owner(many, { id }));
+    expectRefusal(await owner(SWITCH, { id }));
+    expect((await owner(WHO)).status).toBe(200);
+  });
+
+  test('invitations: of a person, and of all its people together for an organization', async () => {
+    const acme = await givenOrganization(server);
+    const invite = (client: Client) => client(INVITE, { email: `${unique('new')}@acme.example` });
+    expect(await answeredBefore429(10, () => invite(acme.admin))).toBe(4);
+    expectRefusal(await invite(acme.owner));
+    const { data } = await acme.owner('{ members(status: INVITED) { totalCount } }');
+    expect(data.members.totalCount).toBe(4);
+  });
+});
+
+test('off does not limit', async () => {
+  const server = await startServer({ env: { RATE_LIMIT_PERSON: 'off', RATE_LIMIT_ADDRESS: 'off' } });
+  const ann = await server.as(`${unique('ann')}@acme.example`);
+  expect(await answeredBefore429(30, () => ann(WHO))).toBe(30);
+  await server.close();
+});
