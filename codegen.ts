@@ -25,6 +25,7 @@ const config: CodegenConfig = {
         contextType: '../context/context.js#RequestContext',
         mappers: {
           ...Object.fromEntries(models.map((name) => [name, `../data/table.js#Row<'${name}'>`])),
+          Domain: "../data/table.js#Row<'OrganizationDomain'>",
           AgentRepository: "../data/table.js#Row<'Repository'>",
           Organization: '../domains/organization.js#OrganizationParent',
           Membership: '../domains/membership.js#MembershipParent',

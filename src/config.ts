@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { RateLimit } from './gateway/rate-limits.js';
 
@@ -37,6 +38,8 @@ export interface Config {
   readonly publicUrl: string | null;
   readonly issuers: readonly IssuerConfig[];
   readonly organizationCreation: 'anyone' | 'system-admin';
+  /** Name servers that domains are proved at, as `address` or `address:port`; those of the machine when empty. */
+  readonly dnsServers: readonly string[];
   readonly graphiql: boolean;
   readonly introspection: boolean;
   readonly corsOrigins: readonly string[];
@@ -71,6 +74,14 @@ const list = z.string().transform((value) =>
     .filter(Boolean),
 );
 
+const dnsServers = list.refine(
+  (servers) => servers.every((server) => isIP(addressOf(server)) !== 0),
+  'must be IP addresses, each with a port if it is not 53, comma-separated',
+);
+const addressOf = (server: string): string => {
+  const [, bracketed, plain] = /^(?:\[(.+)\]|([\d.]+))(?::\d{1,5})?$/.exec(server) ?? [];
+  return bracketed ?? plain ?? server;
+};
 const secretKeys = list.refine(
   (keys) => keys.length > 0 && keys.every((key) => /^[A-Za-z0-9+/]{43}=$/.test(key)),
   'must be 32 random bytes in base64, or several of them, comma-separated, the newest first',
@@ -150,6 +161,7 @@ const VARIABLES = {
     z.enum(['anyone', 'system-admin'], 'must be anyone or system-admin').default('anyone'),
     'system-admin',
   ],
+  DNS_SERVERS: [dnsServers.default([]), '9.9.9.9,[2620:fe::fe]:53'],
   GRAPHIQL: [flag.optional(), 'true'],
   INTROSPECTION: [flag.optional(), 'true'],
   CORS_ORIGINS: [list.default([]), 'https://app.example.com,https://admin.example.com'],
@@ -227,6 +239,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     publicUrl: value.PUBLIC_URL ?? null,
     issuers: value.AUTH_ISSUERS,
     organizationCreation: value.ORGANIZATION_CREATION,
+    dnsServers: value.DNS_SERVERS,
     graphiql: value.GRAPHIQL ?? !production,
     introspection: value.INTROSPECTION ?? !production,
     corsOrigins: value.CORS_ORIGINS,

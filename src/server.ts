@@ -6,6 +6,8 @@ import type { SessionIssuer } from './context/context.js';
 import { type DevelopmentIssuer, openDevelopmentIssuer } from './context/development-issuer.js';
 import { type Database, openDatabase } from './data/database.js';
 import { isDatabaseEmpty, loadDemo } from './data/demo.js';
+import { recheckDomains } from './domains/check-domain.js';
+import { createFindTxt } from './find-txt.js';
 import { serveDevelopment } from './gateway/development.js';
 import { serveGraphiQL } from './gateway/graphiql-page.js';
 import { serveGraphQL } from './gateway/graphql.js';
@@ -14,6 +16,7 @@ import { limitAddresses } from './gateway/limit-requests.js';
 import { type Metrics, serveMetrics } from './gateway/metrics.js';
 import { createRateLimits } from './gateway/rate-limits.js';
 import { createContract } from './gateway/schema.js';
+import { createSchedule } from './schedule.js';
 
 export interface Server {
   /** Where it listens: `http://127.0.0.1:4000`. */
@@ -82,6 +85,9 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     metrics.alarms.inc({ stopped_by: stoppedBy });
     app.log.error({ stoppedBy, organization: orgId, statement }, 'isolation alarm');
   });
+  const findTxt = createFindTxt(config.dnsServers);
+  const schedule = createSchedule((err, job) => app.log.error({ err, job }, 'scheduled work failed'));
+  schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...database, findTxt }, signal));
   const apollo = await serveGraphQL(app, {
     contract,
     authenticate: createAuthenticate(trustedIssuers(config, development)),
@@ -90,6 +96,8 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       organizationDb: database.organizationDb,
       catalogue: contract.catalogue,
       sessions: sessionIssuer(development),
+      findTxt,
+      allowReservedDomains: !config.production,
       organizationCreation: config.organizationCreation,
     },
     limits,
@@ -109,6 +117,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       await new Promise((resolve) => setTimeout(resolve, config.shutdownDelayMs));
       // A connection that is busy now would stay open after its answer, waiting for more that never comes.
       const sweep = setInterval(() => app.server.closeIdleConnections(), 100);
+      await schedule.close();
       await app.close();
       clearInterval(sweep);
       await apollo.stop();

@@ -59,6 +59,7 @@ const WRONG: Record<string, string> = {
   PUBLIC_URL: 'https://orgate.example/path',
   AUTH_ISSUERS: 'https://id.example',
   ORGANIZATION_CREATION: 'nobody',
+  DNS_SERVERS: 'dns.example',
   GRAPHIQL: '1',
   INTROSPECTION: 'on',
   BODY_LIMIT_BYTES: '1MB',

@@ -2,6 +2,7 @@ import type { ActiveMembership, Directory, OrganizationCard, Person } from '../d
 import type { OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization-db.js';
 import { OrgateError } from '../errors.js';
+import type { FindTxt } from '../find-txt.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
 
 /** Who is asking. The credential was verified, and whoever stands behind it was read in this request and is active. */
@@ -45,6 +46,10 @@ export interface ContextServices {
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly catalogue: Catalogue;
   readonly sessions: SessionIssuer;
+  /** Asks the DNS for what proves a domain. */
+  readonly findTxt: FindTxt;
+  /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
+  readonly allowReservedDomains: boolean;
   /** Who may create an organization. */
   readonly organizationCreation: 'anyone' | 'system-admin';
 }

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { fileURLToPath } from 'node:url';
 import { createDirectory, type Directory } from './directory.js';
+import { type ClaimDueDomains, createClaimDueDomains } from './due-domains.js';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded.js';
 import type { OrgId } from './id.js';
 import { checkIsolation } from './isolation-check.js';
@@ -15,6 +16,7 @@ import { createPrisma } from './scope.js';
 export interface Database {
   readonly directory: Directory;
   organizationDb(orgId: OrgId): OrganizationDb;
+  readonly claimDueDomains: ClaimDueDomains;
   readonly pool: ScopedPool;
   /** Has someone told of every attempt to cross organizations. */
   watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
@@ -82,6 +84,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     return {
       directory: createDirectory(open),
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
+      claimDueDomains: createClaimDueDomains(open),
       pool: open,
       watchAlarms: (listener) => void watchers.add(listener),
       close: async () => {

@@ -94,7 +94,8 @@ const MEMBERSHIP = `m.org_id as "orgId", m.user_id as "userId", m.email, m.name,
   o.created_at as "organizationCreatedAt"`;
 
 /** The organization that a name, an id or a slug, stands for. */
-const named = (name: string): string => `coalesce((select a.org_id from address a where a.name = ${name}), ${name})`;
+const named = (name: string): string =>
+  `coalesce((select a.org_id from address a where a.name = ${name} and a.kind = 'SLUG'), ${name})`;
 
 /** With names: one row for each, and one primary-key read. Without memberships a single row says who asks. */
 const FIND_PERSON_NAMED = `

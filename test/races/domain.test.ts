@@ -1,0 +1,60 @@
+import { afterAll, expect, jest, test } from '@jest/globals';
+import { recheckDomains } from '../../src/domains/check-domain.js';
+import { createFindTxt } from '../../src/find-txt.js';
+import { startNameServer } from '../support/dns.js';
+import { givenOrganization, unique } from '../support/given.js';
+import { isPostgres, useServer } from '../support/server.js';
+
+const race = isPostgres ? test : test.skip;
+if (!isPostgres) {
+  test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
+    undefined);
+}
+const dns = await startNameServer();
+const server = useServer({ poolSize: 12, env: { DNS_SERVERS: dns.address } });
+afterAll(() => dns.close());
+jest.setTimeout(120_000);
+
+const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
+const VERIFY = 'mutation ($id: ID!) { verifyDomain(id: $id) { status lastCheck { problem } } }';
+
+race('of five organizations that prove one domain at the same moment one holds it, twenty times over', async () => {
+  const claimants = await Promise.all(Array.from({ length: 5 }, () => givenOrganization(server)));
+  for (let round = 0; round < 20; round += 1) {
+    const name = `${unique('contended')}.example`;
+    const claims = await Promise.all(
+      claimants.map(async ({ admin }) => {
+        const { data } = await admin(
+          'mutation ($name: String!) { addDomain(name: $name) { id record { name value } } }',
+          {
+            name,
+          },
+        );
+        return { admin, ...data.addDomain } as typeof data.addDomain;
+      }),
+    );
+    dns.zones.set(`_orgate-challenge.${name}`, { txt: claims.map(({ record }) => record.value as string) });
+    const answers = await Promise.all(claims.map(({ admin, id }) => admin(VERIFY, { id })));
+    const outcomes = answers.map(({ data }) => `${data.verifyDomain.status} ${data.verifyDomain.lastCheck.problem}`);
+    expect(outcomes.toSorted()).toEqual([...Array<string>(4).fill('PENDING HELD_BY_ANOTHER'), 'VERIFIED null']);
+    expect((await sql('select from address where name = $1', [name])).rowCount).toBe(1);
+  }
+});
+
+race('replicas that check at the same moment share the domains out: each is asked for once', async () => {
+  const { id, admin } = await givenOrganization(server);
+  const names = Array.from({ length: 25 }, () => `${unique('shared')}.example`);
+  for (const name of names) {
+    const { data } = await admin('mutation ($name: String!) { addDomain(name: $name) { id record { name value } } }', {
+      name,
+    });
+    dns.zones.set(data.addDomain.record.name, { txt: [data.addDomain.record.value] });
+    await admin(VERIFY, { id: data.addDomain.id });
+  }
+  await sql('update organization_domain set next_check_at = current_timestamp where org_id = $1', [id]);
+  dns.asked.length = 0;
+  const parts = { ...server.database, findTxt: createFindTxt([dns.address]) };
+  await Promise.all(Array.from({ length: 4 }, () => recheckDomains(parts, new AbortController().signal)));
+  const asked = dns.asked.filter((name) => names.some((each) => name.endsWith(each)));
+  expect(asked.toSorted()).toEqual(names.map((name) => `_orgate-challenge.${name}`).toSorted());
+});
