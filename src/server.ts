@@ -8,6 +8,7 @@ import { type Database, openDatabase } from './data/database.js';
 import { isDatabaseEmpty, loadDemo } from './data/demo.js';
 import { recheckDomains } from './domains/check-domain.js';
 import { createFindTxt } from './find-txt.js';
+import { openSeal } from './data/seal.js';
 import { serveDevelopment } from './gateway/development.js';
 import { serveGraphiQL } from './gateway/graphiql-page.js';
 import { serveGraphQL } from './gateway/graphql.js';
@@ -88,6 +89,10 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
   const findTxt = createFindTxt(config.dnsServers);
   const schedule = createSchedule((err, job) => app.log.error({ err, job }, 'scheduled work failed'));
   schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...database, findTxt }, signal));
+  const seal = await openSeal(config.secretKeys, config.dataDirectory);
+  // The port of a development server may be known only once it listens.
+  const publicUrl = () =>
+    config.publicUrl ?? `http://localhost:${(app.server.address() as AddressInfo | null)?.port ?? config.port}`;
   const apollo = await serveGraphQL(app, {
     contract,
     authenticate: createAuthenticate(trustedIssuers(config, development)),
@@ -98,6 +103,8 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       sessions: sessionIssuer(development),
       findTxt,
       allowReservedDomains: !config.production,
+      seal,
+      publicUrl,
       organizationCreation: config.organizationCreation,
     },
     limits,

@@ -1,6 +1,7 @@
 import type { ActiveMembership, Directory, OrganizationCard, Person } from '../data/directory.js';
 import type { OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization-db.js';
+import type { Seal } from '../data/seal.js';
 import { OrgateError } from '../errors.js';
 import type { FindTxt } from '../find-txt.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
@@ -50,6 +51,9 @@ export interface ContextServices {
   readonly findTxt: FindTxt;
   /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
   readonly allowReservedDomains: boolean;
+  readonly seal: Seal;
+  /** The origin that browsers and identity providers reach the gateway at. Known once it listens. */
+  readonly publicUrl: () => string;
   /** Who may create an organization. */
   readonly organizationCreation: 'anyone' | 'system-admin';
 }

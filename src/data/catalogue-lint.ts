@@ -13,7 +13,13 @@ export const GLOBAL_KEYS = {
 } as const;
 
 /** Tables without org_id; the application's role has no business in them. */
-export const GLOBAL_TABLES = ['person', 'identity', '_prisma_migrations'] as const;
+export const GLOBAL_TABLES = [
+  'person',
+  'identity',
+  'sign_in_attempt',
+  'saml_assertion_seen',
+  '_prisma_migrations',
+] as const;
 
 const OWNED = `
   owned as (

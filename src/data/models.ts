@@ -4,6 +4,8 @@ import type { Prisma, PrismaClient } from '../generated/prisma/client.js';
 export const GLOBAL_MODELS = {
   Person: 'a human being exists once, whatever organizations they belong to',
   Identity: 'says which person a token speaks for, before any organization is known',
+  SignInAttempt: 'someone who is signing in is nobody yet, in no organization',
+  SamlAssertionSeen: 'an assertion is refused a second time before it says who is asking',
 } as const;
 
 export type OwnedModelName = Exclude<Prisma.ModelName, keyof typeof GLOBAL_MODELS>;

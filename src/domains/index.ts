@@ -1,6 +1,7 @@
 import { completeDomains } from '../permissions/domain.js';
 import { agent } from './agent.js';
 import { domain } from './domain.js';
+import { identityProvider } from './identity-provider.js';
 import { membership } from './membership.js';
 import { nodeDomain } from './node.js';
 import { organization } from './organization.js';
@@ -10,7 +11,7 @@ import { usage } from './usage.js';
 import { viewer } from './viewer.js';
 
 /** Every domain, one line each. */
-const listed = [viewer, organization, membership, domain, repository, agent, run, usage] as const;
+const listed = [viewer, organization, membership, domain, identityProvider, repository, agent, run, usage] as const;
 
 /** It does not compile while a type or a root field of the schema has no rule. */
 export const domains = completeDomains([...listed, nodeDomain(listed)]);

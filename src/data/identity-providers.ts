@@ -1,0 +1,51 @@
+import { translateDatabaseError } from './database-error.js';
+import { brandVerifiedOrgId, type OrgId } from './id.js';
+import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
+
+/** What the sign-in page says of an identity provider. */
+export interface OfferedProvider {
+  readonly id: string;
+  readonly name: string;
+}
+
+/**
+ * Which identity providers organizations have, as seen by someone who is nobody yet. How they are set up is read inside
+ * the organization.
+ */
+export interface IdentityProviders {
+  /** Those in use of the organization with this slug, the oldest first; none when there is no such organization. */
+  listOffered(slug: string): Promise<OfferedProvider[]>;
+  /**
+   * The organization of a provider in use. Whoever the provider then vouches for is let in there as its member or not
+   * at all; until then the id serves to read the provider itself.
+   */
+  findOrganization(providerId: string): Promise<OrgId | null>;
+}
+
+const DIRECTORY: Frame = { role: 'orgate_directory' };
+
+export function createIdentityProviders(pool: ScopedPool): IdentityProviders {
+  const query = async <Row>(text: string, values: unknown[]): Promise<Row[]> => {
+    try {
+      return (await inFrame(DIRECTORY, () => pool.query({ text, values }))).rows as Row[];
+    } catch (error) {
+      throw translateDatabaseError(error);
+    }
+  };
+  return {
+    listOffered: (slug) =>
+      query(
+        `select p.id, p.name from address a join identity_provider p on p.org_id = a.org_id
+         where a.name = $1 and a.kind = 'SLUG' and p.status = 'ACTIVE' order by p.id`,
+        [slug],
+      ),
+
+    async findOrganization(providerId) {
+      const rows = await query<{ orgId: string }>(
+        `select org_id as "orgId" from identity_provider where id = $1 and status = 'ACTIVE'`,
+        [providerId],
+      );
+      return rows[0] ? brandVerifiedOrgId(rows[0].orgId) : null;
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { translateDatabaseError } from './database-error.js';
+import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
+import type { Seal } from './seal.js';
+
+/** Who began to sign in, and what only they may know until they are back. */
+export interface SignInAttempt<Kept> {
+  readonly providerId: string;
+  /** The secret in the cookie of the browser that began. */
+  readonly browser: string;
+  /** Sealed in the database. */
+  readonly kept: Kept;
+}
+
+/** People on their way through an identity provider. */
+export interface SignInAttempts {
+  /** Answers the state, a secret that the way back brings along. */
+  begin(attempt: SignInAttempt<object>): Promise<string>;
+  /**
+   * Ends an attempt and answers what was kept; null when there is none of this state, provider and browser, when it is
+   * too old or when it was taken before. Of two who take it at the same moment one does. Where the browser brings no cookie
+   * (a cross-site POST), `browser` is null, and what follows must check it.
+   */
+  take<Kept>(state: string, providerId: string, browser: string | null): Promise<Kept | null>;
+  /** False when this assertion was used before. It is remembered until `validUntil`. */
+  useAssertion(providerId: string, assertionId: string, validUntil: Date): Promise<boolean>;
+  /** Forgets what is too old to serve. */
+  sweep(): Promise<void>;
+}
+
+/** How long someone may take at the identity provider. */
+export const ATTEMPT_LIFETIME_MS = 10 * 60_000;
+
+/** Long enough that nobody guesses one. */
+export const newSecret = (): string => randomBytes(32).toString('base64url');
+
+const hash = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
+
+const DIRECTORY: Frame = { role: 'orgate_directory' };
+
+export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttempts {
+  const query = async (text: string, values: unknown[]): Promise<Record<string, unknown>[]> => {
+    try {
+      return (await inFrame(DIRECTORY, () => pool.query({ text, values }))).rows;
+    } catch (error) {
+      throw translateDatabaseError(error);
+    }
+  };
+  const purpose = (stateHash: string): string => `sign_in_attempt/${stateHash}`;
+  return {
+    async begin({ providerId, browser, kept }) {
+      const state = newSecret();
+      const stateHash = hash(state);
+      await query(
+        `insert into sign_in_attempt (state_hash, provider_id, browser_hash, sealed, expires_at)
+         values ($1, $2, $3, $4, $5)`,
+        [
+          stateHash,
+          providerId,
+          hash(browser),
+          await seal.seal(JSON.stringify(kept), purpose(stateHash)),
+          new Date(Date.now() + ATTEMPT_LIFETIME_MS),
+        ],
+      );
+      return state;
+    },
+
+    async take<Kept>(state: string, providerId: string, browser: string | null) {
+      const stateHash = hash(state);
+      const [row] = await query(
+        `delete from sign_in_attempt
+         where state_hash = $1 and provider_id = $2 and ($3::text is null or browser_hash = $3) and expires_at > current_timestamp
+         returning sealed`,
+        [stateHash, providerId, browser === null ? null : hash(browser)],
+      );
+      return row ? (JSON.parse(await seal.open(row['sealed'] as string, purpose(stateHash))) as Kept) : null;
+    },
+
+    async useAssertion(providerId, assertionId, validUntil) {
+      const rows = await query(
+        `insert into saml_assertion_seen (provider_id, assertion_hash, expires_at) values ($1, $2, $3)
+         on conflict do nothing returning provider_id`,
+        [providerId, hash(assertionId), validUntil],
+      );
+      return rows.length === 1;
+    },
+
+    async sweep() {
+      await query('delete from sign_in_attempt where expires_at < current_timestamp', []);
+      await query('delete from saml_assertion_seen where expires_at < current_timestamp', []);
+    },
+  };
+}
