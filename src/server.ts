@@ -17,6 +17,7 @@ import { limitAddresses } from './gateway/limit-requests.js';
 import { type Metrics, serveMetrics } from './gateway/metrics.js';
 import { createRateLimits } from './gateway/rate-limits.js';
 import { createContract } from './gateway/schema.js';
+import { createIsFromOwnPage } from './gateway/sign-in/own-page.js';
 import { createSchedule } from './schedule.js';
 
 export interface Server {
@@ -96,11 +97,13 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
   const apollo = await serveGraphQL(app, {
     contract,
     authenticate: createAuthenticate(trustedIssuers(config, development)),
+    isFromOwnPage: createIsFromOwnPage(publicUrl, config.corsOrigins, config.development),
     services: {
       directory: database.directory,
       organizationDb: database.organizationDb,
       catalogue: contract.catalogue,
-      sessions: sessionIssuer(development),
+      sessions: database.sessions,
+      sessionIssuer: sessionIssuer(development),
       findTxt,
       allowReservedDomains: !config.production,
       seal,
@@ -147,5 +150,7 @@ function trustedIssuers(config: Config, development: DevelopmentIssuer | null): 
 /** A session is renewed by whoever issued it; the development issuer is the one that orgate has. */
 const sessionIssuer = (development: DevelopmentIssuer | null): SessionIssuer => ({
   issueFor: async ({ person, session }, orgId) =>
-    development && person && session.renewable ? development.issue(person.email, null, orgId, session.expiresAt) : null,
+    development && person && session.id === null && session.renewable
+      ? development.issue(person.email, null, orgId, session.expiresAt)
+      : null,
 });

@@ -13,21 +13,46 @@ export interface TrustedIssuer {
   readonly algorithms: readonly string[];
   /** Accepted `typ` headers; null accepts any, for issuers that send none. */
   readonly typ: readonly string[] | null;
+  /** `sub` is a person of this deployment and `sid` their session: orgate itself is the issuer. */
+  readonly ownSessions?: boolean;
   /** Orgate's own development issuer: believed only on requests that came to a local host name. */
   readonly development: boolean;
 }
 
-/** A credential whose signature, issuer, audience, type and times were verified. The person is not yet known. */
-export interface Credential {
-  readonly identity: VerifiedIdentity;
+/** What a request presented: verified, as far as that can be told without the database. */
+export type Credential = IdentityCredential | SessionCredential | CookieCredential;
+
+interface Token {
   /** The `org` claim: an id or slug, not yet checked against any membership. */
   readonly organizationClaim: string | null;
   /** In seconds since 1970. */
   readonly expiresAt: number;
+}
+
+/** A token whose signature, issuer, audience, type and times were verified. The person is not yet known. */
+export interface IdentityCredential extends Token {
+  readonly kind: 'identity';
+  readonly identity: VerifiedIdentity;
   readonly development: boolean;
 }
 
-export type Authenticate = (authorization: string | undefined, isLocalHost: boolean) => Promise<Credential | null>;
+/** Orgate's own access token, verified like any other. Whether the session still holds is not yet known. */
+export interface SessionCredential extends Token {
+  readonly kind: 'session';
+  readonly sessionId: string;
+  readonly personId: string;
+}
+
+/** The secret of a browser's cookie, hashed. Whether it is anyone's is not yet known. It names no organization. */
+export interface CookieCredential {
+  readonly kind: 'cookie';
+  readonly cookieHash: string;
+  readonly organizationClaim: null;
+}
+
+export type Authenticate = (authorization: string | undefined, isLocalHost: boolean) => Promise<TokenCredential | null>;
+
+export type TokenCredential = Exclude<Credential, CookieCredential>;
 
 const CLOCK_TOLERANCE_S = 5;
 const CACHE_MS = 5 * 60_000;
@@ -46,8 +71,7 @@ export const remoteKeys = (jwksUri: string): JWTVerifyGetKey => createRemoteJWKS
  *   issuer's keys cannot be fetched
  */
 export function createAuthenticate(issuers: readonly TrustedIssuer[], now: () => number = Date.now): Authenticate {
-  const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
-  const verified = new Map<string, { credential: Credential; until: number }>();
+  const verified = new Map<string, { credential: TokenCredential; until: number }>();
 
   return async (authorization, isLocalHost) => {
     if (authorization === undefined) return null;
@@ -55,8 +79,9 @@ export function createAuthenticate(issuers: readonly TrustedIssuer[], now: () =>
     if (token === undefined) throw new OrgateError('UNAUTHENTICATED');
     const hash = createHash('sha256').update(token).digest('base64');
     const known = verified.get(hash);
-    const credential = known && now() < known.until ? known.credential : await verify(token, byIssuer, now);
-    if (credential.development && !isLocalHost) throw new OrgateError('UNAUTHENTICATED');
+    const credential = known && now() < known.until ? known.credential : await verify(token, issuers, now);
+    if (credential.kind === 'identity' && credential.development && !isLocalHost)
+      throw new OrgateError('UNAUTHENTICATED');
     if (credential !== known?.credential) {
       if (verified.size >= CACHE_SIZE) verified.delete(verified.keys().next().value as string);
       verified.set(hash, { credential, until: Math.min(now() + CACHE_MS, credential.expiresAt * 1000) });
@@ -65,13 +90,10 @@ export function createAuthenticate(issuers: readonly TrustedIssuer[], now: () =>
   };
 }
 
-async function verify(
-  token: string,
-  issuers: ReadonlyMap<string, TrustedIssuer>,
-  now: () => number,
-): Promise<Credential> {
+async function verify(token: string, issuers: readonly TrustedIssuer[], now: () => number): Promise<TokenCredential> {
   try {
-    const issuer = issuers.get(decodeJwt(token).iss ?? '');
+    const { iss } = decodeJwt(token);
+    const issuer = issuers.find((each) => each.issuer === iss);
     if (!issuer) throw new OrgateError('UNAUTHENTICATED');
     const { payload, protectedHeader } = await jwtVerify(token, issuer.keys, {
       issuer: issuer.issuer,
@@ -92,18 +114,20 @@ async function verify(
 
 const mediaType = (typ: string | undefined): string => (typ ?? '').toLowerCase().replace(/^application\//, '');
 
-function toCredential(issuer: TrustedIssuer, payload: JWTPayload): Credential {
-  const { sub, exp, email, email_verified: emailVerified, name, org } = payload;
+function toCredential(issuer: TrustedIssuer, payload: JWTPayload): TokenCredential {
+  const { sub, exp, sid, email, email_verified: emailVerified, name, org } = payload;
   if (!sub || sub.length > 255) throw new OrgateError('UNAUTHENTICATED');
+  const token = { organizationClaim: typeof org === 'string' ? org : null, expiresAt: exp as number };
+  if (issuer.ownSessions) return { kind: 'session', ...token, sessionId: String(sid), personId: sub };
   return {
+    kind: 'identity',
+    ...token,
     identity: {
       issuer: issuer.issuer,
       subject: sub,
       verifiedEmail: emailVerified === true && typeof email === 'string' ? toEmail(email) : null,
       name: typeof name === 'string' && name.trim() !== '' ? name.trim().slice(0, 100) : null,
     },
-    organizationClaim: typeof org === 'string' ? org : null,
-    expiresAt: exp as number,
     development: issuer.development,
   };
 }

@@ -1,7 +1,8 @@
-import type { ActiveMembership, Directory, OrganizationCard, Person } from '../data/directory.js';
+import type { ActiveMembership, Directory, OrganizationCard, Person, Reach } from '../data/directory.js';
 import type { OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization-db.js';
 import type { Seal } from '../data/seal.js';
+import type { Sessions } from '../data/sessions.js';
 import { OrgateError } from '../errors.js';
 import type { FindTxt } from '../find-txt.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
@@ -13,8 +14,13 @@ export interface Viewer {
   readonly session: Session;
 }
 
-/** The token that the viewer presented. */
+/** What the viewer presented. */
 export interface Session {
+  /** Of orgate's own session, which was live when this request began; null where another issuer's token was presented. */
+  readonly id: string | null;
+  /** The only organization that it reaches, where that organization's own provider signed the person in. */
+  readonly boundOrgId: string | null;
+  readonly lastUsedAt: Date | null;
   /** In seconds since 1970; nothing made from this session outlives it. */
   readonly expiresAt: number;
   /** True when orgate itself issued it, and so can issue one for another organization. */
@@ -46,7 +52,8 @@ export interface ContextServices {
   readonly directory: Directory;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly catalogue: Catalogue;
-  readonly sessions: SessionIssuer;
+  readonly sessions: Sessions;
+  readonly sessionIssuer: SessionIssuer;
   /** Asks the DNS for what proves a domain. */
   readonly findTxt: FindTxt;
   /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
@@ -94,6 +101,11 @@ export class RequestContext {
   /** The member who acts in the current organization, a person or a service account; what they make refers to it. */
   get actorId(): string {
     return this.organization.membership.userId;
+  }
+
+  /** Whose memberships count for this viewer; UNAUTHENTICATED without one. */
+  get reach(): Reach {
+    return { personId: this.person.id, boundOrgId: this.viewer?.session.boundOrgId ?? null };
   }
 
   get directory(): Directory {

@@ -1,4 +1,4 @@
-import type { ActiveMembership, Directory, PersonInOrganizations } from '../data/directory.js';
+import type { ActiveMembership, Directory, Person, PersonInOrganizations } from '../data/directory.js';
 import { brandVerifiedOrgId } from '../data/id.js';
 import { notFound, OrgateError } from '../errors.js';
 import { type Catalogue, isRole } from '../permissions/catalogue.js';
@@ -15,6 +15,7 @@ export interface Entered {
  * From a verified credential and what the request named to a person and their membership, read live in one round trip.
  * The only place that lets a request into an organization.
  *
+ * @param cookieHash of the cookie that came beside a token: it must not name anyone else
  * @throws UNAUTHENTICATED when no active person stands behind the credential; NOT_FOUND when a header names what the
  *   person is no member of, foreign and unknown alike; ORG_CONTEXT_CONFLICT when two headers name different ones
  */
@@ -23,12 +24,24 @@ export async function enterOrganization(
   catalogue: Catalogue,
   credential: Credential,
   named: readonly NamedOrganization[],
+  cookieHash: string | null = null,
 ): Promise<Entered> {
-  const { person, memberships } = await findOrAdmit(directory, credential, named);
+  const found = await findOrAdmit(directory, credential, named, cookieHash);
+  const { memberships, session, cookiePersonId } = found;
+  const person = withinReach(found);
   if (person.status !== 'ACTIVE') throw new OrgateError('UNAUTHENTICATED');
+  if (cookiePersonId !== null && cookiePersonId !== person.id) {
+    throw new OrgateError('UNAUTHENTICATED', 'The cookie and the bearer token name different people.');
+  }
   const viewer: Viewer = {
     person,
-    session: { expiresAt: credential.expiresAt, renewable: credential.development },
+    session: {
+      id: session?.id ?? null,
+      boundOrgId: session?.boundOrgId ?? null,
+      lastUsedAt: session?.lastUsedAt ?? null,
+      expiresAt: credential.kind === 'cookie' ? toSeconds(session?.expiresAt) : credential.expiresAt,
+      renewable: session !== null || (credential.kind === 'identity' && credential.development),
+    },
   };
   const enter = (membership: ActiveMembership, source: ContextSource, servesMutations = true): Entered => ({
     viewer,
@@ -53,19 +66,30 @@ export async function enterOrganization(
   return isSole && memberships[0] ? enter(memberships[0], 'SOLE_MEMBERSHIP') : { viewer, current: null };
 }
 
+const toSeconds = (instant = new Date(0)): number => Math.floor(instant.getTime() / 1000);
+
+/**
+ * An organization's own provider says who someone is in that organization: whoever runs the deployment is an ordinary
+ * person there.
+ */
+const withinReach = ({ person, session }: PersonInOrganizations): Person =>
+  session?.boundOrgId == null ? person : { ...person, systemRole: 'USER' };
+
 async function findOrAdmit(
   directory: Directory,
-  { identity }: Credential,
+  credential: Credential,
   named: readonly NamedOrganization[],
+  cookieHash: string | null,
 ): Promise<PersonInOrganizations> {
   const names = named.map(({ name }) => name);
-  const found = await directory.findPerson(identity, names);
+  const found = await directory.findPerson(credential, names, cookieHash);
   if (found) return found;
-  const { verifiedEmail } = identity;
   // An e-mail that the issuer did not verify says nothing about who is asking.
-  if (verifiedEmail === null) throw new OrgateError('UNAUTHENTICATED');
-  await directory.admit({ ...identity, verifiedEmail });
-  const admitted = await directory.findPerson(identity, names);
+  if (credential.kind !== 'identity' || credential.identity.verifiedEmail === null) {
+    throw new OrgateError('UNAUTHENTICATED');
+  }
+  await directory.admit({ ...credential.identity, verifiedEmail: credential.identity.verifiedEmail });
+  const admitted = await directory.findPerson(credential, names, cookieHash);
   if (!admitted) throw new OrgateError('UNAUTHENTICATED');
   return admitted;
 }

@@ -16,6 +16,8 @@ export const GLOBAL_KEYS = {
 export const GLOBAL_TABLES = [
   'person',
   'identity',
+  'session',
+  'refresh_token',
   'sign_in_attempt',
   'saml_assertion_seen',
   '_prisma_migrations',

@@ -11,10 +11,12 @@ import { type ConnectionOptions, ScopedPool } from './org-connection.js';
 import type { IsolationAlarm } from './tripwire.js';
 import { createOrganizationDbs, type OrganizationDb } from './organization-db.js';
 import { createPrisma } from './scope.js';
+import { createSessions, type Sessions } from './sessions.js';
 
 /** The data layer: two doors, one into a single organization, one outside all of them. */
 export interface Database {
   readonly directory: Directory;
+  readonly sessions: Sessions;
   organizationDb(orgId: OrgId): OrganizationDb;
   readonly claimDueDomains: ClaimDueDomains;
   readonly pool: ScopedPool;
@@ -83,6 +85,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     const prisma = createPrisma(open);
     return {
       directory: createDirectory(open),
+      sessions: createSessions(open),
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
       claimDueDomains: createClaimDueDomains(open),
       pool: open,

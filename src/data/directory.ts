@@ -1,6 +1,16 @@
 import pg from 'pg';
 import { conflict } from '../errors.js';
 import { translateDatabaseError } from './database-error.js';
+import {
+  type Claimant,
+  findPersonStatement,
+  type FoundRow,
+  MEMBERSHIP,
+  type MembershipRow,
+  organizationNamed,
+  toMembership,
+  toPersonInOrganizations,
+} from './find-person.js';
 import { brandVerifiedOrgId, newId } from './id.js';
 import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
 import { ROW_TYPES } from './pg-types.js';
@@ -47,8 +57,25 @@ export interface VerifiedIdentity {
 
 export interface PersonInOrganizations {
   readonly person: Person;
-  /** By what was named; when nothing was, the stored default and up to two others. Active ones only. */
+  /** By what was named; when nothing was, the stored default and up to two others. Active ones within reach only. */
   readonly memberships: readonly ActiveMembership[];
+  /** Orgate's own session, which has not ended; null where another issuer's token was presented. */
+  readonly session: LiveSession | null;
+  /** Whom the cookie names that came beside a token; null without one, and for one that is over. */
+  readonly cookiePersonId: string | null;
+}
+
+export interface LiveSession {
+  readonly id: string;
+  readonly boundOrgId: string | null;
+  readonly expiresAt: Date;
+  readonly lastUsedAt: Date;
+}
+
+/** Whose memberships count: all of a person's, or the only one that their session reaches. */
+export interface Reach {
+  readonly personId: string;
+  readonly boundOrgId: string | null;
 }
 
 export interface Page {
@@ -62,17 +89,23 @@ export interface Page {
  */
 export interface Directory {
   /**
-   * The person behind an identity and, in the same round trip, their active memberships in the organizations named (by
-   * id or slug). Read at the start of every request, because rights end the moment they are taken.
+   * The person behind a credential and, in the same round trip, their active memberships in the organizations named (by
+   * id or slug). Read at the start of every request, because rights and sessions end the moment they are taken.
+   *
+   * @param cookieHash of the cookie that came beside a token
    */
-  findPerson(identity: VerifiedIdentity, named: readonly string[]): Promise<PersonInOrganizations | null>;
+  findPerson(
+    claimant: Claimant,
+    named: readonly string[],
+    cookieHash?: string | null,
+  ): Promise<PersonInOrganizations | null>;
   /** Ties an identity with a verified e-mail to its person, and makes the person on first sight. */
   admit(identity: VerifiedIdentity & { readonly verifiedEmail: string }): Promise<void>;
-  /** One active membership of a person, by the organization's id or slug. */
-  findMembership(personId: string, named: string): Promise<ActiveMembership | null>;
-  /** A person's active memberships by organization id. */
-  listMemberships(personId: string, page: Page): Promise<ActiveMembership[]>;
-  countMemberships(personId: string): Promise<number>;
+  /** One active membership within reach, by the organization's id or slug. */
+  findMembership(reach: Reach, named: string): Promise<ActiveMembership | null>;
+  /** The active memberships within reach, by organization id. */
+  listMemberships(reach: Reach, page: Page): Promise<ActiveMembership[]>;
+  countMemberships(reach: Reach): Promise<number>;
   /** Every organization by id; for system administrators. */
   listOrganizations(page: Page): Promise<OrganizationCard[]>;
   countOrganizations(): Promise<number>;
@@ -86,66 +119,10 @@ export interface Directory {
   ping(): Promise<void>;
 }
 
-const PERSON = `p.id as "personId", p.email as "personEmail", p.name as "personName", p.system_role as "systemRole",
-  p.status as "personStatus", p.default_org_id as "defaultOrgId"`;
-
-const MEMBERSHIP = `m.org_id as "orgId", m.user_id as "userId", m.email, m.name, m.role, m.granted, m.withheld,
-  m.created_at as "createdAt", m.joined_at as "joinedAt", o.name as "organizationName", o.slug, o.status as "organizationStatus",
-  o.created_at as "organizationCreatedAt"`;
-
-/** The organization that a name, an id or a slug, stands for. */
-const named = (name: string): string =>
-  `coalesce((select a.org_id from address a where a.name = ${name} and a.kind = 'SLUG'), ${name})`;
-
-/** With names: one row for each, and one primary-key read. Without memberships a single row says who asks. */
-const FIND_PERSON_NAMED = `
-  select ${PERSON}, ${MEMBERSHIP}
-  from identity i join person p on p.id = i.person_id
-  cross join unnest($3::text[]) as ref(name)
-  left join membership m on m.org_id = ${named('ref.name')} and m.user_id = p.id and m.status = 'ACTIVE'
-  left join organization o on o.id = m.org_id
-  where i.issuer = $1 and i.subject = $2`;
-
-/** Without: the default, and enough others to tell whether there is only one. */
-const FIND_PERSON_UNNAMED = `
-  select ${PERSON}, ${MEMBERSHIP}
-  from identity i join person p on p.id = i.person_id
-  left join lateral (
-    (select * from membership d where d.org_id = p.default_org_id and d.user_id = p.id and d.status = 'ACTIVE')
-    union
-    (select * from membership s where s.user_id = p.id and s.status = 'ACTIVE' order by s.org_id limit 2)
-  ) m on true
-  left join organization o on o.id = m.org_id
-  where i.issuer = $1 and i.subject = $2`;
+const WITHIN_REACH = `m.user_id = $1 and m.status = 'ACTIVE' and ($2::text is null or m.org_id = $2)`;
 
 const LIST_MEMBERSHIPS = `
-  select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id
-  where m.user_id = $1 and m.status = 'ACTIVE'`;
-
-interface MembershipRow {
-  orgId: string;
-  userId: string;
-  email: string;
-  name: string;
-  role: string;
-  granted: string[];
-  withheld: string[];
-  createdAt: Date;
-  joinedAt: Date | null;
-  organizationName: string;
-  slug: string;
-  organizationStatus: OrganizationCard['status'];
-  organizationCreatedAt: Date;
-}
-
-interface PersonRow {
-  personId: string;
-  personEmail: string;
-  personName: string;
-  systemRole: Person['systemRole'];
-  personStatus: Person['status'];
-  defaultOrgId: string | null;
-}
+  select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id where ${WITHIN_REACH}`;
 
 const DIRECTORY: Frame = { role: 'orgate_directory' };
 
@@ -162,25 +139,9 @@ export function createDirectory(pool: ScopedPool): Directory {
     (await query<MembershipRow>(text, values)).map(toMembership);
 
   return {
-    async findPerson({ issuer, subject }, names) {
-      type Found = PersonRow & (MembershipRow | { orgId: null });
-      const rows =
-        names.length > 0
-          ? await query<Found>(FIND_PERSON_NAMED, [issuer, subject, names])
-          : await query<Found>(FIND_PERSON_UNNAMED, [issuer, subject]);
-      const [first] = rows;
-      if (!first) return null;
-      return {
-        person: {
-          id: first.personId,
-          email: first.personEmail,
-          name: first.personName,
-          systemRole: first.systemRole,
-          status: first.personStatus,
-          defaultOrgId: first.defaultOrgId,
-        },
-        memberships: rows.filter((row) => row.orgId !== null).map(toMembership),
-      };
+    async findPerson(claimant, names, cookieHash = null) {
+      const { text, values } = findPersonStatement(claimant, names, cookieHash);
+      return toPersonInOrganizations(await query<FoundRow>(text, values));
     },
 
     async admit({ issuer, subject, verifiedEmail, name }) {
@@ -197,18 +158,27 @@ export function createDirectory(pool: ScopedPool): Directory {
       );
     },
 
-    async findMembership(personId, name) {
-      const found = await memberships(`${LIST_MEMBERSHIPS} and m.org_id = ${named('$2')}`, [personId, name]);
+    async findMembership({ personId, boundOrgId }, name) {
+      const found = await memberships(`${LIST_MEMBERSHIPS} and m.org_id = ${organizationNamed('$3')}`, [
+        personId,
+        boundOrgId,
+        name,
+      ]);
       return found[0] ?? null;
     },
 
-    listMemberships: (personId, { after, take }) =>
-      memberships(`${LIST_MEMBERSHIPS} and m.org_id > $2 order by m.org_id limit $3`, [personId, after ?? '', take]),
+    listMemberships: ({ personId, boundOrgId }, { after, take }) =>
+      memberships(`${LIST_MEMBERSHIPS} and m.org_id > $3 order by m.org_id limit $4`, [
+        personId,
+        boundOrgId,
+        after ?? '',
+        take,
+      ]),
 
-    async countMemberships(personId) {
+    async countMemberships({ personId, boundOrgId }) {
       const rows = await query<{ count: number }>(
-        `select count(*)::int as count from membership where user_id = $1 and status = 'ACTIVE'`,
-        [personId],
+        `select count(*)::int as count from membership m where ${WITHIN_REACH}`,
+        [personId, boundOrgId],
       );
       return rows[0]?.count ?? 0;
     },
@@ -271,21 +241,3 @@ export function createDirectory(pool: ScopedPool): Directory {
     },
   };
 }
-
-const toMembership = (row: MembershipRow): ActiveMembership => ({
-  organization: {
-    id: row.orgId,
-    name: row.organizationName,
-    slug: row.slug,
-    status: row.organizationStatus,
-    createdAt: row.organizationCreatedAt,
-  },
-  userId: row.userId,
-  email: row.email,
-  name: row.name,
-  role: row.role,
-  granted: row.granted,
-  withheld: row.withheld,
-  createdAt: row.createdAt,
-  joinedAt: row.joinedAt,
-});

@@ -6,6 +6,8 @@ export const GLOBAL_MODELS = {
   Identity: 'says which person a token speaks for, before any organization is known',
   SignInAttempt: 'someone who is signing in is nobody yet, in no organization',
   SamlAssertionSeen: 'an assertion is refused a second time before it says who is asking',
+  Session: 'a person signs in once, and then acts in any of their organizations',
+  RefreshToken: 'renews a session, before any organization is known',
 } as const;
 
 export type OwnedModelName = Exclude<Prisma.ModelName, keyof typeof GLOBAL_MODELS>;

@@ -10,6 +10,7 @@ import {
   can,
   canCreateOrganization,
   isPerson,
+  isUnboundPerson,
   isSystemAdmin,
   ofCurrentOrganization,
   ofCurrentOrganizationOrSystemAdmin,
@@ -65,18 +66,18 @@ const createInput = z.object({
 const resolvers = {
   Query: {
     currentOrganization: (_, _args, context) => context.organization.organization,
-    myOrganizations: (_, args, { person, directory }) =>
+    myOrganizations: (_, args, { person, reach, directory }) =>
       connect(
         args,
         person.id,
         byId,
-        async (page) => (await directory.listMemberships(person.id, page)).map(withMembership),
-        () => directory.countMemberships(person.id),
+        async (page) => (await directory.listMemberships(reach, page)).map(withMembership),
+        () => directory.countMemberships(reach),
       ),
-    organization: async (_, { slug, id }, { person, directory }) => {
+    organization: async (_, { slug, id }, { reach, directory }) => {
       const name = slug ?? id;
       if (name == null || (slug != null && id != null)) throw badInput('slug', 'Give exactly one of slug and id.');
-      const membership = await directory.findMembership(person.id, name);
+      const membership = await directory.findMembership(reach, name);
       // `slug` takes no id and `id` no slug, though both are looked up in one place.
       const matches = slug != null ? membership?.organization.slug === slug : membership?.organization.id === id;
       if (!membership || !matches) throw notFound();
@@ -92,24 +93,24 @@ const resolvers = {
       ),
   },
   Mutation: {
-    createOrganization: async (_, { input }, { person, directory }) => {
+    createOrganization: async (_, { input }, { person, reach, directory }) => {
       const { name, slug, description } = parseInput(createInput, input);
       const card = await directory.createOrganization(person, { name, slug, description: description ?? '' });
-      const membership = await directory.findMembership(person.id, card.id);
+      const membership = await directory.findMembership(reach, card.id);
       return membership ? withMembership(membership) : notFoundNow();
     },
     updateOrganization: (_, { input }, context) => updateOrganization(input, context),
     switchOrganization: async (_, { organizationId }, context) => {
-      const membership = await context.directory.findMembership(context.person.id, organizationId);
+      const membership = await context.directory.findMembership(context.reach, organizationId);
       if (!membership || !context.viewer) throw notFound();
       return {
         user: personUser(context.person),
         currentOrganization: withMembership(membership),
-        token: await context.services.sessions.issueFor(context.viewer, membership.organization.id),
+        token: await context.services.sessionIssuer.issueFor(context.viewer, membership.organization.id),
       };
     },
-    setDefaultOrganization: async (_, { organizationId }, { person, directory, viewer }) => {
-      const membership = organizationId == null ? null : await directory.findMembership(person.id, organizationId);
+    setDefaultOrganization: async (_, { organizationId }, { person, reach, directory, viewer }) => {
+      const membership = organizationId == null ? null : await directory.findMembership(reach, organizationId);
       if (organizationId != null && !membership) throw notFound();
       await directory.setDefaultOrganization(person.id, membership?.organization.id ?? null);
       return viewer;
@@ -161,7 +162,7 @@ export const organization = defineDomain({
       createOrganization: canCreateOrganization,
       updateOrganization: can('organization:update'),
       switchOrganization: isPerson,
-      setDefaultOrganization: isPerson,
+      setDefaultOrganization: isUnboundPerson,
     },
     Organization: {
       id: allow,

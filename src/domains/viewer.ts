@@ -26,13 +26,13 @@ const resolvers = {
   Viewer: {
     user: ({ person }) => person && personUser(person),
     systemRole: ({ person }) => person?.systemRole ?? 'USER',
-    memberships: (_, args, { person, directory }) =>
+    memberships: (_, args, { reach, directory }) =>
       connect(
         args,
-        person.id,
+        reach.personId,
         byOrganization,
-        async (page) => (await directory.listMemberships(person.id, page)).map(toMembership),
-        () => directory.countMemberships(person.id),
+        async (page) => (await directory.listMemberships(reach, page)).map(toMembership),
+        () => directory.countMemberships(reach),
       ),
     currentOrganization: (_, _args, { current }) => current?.organization ?? null,
     role: (_, _args, { current }) => current?.role ?? null,

@@ -6,11 +6,12 @@ import {
 } from '@apollo/server/plugin/disabled';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Authenticate } from '../context/authenticate.js';
+import type { Authenticate, Credential } from '../context/authenticate.js';
 import { type ContextServices, RequestContext } from '../context/context.js';
 import { enterOrganization } from '../context/enter-organization.js';
 import { namedOrganizations, type OrganizationHeaders } from '../context/resolve-organization.js';
 import { stoppable } from '../data/org-connection.js';
+import { hashSecret } from '../data/sessions.js';
 import { OrgateError } from '../errors.js';
 import { createFormatError } from './format-error.js';
 import { errorBody } from './http.js';
@@ -21,10 +22,13 @@ import type { RateLimits } from './rate-limits.js';
 import { acceptsGraphQLResponse, refusal } from './refusal.js';
 import { currentRecord, type RequestRecord, withRecord } from './request-record.js';
 import type { Contract } from './schema.js';
+import type { IsFromOwnPage } from './sign-in/own-page.js';
+import { clearSessionCookie, readSessionCookie } from './sign-in/session-cookie.js';
 
 export interface GraphQLParts {
   readonly contract: Contract;
   readonly authenticate: Authenticate;
+  readonly isFromOwnPage: IsFromOwnPage;
   readonly services: ContextServices;
   readonly limits: RateLimits;
   readonly introspection: boolean;
@@ -67,7 +71,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     ],
   });
   await apollo.start();
-  const handler = fastifyApolloHandler(apollo, { context: (request) => createContext(request, parts) });
+  const handler = fastifyApolloHandler(apollo, { context: (request, reply) => createContext(request, reply, parts) });
   app.route({
     url: '/graphql',
     method: ['GET', 'POST'],
@@ -91,16 +95,29 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   return apollo;
 }
 
-async function createContext(request: FastifyRequest, parts: GraphQLParts): Promise<RequestContext> {
+async function createContext(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: GraphQLParts,
+): Promise<RequestContext> {
   const { services, authenticate } = parts;
+  const cookie = readSessionCookie(request);
+  const cookieHash = cookie === null ? null : hashSecret(cookie);
+  let credential: Credential | null = null;
   try {
-    const credential = await authenticate(request.headers.authorization, isLocalHost(request.hostname));
+    credential = await authenticate(request.headers.authorization, isLocalHost(request.hostname));
+    if (!credential && cookieHash !== null) {
+      if (!parts.isFromOwnPage(request))
+        throw new OrgateError('FORBIDDEN', 'A page of another site sent this request.');
+      credential = { kind: 'cookie', cookieHash, organizationClaim: null };
+    }
     const entered = credential
       ? await enterOrganization(
           services.directory,
           services.catalogue,
           credential,
           namedOrganizations(request.headers as OrganizationHeaders, credential.organizationClaim),
+          credential.kind === 'cookie' ? null : cookieHash,
         )
       : { viewer: null, current: null };
     const context = new RequestContext(request.id, entered.viewer, entered.current, services);
@@ -108,7 +125,10 @@ async function createContext(request: FastifyRequest, parts: GraphQLParts): Prom
     await limitViewer(parts.limits, context);
     return context;
   } catch (error) {
-    throw error instanceof OrgateError ? refusal(error, request.headers.accept) : error;
+    if (!(error instanceof OrgateError)) throw error;
+    // A cookie whose session is over has nothing more to say.
+    if (error.code === 'UNAUTHENTICATED' && credential?.kind === 'cookie') clearSessionCookie(reply);
+    throw refusal(error, request.headers.accept);
   }
 }
 

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import compress from '@fastify/compress';
+import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import fastify, {
@@ -72,6 +73,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     hsts: options.production,
   });
+  await app.register(cookie);
   await app.register(cors, {
     origin: [...options.corsOrigins],
     methods: ['GET', 'POST'],
@@ -84,6 +86,8 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
       'apollo-require-preflight',
     ],
     exposedHeaders: ['x-request-id', 'retry-after'],
+    // Of frontends that are on this list, and share the site: the cookie is not sent further.
+    credentials: options.corsOrigins.length > 0,
     maxAge: 600,
     // An OPTIONS that is no preflight is answered as one, rather than refused in plain text.
     strictPreflight: false,

@@ -9,6 +9,7 @@ import type { OrgateError } from '../errors.js';
 export function refusal(error: OrgateError, accept: string | null | undefined): GraphQLError {
   const statuses: Partial<Record<OrgateError['code'], number>> = {
     UNAUTHENTICATED: 401,
+    FORBIDDEN: 403,
     RATE_LIMITED: 429,
     SERVICE_UNAVAILABLE: 503,
     ...(acceptsGraphQLResponse(accept) && { NOT_FOUND: 404, ORG_CONTEXT_CONFLICT: 409 }),

@@ -1,6 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { rule } from 'graphql-shield';
-import type { RequestContext } from '../context/context.js';
+import type { RequestContext, Viewer } from '../context/context.js';
 import { OrgateError } from '../errors.js';
 import type { Permission } from './catalogue.js';
 
@@ -29,23 +29,32 @@ export const isSignedIn: Rule = makeRule('isSignedIn', null, (context) =>
   context.viewer ? true : new OrgateError('UNAUTHENTICATED'),
 );
 
-/** Signed in as oneself: what a person does beyond any one organization, no key does for them. */
-export const isPerson: Rule = makeRule('isPerson', null, ({ viewer }) => {
+function asPerson(viewer: Viewer | null): Verdict {
   if (!viewer) return new OrgateError('UNAUTHENTICATED');
   return viewer.person ? true : new OrgateError('FORBIDDEN', 'Only a person can do this, no key.');
-});
+}
+
+function asUnboundPerson(viewer: Viewer | null): Verdict {
+  if (viewer?.session.boundOrgId == null) return asPerson(viewer);
+  return new OrgateError('FORBIDDEN', 'This session reaches one organization only.');
+}
+
+/** Signed in as oneself: what a person does beyond any one organization, no key does for them. */
+export const isPerson: Rule = makeRule('isPerson', null, ({ viewer }) => asPerson(viewer));
+
+/** The same, and not signed in by one organization's own provider: that speaks for the person in there only. */
+export const isUnboundPerson: Rule = makeRule('isUnboundPerson', null, ({ viewer }) => asUnboundPerson(viewer));
 
 export const isSystemAdmin: Rule = makeRule('isSystemAdmin', null, (context) => {
   if (!context.viewer) return new OrgateError('UNAUTHENTICATED');
   return context.viewer.person?.systemRole === 'SYSTEM_ADMIN' ? true : new OrgateError('FORBIDDEN');
 });
 
-/** Anyone who is signed in as a person, unless the deployment leaves it to its system administrators. */
-export const canCreateOrganization: Rule = makeRule('canCreateOrganization', null, (context) => {
-  if (!context.viewer) return new OrgateError('UNAUTHENTICATED');
-  const { viewer, services } = context;
-  if (!viewer.person) return new OrgateError('FORBIDDEN', 'Only a person can do this, no key.');
-  if (services.organizationCreation === 'anyone' || viewer.person.systemRole === 'SYSTEM_ADMIN') return true;
+/** Such a person, unless the deployment leaves it to its system administrators. */
+export const canCreateOrganization: Rule = makeRule('canCreateOrganization', null, ({ viewer, services }) => {
+  const verdict = asUnboundPerson(viewer);
+  if (verdict !== true) return verdict;
+  if (services.organizationCreation === 'anyone' || viewer?.person?.systemRole === 'SYSTEM_ADMIN') return true;
   return new OrgateError('FORBIDDEN');
 });
 

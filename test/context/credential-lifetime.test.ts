@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { type JWTPayload, SignJWT } from 'jose';
-import { createAuthenticate } from '../../src/context/authenticate.js';
+import { createAuthenticate, type IdentityCredential } from '../../src/context/authenticate.js';
 
 /**
  * What is remembered of a token, and until when. A clock that a test can set, and a count of how often keys were asked
@@ -28,7 +28,11 @@ function givenAuthenticate(development = false) {
     new SignJWT({ iss: 'https://id.example', aud: 'orgate', sub: 'ann', ...claims })
       .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })
       .sign(secret);
-  const present = async (token: string, isLocalHost = true) => authenticate(`Bearer ${token}`, isLocalHost);
+  const present = async (token: string, isLocalHost = true): Promise<IdentityCredential> => {
+    const credential = await authenticate(`Bearer ${token}`, isLocalHost);
+    expect(credential?.kind).toBe('identity');
+    return credential as IdentityCredential;
+  };
   return { world, start, sign, present, authenticate };
 }
 
@@ -37,8 +41,8 @@ test('a signature is checked once for a token, and once for each other token', a
   const [one, other] = [await sign({ exp: start + 3600 }), await sign({ exp: start + 3600, sub: 'bob' })];
   for (const token of [one, one, one, other, other]) await present(token);
   expect(world.checks).toBe(2);
-  expect((await present(one))?.identity.subject).toBe('ann');
-  expect((await present(other))?.identity.subject).toBe('bob');
+  expect((await present(one)).identity.subject).toBe('ann');
+  expect((await present(other)).identity.subject).toBe('bob');
 });
 
 test('the check is good for five minutes at most', async () => {
@@ -78,7 +82,7 @@ test('a refusal is not remembered, and does not count for a token that differs i
   const early = await sign({ exp: start + 3600, nbf: start + 60 });
   await expect(present(early)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   world.seconds += 60;
-  expect((await present(early))?.identity.subject).toBe('ann');
+  expect((await present(early)).identity.subject).toBe('ann');
   const forged = early.slice(0, -2) + (early.endsWith('AA') ? 'BB' : 'AA');
   await expect(present(forged)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
 });
@@ -87,7 +91,7 @@ test('a token of the development issuer is no good at another host name, remembe
   const { start, sign, present } = givenAuthenticate(true);
   const token = await sign({ exp: start + 3600 });
   await expect(present(token, false)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
-  expect((await present(token, true))?.development).toBe(true);
+  expect((await present(token, true)).development).toBe(true);
   await expect(present(token, false)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
 });
 

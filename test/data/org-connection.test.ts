@@ -25,7 +25,7 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
     const email = `${unique('ann')}@acme.example`;
     const identity = { issuer: 'https://id.example', subject: email, verifiedEmail: email, name: null };
     await database.directory.admit(identity);
-    const found = await database.directory.findPerson(identity, []);
+    const found = await database.directory.findPerson({ kind: 'identity', identity }, []);
     if (!found) throw new Error('the person was not made');
     const { id } = await database.directory.createOrganization(found.person, {
       name: 'Acme',

@@ -86,8 +86,10 @@ test.each([
   expect((await ask({ origin })).headers['access-control-allow-origin']).toBeUndefined();
 });
 
-test('no page ever sends cookies or other ambient credentials', async () => {
-  expect((await ask({ origin: APP })).headers['access-control-allow-credentials']).toBeUndefined();
+test('only a page of CORS_ORIGINS sends cookies and reads what they got', async () => {
+  expect((await ask({ origin: APP })).headers['access-control-allow-credentials']).toBe('true');
+  const { headers } = await ask({ origin: 'https://evil.example' });
+  expect(headers['access-control-allow-origin']).toBeUndefined();
 });
 
 test('what a page can send without a preflight does nothing', async () => {

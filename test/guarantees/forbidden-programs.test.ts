@@ -103,5 +103,12 @@ test('an organization that is empty, missing or no id MUST not open a database',
 
 test('global models MUST each have a reason', () => {
   for (const reason of Object.values(GLOBAL_MODELS)) expect(reason.length).toBeGreaterThan(20);
-  expect(Object.keys(GLOBAL_MODELS)).toEqual(['Person', 'Identity', 'SignInAttempt', 'SamlAssertionSeen']);
+  expect(Object.keys(GLOBAL_MODELS)).toEqual([
+    'Person',
+    'Identity',
+    'SignInAttempt',
+    'SamlAssertionSeen',
+    'Session',
+    'RefreshToken',
+  ]);
 });

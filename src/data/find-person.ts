@@ -1,0 +1,166 @@
+import type { ActiveMembership, OrganizationCard, Person, PersonInOrganizations } from './directory.js';
+
+/** Who asks, as far as a verified credential says. */
+export type Claimant =
+  | { readonly kind: 'identity'; readonly identity: { readonly issuer: string; readonly subject: string } }
+  | { readonly kind: 'session'; readonly sessionId: string; readonly personId: string }
+  | { readonly kind: 'cookie'; readonly cookieHash: string };
+
+const PERSON = `p.id as "personId", p.email as "personEmail", p.name as "personName", p.system_role as "systemRole",
+  p.status as "personStatus", p.default_org_id as "defaultOrgId"`;
+
+const SESSION = `s.id as "sessionId", s.bound_org_id as "boundOrgId", s.expires_at as "sessionExpiresAt",
+  s.last_used_at as "sessionLastUsedAt"`;
+
+export const MEMBERSHIP = `m.org_id as "orgId", m.user_id as "userId", m.email, m.name, m.role, m.granted, m.withheld,
+  m.created_at as "createdAt", m.joined_at as "joinedAt", o.name as "organizationName", o.slug, o.status as "organizationStatus",
+  o.created_at as "organizationCreatedAt"`;
+
+/** A session that still holds. */
+export const isLive = (alias: string): string =>
+  `${alias}.ended_at is null and ${alias}.expires_at > current_timestamp`;
+
+/** The organization that a name, an id or a slug, stands for. */
+export const organizationNamed = (name: string): string =>
+  `coalesce((select a.org_id from address a where a.name = ${name} and a.kind = 'SLUG'), ${name})`;
+
+/** Where a credential leads to its person. An identity reaches every organization of theirs, a session perhaps one. */
+const CLAIMANTS = {
+  identity: {
+    columns: '',
+    from: 'identity i join person p on p.id = i.person_id',
+    where: (value: Placeholder, { identity }: ClaimantOf<'identity'>) =>
+      `i.issuer = ${value(identity.issuer)} and i.subject = ${value(identity.subject)}`,
+    reaches: () => 'true',
+  },
+  session: {
+    columns: `, ${SESSION}`,
+    from: 'session s join person p on p.id = s.person_id',
+    where: (value: Placeholder, { sessionId, personId }: ClaimantOf<'session'>) =>
+      `s.id = ${value(sessionId)} and s.person_id = ${value(personId)} and ${isLive('s')}`,
+    reaches: withinBounds,
+  },
+  cookie: {
+    columns: `, ${SESSION}`,
+    from: 'session s join person p on p.id = s.person_id',
+    where: (value: Placeholder, { cookieHash }: ClaimantOf<'cookie'>) =>
+      `s.cookie_hash = ${value(cookieHash)} and ${isLive('s')}`,
+    reaches: withinBounds,
+  },
+} as const;
+
+type ClaimantOf<K extends Claimant['kind']> = Extract<Claimant, { kind: K }>;
+type Placeholder = (value: unknown) => string;
+
+function withinBounds(orgId: string): string {
+  return `(s.bound_org_id is null or ${orgId} = s.bound_org_id)`;
+}
+
+/**
+ * With names: one row for each, and one primary-key read. Without: the default, and enough others to tell whether there
+ * is only one. Without memberships a single row says who asks.
+ */
+export function findPersonStatement(claimant: Claimant, names: readonly string[], cookieHash: string | null) {
+  const values: unknown[] = [];
+  const value: Placeholder = (each) => `$${values.push(each)}`;
+  const { columns, from, where, reaches } = CLAIMANTS[claimant.kind];
+  const who = where(value, claimant as never);
+  const cookie =
+    cookieHash === null
+      ? ''
+      : `, (select c.person_id from session c where c.cookie_hash = ${value(cookieHash)} and ${isLive('c')}) as "cookiePersonId"`;
+  const memberships =
+    names.length > 0
+      ? `cross join unnest(${value(names)}::text[]) as ref(name)
+         left join membership m on m.org_id = ${organizationNamed('ref.name')} and m.user_id = p.id
+           and m.status = 'ACTIVE' and ${reaches('m.org_id')}`
+      : `left join lateral (
+           (select * from membership d
+            where d.org_id = p.default_org_id and d.user_id = p.id and d.status = 'ACTIVE' and ${reaches('d.org_id')})
+           union
+           (select * from membership e where e.user_id = p.id and e.status = 'ACTIVE' and ${reaches('e.org_id')}
+            order by e.org_id limit 2)
+         ) m on true`;
+  const text = `select ${PERSON}, ${MEMBERSHIP}${columns}${cookie} from ${from} ${memberships}
+    left join organization o on o.id = m.org_id where ${who}`;
+  return { text, values };
+}
+
+export interface MembershipRow {
+  orgId: string;
+  userId: string;
+  email: string;
+  name: string;
+  role: string;
+  granted: string[];
+  withheld: string[];
+  createdAt: Date;
+  joinedAt: Date | null;
+  organizationName: string;
+  slug: string;
+  organizationStatus: OrganizationCard['status'];
+  organizationCreatedAt: Date;
+}
+
+interface PersonRow {
+  personId: string;
+  personEmail: string;
+  personName: string;
+  systemRole: Person['systemRole'];
+  personStatus: Person['status'];
+  defaultOrgId: string | null;
+}
+
+interface SessionRow {
+  sessionId?: string;
+  boundOrgId: string | null;
+  sessionExpiresAt: Date;
+  sessionLastUsedAt: Date;
+  cookiePersonId?: string | null;
+}
+
+export type FoundRow = PersonRow & SessionRow & (MembershipRow | { orgId: null });
+
+export function toPersonInOrganizations(rows: readonly FoundRow[]): PersonInOrganizations | null {
+  const [first] = rows;
+  if (!first) return null;
+  return {
+    person: {
+      id: first.personId,
+      email: first.personEmail,
+      name: first.personName,
+      systemRole: first.systemRole,
+      status: first.personStatus,
+      defaultOrgId: first.defaultOrgId,
+    },
+    memberships: rows.filter((row) => row.orgId !== null).map(toMembership),
+    session:
+      first.sessionId === undefined
+        ? null
+        : {
+            id: first.sessionId,
+            boundOrgId: first.boundOrgId,
+            expiresAt: first.sessionExpiresAt,
+            lastUsedAt: first.sessionLastUsedAt,
+          },
+    cookiePersonId: first.cookiePersonId ?? null,
+  };
+}
+
+export const toMembership = (row: MembershipRow): ActiveMembership => ({
+  organization: {
+    id: row.orgId,
+    name: row.organizationName,
+    slug: row.slug,
+    status: row.organizationStatus,
+    createdAt: row.organizationCreatedAt,
+  },
+  userId: row.userId,
+  email: row.email,
+  name: row.name,
+  role: row.role,
+  granted: row.granted,
+  withheld: row.withheld,
+  createdAt: row.createdAt,
+  joinedAt: row.joinedAt,
+});

@@ -1,0 +1,27 @@
+import type { FastifyRequest } from 'fastify';
+import { isLocalHost } from '../local-host.js';
+
+/** Whether a page that may act for the browser's owner sent this request. */
+export type IsFromOwnPage = (request: FastifyRequest) => boolean;
+
+/**
+ * Browsers send cookies along with whatever any page makes them send; what the cookie stands for counts only where a page
+ * of this deployment asked. Reading is left to the browser's own rules about who sees an answer.
+ *
+ * @param publicUrl the gateway's own origin, known once it listens
+ * @param frontends origins of web frontends
+ */
+export function createIsFromOwnPage(
+  publicUrl: () => string,
+  frontends: readonly string[],
+  development: boolean,
+): IsFromOwnPage {
+  return ({ method, hostname, headers }) => {
+    if (method === 'GET' || method === 'HEAD') return true;
+    const { origin, host } = headers;
+    // Without an Origin, the browser's own word; whoever sends neither is no browser, and needs no cookie.
+    if (origin === undefined) return headers['sec-fetch-site'] === 'same-origin';
+    if (origin === publicUrl() || frontends.includes(origin)) return true;
+    return development && isLocalHost(hostname) && origin === `http://${host}`;
+  };
+}

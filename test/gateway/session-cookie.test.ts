@@ -1,0 +1,176 @@
+import { describe, expect, test } from '@jest/globals';
+import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
+import { type Answer, codeOf, useServer } from '../support/server.js';
+
+const FRONTEND = 'https://app.orgate.example';
+const server = useServer({ env: { CORS_ORIGINS: FRONTEND } });
+
+const CONTEXT = '{ viewer { user { id } systemRole role currentOrganization { slug } organizationSource } }';
+const own = () => `http://localhost:${new URL(server.url).port}`;
+
+/** A browser in which this person signed in. */
+async function givenBrowser(id: string, more: { boundOrgId?: string; provider?: string } = {}) {
+  const { sessionId, cookie } = await server.database.sessions.start({
+    personId: id,
+    provider: more.provider ?? null,
+    boundOrgId: more.boundOrgId ?? null,
+    userAgent: 'Browser 1.0',
+  });
+  const header = { cookie: `__Host-orgate=${cookie}` };
+  const ask = (query: string, headers: Record<string, string> = {}): Promise<Answer> =>
+    server.post(JSON.stringify({ query }), { origin: own(), ...header, ...headers });
+  return Object.assign(ask, { sessionId, header });
+}
+
+const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
+
+describe('The cookie', () => {
+  test('names the person, and a header the organization', async () => {
+    const acme = await givenOrganization(server);
+    const id = await personId(acme.developer);
+    const browser = await givenBrowser(id);
+    expect((await browser(CONTEXT, { 'x-organization-id': acme.slug })).data.viewer).toMatchObject({
+      user: { id },
+      role: 'DEVELOPER',
+      currentOrganization: { slug: acme.slug },
+      organizationSource: 'HEADER',
+    });
+    expect((await browser(CONTEXT, { 'x-organization-id': unique('globex') })).errors[0]?.extensions['code']).toBe(
+      'NOT_FOUND',
+    );
+  });
+
+  test('is read live: a session that ended, or whose person was disabled, ends at once', async () => {
+    const id = await personId((await givenOrganization(server)).viewer);
+    const [ended, expired, disabled] = [await givenBrowser(id), await givenBrowser(id), await givenBrowser(id)];
+    for (const browser of [ended, expired, disabled]) expect((await browser(CONTEXT)).status).toBe(200);
+    await sql(`update session set ended_at = now(), end_reason = 'REVOKED' where id = $1`, [ended.sessionId]);
+    await sql(`update session set expires_at = now() where id = $1`, [expired.sessionId]);
+    for (const browser of [ended, expired]) {
+      const answer = await browser(CONTEXT);
+      expect([answer.status, codeOf(answer)]).toEqual([401, 'UNAUTHENTICATED']);
+      expect(answer.headers.get('set-cookie')).toMatch(/^__Host-orgate=;.*Expires=Thu, 01 Jan 1970/);
+    }
+    await sql(`update person set status = 'DISABLED' where id = $1`, [id]);
+    expect((await disabled(CONTEXT)).status).toBe(401);
+  });
+
+  test('that never was anyone’s is refused', async () => {
+    const answer = await server.post(JSON.stringify({ query: CONTEXT }), {
+      origin: own(),
+      cookie: '__Host-orgate=AAAA',
+    });
+    expect([answer.status, codeOf(answer)]).toEqual([401, 'UNAUTHENTICATED']);
+  });
+
+  test.each([
+    ['the page of the gateway', () => ({ origin: own() }), 200],
+    [
+      'the page at the address it listens at, in development',
+      () => ({ origin: server.url, host: new URL(server.url).host }),
+      200,
+    ],
+    ['a frontend of CORS_ORIGINS', () => ({ origin: FRONTEND }), 200],
+    ['the browser says that it is the same origin', () => ({ origin: '', 'sec-fetch-site': 'same-origin' }), 200],
+    ['another site', () => ({ origin: 'https://evil.example' }), 403],
+    [
+      'another site, whatever the browser says',
+      () => ({ origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' }),
+      403,
+    ],
+    ['another port', () => ({ origin: 'http://localhost:1' }), 403],
+    ['another scheme', () => ({ origin: own().replace('http:', 'https:') }), 403],
+    ['a sandboxed page', () => ({ origin: 'null' }), 403],
+    ['the same site, and no more', () => ({ origin: '', 'sec-fetch-site': 'same-site' }), 403],
+    ['nobody says who', () => ({ origin: '' }), 403],
+  ])('counts for a POST by its origin: %s', async (_, make, status) => {
+    const browser = await givenBrowser(await personId((await givenOrganization(server)).viewer));
+    const { origin, ...rest } = make() as { origin: string };
+    const headers = { ...browser.header, ...rest, ...(origin && { origin }) };
+    const answer = await server.post(JSON.stringify({ query: CONTEXT }), headers);
+    expect(answer.status).toBe(status);
+    if (status === 403) expect([codeOf(answer), answer.data]).toEqual(['FORBIDDEN', null]);
+  });
+
+  test('needs no origin to read, where Apollo’s own guard against foreign pages is satisfied', async () => {
+    const browser = await givenBrowser(await personId((await givenOrganization(server)).viewer));
+    const get = (headers: Record<string, string>, query = CONTEXT) =>
+      fetch(`${server.url}/graphql?query=${encodeURIComponent(query)}`, { headers: { ...browser.header, ...headers } });
+    expect((await get({ 'apollo-require-preflight': '1' })).status).toBe(200);
+    expect((await get({})).status).toBe(400);
+    const mutation = await get(
+      { 'apollo-require-preflight': '1' },
+      'mutation { setDefaultOrganization { systemRole } }',
+    );
+    expect(mutation.status).toBe(405);
+  });
+});
+
+describe('A cookie beside a bearer token', () => {
+  test('counts for nothing where they name one person: the token decides', async () => {
+    const acme = await givenOrganization(server);
+    const browser = await givenBrowser(await personId(acme.owner));
+    const { data } = await acme.owner(CONTEXT, {}, { ...browser.header, origin: 'https://anywhere.example' });
+    expect(data.viewer).toMatchObject({ role: 'OWNER', organizationSource: 'TOKEN' });
+  });
+
+  test('is refused where they name different people, and forgotten where it is over', async () => {
+    const acme = await givenOrganization(server);
+    const other = await givenBrowser(await personId(acme.developer));
+    const answer = await acme.owner(CONTEXT, {}, other.header);
+    expect([answer.status, codeOf(answer)]).toEqual([401, 'UNAUTHENTICATED']);
+    expect(answer.headers.get('set-cookie')).toBeNull();
+    await sql(`update session set ended_at = now(), end_reason = 'REVOKED' where id = $1`, [other.sessionId]);
+    expect((await acme.owner(CONTEXT, {}, other.header)).status).toBe(200);
+  });
+
+  test('does not mend a bad one', async () => {
+    const browser = await givenBrowser(await personId((await givenOrganization(server)).viewer));
+    expect((await browser(CONTEXT, { authorization: 'Bearer a.b.c' })).status).toBe(401);
+  });
+});
+
+describe('A session that an organization’s own provider opened', () => {
+  test('reaches that organization only, by whatever it is named', async () => {
+    const { acme, globex } = await givenTwoOrganizations(server);
+    const email = `${unique('ann')}@acme.example`;
+    const ann = await givenMember(server, acme, 'ADMIN', { email });
+    await givenMember(server, globex, 'OWNER', { email });
+    const browser = await givenBrowser(await personId(ann), { boundOrgId: acme.id, provider: 'idp_1' });
+    await sql('update person set default_org_id = $2 where id = $1', [await personId(ann), globex.id]);
+    expect((await browser(CONTEXT)).data.viewer).toMatchObject({
+      currentOrganization: { slug: acme.slug },
+      organizationSource: 'SOLE_MEMBERSHIP',
+    });
+    for (const name of [globex.id, globex.slug]) {
+      expect(codeOf(await browser(CONTEXT, { 'x-organization-id': name }))).toBe('NOT_FOUND');
+      expect(codeOf(await browser(`mutation { switchOrganization(organizationId: "${name}") { token } }`))).toBe(
+        'NOT_FOUND',
+      );
+      expect(codeOf(await browser(`{ organization(slug: "${globex.slug}") { id } }`))).toBe('NOT_FOUND');
+    }
+    const { data } = await browser(`{
+      viewer { memberships { totalCount nodes { organization { slug } } } } myOrganizations { totalCount nodes { slug } }
+    }`);
+    const only = { totalCount: 1, nodes: [{ slug: acme.slug }] };
+    expect(data.myOrganizations).toEqual(only);
+    expect(data.viewer.memberships).toEqual({ totalCount: 1, nodes: [{ organization: { slug: acme.slug } }] });
+  });
+
+  test('gives no rights in the deployment, and changes nothing that counts elsewhere', async () => {
+    const acme = await givenOrganization(server);
+    const id = await personId(acme.owner);
+    await sql(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [id]);
+    const bound = await givenBrowser(id, { boundOrgId: acme.id });
+    expect((await bound(CONTEXT)).data.viewer.systemRole).toBe('USER');
+    expect((await (await givenBrowser(id))(CONTEXT)).data.viewer.systemRole).toBe('SYSTEM_ADMIN');
+    for (const query of [
+      '{ organizations { nodes { id } } }',
+      `mutation { createOrganization(input: { name: "x", slug: "${unique('x')}" }) { id } }`,
+      `mutation { setDefaultOrganization(organizationId: "${acme.id}") { systemRole } }`,
+      'mutation { setDefaultOrganization { systemRole } }',
+    ]) {
+      expect(codeOf(await bound(query))).toBe('FORBIDDEN');
+    }
+  });
+});
