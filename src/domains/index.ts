@@ -2,6 +2,7 @@ import { completeDomains } from '../permissions/domain.js';
 import { agent } from './agent.js';
 import { domain } from './domain.js';
 import { identityProvider } from './identity-provider.js';
+import { joinRequest } from './join-request.js';
 import { membership } from './membership.js';
 import { nodeDomain } from './node.js';
 import { organization } from './organization.js';
@@ -11,7 +12,18 @@ import { usage } from './usage.js';
 import { viewer } from './viewer.js';
 
 /** Every domain, one line each. */
-const listed = [viewer, organization, membership, domain, identityProvider, repository, agent, run, usage] as const;
+const listed = [
+  viewer,
+  organization,
+  membership,
+  domain,
+  joinRequest,
+  identityProvider,
+  repository,
+  agent,
+  run,
+  usage,
+] as const;
 
 /** It does not compile while a type or a root field of the schema has no rule. */
 export const domains = completeDomains([...listed, nodeDomain(listed)]);

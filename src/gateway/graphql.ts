@@ -113,8 +113,7 @@ async function createContext(
     }
     const entered = credential
       ? await enterOrganization(
-          services.directory,
-          services.catalogue,
+          services,
           credential,
           namedOrganizations(request.headers as OrganizationHeaders, credential.organizationClaim),
           credential.kind === 'cookie' ? null : cookieHash,
