@@ -7,7 +7,6 @@ import { type DevelopmentIssuer, openDevelopmentIssuer } from './context/develop
 import { type Database, openDatabase } from './data/database.js';
 import { isDatabaseEmpty, loadDemo } from './data/demo.js';
 import { recheckDomains } from './domains/check-domain.js';
-import { createJoinOnSignIn } from './domains/join-by-domain.js';
 import { createFindTxt } from './find-txt.js';
 import { openSeal } from './data/seal.js';
 import { serveDevelopment } from './gateway/development.js';
@@ -89,29 +88,29 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     app.log.error({ stoppedBy, organization: orgId, statement }, 'isolation alarm');
   });
   const findTxt = createFindTxt(config.dnsServers);
-  const joinOnSignIn = createJoinOnSignIn(database, (err) => app.log.error({ err }, 'joining by domain failed'));
   const schedule = createSchedule((err, job) => app.log.error({ err, job }, 'scheduled work failed'));
   schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...database, findTxt }, signal));
   const seal = await openSeal(config.secretKeys, config.dataDirectory);
   // The port of a development server may be known only once it listens.
   const publicUrl = () =>
     config.publicUrl ?? `http://localhost:${(app.server.address() as AddressInfo | null)?.port ?? config.port}`;
+  const keyEnvironment = config.production ? 'live' : 'test';
   const apollo = await serveGraphQL(app, {
     contract,
-    authenticate: createAuthenticate(trustedIssuers(config, development)),
+    authenticate: createAuthenticate(trustedIssuers(config, development), keyEnvironment),
     isFromOwnPage: createIsFromOwnPage(publicUrl, config.corsOrigins, config.development),
     services: {
       directory: database.directory,
       organizationDb: database.organizationDb,
       catalogue: contract.catalogue,
+      apiKeys: database.apiKeys,
       sessions: database.sessions,
       sessionIssuer: sessionIssuer(development),
       findTxt,
-      findJoinable: database.findJoinable,
-      joinOnSignIn,
       allowReservedDomains: !config.production,
       seal,
       publicUrl,
+      keyEnvironment,
       organizationCreation: config.organizationCreation,
     },
     limits,

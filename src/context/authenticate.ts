@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { type KeyEnvironment, type PresentedApiKey, readApiKey } from '../data/api-key-format.js';
 import type { VerifiedIdentity } from '../data/directory.js';
 import { OrgateError } from '../errors.js';
 
@@ -20,7 +21,7 @@ export interface TrustedIssuer {
 }
 
 /** What a request presented: verified, as far as that can be told without the database. */
-export type Credential = IdentityCredential | SessionCredential | CookieCredential;
+export type Credential = IdentityCredential | SessionCredential | KeyCredential | CookieCredential;
 
 interface Token {
   /** The `org` claim: an id or slug, not yet checked against any membership. */
@@ -43,6 +44,13 @@ export interface SessionCredential extends Token {
   readonly personId: string;
 }
 
+/** A key whose form, environment and checksum are right. Whether it is anyone's is not yet known. */
+export interface KeyCredential extends PresentedApiKey {
+  readonly kind: 'key';
+  /** It belongs to one organization, and names it to nobody but the database. */
+  readonly organizationClaim: null;
+}
+
 /** The secret of a browser's cookie, hashed. Whether it is anyone's is not yet known. It names no organization. */
 export interface CookieCredential {
   readonly kind: 'cookie';
@@ -50,9 +58,16 @@ export interface CookieCredential {
   readonly organizationClaim: null;
 }
 
-export type Authenticate = (authorization: string | undefined, isLocalHost: boolean) => Promise<TokenCredential | null>;
+export type Authenticate = (
+  authorization: string | undefined,
+  isLocalHost: boolean,
+) => Promise<BearerCredential | null>;
 
-export type TokenCredential = Exclude<Credential, CookieCredential>;
+export type TokenCredential = IdentityCredential | SessionCredential;
+/** What speaks for a person. */
+export type PersonCredential = TokenCredential | CookieCredential;
+/** What stands in an Authorization header. */
+export type BearerCredential = TokenCredential | KeyCredential;
 
 const CLOCK_TOLERANCE_S = 5;
 const CACHE_MS = 5 * 60_000;
@@ -63,19 +78,26 @@ const KEYS_UNAVAILABLE: ReadonlySet<string> = new Set(['ERR_JWKS_TIMEOUT', 'ERR_
 export const remoteKeys = (jwksUri: string): JWTVerifyGetKey => createRemoteJWKSet(new URL(jwksUri));
 
 /**
- * Verifies bearer tokens. Only the verification itself is remembered, by the token's hash, for five minutes and never
+ * Verifies bearer tokens, and reads API keys. Only the verification itself is remembered, by the token's hash, for five minutes and never
  * past its expiry; what the person may do is read anew on every request.
  *
  * @returns null without an Authorization header
  * @throws UNAUTHENTICATED for a credential that is not valid, whatever the reason; SERVICE_UNAVAILABLE when the
  *   issuer's keys cannot be fetched
  */
-export function createAuthenticate(issuers: readonly TrustedIssuer[], now: () => number = Date.now): Authenticate {
+export function createAuthenticate(
+  issuers: readonly TrustedIssuer[],
+  keyEnvironment: KeyEnvironment,
+  now: () => number = Date.now,
+): Authenticate {
   const verified = new Map<string, { credential: TokenCredential; until: number }>();
 
   return async (authorization, isLocalHost) => {
     if (authorization === undefined) return null;
-    const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
+    const bearer = /^Bearer +([\w.-]+)$/i.exec(authorization)?.[1] ?? '';
+    const key = readApiKey(bearer, keyEnvironment);
+    if (key) return { kind: 'key', ...key, organizationClaim: null };
+    const [token] = /^[\w-]+\.[\w-]+\.[\w-]+$/.exec(bearer) ?? [];
     if (token === undefined) throw new OrgateError('UNAUTHENTICATED');
     const hash = createHash('sha256').update(token).digest('base64');
     const known = verified.get(hash);

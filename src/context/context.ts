@@ -1,6 +1,7 @@
+import type { KeyEnvironment } from '../data/api-key-format.js';
+import type { ApiKeys } from '../data/api-keys.js';
 import type { ActiveMembership, Directory, OrganizationCard, Person, Reach } from '../data/directory.js';
 import type { OrgId } from '../data/id.js';
-import type { FindJoinable, Joiner } from '../data/joining.js';
 import type { OrganizationDb } from '../data/organization-db.js';
 import type { Seal } from '../data/seal.js';
 import type { Sessions } from '../data/sessions.js';
@@ -10,8 +11,10 @@ import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
 
 /** Who is asking. The credential was verified, and whoever stands behind it was read in this request and is active. */
 export interface Viewer {
-  /** Null when a machine is asking, with the key of whomever. */
+  /** Null when a machine is asking, with whosever key. */
   readonly person: Person | null;
+  /** The key that is asking; null for a person. */
+  readonly apiKey: { readonly id: string } | null;
   readonly session: Session;
 }
 
@@ -29,7 +32,7 @@ export interface Session {
 }
 
 /** What told the organization of this request. */
-export type ContextSource = 'HEADER' | 'TOKEN' | 'DEFAULT' | 'SOLE_MEMBERSHIP';
+export type ContextSource = 'HEADER' | 'TOKEN' | 'API_KEY' | 'DEFAULT' | 'SOLE_MEMBERSHIP';
 
 /** The organization of this request. The viewer's membership was read in this request and is active. */
 export interface CurrentOrganization {
@@ -53,19 +56,18 @@ export interface ContextServices {
   readonly directory: Directory;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly catalogue: Catalogue;
+  readonly apiKeys: ApiKeys;
   readonly sessions: Sessions;
   readonly sessionIssuer: SessionIssuer;
   /** Asks the DNS for what proves a domain. */
   readonly findTxt: FindTxt;
-  /** The organization that the domain of a person's e-mail leads to. */
-  readonly findJoinable: FindJoinable;
-  /** Makes whoever just signed in a member, where the domain of their e-mail says so. */
-  readonly joinOnSignIn: (person: Joiner) => Promise<void>;
   /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
   readonly allowReservedDomains: boolean;
   readonly seal: Seal;
   /** The origin that browsers and identity providers reach the gateway at. Known once it listens. */
   readonly publicUrl: () => string;
+  /** Which keys are made here, and accepted. */
+  readonly keyEnvironment: KeyEnvironment;
   /** Who may create an organization. */
   readonly organizationCreation: 'anyone' | 'system-admin';
 }

@@ -1,12 +1,10 @@
-import type { ActiveMembership, Person, PersonInOrganizations } from '../data/directory.js';
+import type { ActiveMembership, Directory, Person, PersonInOrganizations } from '../data/directory.js';
 import { brandVerifiedOrgId } from '../data/id.js';
 import { notFound, OrgateError } from '../errors.js';
 import { type Catalogue, isRole } from '../permissions/catalogue.js';
-import type { Credential } from './authenticate.js';
-import type { ContextServices, ContextSource, CurrentOrganization, Viewer } from './context.js';
+import type { PersonCredential } from './authenticate.js';
+import type { ContextSource, CurrentOrganization, Viewer } from './context.js';
 import type { NamedOrganization } from './resolve-organization.js';
-
-type Services = Pick<ContextServices, 'directory' | 'catalogue' | 'joinOnSignIn'>;
 
 export interface Entered {
   readonly viewer: Viewer;
@@ -15,20 +13,20 @@ export interface Entered {
 
 /**
  * From a verified credential and what the request named to a person and their membership, read live in one round trip.
- * The only place that lets a request into an organization.
+ * With `enterWithKey` the only place that lets a request into an organization.
  *
  * @param cookieHash of the cookie that came beside a token: it must not name anyone else
  * @throws UNAUTHENTICATED when no active person stands behind the credential; NOT_FOUND when a header names what the
  *   person is no member of, foreign and unknown alike; ORG_CONTEXT_CONFLICT when two headers name different ones
  */
 export async function enterOrganization(
-  services: Services,
-  credential: Credential,
+  directory: Directory,
+  catalogue: Catalogue,
+  credential: PersonCredential,
   named: readonly NamedOrganization[],
   cookieHash: string | null = null,
 ): Promise<Entered> {
-  const { catalogue } = services;
-  const found = await findOrAdmit(services, credential, named, cookieHash);
+  const found = await findOrAdmit(directory, credential, named, cookieHash);
   const { memberships, session, cookiePersonId } = found;
   const person = withinReach(found);
   if (person.status !== 'ACTIVE') throw new OrgateError('UNAUTHENTICATED');
@@ -37,6 +35,7 @@ export async function enterOrganization(
   }
   const viewer: Viewer = {
     person,
+    apiKey: null,
     session: {
       id: session?.id ?? null,
       boundOrgId: session?.boundOrgId ?? null,
@@ -78,31 +77,26 @@ const withinReach = ({ person, session }: PersonInOrganizations): Person =>
   session?.boundOrgId == null ? person : { ...person, systemRole: 'USER' };
 
 async function findOrAdmit(
-  { directory, joinOnSignIn }: Services,
-  credential: Credential,
+  directory: Directory,
+  credential: PersonCredential,
   named: readonly NamedOrganization[],
   cookieHash: string | null,
 ): Promise<PersonInOrganizations> {
-  const find = () =>
-    directory.findPerson(
-      credential,
-      named.map(({ name }) => name),
-      cookieHash,
-    );
-  const found = await find();
+  const names = named.map(({ name }) => name);
+  const found = await directory.findPerson(credential, names, cookieHash);
   if (found) return found;
   // An e-mail that the issuer did not verify says nothing about who is asking.
   if (credential.kind !== 'identity' || credential.identity.verifiedEmail === null) {
     throw new OrgateError('UNAUTHENTICATED');
   }
   await directory.admit({ ...credential.identity, verifiedEmail: credential.identity.verifiedEmail });
-  const admitted = await find();
+  const admitted = await directory.findPerson(credential, names, cookieHash);
   if (!admitted) throw new OrgateError('UNAUTHENTICATED');
-  await joinOnSignIn(admitted.person);
-  return (await find()) ?? admitted;
+  return admitted;
 }
 
-function toCurrent(
+/** The organization that a membership, just read, lets this request into. */
+export function toCurrent(
   catalogue: Catalogue,
   membership: ActiveMembership,
   source: ContextSource,

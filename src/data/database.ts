@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { fileURLToPath } from 'node:url';
+import { type ApiKeys, createApiKeys } from './api-keys.js';
 import { createDirectory, type Directory } from './directory.js';
 import { type ClaimDueDomains, createClaimDueDomains } from './due-domains.js';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded.js';
 import type { OrgId } from './id.js';
-import { createFindJoinable, type FindJoinable } from './joining.js';
 import { checkIsolation } from './isolation-check.js';
 import { migrate } from './migrate.js';
 import { readModels } from './models.js';
@@ -17,10 +17,10 @@ import { createSessions, type Sessions } from './sessions.js';
 /** The data layer: two doors, one into a single organization, one outside all of them. */
 export interface Database {
   readonly directory: Directory;
+  readonly apiKeys: ApiKeys;
   readonly sessions: Sessions;
   organizationDb(orgId: OrgId): OrganizationDb;
   readonly claimDueDomains: ClaimDueDomains;
-  readonly findJoinable: FindJoinable;
   readonly pool: ScopedPool;
   /** Has someone told of every attempt to cross organizations. */
   watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
@@ -87,10 +87,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     const prisma = createPrisma(open);
     return {
       directory: createDirectory(open),
+      apiKeys: createApiKeys(open),
       sessions: createSessions(open),
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
       claimDueDomains: createClaimDueDomains(open),
-      findJoinable: createFindJoinable(open),
       pool: open,
       watchAlarms: (listener) => void watchers.add(listener),
       close: async () => {

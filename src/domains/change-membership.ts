@@ -45,12 +45,25 @@ export async function readActor(
   context: RequestContext,
   permission: Permission,
 ): Promise<Standing> {
-  const actor = await db.membership.find({ userId: context.actorId, status: 'ACTIVE' });
+  const member = await db.membership.find({ userId: context.actorId, status: 'ACTIVE' });
+  const actor = member && (await asAsking(member, db, context));
   if (!actor || !effective(context.catalogue, actor).has(permission)) {
     throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
   }
   return actor;
 }
+
+/** Who asks with a key is no more than that key, and nobody once it was revoked. */
+async function asAsking(member: Standing, db: OrganizationDb, context: RequestContext): Promise<Standing | null> {
+  const { apiKey } = context.viewer ?? {};
+  if (!apiKey) return member;
+  const key = await db.apiKey.find({ id: apiKey.id, revokedAt: null });
+  return key && standingOfKey(context.catalogue, member, key.permissions);
+}
+
+/** What a key of this member can do, as if it were a member itself. */
+export const standingOfKey = (catalogue: Catalogue, owner: Standing, permissions: readonly string[]): Standing =>
+  catalogue.ofKey({ ...owner, role: owner.role as Role }, permissions);
 
 /** Nobody grants, edits or removes more than they hold: neither what someone has, nor what they are to have. */
 export function assertNoEscalation(catalogue: Catalogue, actor: Standing, ...touched: Standing[]): void {

@@ -1,13 +1,14 @@
 import { completeDomains } from '../permissions/domain.js';
 import { agent } from './agent.js';
+import { apiKey } from './api-key.js';
 import { domain } from './domain.js';
 import { identityProvider } from './identity-provider.js';
-import { joinRequest } from './join-request.js';
 import { membership } from './membership.js';
 import { nodeDomain } from './node.js';
 import { organization } from './organization.js';
 import { repository } from './repository.js';
 import { run } from './run.js';
+import { serviceAccount } from './service-account.js';
 import { usage } from './usage.js';
 import { viewer } from './viewer.js';
 
@@ -16,8 +17,9 @@ const listed = [
   viewer,
   organization,
   membership,
+  serviceAccount,
+  apiKey,
   domain,
-  joinRequest,
   identityProvider,
   repository,
   agent,

@@ -40,6 +40,7 @@ const updateInput = z.object({
             .array(z.string().trim().toLowerCase().regex(domainName, 'Not a domain name.'))
             .max(100, 'At most 100 domains.')
             .optional(),
+          apiKeyMaxDays: z.int('Must be a whole number.').min(1, 'At least 1.').max(3650, 'At most 3,650.').optional(),
         })
         .nullish(),
       featureFlags: featureFlags.optional(),

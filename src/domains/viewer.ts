@@ -1,9 +1,9 @@
-import type { Viewer } from '../context/context.js';
+import type { RequestContext, Viewer } from '../context/context.js';
 import type { Person } from '../data/directory.js';
 import type { Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';
 import { allow, isSignedIn } from '../permissions/rules.js';
-import { connect, type Order } from './connection.js';
+import { connect, type Order, type PageArgs, type PageQuery } from './connection.js';
 import { type MembershipParent, toMembership } from './membership.js';
 
 export type ViewerParent = Viewer;
@@ -19,21 +19,31 @@ export const personUser = ({ id, name, email }: Person): UserParent => ({ id, na
 
 const byOrganization: Order<MembershipParent> = { name: 'memberships', column: 'orgId', direction: 'asc' };
 
+const listMemberships = (args: PageArgs, { reach, directory }: RequestContext) =>
+  connect(
+    args,
+    reach.personId,
+    byOrganization,
+    async (page) => (await directory.listMemberships(reach, page)).map(toMembership),
+    () => directory.countMemberships(reach),
+  );
+
+/** A key acts with one membership, as far as it goes. */
+function listKeyMembership(args: PageArgs, { organization: { orgId, membership } }: RequestContext) {
+  const read = async ({ after = '' }: PageQuery) => (after < orgId ? [toMembership(membership)] : []);
+  return connect(args, orgId, byOrganization, read, async () => 1);
+}
+
 const resolvers = {
   Query: {
     viewer: (_, _args, { viewer }) => viewer,
   },
   Viewer: {
     user: ({ person }) => person && personUser(person),
+    apiKey: ({ apiKey }, _args, context) => apiKey && context.db.apiKey.load(apiKey.id),
     systemRole: ({ person }) => person?.systemRole ?? 'USER',
-    memberships: (_, args, { reach, directory }) =>
-      connect(
-        args,
-        reach.personId,
-        byOrganization,
-        async (page) => (await directory.listMemberships(reach, page)).map(toMembership),
-        () => directory.countMemberships(reach),
-      ),
+    memberships: ({ person }, args, context) =>
+      person ? listMemberships(args, context) : listKeyMembership(args, context),
     currentOrganization: (_, _args, { current }) => current?.organization ?? null,
     role: (_, _args, { current }) => current?.role ?? null,
     permissions: (_, _args, { current }) => [...(current?.permissions ?? [])],

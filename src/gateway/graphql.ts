@@ -8,7 +8,8 @@ import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Authenticate, Credential } from '../context/authenticate.js';
 import { type ContextServices, RequestContext } from '../context/context.js';
-import { enterOrganization } from '../context/enter-organization.js';
+import { type Entered, enterOrganization } from '../context/enter-organization.js';
+import { enterWithKey } from '../context/enter-with-key.js';
 import { namedOrganizations, type OrganizationHeaders } from '../context/resolve-organization.js';
 import { stoppable } from '../data/org-connection.js';
 import { hashSecret } from '../data/sessions.js';
@@ -112,12 +113,7 @@ async function createContext(
       credential = { kind: 'cookie', cookieHash, organizationClaim: null };
     }
     const entered = credential
-      ? await enterOrganization(
-          services,
-          credential,
-          namedOrganizations(request.headers as OrganizationHeaders, credential.organizationClaim),
-          credential.kind === 'cookie' ? null : cookieHash,
-        )
+      ? await enter(credential, request.headers as OrganizationHeaders, cookieHash, services)
       : { viewer: null, current: null };
     const context = new RequestContext(request.id, entered.viewer, entered.current, services);
     if (request.record) request.record.context = context;
@@ -129,6 +125,18 @@ async function createContext(
     if (error.code === 'UNAUTHENTICATED' && credential?.kind === 'cookie') clearSessionCookie(reply);
     throw refusal(error, request.headers.accept);
   }
+}
+
+function enter(
+  credential: Credential,
+  headers: OrganizationHeaders,
+  cookieHash: string | null,
+  { directory, apiKeys, catalogue }: ContextServices,
+): Promise<Entered> {
+  const named = namedOrganizations(headers, credential.organizationClaim);
+  // A key names no person, so a cookie beside it cannot name another.
+  if (credential.kind === 'key') return enterWithKey(apiKeys, catalogue, credential, named);
+  return enterOrganization(directory, catalogue, credential, named, credential.kind === 'cookie' ? null : cookieHash);
 }
 
 /** Reading stops when nobody waits for it any more; a mutation is finished. */

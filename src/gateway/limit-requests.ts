@@ -13,7 +13,6 @@ import { currentRecord } from './request-record.js';
 /** Root fields that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
 const FIELDS: Readonly<Record<string, RateLimit>> = {
   inviteUser: 'invitation',
-  requestToJoin: 'acceptance',
   switchOrganization: 'switching',
 } satisfies Partial<Record<keyof MutationResolvers, RateLimit>>;
 
@@ -55,7 +54,7 @@ export async function limitViewer(
   { viewer, current }: Pick<RequestContext, 'viewer' | 'current'>,
 ): Promise<void> {
   if (viewer?.person) await limits.count('person', viewer.person.id);
-  else if (viewer && current) await limits.count('key', current.membership.userId);
+  else if (viewer?.apiKey) await limits.count('key', viewer.apiKey.id);
   if (current) await limits.count('organization', current.orgId);
 }
 

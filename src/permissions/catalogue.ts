@@ -55,6 +55,18 @@ export class Catalogue {
     return new Set(keys.filter((name) => (bundle.has(name) || granted.includes(name)) && !withheld.includes(name)));
   }
 
+  /**
+   * What a key adds up to: of what it was given that which its owner holds, and nothing that only an OWNER may, in the
+   * owner's role, but ADMIN at most. Written as a membership is, so that every rule about those holds for keys.
+   */
+  ofKey(owner: { role: Role; granted: readonly string[]; withheld: readonly string[] }, given: readonly string[]) {
+    const held = this.effective(owner.role, owner.granted, owner.withheld);
+    const admins = this.#bundles.get('ADMIN') as ReadonlySet<Permission>;
+    const kept = new Set([...held].filter((name) => given.includes(name) && admins.has(name)));
+    const role: Role = owner.role === 'OWNER' ? 'ADMIN' : owner.role;
+    return { role, granted: [...kept], withheld: [...this.#grants.keys()].filter((name) => !kept.has(name)) };
+  }
+
   /** Every permission with the first role that holds it. */
   entries(): [Permission, Role][] {
     return [...this.#grants];

@@ -35,7 +35,8 @@ function asPerson(viewer: Viewer | null): Verdict {
 }
 
 function asUnboundPerson(viewer: Viewer | null): Verdict {
-  if (viewer?.session.boundOrgId == null) return asPerson(viewer);
+  const verdict = asPerson(viewer);
+  if (verdict !== true || viewer?.session.boundOrgId == null) return verdict;
   return new OrgateError('FORBIDDEN', 'This session reaches one organization only.');
 }
 
@@ -84,6 +85,14 @@ function mayInOrganization(permission: Permission, context: RequestContext, info
 /** In the current organization, with this permission. */
 export const can = memo<Permission>((permission) =>
   makeRule(`can(${permission})`, permission, (context, info) => mayInOrganization(permission, context, info)),
+);
+
+/** The same, and no key: what outlives whoever made it is made by people. */
+export const canAsPerson = memo<Permission>((permission) =>
+  makeRule(`canAsPerson(${permission})`, permission, (context, info) => {
+    const verdict = mayInOrganization(permission, context, info);
+    return verdict === true ? asPerson(context.viewer) : verdict;
+  }),
 );
 
 /** The parent is the current organization, and the viewer has this permission in it. */

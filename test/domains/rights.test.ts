@@ -2,16 +2,22 @@ import { describe, expect, test } from '@jest/globals';
 import type { GraphQLObjectType } from 'graphql';
 import { createContract } from '../../src/gateway/schema.js';
 import { ROLES, type Role } from '../../src/permissions/catalogue.js';
+import { givenServiceAccount } from '../support/api-key.js';
 import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../support/given.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 
 const server = useServer();
 
+interface Given extends GivenOrganization {
+  readonly viewerId: string;
+  readonly serviceAccountId: string;
+}
+
 interface Operation {
   readonly permission: string;
   /** The first role that may. */
   readonly from: Role;
-  readonly text: (at: GivenOrganization & { viewerId: string }) => string;
+  readonly text: (at: Given) => string;
 }
 
 /** Every mutation on what belongs to an organization, in an order in which each has something to act on. */
@@ -78,6 +84,26 @@ const MUTATIONS: Record<string, Operation> = {
     from: 'ADMIN',
     text: () => 'updateOrganization(input: { description: "x" }) { id }',
   },
+  createApiKey: {
+    permission: 'api-key:create',
+    from: 'DEVELOPER',
+    text: () => 'createApiKey(input: { name: "x", permissions: ["run:read"] }) { secret }',
+  },
+  createServiceAccount: {
+    permission: 'service-account:manage',
+    from: 'ADMIN',
+    text: () => 'createServiceAccount(input: { name: "x", role: VIEWER }) { id }',
+  },
+  updateServiceAccount: {
+    permission: 'service-account:manage',
+    from: 'ADMIN',
+    text: ({ serviceAccountId }) => `updateServiceAccount(input: { id: "${serviceAccountId}", name: "x" }) { id }`,
+  },
+  removeServiceAccount: {
+    permission: 'service-account:manage',
+    from: 'ADMIN',
+    text: ({ serviceAccountId }) => `removeServiceAccount(id: "${serviceAccountId}") { id }`,
+  },
 };
 
 /** Every query on what belongs to an organization; all of them from VIEWER on. */
@@ -94,6 +120,8 @@ const QUERIES: Record<string, Omit<Operation, 'from'>> = {
   runs: { permission: 'run:read', text: () => 'runs { totalCount }' },
   run: { permission: 'run:read', text: ({ runId }) => `run(id: "${runId}") { id }` },
   organizationUsage: { permission: 'usage:read', text: () => 'organizationUsage { totalRuns }' },
+  apiKeys: { permission: 'api-key:read', text: () => 'apiKeys { totalCount }' },
+  serviceAccounts: { permission: 'service-account:read', text: () => 'serviceAccounts { totalCount }' },
   node: { permission: 'organization:read', text: ({ runId }) => `node(id: "${runId}") { id }` },
   nodes: { permission: 'organization:read', text: ({ runId }) => `nodes(ids: ["${runId}"]) { id }` },
 };
@@ -101,9 +129,13 @@ const QUERIES: Record<string, Omit<Operation, 'from'>> = {
 const OUTSIDE = ['createOrganization', 'switchOrganization', 'setDefaultOrganization'];
 const ABOUT_ONESELF = ['viewer', 'myOrganizations', 'organization', 'organizations'];
 
-async function given() {
+/** One's own keys, for which test/domains/api-key.test.ts makes some for each. */
+const OWN_KEYS = ['rotateApiKey', 'revokeApiKey'];
+
+async function given(): Promise<Given> {
   const acme = await givenOrganization(server);
-  return { ...acme, viewerId: await personId(acme.viewer) };
+  const serviceAccountId = await givenServiceAccount(acme.owner, 'VIEWER');
+  return { ...acme, viewerId: await personId(acme.viewer), serviceAccountId };
 }
 
 async function expectForbidden(client: Client, text: string, requiredPermission: string): Promise<void> {
@@ -119,7 +151,7 @@ async function expectAllowed(client: Client, text: string): Promise<void> {
 test('these tables are complete', () => {
   const { schema } = createContract();
   const names = (type: GraphQLObjectType | null | undefined) => Object.keys(type?.getFields() ?? {}).sort();
-  expect([...Object.keys(MUTATIONS), ...OUTSIDE].sort()).toEqual(names(schema.getMutationType()));
+  expect([...Object.keys(MUTATIONS), ...OWN_KEYS, ...OUTSIDE].sort()).toEqual(names(schema.getMutationType()));
   expect([...Object.keys(QUERIES), ...ABOUT_ONESELF].sort()).toEqual(names(schema.getQueryType()));
 });
 
