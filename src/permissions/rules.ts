@@ -1,8 +1,8 @@
 import type { GraphQLResolveInfo } from 'graphql';
-import { rule } from 'graphql-shield';
 import type { RequestContext, Viewer } from '../context/context.js';
 import { OrgateError } from '../errors.js';
 import type { Permission } from './catalogue.js';
+import { rule } from './graphql-shield.js';
 
 type Verdict = true | OrgateError;
 type Check = (context: RequestContext, info: GraphQLResolveInfo, parent: unknown) => Verdict;

@@ -1,9 +1,10 @@
 import { type GraphQLSchema, isObjectType } from 'graphql';
 import { applyMiddleware, type IMiddlewareGenerator } from 'graphql-middleware';
-import { type IRules, rule, shield } from 'graphql-shield';
+import type { IRules } from 'graphql-shield';
 import { OrgateError } from '../errors.js';
 import type { Catalogue } from './catalogue.js';
 import type { Domain } from './domain.js';
+import { rule, shield } from './graphql-shield.js';
 import { allow, type Rule } from './rules.js';
 
 /** The rule of every field, by type and field name. */
