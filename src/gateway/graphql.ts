@@ -1,4 +1,4 @@
-import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServer, type ApolloServerOptions, type ApolloServerPlugin } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginLandingPageDisabled,
@@ -6,6 +6,7 @@ import {
 } from '@apollo/server/plugin/disabled';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
 import type { Authenticate, Credential } from '../context/authenticate.js';
 import { type ContextServices, RequestContext } from '../context/context.js';
 import { type Entered, enterOrganization } from '../context/enter-organization.js';
@@ -14,6 +15,7 @@ import { namedOrganizations, type OrganizationHeaders } from '../context/resolve
 import { stoppable } from '../data/org-connection.js';
 import { hashSecret } from '../data/sessions.js';
 import { OrgateError } from '../errors.js';
+import { createExecute } from './execute.js';
 import { createFormatError } from './format-error.js';
 import { errorBody } from './http.js';
 import { limitFields, limitViewer, networkOf } from './limit-requests.js';
@@ -46,7 +48,7 @@ declare module 'fastify' {
 /** Serves GraphQL over HTTP at /graphql. */
 export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): Promise<ApolloServer<RequestContext>> {
   const apollo = new ApolloServer<RequestContext>({
-    schema: parts.contract.schema,
+    gateway: asGateway(parts.contract.schema),
     introspection: parts.introspection,
     hideSchemaDetailsFromClientErrors: !parts.introspection,
     includeStacktraceInErrorResponses: false,
@@ -94,6 +96,22 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   // Before the body is read: whatever it holds, the method is what is wrong.
   app.route({ url: '/graphql', method: ['PUT', 'PATCH', 'DELETE'], onRequest: refuseMethod, handler: refuseMethod });
   return apollo;
+}
+
+/** Apollo takes an executor from what it calls a gateway only. */
+function asGateway(schema: GraphQLSchema): NonNullable<ApolloServerOptions<RequestContext>['gateway']> {
+  const execute = createExecute(schema);
+  return {
+    onSchemaLoadOrUpdate(listen) {
+      listen({ apiSchema: schema, coreSupergraphSdl: '' });
+      return () => undefined;
+    },
+    load: async () => ({
+      executor: async ({ document, operationName, request, context }) =>
+        execute({ document, operationName, variableValues: request.variables, contextValue: context }),
+    }),
+    stop: async () => undefined,
+  };
 }
 
 async function createContext(

@@ -33,9 +33,15 @@ export function createContract(): Contract {
     JSON: JSONResolver,
     JSONObject: JSONObjectResolver,
   };
-  const resolvers = [scalars, ...domains.map((domain) => domain.resolvers)];
+  const resolvers = [scalars, ...typeDefs.flatMap(countsOf), ...domains.map((domain) => domain.resolvers)];
   const bare = makeExecutableSchema({ typeDefs, resolvers: resolvers as never });
   const catalogue = new Catalogue(domains.flatMap(({ grants }) => (grants ? [grants] : [])));
   const access = accessTable(bare, domains, catalogue);
   return { schema: boundArguments(guard(bare, access)), catalogue, access };
 }
+
+/** Counts are made when they are asked for, so they are promises, which only a resolver's answer may be. */
+const countsOf = (sdl: string) =>
+  [...sdl.matchAll(/^type (\w+Connection) /gm)].map(([, type]) => ({
+    [type as string]: { totalCount: (page: { totalCount: Promise<number> }) => page.totalCount },
+  }));
