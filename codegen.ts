@@ -26,6 +26,7 @@ const config: CodegenConfig = {
         mappers: {
           ...Object.fromEntries(models.map((name) => [name, `../data/table.js#Row<'${name}'>`])),
           Domain: "../data/table.js#Row<'OrganizationDomain'>",
+          JoinableOrganization: '../data/joining.js#Joinable',
           AgentRepository: "../data/table.js#Row<'Repository'>",
           Organization: '../domains/organization.js#OrganizationParent',
           Membership: '../domains/membership.js#MembershipParent',

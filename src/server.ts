@@ -7,6 +7,7 @@ import { type DevelopmentIssuer, openDevelopmentIssuer } from './context/develop
 import { type Database, openDatabase } from './data/database.js';
 import { isDatabaseEmpty, loadDemo } from './data/demo.js';
 import { recheckDomains } from './domains/check-domain.js';
+import { createJoinOnSignIn } from './domains/join-by-domain.js';
 import { createFindTxt } from './find-txt.js';
 import { openSeal } from './data/seal.js';
 import { serveDevelopment } from './gateway/development.js';
@@ -88,6 +89,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     app.log.error({ stoppedBy, organization: orgId, statement }, 'isolation alarm');
   });
   const findTxt = createFindTxt(config.dnsServers);
+  const joinOnSignIn = createJoinOnSignIn(database, (err) => app.log.error({ err }, 'joining by domain failed'));
   const schedule = createSchedule((err, job) => app.log.error({ err, job }, 'scheduled work failed'));
   schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...database, findTxt }, signal));
   const seal = await openSeal(config.secretKeys, config.dataDirectory);
@@ -107,6 +109,8 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       sessions: database.sessions,
       sessionIssuer: sessionIssuer(development),
       findTxt,
+      findJoinable: database.findJoinable,
+      joinOnSignIn,
       allowReservedDomains: !config.production,
       seal,
       publicUrl,

@@ -2,6 +2,7 @@ import type { KeyEnvironment } from '../data/api-key-format.js';
 import type { ApiKeys } from '../data/api-keys.js';
 import type { ActiveMembership, Directory, OrganizationCard, Person, Reach } from '../data/directory.js';
 import type { OrgId } from '../data/id.js';
+import type { FindJoinable, Joiner } from '../data/joining.js';
 import type { OrganizationDb } from '../data/organization-db.js';
 import type { Seal } from '../data/seal.js';
 import type { Sessions } from '../data/sessions.js';
@@ -61,6 +62,10 @@ export interface ContextServices {
   readonly sessionIssuer: SessionIssuer;
   /** Asks the DNS for what proves a domain. */
   readonly findTxt: FindTxt;
+  /** The organization that the domain of a person's e-mail leads to. */
+  readonly findJoinable: FindJoinable;
+  /** Makes whoever just signed in a member, where the domain of their e-mail says so. */
+  readonly joinOnSignIn: (person: Joiner) => Promise<void>;
   /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
   readonly allowReservedDomains: boolean;
   readonly seal: Seal;

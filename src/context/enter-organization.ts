@@ -1,10 +1,12 @@
-import type { ActiveMembership, Directory, Person, PersonInOrganizations } from '../data/directory.js';
+import type { ActiveMembership, Person, PersonInOrganizations } from '../data/directory.js';
 import { brandVerifiedOrgId } from '../data/id.js';
 import { notFound, OrgateError } from '../errors.js';
 import { type Catalogue, isRole } from '../permissions/catalogue.js';
 import type { PersonCredential } from './authenticate.js';
-import type { ContextSource, CurrentOrganization, Viewer } from './context.js';
+import type { ContextServices, ContextSource, CurrentOrganization, Viewer } from './context.js';
 import type { NamedOrganization } from './resolve-organization.js';
+
+type Services = Pick<ContextServices, 'directory' | 'catalogue' | 'joinOnSignIn'>;
 
 export interface Entered {
   readonly viewer: Viewer;
@@ -20,13 +22,13 @@ export interface Entered {
  *   person is no member of, foreign and unknown alike; ORG_CONTEXT_CONFLICT when two headers name different ones
  */
 export async function enterOrganization(
-  directory: Directory,
-  catalogue: Catalogue,
+  services: Services,
   credential: PersonCredential,
   named: readonly NamedOrganization[],
   cookieHash: string | null = null,
 ): Promise<Entered> {
-  const found = await findOrAdmit(directory, credential, named, cookieHash);
+  const { catalogue } = services;
+  const found = await findOrAdmit(services, credential, named, cookieHash);
   const { memberships, session, cookiePersonId } = found;
   const person = withinReach(found);
   if (person.status !== 'ACTIVE') throw new OrgateError('UNAUTHENTICATED');
@@ -77,22 +79,28 @@ const withinReach = ({ person, session }: PersonInOrganizations): Person =>
   session?.boundOrgId == null ? person : { ...person, systemRole: 'USER' };
 
 async function findOrAdmit(
-  directory: Directory,
+  { directory, joinOnSignIn }: Services,
   credential: PersonCredential,
   named: readonly NamedOrganization[],
   cookieHash: string | null,
 ): Promise<PersonInOrganizations> {
-  const names = named.map(({ name }) => name);
-  const found = await directory.findPerson(credential, names, cookieHash);
+  const find = () =>
+    directory.findPerson(
+      credential,
+      named.map(({ name }) => name),
+      cookieHash,
+    );
+  const found = await find();
   if (found) return found;
   // An e-mail that the issuer did not verify says nothing about who is asking.
   if (credential.kind !== 'identity' || credential.identity.verifiedEmail === null) {
     throw new OrgateError('UNAUTHENTICATED');
   }
   await directory.admit({ ...credential.identity, verifiedEmail: credential.identity.verifiedEmail });
-  const admitted = await directory.findPerson(credential, names, cookieHash);
+  const admitted = await find();
   if (!admitted) throw new OrgateError('UNAUTHENTICATED');
-  return admitted;
+  await joinOnSignIn(admitted.person);
+  return (await find()) ?? admitted;
 }
 
 /** The organization that a membership, just read, lets this request into. */

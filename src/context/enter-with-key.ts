@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { ApiKeys } from '../data/api-keys.js';
 import { OrgateError } from '../errors.js';
-import { type Catalogue, isRole } from '../permissions/catalogue.js';
+import { isRole } from '../permissions/catalogue.js';
 import type { KeyCredential } from './authenticate.js';
+import type { ContextServices } from './context.js';
 import { type Entered, toCurrent } from './enter-organization.js';
 import type { NamedOrganization } from './resolve-organization.js';
 
@@ -17,8 +17,7 @@ const NO_HASH = Buffer.alloc(32).toString('base64url');
  *   anything but the key's organization, whether or not there is such a thing
  */
 export async function enterWithKey(
-  apiKeys: ApiKeys,
-  catalogue: Catalogue,
+  { apiKeys, catalogue }: Pick<ContextServices, 'apiKeys' | 'catalogue'>,
   { id, hash }: KeyCredential,
   named: readonly NamedOrganization[],
 ): Promise<Entered> {

@@ -5,6 +5,7 @@ import { createDirectory, type Directory } from './directory.js';
 import { type ClaimDueDomains, createClaimDueDomains } from './due-domains.js';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded.js';
 import type { OrgId } from './id.js';
+import { createFindJoinable, type FindJoinable } from './joining.js';
 import { checkIsolation } from './isolation-check.js';
 import { migrate } from './migrate.js';
 import { readModels } from './models.js';
@@ -21,6 +22,7 @@ export interface Database {
   readonly sessions: Sessions;
   organizationDb(orgId: OrgId): OrganizationDb;
   readonly claimDueDomains: ClaimDueDomains;
+  readonly findJoinable: FindJoinable;
   readonly pool: ScopedPool;
   /** Has someone told of every attempt to cross organizations. */
   watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
@@ -91,6 +93,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       sessions: createSessions(open),
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
       claimDueDomains: createClaimDueDomains(open),
+      findJoinable: createFindJoinable(open),
       pool: open,
       watchAlarms: (listener) => void watchers.add(listener),
       close: async () => {

@@ -21,8 +21,8 @@ declare const organizationId: unique symbol;
 
 /**
  * The id of an organization that this request may act in: its membership was read, and is active. Only
- * `enter-organization`, the directory's `createOrganization` and work that the gateway does for the organization itself
- * (`due-domains`) make one; a lint rule keeps it so.
+ * `enter-organization`, the directory's `createOrganization` `joining` for who may ask to join, and work that the gateway does for the
+ * organization itself (`due-domains`) make one; a lint rule keeps it so.
  */
 export type OrgId = string & { readonly [organizationId]: true };
 

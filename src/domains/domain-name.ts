@@ -8,7 +8,7 @@ const PUBLIC_MAIL: ReadonlySet<string> = new Set(publicMailProviders);
 /** Reserved for documentation and tests (RFC 2606), so that nobody can own them: good for trying things out. */
 const FOR_TRYING = new Set(['example', 'test']);
 
-/** Three labels of a domain, at most: `_orgate-challenge.` must fit before it. */
+/** So that the name of the challenge, before it, still fits. */
 const MAX_LENGTH = 253 - '_orgate-challenge.'.length;
 
 /** A name as DNS spells it, or why an organization cannot hold it. */

@@ -3,7 +3,7 @@ import type { RequestContext } from '../context/context.js';
 import { newId } from '../data/id.js';
 import type { Row } from '../data/table.js';
 import { badInput, conflict } from '../errors.js';
-import type { DomainProblem, DomainStatus, Resolvers } from '../generated/graphql.js';
+import type { DomainJoining, DomainProblem, DomainStatus, OrganizationRole, Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';
 import { allow, can } from '../permissions/rules.js';
 import { readActor } from './change-membership.js';
@@ -62,6 +62,8 @@ const resolvers = {
   Domain: {
     status: ({ status }) => status as DomainStatus,
     record: (domain) => ({ name: challengeName(domain), value: domain.challenge }),
+    joining: ({ joining }) => joining as DomainJoining,
+    joiningRole: ({ joiningRole }) => joiningRole as OrganizationRole,
     lastCheck: ({ checkedAt, checkFound, checkProblem }) =>
       checkedAt && { at: checkedAt, found: checkFound, problem: checkProblem as DomainProblem | null },
   },

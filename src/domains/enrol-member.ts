@@ -43,7 +43,7 @@ export async function enrolMember(
   if (own?.status !== 'INVITED' && named?.status !== 'INVITED') await assertSeatFree(db, seatLimit);
 
   const { role, granted, withheld } = standing;
-  const joined = { role, granted, withheld, status: 'ACTIVE', joinedAt: new Date() };
+  const joined = { role, granted, withheld, status: 'ACTIVE', joinedAt: new Date(), mayRejoin: false };
   if (!own && named) return db.membership.update({ userId: named.userId }, { ...joined, userId: person.id });
   if (!own) {
     return db.membership.create({ ...joined, userId: person.id, email: person.email, name: person.name });

@@ -149,12 +149,12 @@ function enter(
   credential: Credential,
   headers: OrganizationHeaders,
   cookieHash: string | null,
-  { directory, apiKeys, catalogue }: ContextServices,
+  services: ContextServices,
 ): Promise<Entered> {
   const named = namedOrganizations(headers, credential.organizationClaim);
   // A key names no person, so a cookie beside it cannot name another.
-  if (credential.kind === 'key') return enterWithKey(apiKeys, catalogue, credential, named);
-  return enterOrganization(directory, catalogue, credential, named, credential.kind === 'cookie' ? null : cookieHash);
+  if (credential.kind === 'key') return enterWithKey(services, credential, named);
+  return enterOrganization(services, credential, named, credential.kind === 'cookie' ? null : cookieHash);
 }
 
 /** Reading stops when nobody waits for it any more; a mutation is finished. */

@@ -13,6 +13,7 @@ import { currentRecord } from './request-record.js';
 /** Root fields that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
 const FIELDS: Readonly<Record<string, RateLimit>> = {
   inviteUser: 'invitation',
+  requestToJoin: 'acceptance',
   switchOrganization: 'switching',
 } satisfies Partial<Record<keyof MutationResolvers, RateLimit>>;
 

@@ -23,6 +23,7 @@ afterAll(() => database.close());
 
 const TYPES: Record<string, string> = {
   String: 'text',
+  Boolean: 'boolean',
   Int: 'integer',
   BigInt: 'bigint',
   Json: 'jsonb',

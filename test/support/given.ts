@@ -49,6 +49,20 @@ export async function givenMember(
   return server.as(email, organization.slug);
 }
 
+/** A domain that the organization holds, made straight in the store: proving one has tests of its own. */
+export async function givenHeldDomain(
+  server: TestServer,
+  organization: { id: OrgId; slug: string },
+  more: { name?: string; joining?: string; joiningRole?: string } = {},
+): Promise<{ id: string; name: string }> {
+  const { name = `${unique('held')}.${organization.slug}.example` } = more;
+  return server.database.organizationDb(organization.id).transaction(async (db) => {
+    await db.address.create({ name, kind: 'DOMAIN' });
+    const held = { status: 'VERIFIED', heldName: name, verifiedAt: new Date() };
+    return db.organizationDomain.create({ id: newId('dom'), challenge: 'unused', ...more, name, ...held });
+  });
+}
+
 export async function givenOrganization(server: TestServer, name = 'acme'): Promise<GivenOrganization> {
   const slug = unique(name);
   const owner = await server.as(`owner@${slug}.example`, slug);

@@ -1,0 +1,118 @@
+import type { RequestContext } from '../context/context.js';
+import type { Joinable } from '../data/joining.js';
+import type { Row } from '../data/table.js';
+import { badInput, conflict, notFound } from '../errors.js';
+import type { DomainJoining, JoinRequestStatus, OrganizationRole, Resolvers } from '../generated/graphql.js';
+import { defineDomain } from '../permissions/domain.js';
+import { allow, can, isPerson } from '../permissions/rules.js';
+import { isAtMost } from '../permissions/catalogue.js';
+import { assertNoEscalation, readActor } from './change-membership.js';
+import { connect, keyset, type Order } from './connection.js';
+import { approveJoinRequest, declineJoinRequest } from './decide-join-request.js';
+import { joinByDomain } from './join-by-domain.js';
+import { memberUser } from './membership.js';
+
+const byId: Order<Row<'JoinRequest'>> = { name: 'joinRequests', column: 'id', direction: 'asc' };
+
+/** A session of an organization's own provider stays in that organization. */
+const findJoinable = ({ person, viewer, services }: RequestContext): Promise<Joinable | null> =>
+  viewer?.session.boundOrgId == null ? services.findJoinable(person) : Promise.resolve(null);
+
+async function requestToJoin(organizationId: string, context: RequestContext): Promise<Joinable> {
+  const joinable = await findJoinable(context);
+  if (joinable?.orgId !== organizationId) throw notFound();
+  const { status } = await joinByDomain(context.person, joinable, context.services.organizationDb(joinable.orgId));
+  return { ...joinable, requestStatus: status as JoinRequestStatus };
+}
+
+function setDomainJoining(
+  { id, joining, role }: { id: string; joining: DomainJoining; role?: OrganizationRole | null },
+  context: RequestContext,
+): Promise<Row<'OrganizationDomain'>> {
+  if (role && !isAtMost(role, 'DEVELOPER')) throw badInput('role', 'By domain people become DEVELOPER at most.');
+  return context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const actor = await readActor(db, context, 'domain:manage');
+    const { joiningRole } = await db.organizationDomain.get({ id });
+    const standing = { role: role ?? joiningRole, granted: [], withheld: [] };
+    assertNoEscalation(context.catalogue, actor, standing);
+    return db.organizationDomain.update({ id }, { joining, joiningRole: standing.role });
+  });
+}
+
+const clearRemoval = (userId: string, context: RequestContext): Promise<Row<'Membership'>> =>
+  context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    await readActor(db, context, 'member:invite');
+    const { status } = await db.membership.get({ userId, kind: 'PERSON' });
+    if (status !== 'REMOVED') throw conflict('This member was not removed.');
+    return db.membership.update({ userId }, { mayRejoin: true });
+  });
+
+const resolvers = {
+  Query: {
+    joinableOrganizations: async (_, _args, context) => {
+      const joinable = await findJoinable(context);
+      return joinable ? [joinable] : [];
+    },
+    joinRequests: (_, args, { db, organization }) => {
+      const filter = args.status ? { status: args.status } : {};
+      return connect(
+        args,
+        organization.orgId,
+        byId,
+        (page) => {
+          const { where, ...rest } = keyset(byId, page);
+          return db.joinRequest.list({ ...rest, where: { ...where, ...filter } });
+        },
+        () => db.joinRequest.count(filter),
+      );
+    },
+  },
+  Mutation: {
+    requestToJoin: (_, { organizationId }, context) => requestToJoin(organizationId, context),
+    setDomainJoining: (_, args, context) => setDomainJoining(args, context),
+    approveJoinRequest: async (_, { id, role }, context) => ({
+      ...(await approveJoinRequest(id, role, context)),
+      orgId: context.organization.orgId,
+    }),
+    declineJoinRequest: (_, { id }, context) => declineJoinRequest(id, context),
+    clearRemoval: async (_, { userId }, context) => ({
+      ...(await clearRemoval(userId, context)),
+      orgId: context.organization.orgId,
+    }),
+  },
+  JoinableOrganization: {
+    id: ({ orgId }) => orgId,
+  },
+  JoinRequest: {
+    user: ({ personId, name, email }) => ({ id: personId, name, email }),
+    status: ({ status }) => status as JoinRequestStatus,
+    decidedBy: async ({ decidedById }, _args, { db, organization }) => {
+      const member = decidedById === null ? null : await db.membership.load(decidedById);
+      return member && memberUser({ ...member, orgId: organization.orgId });
+    },
+  },
+} satisfies Resolvers;
+
+export const joinRequest = defineDomain({
+  resolvers,
+  access: {
+    Query: { joinableOrganizations: isPerson, joinRequests: can('member:invite') },
+    Mutation: {
+      requestToJoin: isPerson,
+      setDomainJoining: can('domain:manage'),
+      approveJoinRequest: can('member:invite'),
+      declineJoinRequest: can('member:invite'),
+      clearRemoval: can('member:invite'),
+    },
+    JoinableOrganization: allow,
+    JoinRequest: allow,
+  },
+  node: {
+    prefix: 'jrq',
+    type: 'JoinRequest',
+    permission: 'member:invite',
+    find: (id, { db }) => db.joinRequest.load(id),
+  },
+});
