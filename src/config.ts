@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { certificate, entityId, issuerUrl, providerUrl } from './domains/identity-provider-input.js';
 import type { RateLimit } from './gateway/rate-limits.js';
 
 /** A variable is missing or wrong. The message lists every problem at once, each with its variable and an example. */
@@ -15,6 +16,19 @@ export interface IssuerConfig {
   /** Accepted `typ` headers in lower case; null accepts any. */
   readonly typ: readonly string[] | null;
 }
+
+/** An identity provider of the whole deployment. */
+export type SignInProviderConfig = {
+  readonly id: string;
+  /** What the sign-in page calls it. */
+  readonly name: string;
+  readonly issuer: string;
+  /** The only e-mail domains it speaks for; null for all whose addresses it verified. */
+  readonly emailDomains: readonly string[] | null;
+} & (
+  | { readonly kind: 'OIDC'; readonly clientId: string; readonly clientSecret: string | null }
+  | { readonly kind: 'SAML'; readonly signInUrl: string; readonly certificates: readonly string[] }
+);
 
 export interface Config {
   readonly production: boolean;
@@ -37,6 +51,9 @@ export interface Config {
   /** The origin that browsers and identity providers reach this gateway at; null is where it listens, as localhost. */
   readonly publicUrl: string | null;
   readonly issuers: readonly IssuerConfig[];
+  readonly signInProviders: readonly SignInProviderConfig[];
+  /** Whether identity providers of organizations may be at private addresses, where this gateway stands itself. */
+  readonly privateIdentityProviders: boolean;
   readonly organizationCreation: 'anyone' | 'system-admin';
   /** Name servers that domains are proved at, as `address` or `address:port`; those of the machine when empty. */
   readonly dnsServers: readonly string[];
@@ -121,16 +138,54 @@ const issuer = z.strictObject({
     .transform((types) => types?.map((typ) => typ.toLowerCase().replace(/^application\//, '')) ?? null),
 });
 
-const issuers = z.string().transform((text, context) => {
-  try {
-    return z.array(issuer).parse(JSON.parse(text));
-  } catch (error) {
-    const issues = error instanceof z.ZodError ? error.issues : [];
-    const where = issues.map(({ path, message }) => [...path, message].join(': ')).join('; ');
-    context.addIssue({ code: 'custom', message: `must be a JSON list of issuers${where && ` (${where})`}` });
-    return z.NEVER;
-  }
-});
+/** A variable that holds a list in JSON. */
+const jsonList = <S extends z.ZodType>(schema: S, what: string) =>
+  z.string().transform((text, context) => {
+    try {
+      return z.array(schema).parse(JSON.parse(text));
+    } catch (error) {
+      const issues = error instanceof z.ZodError ? error.issues : [];
+      const where = issues.map(({ path, message }) => [...path, message].join(': ')).join('; ');
+      context.addIssue({ code: 'custom', message: `must be a JSON list of ${what}${where && ` (${where})`}` });
+      return z.NEVER;
+    }
+  });
+
+const signInProvider = {
+  // Never like the ids of organizations' own, which begin with idp_.
+  id: z.string().regex(/^[a-z0-9-]{1,40}$/, 'lower-case letters, digits and hyphens'),
+  name: z.string().trim().min(1).max(100),
+};
+const emailDomains = z
+  .array(
+    z
+      .string()
+      .toLowerCase()
+      .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'a domain name'),
+  )
+  .min(1);
+const signInProviders = jsonList(
+  z.discriminatedUnion('kind', [
+    z.strictObject({
+      ...signInProvider,
+      kind: z.literal('OIDC'),
+      issuer: issuerUrl,
+      clientId: z.string().min(1),
+      clientSecret: z.string().min(1).nullable().default(null),
+      emailDomains: emailDomains.nullable().default(null),
+    }),
+    z.strictObject({
+      ...signInProvider,
+      kind: z.literal('SAML'),
+      issuer: entityId,
+      signInUrl: providerUrl,
+      certificates: z.array(certificate).min(1),
+      // Nothing in SAML says that an address was verified, so it is said here.
+      emailDomains,
+    }),
+  ]),
+  'identity providers',
+).refine((list) => new Set(list.map(({ id }) => id)).size === list.length, 'must name each id once');
 
 /** Every variable, with an example of what it takes. */
 const VARIABLES = {
@@ -154,9 +209,14 @@ const VARIABLES = {
   ORGATE_SECRET_KEY: [secretKeys.optional(), '$(openssl rand -base64 32)'],
   PUBLIC_URL: [origin.optional(), 'https://orgate.example.com'],
   AUTH_ISSUERS: [
-    issuers.default([]),
+    jsonList(issuer, 'issuers').default([]),
     '[{"issuer":"https://id.example.com","jwksUri":"https://id.example.com/jwks","audience":"orgate"}]',
   ],
+  SIGN_IN_PROVIDERS: [
+    signInProviders.default([]),
+    '[{"id":"google","name":"Google","kind":"OIDC","issuer":"https://accounts.google.com","clientId":"…","clientSecret":"…"}]',
+  ],
+  PRIVATE_IDENTITY_PROVIDERS: [flag.optional(), 'true'],
   ORGANIZATION_CREATION: [
     z.enum(['anyone', 'system-admin'], 'must be anyone or system-admin').default('anyone'),
     'system-admin',
@@ -217,9 +277,11 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   if (production && !set['PUBLIC_URL']?.startsWith('https:')) {
     problems.push(problem('PUBLIC_URL', 'is needed in production, and begins with https:'));
   }
-  if (!development && (set['AUTH_ISSUERS'] === undefined || result.data?.AUTH_ISSUERS.length === 0)) {
+  const isEmpty = (name: 'AUTH_ISSUERS' | 'SIGN_IN_PROVIDERS') =>
+    set[name] === undefined || result.data?.[name].length === 0;
+  if (!development && isEmpty('AUTH_ISSUERS') && isEmpty('SIGN_IN_PROVIDERS')) {
     const reason = production ? 'in production' : `where HOST is not a loopback address (${host})`;
-    problems.push(problem('AUTH_ISSUERS', `is needed ${reason}: nobody could sign in`));
+    problems.push(problem('AUTH_ISSUERS', `or SIGN_IN_PROVIDERS is needed ${reason}: nobody could sign in`));
   }
   if (!result.success || problems.length > 0) throw configError(problems);
   const value = result.data;
@@ -238,6 +300,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     secretKeys: value.ORGATE_SECRET_KEY ?? null,
     publicUrl: value.PUBLIC_URL ?? null,
     issuers: value.AUTH_ISSUERS,
+    signInProviders: value.SIGN_IN_PROVIDERS,
+    privateIdentityProviders: value.PRIVATE_IDENTITY_PROVIDERS ?? !production,
     organizationCreation: value.ORGANIZATION_CREATION,
     dnsServers: value.DNS_SERVERS,
     graphiql: value.GRAPHIQL ?? !production,

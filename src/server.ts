@@ -10,6 +10,7 @@ import { recheckDomains } from './domains/check-domain.js';
 import { createJoinOnSignIn } from './domains/join-by-domain.js';
 import { createFindTxt } from './find-txt.js';
 import { openSeal } from './data/seal.js';
+import { createSignInAttempts } from './data/sign-in-attempts.js';
 import { serveDevelopment } from './gateway/development.js';
 import { serveGraphiQL } from './gateway/graphiql-page.js';
 import { serveGraphQL } from './gateway/graphql.js';
@@ -18,7 +19,11 @@ import { limitAddresses } from './gateway/limit-requests.js';
 import { type Metrics, serveMetrics } from './gateway/metrics.js';
 import { createRateLimits } from './gateway/rate-limits.js';
 import { createContract } from './gateway/schema.js';
+import { createOidc } from './gateway/sign-in/oidc.js';
 import { createIsFromOwnPage } from './gateway/sign-in/own-page.js';
+import { createProviderFetch } from './gateway/sign-in/provider-fetch.js';
+import { createProviders } from './gateway/sign-in/providers.js';
+import { serveSignIn } from './gateway/sign-in/serve-sign-in.js';
 import { createSchedule } from './schedule.js';
 
 export interface Server {
@@ -120,6 +125,16 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     limits,
     introspection: config.introspection,
     maxCost: config.maxQueryCost,
+  });
+  const attempts = createSignInAttempts(database.pool, seal);
+  schedule.every('sweep-sign-ins', 10 * 60_000, () => attempts.sweep());
+  serveSignIn(app, {
+    ...database,
+    attempts,
+    providers: createProviders({ ...database, configured: config.signInProviders, seal }),
+    oidc: createOidc(publicUrl, createProviderFetch(config.privateIdentityProviders)),
+    publicUrl,
+    corsOrigins: config.corsOrigins,
   });
   if (config.graphiql) await serveGraphiQL(app);
   if (development) serveDevelopment(app, development);

@@ -154,5 +154,5 @@ function toCredential(issuer: TrustedIssuer, payload: JWTPayload): TokenCredenti
   };
 }
 
-const toEmail = (email: string): string | null =>
-  /^[^\s@]{1,64}@[^\s@]{1,190}$/.test(email) ? email.toLowerCase() : null;
+export const toEmail = (email: string): string | null =>
+  /^[^\s\p{Cc}\p{Cs}@]{1,64}@[^\s\p{Cc}\p{Cs}@]{1,190}$/u.test(email) ? email.toLowerCase() : null;

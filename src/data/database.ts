@@ -6,6 +6,7 @@ import { type ClaimDueDomains, createClaimDueDomains } from './due-domains.js';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded.js';
 import type { OrgId } from './id.js';
 import { createFindJoinable, type FindJoinable } from './joining.js';
+import { createIdentityProviders, type IdentityProviders } from './identity-providers.js';
 import { checkIsolation } from './isolation-check.js';
 import { migrate } from './migrate.js';
 import { readModels } from './models.js';
@@ -20,6 +21,7 @@ export interface Database {
   readonly directory: Directory;
   readonly apiKeys: ApiKeys;
   readonly sessions: Sessions;
+  readonly identityProviders: IdentityProviders;
   organizationDb(orgId: OrgId): OrganizationDb;
   readonly claimDueDomains: ClaimDueDomains;
   readonly findJoinable: FindJoinable;
@@ -91,6 +93,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       directory: createDirectory(open),
       apiKeys: createApiKeys(open),
       sessions: createSessions(open),
+      identityProviders: createIdentityProviders(open),
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
       claimDueDomains: createClaimDueDomains(open),
       findJoinable: createFindJoinable(open),

@@ -1,0 +1,100 @@
+import { domainToASCII } from 'node:url';
+import type { Directory, Person } from '../data/directory.js';
+import type { OrgId } from '../data/id.js';
+import type { OrganizationDb } from '../data/organization-db.js';
+import { OrgateError } from '../errors.js';
+import type { Role } from '../permissions/catalogue.js';
+import { enrolMember } from './enrol-member.js';
+
+/** What an identity provider said of someone; its signature, audience, time and the way here were verified. */
+export interface Assertion {
+  /** Who they are there, for good. */
+  readonly subject: string;
+  /** In lower case; null when the provider did not say that it verified one. */
+  readonly verifiedEmail: string | null;
+  readonly name: string | null;
+}
+
+/** The provider that said it. */
+export interface AssertingProvider {
+  readonly id: string;
+  readonly organization: { readonly orgId: OrgId; readonly defaultRole: Role } | null;
+  readonly emailDomains: readonly string[] | null;
+}
+
+/** Why someone whom their provider knows is not let in. */
+export type NotAdmitted = 'EMAIL_UNVERIFIED' | 'EMAIL_DOMAIN' | 'NO_MEMBERSHIP' | 'DISABLED';
+
+export class NotAdmittedError extends Error {
+  override readonly name = 'NotAdmittedError';
+
+  constructor(
+    readonly reason: NotAdmitted,
+    options?: ErrorOptions,
+  ) {
+    super(`not admitted: ${reason}`, options);
+  }
+}
+
+/** The issuer of identities that a provider asserts. Not what the provider calls itself, which another could as well. */
+export const identityIssuer = (providerId: string): string => `urn:orgate:provider:${providerId}`;
+
+export interface Admitting {
+  readonly directory: Directory;
+  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+}
+
+/**
+ * The person whom a provider speaks of. They are known by the provider and their subject there; an e-mail counts once,
+ * to find or make them, and only where the provider may speak for its domain. An organization's own provider also makes
+ * them a member: as invited, else in its default role.
+ *
+ * @throws NotAdmittedError
+ */
+export async function admitFromProvider(
+  { directory, organizationDb }: Admitting,
+  provider: AssertingProvider,
+  { subject, verifiedEmail, name }: Assertion,
+): Promise<Person> {
+  const { organization } = provider;
+  const db = organization && organizationDb(organization.orgId);
+  const identity = { issuer: identityIssuer(provider.id), subject, verifiedEmail, name };
+  const find = () => directory.findPerson({ kind: 'identity', identity }, organization ? [organization.orgId] : []);
+
+  let found = await find();
+  if (!found) {
+    if (verifiedEmail === null) throw new NotAdmittedError('EMAIL_UNVERIFIED');
+    await assertMaySpeakFor(verifiedEmail, provider, db);
+    await directory.admit({ ...identity, verifiedEmail });
+    found = await find();
+  }
+  if (found?.person.status !== 'ACTIVE') throw new NotAdmittedError('DISABLED');
+  const { person, memberships } = found;
+  if (db && organization && memberships.length === 0) {
+    await assertMaySpeakFor(person.email, provider, db);
+    await enrol(db, person, organization.defaultRole);
+  }
+  return person;
+}
+
+async function assertMaySpeakFor(email: string, provider: AssertingProvider, db: OrganizationDb | null): Promise<void> {
+  const domain = domainToASCII(email.slice(email.lastIndexOf('@') + 1));
+  const may = db
+    ? (await db.address.find({ name: domain, kind: 'DOMAIN' })) !== null
+    : (provider.emailDomains?.includes(domain) ?? true);
+  if (!may) throw new NotAdmittedError('EMAIL_DOMAIN');
+}
+
+/** Whoever was suspended or removed stays so; whoever was invited gets what they were invited to. */
+const enrol = (db: OrganizationDb, person: Person, role: Role): Promise<unknown> =>
+  db
+    .transaction(async (inside) => {
+      const { seatLimit } = await inside.lockOrganization();
+      const invited = await inside.membership.find({ email: person.email, status: 'INVITED' });
+      const standing = invited ?? { role, granted: [], withheld: [] };
+      await enrolMember(inside, person, standing, { seatLimit, reactivateRemoved: false });
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof OrgateError) || error.code !== 'CONFLICT') throw error;
+      throw new NotAdmittedError('NO_MEMBERSHIP', { cause: error });
+    });

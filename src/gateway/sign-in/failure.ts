@@ -1,0 +1,68 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { NotAdmittedError, type NotAdmitted } from '../../domains/admit-from-provider.js';
+import { html, sendPage } from '../page.js';
+
+type Reason = NotAdmitted | 'UNKNOWN' | 'RETURN_TO' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
+
+const ANSWERS: Readonly<Record<Reason, readonly [status: number, text: string]>> = {
+  UNKNOWN: [404, 'There is nothing to sign in with here.'],
+  RETURN_TO: [400, 'The link that brought you here leads on to an address that this gateway does not know.'],
+  NOT_UNDER_WAY: [
+    400,
+    'This sign-in is no longer under way: it took too long, was finished before, or began in another browser.',
+  ],
+  REFUSED: [403, 'Your identity provider did not sign you in, or what it said could not be verified.'],
+  UNREACHABLE: [502, 'Your identity provider cannot be reached, or is not set up as it should be.'],
+  EMAIL_UNVERIFIED: [403, 'Your identity provider does not say that your e-mail address was verified.'],
+  EMAIL_DOMAIN: [403, 'Your identity provider may not speak for the domain of your e-mail address.'],
+  NO_MEMBERSHIP: [403, 'You cannot join the organization: ask those who run it.'],
+  DISABLED: [403, 'Your account is disabled.'],
+};
+
+/** Someone is not signed in. `cause` goes to the log only, without anything of what was sent. */
+export class SignInFailure extends Error {
+  override readonly name = 'SignInFailure';
+
+  constructor(
+    readonly reason: Reason,
+    options?: ErrorOptions,
+  ) {
+    super(`sign-in failed: ${reason}`, options);
+  }
+}
+
+/** Says why someone is not signed in, as far as they may know, and leaves the rest to the log. */
+export function sendFailure(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  provider: string | null,
+  error: unknown,
+): FastifyReply {
+  const isKnown = error instanceof SignInFailure || error instanceof NotAdmittedError;
+  if (!isKnown) throw error;
+  const [status, text] = ANSWERS[error.reason];
+  request.log.info(
+    { requestId: request.id, provider, reason: error.reason, ...detailOf(error.cause) },
+    'sign-in failed',
+  );
+  return sendPage(
+    reply,
+    status,
+    'Not signed in',
+    html`<h1>Not signed in</h1>
+      <p>${text}</p>
+      <p><a href="/auth">Sign in another way</a></p>
+      <p><small>Request ${request.id}</small></p>`,
+  );
+}
+
+/** Libraries put claims, codes and whole answers on their errors; of those only what names the fault is logged. */
+function detailOf(cause: unknown): { fault?: string; code?: unknown; error?: unknown } {
+  if (!(cause instanceof Error)) return {};
+  const { code, error } = cause as { code?: unknown; error?: unknown };
+  return {
+    fault: cause.message.slice(0, 200),
+    ...(typeof code === 'string' && { code }),
+    ...(typeof error === 'string' && { error: error.slice(0, 100) }),
+  };
+}

@@ -1,0 +1,118 @@
+import * as client from 'openid-client';
+import { toEmail } from '../../context/authenticate.js';
+import type { Assertion } from '../../domains/admit-from-provider.js';
+import { callbackUrl } from '../../domains/sign-in-urls.js';
+import type { OidcProvider } from './providers.js';
+import { toName } from './person-name.js';
+
+/** What is kept from the way to the provider for the way back. */
+export interface OidcAttempt {
+  readonly codeVerifier: string;
+  readonly nonce: string;
+}
+
+export interface Oidc {
+  /** Makes the secrets of an attempt. */
+  begin(): OidcAttempt;
+  /** Where to send the browser. */
+  authorizationUrl(provider: OidcProvider, attempt: OidcAttempt, state: string): Promise<URL>;
+  /**
+   * Exchanges the code that the browser brought back, and verifies the ID token: signature, issuer, audience, times and
+   * nonce. State and browser are for the caller to have checked.
+   */
+  finish(provider: OidcProvider, attempt: OidcAttempt, state: string, query: URLSearchParams): Promise<Assertion>;
+}
+
+const SCOPE = 'openid email profile';
+const TIMEOUT_S = 10;
+const CLOCK_TOLERANCE_S = 30;
+/** Discovery and keys are asked for again now and then; a provider that changed is asked at once. */
+const KEPT_MS = 10 * 60_000;
+const KEPT_PROVIDERS = 500;
+
+export function createOidc(publicUrl: () => string, fetch: client.CustomFetch, now: () => number = Date.now): Oidc {
+  const kept = new Map<string, { configuration: Promise<client.Configuration>; until: number }>();
+
+  function configurationOf(provider: OidcProvider): Promise<client.Configuration> {
+    const key = `${provider.id} ${provider.version}`;
+    const known = kept.get(key);
+    if (known && now() < known.until) return known.configuration;
+    const configuration = discover(provider, fetch);
+    if (kept.size >= KEPT_PROVIDERS) kept.delete(kept.keys().next().value as string);
+    kept.set(key, { configuration, until: now() + KEPT_MS });
+    configuration.catch(() => kept.delete(key));
+    return configuration;
+  }
+
+  return {
+    begin: () => ({ codeVerifier: client.randomPKCECodeVerifier(), nonce: client.randomNonce() }),
+
+    async authorizationUrl(provider, { codeVerifier, nonce }, state) {
+      return client.buildAuthorizationUrl(await configurationOf(provider), {
+        redirect_uri: callbackUrl(publicUrl(), provider.id),
+        scope: SCOPE,
+        state,
+        nonce,
+        code_challenge: await client.calculatePKCECodeChallenge(codeVerifier),
+        code_challenge_method: 'S256',
+      });
+    },
+
+    async finish(provider, { codeVerifier, nonce }, state, query) {
+      const configuration = await configurationOf(provider);
+      const currentUrl = new URL(`${callbackUrl(publicUrl(), provider.id)}?${query.toString()}`);
+      const tokens = await client.authorizationCodeGrant(configuration, currentUrl, {
+        pkceCodeVerifier: codeVerifier,
+        expectedNonce: nonce,
+        expectedState: state,
+        idTokenExpected: true,
+      });
+      const claims = tokens.claims() as client.IDToken;
+      const hasMore = configuration.serverMetadata().userinfo_endpoint !== undefined;
+      // Some providers keep ID tokens thin and tell the rest on demand.
+      return claims['email'] !== undefined || !hasMore
+        ? toAssertion(claims)
+        : toAssertion(await client.fetchUserInfo(configuration, tokens.access_token, claims.sub));
+    },
+  };
+}
+
+async function discover(provider: OidcProvider, fetch: client.CustomFetch): Promise<client.Configuration> {
+  const { clientSecret: secret } = provider;
+  const authenticate: client.ClientAuth = (server, ...rest) => {
+    if (secret === null) return client.None()(server, ...rest);
+    // Both are common; of the two only the form field leaves no doubt about how a secret is encoded.
+    const takesPost = server.token_endpoint_auth_methods_supported?.includes('client_secret_post');
+    const method = takesPost ? client.ClientSecretPost(secret) : client.ClientSecretBasic(secret);
+    return method(server, ...rest);
+  };
+  const configuration = await client.discovery(
+    new URL(provider.issuer),
+    provider.clientId,
+    { [client.clockTolerance]: CLOCK_TOLERANCE_S },
+    authenticate,
+    {
+      // The addresses were checked when they were entered: http is this very machine.
+      execute: provider.issuer.startsWith('http:') ? [client.allowInsecureRequests] : [],
+      [client.customFetch]: fetch,
+      timeout: TIMEOUT_S,
+    },
+  );
+  // The token came over TLS from the provider itself; its signature is checked all the same.
+  client.enableNonRepudiationChecks(configuration);
+  return configuration;
+}
+
+function toAssertion(claims: Readonly<Record<string, unknown>> & { readonly sub: string }): Assertion {
+  if (claims.sub.length > 255 || /\p{Cc}/u.test(claims.sub) || !claims.sub.isWellFormed()) {
+    throw new Error('the subject cannot be kept');
+  }
+  const { sub, email, name, email_verified: verified, xms_edov: entraVerified } = claims;
+  // Entra ID has a claim of its own that the domain's owner verified the address, and spells true in several ways.
+  const isVerified = verified === true || [true, 1, '1', 'true'].includes(entraVerified as string);
+  return {
+    subject: sub,
+    verifiedEmail: isVerified && typeof email === 'string' ? toEmail(email) : null,
+    name: toName(name),
+  };
+}

@@ -1,0 +1,61 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Directory } from '../../data/directory.js';
+import { hashSecret } from '../../data/sessions.js';
+import { html, sendPage } from '../page.js';
+import { withOrganization } from './return-to.js';
+import { clearSessionCookie, readSessionCookie } from './session-cookie.js';
+
+const SHOWN = 100;
+
+/**
+ * Whoever has signed in chooses where to work, unless their only organization or their default says so. Nothing is
+ * stored by that: the page they came for is told, and names the organization in its requests.
+ */
+export async function sendOrganizations(
+  directory: Directory,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  returnTo: string | null,
+): Promise<FastifyReply> {
+  const cookie = readSessionCookie(request);
+  const found =
+    cookie === null ? null : await directory.findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
+  if (found?.person.status !== 'ACTIVE') {
+    clearSessionCookie(reply);
+    return reply.redirect(`/auth${asQuery(returnTo)}`, 303);
+  }
+  const { person, memberships, session } = found;
+  const [only] = memberships.length === 1 ? memberships : [];
+  const chosen = memberships.find(({ organization }) => organization.id === person.defaultOrgId) ?? only;
+  if (returnTo !== null && chosen) return reply.redirect(withOrganization(returnTo, chosen.organization.slug), 303);
+
+  const reach = { personId: person.id, boundOrgId: session?.boundOrgId ?? null };
+  const available = await directory.listMemberships(reach, { after: undefined, take: SHOWN });
+  const rows = available.map(({ organization: { id, name, slug }, role }) => {
+    const label = returnTo === null ? html`${name}` : html`<a href="${withOrganization(returnTo, slug)}">${name}</a>`;
+    return html`<tr>
+      <td>${label}</td>
+      <td>${slug}</td>
+      <td>${role}${id === person.defaultOrgId ? ', by default' : ''}</td>
+    </tr>`;
+  });
+  const onward = returnTo === null ? html`` : html`<p><a href="${returnTo}">Go on without one</a></p>`;
+  const list =
+    rows.length > 0
+      ? html`<table>
+          ${rows}
+        </table>`
+      : html`<p>You do not belong to an organization yet.</p>`;
+  const question = returnTo !== null && rows.length > 0 ? 'Where do you want to work?' : 'You are signed in';
+  return sendPage(
+    reply,
+    200,
+    question,
+    html`<h1>${question}</h1>
+      <p>${person.name}, ${person.email}</p>
+      ${list}${onward}`,
+  );
+}
+
+export const asQuery = (returnTo: string | null): string =>
+  returnTo === null ? '' : `?return_to=${encodeURIComponent(returnTo)}`;

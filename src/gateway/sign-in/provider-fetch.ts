@@ -1,0 +1,90 @@
+import { lookup as resolve, type LookupAddress } from 'node:dns';
+import { request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+import type { CustomFetch } from 'openid-client';
+
+/** An identity provider's address leads into the network that the gateway itself stands in. */
+export class PrivateAddressError extends Error {
+  override readonly name = 'PrivateAddressError';
+}
+
+/** Keys, tokens and claims are a few kilobytes. */
+const MAX_BYTES = 1_048_576;
+
+const PRIVATE = new BlockList();
+for (const [network, prefix] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 3],
+] as const) {
+  PRIVATE.addSubnet(network, prefix, 'ipv4');
+}
+// Everything but global unicast; and of that what carries an IPv4 address inside.
+for (const [network, prefix] of [
+  ['::', 3],
+  ['4000::', 2],
+  ['8000::', 1],
+  ['2001::', 32],
+  ['2002::', 16],
+] as const) {
+  PRIVATE.addSubnet(network, prefix, 'ipv6');
+}
+
+const isPrivate = (address: string): boolean => PRIVATE.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+
+/** Resolves a name, and refuses it if any of its addresses is private: what is checked is what is connected to. */
+const lookupPublic: LookupFunction = (hostname, options, callback) =>
+  resolve(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+    if (error) return callback(error, '');
+    if (addresses.some(({ address }) => isPrivate(address))) return callback(new PrivateAddressError(), '');
+    if (options.all) return callback(null, addresses);
+    const [first] = addresses;
+    return first ? callback(null, first.address, first.family) : callback(new Error('no address'), '');
+  });
+
+/**
+ * Fetches from identity providers whose addresses organizations choose: never from the network that the gateway stands
+ * in unless that is allowed, at most a megabyte, and redirects are not followed.
+ */
+export const createProviderFetch =
+  (allowPrivate: boolean): CustomFetch =>
+  (address, { method, headers, body, signal }) =>
+    new Promise((fulfil, reject) => {
+      const url = new URL(address);
+      const host = url.hostname.replaceAll(/^\[|\]$/g, '');
+      // A literal address is not looked up.
+      if (!allowPrivate && isIP(host) !== 0 && isPrivate(host)) return reject(new PrivateAddressError());
+      const send = url.protocol === 'https:' ? requestHttps : requestHttp;
+      const options = { method, headers, ...(signal && { signal }), ...(!allowPrivate && { lookup: lookupPublic }) };
+      const request = send(url, options, (response) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          size += chunk.length;
+          if (size > MAX_BYTES) response.destroy(new Error('the answer is too long'));
+        });
+        response.on('error', reject);
+        response.on('end', () => {
+          const answered = Object.entries(response.headers).flatMap(([name, value]) =>
+            [value ?? []].flat().map((each): [string, string] => [name, each]),
+          );
+          const status = response.statusCode ?? 500;
+          const text = status === 204 || status === 304 ? null : Buffer.concat(chunks);
+          fulfil(new Response(text, { status, headers: answered }));
+        });
+      });
+      request.on('error', reject);
+      if (body == null) request.end();
+      else if (typeof body === 'string' || body instanceof URLSearchParams) request.end(body.toString());
+      else reject(new TypeError('only text is sent to identity providers'));
+      return undefined;
+    });

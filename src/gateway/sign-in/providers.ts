@@ -1,0 +1,82 @@
+import type { SignInProviderConfig } from '../../config.js';
+import type { OrgId } from '../../data/id.js';
+import type { IdentityProviders, OfferedProvider } from '../../data/identity-providers.js';
+import type { OrganizationDb } from '../../data/organization-db.js';
+import type { Seal } from '../../data/seal.js';
+import { clientSecretPurpose } from '../../domains/identity-provider.js';
+import type { Role } from '../../permissions/catalogue.js';
+
+interface Common {
+  readonly id: string;
+  readonly name: string;
+  readonly issuer: string;
+  /** Changes whenever the provider does. */
+  readonly version: string;
+  /** Whose provider it is, and what it makes of people who are new there; null for the deployment's own. */
+  readonly organization: { readonly orgId: OrgId; readonly defaultRole: Role } | null;
+  /** The only domains under which the deployment believes it; null believes every verified address. */
+  readonly emailDomains: readonly string[] | null;
+}
+export interface OidcProvider extends Common {
+  readonly kind: 'OIDC';
+  readonly clientId: string;
+  /** Null for a public client. */
+  readonly clientSecret: string | null;
+}
+export interface SamlProvider extends Common {
+  readonly kind: 'SAML';
+  readonly signInUrl: string;
+  /** DER in base64. */
+  readonly certificates: readonly string[];
+}
+
+/** An identity provider that is in use, with all that it takes to speak to it. */
+export type Provider = OidcProvider | SamlProvider;
+
+export interface Providers {
+  /** What the sign-in page offers: an organization's own providers if it has any, else those of the deployment. */
+  offered(slug: string | null): Promise<readonly OfferedProvider[]>;
+  /** A provider in use, by id. */
+  find(id: string): Promise<Provider | null>;
+}
+
+export interface ProvidersParts {
+  readonly configured: readonly SignInProviderConfig[];
+  readonly identityProviders: IdentityProviders;
+  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+  readonly seal: Seal;
+}
+
+export function createProviders({ configured, identityProviders, organizationDb, seal }: ProvidersParts): Providers {
+  const deployment = new Map<string, Provider>(
+    configured.map((provider) => [provider.id, { ...provider, organization: null, version: '' }]),
+  );
+  return {
+    async offered(slug) {
+      const own = slug === null ? [] : await identityProviders.listOffered(slug);
+      return own.length > 0 ? own : [...deployment.values()];
+    },
+
+    async find(id) {
+      const known = deployment.get(id);
+      if (known) return known;
+      const orgId = await identityProviders.findOrganization(id);
+      const row = orgId && (await organizationDb(orgId).identityProvider.find({ id, status: 'ACTIVE' }));
+      if (!orgId || !row) return null;
+      const common = {
+        id,
+        name: row.name,
+        issuer: row.issuer,
+        version: row.updatedAt.toISOString(),
+        organization: { orgId, defaultRole: row.defaultRole as Role },
+        emailDomains: null,
+      };
+      if (row.kind === 'SAML') {
+        return { ...common, kind: 'SAML', signInUrl: row.signInUrl as string, certificates: row.certificates };
+      }
+      const clientSecret =
+        row.clientSecret === null ? null : await seal.open(row.clientSecret, clientSecretPurpose(orgId, id));
+      return { ...common, kind: 'OIDC', clientId: row.clientId as string, clientSecret };
+    },
+  };
+}

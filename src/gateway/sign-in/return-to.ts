@@ -1,0 +1,27 @@
+/**
+ * Where to go after sign-in: a path of this gateway or a page of a web frontend in CORS_ORIGINS, as an absolute URL. Nowhere
+ * else, or a link to the sign-in could lead anywhere in the gateway's name.
+ *
+ * @returns null when nothing was asked for, undefined when what was asked for is none of these
+ */
+export function parseReturnTo(
+  asked: unknown,
+  publicUrl: string,
+  corsOrigins: readonly string[],
+): string | null | undefined {
+  if (asked === undefined || asked === '') return null;
+  if (typeof asked !== 'string' || asked.length > 2000 || /[\p{Cc}\\]/u.test(asked)) return undefined;
+  const isPath = asked.startsWith('/') && !asked.startsWith('//');
+  if (!isPath && !/^https?:\/\//.test(asked)) return undefined;
+  if (!URL.canParse(asked, publicUrl)) return undefined;
+  const { origin, username, password, href } = new URL(asked, publicUrl);
+  const isOurs = origin === publicUrl || corsOrigins.includes(origin);
+  return isOurs && `${username}${password}` === '' ? href : undefined;
+}
+
+/** The same address with the organization that was chosen, for the page there to name in its requests. */
+export function withOrganization(returnTo: string, slug: string): string {
+  const url = new URL(returnTo);
+  url.searchParams.set('organization', slug);
+  return url.href;
+}

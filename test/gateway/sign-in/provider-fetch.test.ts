@@ -1,0 +1,68 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { createProviderFetch } from '../../../src/gateway/sign-in/provider-fetch.js';
+
+let port: number;
+const asked: string[] = [];
+const inside = createServer((request, response) => {
+  asked.push(request.url ?? '');
+  if (request.url === '/long') return void response.end('x'.repeat(2_000_000));
+  if (request.url === '/away') return void response.writeHead(302, { location: '/secret' }).end();
+  request.setEncoding('utf8').on('data', (body: string) => response.write(body));
+  return void request.on('end', () => response.end('inside'));
+});
+beforeAll(async () => {
+  await new Promise<void>((resolve) => inside.listen(0, resolve));
+  port = (inside.address() as AddressInfo).port;
+});
+afterAll(() => void inside.close());
+
+const get = { method: 'GET', headers: {}, body: null, redirect: 'manual' } as const;
+
+test.each([
+  'http://127.0.0.1',
+  'http://127.8.8.8',
+  'http://localhost',
+  'http://[::1]',
+  'http://[::ffff:127.0.0.1]',
+  'http://[::ffff:7f00:1]',
+  'http://0.0.0.0',
+  'http://2130706433',
+  'http://0x7f.1',
+  'http://10.0.0.1',
+  'http://172.16.0.1',
+  'http://192.168.1.1',
+  'http://169.254.169.254',
+  'http://100.64.0.1',
+  'http://[fd00::1]',
+  'http://[fe80::1]',
+  'http://[64:ff9b::7f00:1]',
+  'http://[2002:7f00:1::]',
+])('nothing is asked of %s', async (origin) => {
+  const before = asked.length;
+  await expect(createProviderFetch(false)(`${origin}:${port}/`, get)).rejects.toMatchObject({
+    name: 'PrivateAddressError',
+  });
+  expect(asked).toHaveLength(before);
+});
+
+test('where private addresses are allowed, it is a fetch', async () => {
+  const fetch = createProviderFetch(true);
+  expect(await (await fetch(`http://localhost:${port}/`, get)).text()).toBe('inside');
+  const posted = await fetch(`http://127.0.0.1:${port}/`, {
+    ...get,
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({ code: 'a b' }),
+  });
+  expect(await posted.text()).toBe('code=a+binside');
+});
+
+test('redirects are not followed, long answers are cut off, and slow ones are left', async () => {
+  const fetch = createProviderFetch(true);
+  expect((await fetch(`http://127.0.0.1:${port}/away`, get)).status).toBe(302);
+  expect(asked).not.toContain('/secret');
+  await expect(fetch(`http://127.0.0.1:${port}/long`, get)).rejects.toThrow('too long');
+  await expect(fetch(`http://127.0.0.1:${port}/`, { ...get, signal: AbortSignal.abort() })).rejects.toThrow();
+});
