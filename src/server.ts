@@ -8,6 +8,7 @@ import { type Database, openDatabase } from './data/database.js';
 import { isDatabaseEmpty, loadDemo } from './data/demo.js';
 import { recheckDomains } from './domains/check-domain.js';
 import { createJoinOnSignIn } from './domains/join-by-domain.js';
+import { openDevelopmentDns } from './development-dns.js';
 import { createFindTxt } from './find-txt.js';
 import { openSeal } from './data/seal.js';
 import { createSignInAttempts } from './data/sign-in-attempts.js';
@@ -93,7 +94,10 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     metrics.alarms.inc({ stopped_by: stoppedBy });
     app.log.error({ stoppedBy, organization: orgId, statement }, 'isolation alarm');
   });
-  const findTxt = createFindTxt(config.dnsServers);
+  const resolve = createFindTxt(config.dnsServers);
+  const isAlone = config.development && config.dnsServers.length === 0;
+  const developmentDns = isAlone ? await openDevelopmentDns(config.dataDirectory, resolve) : null;
+  const findTxt = developmentDns?.findTxt ?? resolve;
   const joinOnSignIn = createJoinOnSignIn(database, (err) => app.log.error({ err }, 'joining by domain failed'));
   const schedule = createSchedule((err, job) => app.log.error({ err, job }, 'scheduled work failed'));
   schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...database, findTxt }, signal));
@@ -137,7 +141,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     corsOrigins: config.corsOrigins,
   });
   if (config.graphiql) await serveGraphiQL(app);
-  if (development) serveDevelopment(app, development);
+  if (development) serveDevelopment(app, development, developmentDns);
   const metricsServer = config.metrics && (await serveMetrics(metrics, config.metrics.host, config.metrics.port));
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;

@@ -10,6 +10,8 @@ interface DemoOrganization {
   plan: string;
   defaultModel: string | null;
   defaultProvider: string | null;
+  /** How people with an e-mail of its domain, which it holds, come in. */
+  joining: { domain: string; joining: string; role: string } | null;
   members: Record<string, string>;
   repositories: { name: string; agents: string[] }[];
 }
@@ -85,6 +87,14 @@ export async function loadDemo({ pool }: Database, now = Date.now()): Promise<bo
       await insert(DIRECTORY, 'organization', rows.organization);
       await insert(DIRECTORY, 'address', [{ name: organization.slug, kind: 'SLUG', org_id: orgId }]);
       await insert(inside, 'membership', rows.memberships);
+      if (rows.domains.length > 0) {
+        await insert(
+          inside,
+          'address',
+          rows.domains.map(({ name }) => ({ name, kind: 'DOMAIN', org_id: orgId })),
+        );
+        await insert(inside, 'organization_domain', rows.domains);
+      }
       await insert(inside, 'repository', rows.repositories);
       await insert(inside, 'agent', rows.agents);
       await insert(inside, 'run', rows.runs);
@@ -154,7 +164,7 @@ function demoRows(
       random,
     ),
   );
-  const { slug, name, description, plan, defaultModel, defaultProvider } = organization;
+  const { slug, name, description, plan, defaultModel, defaultProvider, joining } = organization;
   return {
     // The directory may make an organization, and read no more of it than its card.
     organization: [
@@ -178,6 +188,23 @@ function demoRows(
       },
     ],
     memberships: members,
+    // Without a date for their daily check: no DNS knows them.
+    domains: [joining]
+      .filter((each) => each !== null)
+      .map(({ domain, joining: how, role }) => ({
+        org_id: orgId,
+        id: newId('dom', made),
+        name: domain,
+        status: 'VERIFIED',
+        challenge: `orgate-domain-verification=${slug}`,
+        held_name: domain,
+        verified_at: new Date(made),
+        joining: how,
+        joining_role: role,
+        check_found: [],
+        misses: 0,
+        ...at,
+      })),
     repositories,
     agents,
     runs,

@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { DevelopmentIssuer } from '../context/development-issuer.js';
+import type { DevelopmentDns } from '../development-dns.js';
+import { serveDevelopmentDns } from './development-dns-page.js';
 import { errorBody } from './http.js';
 import { isLocalHost } from './local-host.js';
 
@@ -12,22 +14,25 @@ export const DEMO_PEOPLE = [
   { email: 'vic@acme.example', label: 'Vic · VIEWER of acme' },
   { email: 'bob@globex.example', label: 'Bob · OWNER of globex' },
   { email: 'ina@initech.example', label: 'Ina · OWNER of initech' },
+  { email: 'nia@acme.example', label: 'Nia · new, acme lets her ask to join' },
+  { email: 'gus@globex.example', label: 'Gus · new, globex takes him in' },
   { email: 'sam@orgate.example', label: 'Sam · SYSTEM_ADMIN, member of nothing' },
 ] as const;
 
 const tokenRequest = z.object({ email: z.email().max(254), org: z.string().max(64).optional() });
 
 /**
- * The person chooser of GraphiQL. Exists only in development, and answers only to a local host name and to pages of
+ * The person chooser of GraphiQL, and the DNS of names that are reserved for trying things out. Exists only in development, and answers only to a local host name and to pages of
  * this server.
  */
-export function serveDevelopment(app: FastifyInstance, issuer: DevelopmentIssuer): void {
+export function serveDevelopment(app: FastifyInstance, issuer: DevelopmentIssuer, dns: DevelopmentDns | null): void {
   const guard = async (request: FastifyRequest, reply: FastifyReply) => {
     const { origin, host } = request.headers;
     const isOwnPage = origin === undefined || origin === `http://${host}`;
     if (isLocalHost(request.hostname) && isOwnPage) return;
     return reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', request.id));
   };
+  if (dns) serveDevelopmentDns(app, dns, guard);
   app.get('/dev/people', { preHandler: guard }, async () => DEMO_PEOPLE);
   app.post('/dev/token', { preHandler: guard }, async (request, reply) => {
     const body = tokenRequest.safeParse(request.body);

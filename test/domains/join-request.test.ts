@@ -304,6 +304,8 @@ describe('The setting of a domain', () => {
     }
     const narrow = await givenMember(server, acme, 'ADMIN', { withheld: ['run:start'] });
     expect(codeOf(await narrow(SET, { id, joining: 'AUTO', role: 'DEVELOPER' }))).toBe('ROLE_ESCALATION');
+    expect((await narrow(SET, { id, joining: 'MANUAL' })).data.setDomainJoining.joining).toBe('MANUAL');
+    expect(codeOf(await narrow(SET, { id, joining: 'SUGGEST' }))).toBe('ROLE_ESCALATION');
     expect(codeOf(await acme.developer(SET, { id, joining: 'AUTO' }))).toBe('FORBIDDEN');
   });
 
