@@ -29,6 +29,7 @@ const config: CodegenConfig = {
           JoinableOrganization: '../data/joining.js#Joinable',
           AgentRepository: "../data/table.js#Row<'Repository'>",
           Organization: '../domains/organization.js#OrganizationParent',
+          Invitation: '../domains/invitation.js#InvitationParent',
           Membership: '../domains/membership.js#MembershipParent',
           ServiceAccount: '../domains/service-account.js#ServiceAccountParent',
           User: '../domains/viewer.js#UserParent',

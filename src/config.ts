@@ -50,6 +50,8 @@ export interface Config {
   readonly secretKeys: readonly string[] | null;
   /** The origin that browsers and identity providers reach this gateway at; null is where it listens, as localhost. */
   readonly publicUrl: string | null;
+  /** The mail server, and whom mail is from. Null sends none; in development it lands at /dev/mail. */
+  readonly mail: { readonly url: string; readonly from: string } | null;
   readonly issuers: readonly IssuerConfig[];
   readonly signInProviders: readonly SignInProviderConfig[];
   /** Whether identity providers of organizations may be at private addresses, where this gateway stands itself. */
@@ -208,6 +210,23 @@ const VARIABLES = {
   DATA_DIR: [z.string().min(1).default('.data'), '.data'],
   ORGATE_SECRET_KEY: [secretKeys.optional(), '$(openssl rand -base64 32)'],
   PUBLIC_URL: [origin.optional(), 'https://orgate.example.com'],
+  SMTP_URL: [
+    z
+      .string()
+      .regex(/^smtps?:\/\/[^\s/]+/, 'must be an smtp:// or smtps:// URL')
+      .optional(),
+    'smtps://user:password@mail.example.com:465',
+  ],
+  MAIL_FROM: [
+    z
+      .string()
+      .regex(
+        /^(?:[^\s<>@]+@[^\s<>@]+|[^<>\r\n]+ <[^\s<>@]+@[^\s<>@]+>)$/,
+        'must be an address, or a name and <address>',
+      )
+      .optional(),
+    'orgate <orgate@example.com>',
+  ],
   AUTH_ISSUERS: [
     jsonList(issuer, 'issuers').default([]),
     '[{"issuer":"https://id.example.com","jwksUri":"https://id.example.com/jwks","audience":"orgate"}]',
@@ -283,6 +302,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     const reason = production ? 'in production' : `where HOST is not a loopback address (${host})`;
     problems.push(problem('AUTH_ISSUERS', `or SIGN_IN_PROVIDERS is needed ${reason}: nobody could sign in`));
   }
+  if (set['SMTP_URL'] !== undefined && set['MAIL_FROM'] === undefined) {
+    problems.push(problem('MAIL_FROM', 'is needed where SMTP_URL is set: the address that mail is from'));
+  }
   if (!result.success || problems.length > 0) throw configError(problems);
   const value = result.data;
   return {
@@ -299,6 +321,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     dataDirectory: value.DATA_DIR,
     secretKeys: value.ORGATE_SECRET_KEY ?? null,
     publicUrl: value.PUBLIC_URL ?? null,
+    mail: value.SMTP_URL && value.MAIL_FROM ? { url: value.SMTP_URL, from: value.MAIL_FROM } : null,
     issuers: value.AUTH_ISSUERS,
     signInProviders: value.SIGN_IN_PROVIDERS,
     privateIdentityProviders: value.PRIVATE_IDENTITY_PROVIDERS ?? !production,

@@ -25,6 +25,10 @@ import { createIsFromOwnPage } from './gateway/sign-in/own-page.js';
 import { createProviderFetch } from './gateway/sign-in/provider-fetch.js';
 import { createProviders } from './gateway/sign-in/providers.js';
 import { serveSignIn } from './gateway/sign-in/serve-sign-in.js';
+import { noMailer } from './mail/mail.js';
+import { createMailbox } from './mail/mailbox.js';
+import { createOutbox } from './mail/outbox.js';
+import { openSmtp } from './mail/smtp.js';
 import { createSchedule } from './schedule.js';
 
 export interface Server {
@@ -106,6 +110,15 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
   const publicUrl = () =>
     config.publicUrl ?? `http://localhost:${(app.server.address() as AddressInfo | null)?.port ?? config.port}`;
   const keyEnvironment = config.production ? 'live' : 'test';
+  const mailbox = createMailbox();
+  const outbox = createOutbox({
+    mailer: config.mail ? openSmtp(config.mail.url, config.mail.from) : config.development ? mailbox : noMailer,
+    seal,
+    organizationDb: database.organizationDb,
+    listDueMail: database.listDueMail,
+    onFailure: (err, { orgId, id }) => app.log.warn({ err, organization: orgId, mail: id }, 'mail was not sent'),
+  });
+  schedule.every('mail', 15_000, () => outbox.sendDue());
   const apollo = await serveGraphQL(app, {
     contract,
     authenticate: createAuthenticate(trustedIssuers(config, development), keyEnvironment),
@@ -122,6 +135,8 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       joinOnSignIn,
       allowReservedDomains: !config.production,
       seal,
+      findInvitation: database.findInvitation,
+      outbox,
       publicUrl,
       keyEnvironment,
       organizationCreation: config.organizationCreation,
@@ -141,7 +156,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     corsOrigins: config.corsOrigins,
   });
   if (config.graphiql) await serveGraphiQL(app);
-  if (development) serveDevelopment(app, development, developmentDns);
+  if (development) serveDevelopment(app, development, mailbox, developmentDns);
   const metricsServer = config.metrics && (await serveMetrics(metrics, config.metrics.host, config.metrics.port));
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;
@@ -157,6 +172,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       await app.close();
       clearInterval(sweep);
       await apollo.stop();
+      await outbox.close();
       limits.close();
       metricsServer?.close();
       await database.close();

@@ -57,6 +57,8 @@ const WRONG: Record<string, string> = {
   DATABASE_STATEMENT_TIMEOUT_MS: '1.5',
   ORGATE_SECRET_KEY: 'hunter2',
   PUBLIC_URL: 'https://orgate.example/path',
+  SMTP_URL: 'mail.example',
+  MAIL_FROM: 'nobody',
   AUTH_ISSUERS: 'https://id.example',
   ORGANIZATION_CREATION: 'nobody',
   DNS_SERVERS: 'dns.example',
@@ -71,6 +73,17 @@ const WRONG: Record<string, string> = {
   SHUTDOWN_DELAY_MS: 'soon',
 };
 
+test('mail needs someone it is from', () => {
+  const SMTP_URL = 'smtps://mail.example';
+  expect(complaintOf({ SMTP_URL })).toContain('MAIL_FROM is needed');
+  for (const MAIL_FROM of ['orgate@mail.example', 'Acme Corp. <orgate@mail.example>']) {
+    expect(readConfig({ SMTP_URL, MAIL_FROM }).mail).toEqual({ url: SMTP_URL, from: MAIL_FROM });
+  }
+  for (const MAIL_FROM of ['Acme', 'a@b, c@d', 'a <b>', 'a <b@c>\r\nBcc: d@e']) {
+    expect(complaintOf({ SMTP_URL, MAIL_FROM })).toContain('MAIL_FROM');
+  }
+});
+
 test('every problem is told at once, each with its variable and an example that works', () => {
   const complaint = complaintOf(WRONG);
   for (const variable of Object.keys(WRONG)) {
@@ -79,7 +92,8 @@ test('every problem is told at once, each with its variable and an example that 
     expect(line).toMatch(new RegExp(`${variable} \\S.* Example: ${variable}=\\S`));
     const example = line?.split(`Example: ${variable}=`)[1]?.split(', or ')[0];
     // Its example is a command: a key that is printed somewhere would sooner or later be somebody's.
-    if (variable !== 'ORGATE_SECRET_KEY') expect(complaintOf({ [variable]: example })).toBe('');
+    if (variable === 'ORGATE_SECRET_KEY') continue;
+    expect(complaintOf({ MAIL_FROM: 'orgate@mail.example', [variable]: example })).toBe('');
   }
 });
 

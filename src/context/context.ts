@@ -1,6 +1,7 @@
 import type { KeyEnvironment } from '../data/api-key-format.js';
 import type { ApiKeys } from '../data/api-keys.js';
 import type { ActiveMembership, Directory, OrganizationCard, Person, Reach } from '../data/directory.js';
+import type { FindInvitation } from '../data/find-invitation.js';
 import type { OrgId } from '../data/id.js';
 import type { FindJoinable, Joiner } from '../data/joining.js';
 import type { OrganizationDb } from '../data/organization-db.js';
@@ -8,6 +9,7 @@ import type { Seal } from '../data/seal.js';
 import type { Sessions } from '../data/sessions.js';
 import { OrgateError } from '../errors.js';
 import type { FindTxt } from '../find-txt.js';
+import type { Outbox } from '../mail/outbox.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
 
 /** Who is asking. The credential was verified, and whoever stands behind it was read in this request and is active. */
@@ -69,6 +71,8 @@ export interface ContextServices {
   /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
   readonly allowReservedDomains: boolean;
   readonly seal: Seal;
+  readonly findInvitation: FindInvitation;
+  readonly outbox: Outbox;
   /** The origin that browsers and identity providers reach the gateway at. Known once it listens. */
   readonly publicUrl: () => string;
   /** Which keys are made here, and accepted. */

@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { type ApiKeys, createApiKeys } from './api-keys.js';
 import { createDirectory, type Directory } from './directory.js';
 import { type ClaimDueDomains, createClaimDueDomains } from './due-domains.js';
+import { createListDueMail, type ListDueMail } from './due-mail.js';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded.js';
+import { createFindInvitation, type FindInvitation } from './find-invitation.js';
 import type { OrgId } from './id.js';
 import { createFindJoinable, type FindJoinable } from './joining.js';
 import { createIdentityProviders, type IdentityProviders } from './identity-providers.js';
@@ -25,6 +27,8 @@ export interface Database {
   organizationDb(orgId: OrgId): OrganizationDb;
   readonly claimDueDomains: ClaimDueDomains;
   readonly findJoinable: FindJoinable;
+  readonly findInvitation: FindInvitation;
+  readonly listDueMail: ListDueMail;
   readonly pool: ScopedPool;
   /** Has someone told of every attempt to cross organizations. */
   watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
@@ -97,6 +101,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
       claimDueDomains: createClaimDueDomains(open),
       findJoinable: createFindJoinable(open),
+      findInvitation: createFindInvitation(open),
+      listDueMail: createListDueMail(open),
       pool: open,
       watchAlarms: (listener) => void watchers.add(listener),
       close: async () => {

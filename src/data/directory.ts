@@ -156,6 +156,10 @@ export function createDirectory(pool: ScopedPool): Directory {
          select $1, $2, id from person where email = $3 on conflict do nothing`,
         [issuer, subject, verifiedEmail],
       );
+      await query(
+        `update person set email_verified_at = current_timestamp where email = $1 and email_verified_at is null`,
+        [verifiedEmail],
+      );
     },
 
     async findMembership({ personId, boundOrgId }, name) {

@@ -12,7 +12,11 @@ export const GLOBAL_MODELS = {
 
 export type OwnedModelName = Exclude<Prisma.ModelName, keyof typeof GLOBAL_MODELS>;
 
-const KEY_FIELDS: Readonly<Record<string, string>> = { Membership: 'userId', Address: 'name' };
+const KEY_FIELDS: Readonly<Record<string, string>> = {
+  Membership: 'userId',
+  Address: 'name',
+  InvitationSecret: 'hash',
+};
 
 /** What the connection to the database needs to know of a model. */
 export interface Model {

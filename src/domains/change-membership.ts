@@ -3,6 +3,7 @@ import type { OrganizationDb } from '../data/organization-db.js';
 import type { Row } from '../data/table.js';
 import { conflict, notFound, OrgateError } from '../errors.js';
 import { type Catalogue, isAtMost, type Permission, type Role } from '../permissions/catalogue.js';
+import { endInvitation } from './end-invitation.js';
 
 type MembershipRow = Row<'Membership'>;
 export type Standing = Pick<MembershipRow, 'role' | 'granted' | 'withheld'>;
@@ -33,7 +34,11 @@ export function changeMembership(
       const owners = await db.membership.count({ role: 'OWNER', status: 'ACTIVE' });
       if (owners < 2) throw new OrgateError('LAST_OWNER');
     }
-    return db.membership.update({ userId }, change(before));
+    if (before.status !== 'INVITED') return db.membership.update({ userId }, change(before));
+    const invitation = after.status === 'INVITED' ? null : await db.invitation.find({ pendingEmail: before.email });
+    if (invitation) await endInvitation(db, invitation, 'REVOKED');
+    // Whoever decides last what someone is invited to be answers for it when they accept.
+    return db.membership.update({ userId }, { ...change(before), invitedBy: actor.userId });
   });
 }
 
@@ -44,13 +49,13 @@ export async function readActor(
   db: OrganizationDb,
   context: RequestContext,
   permission: Permission,
-): Promise<Standing> {
+): Promise<MembershipRow> {
   const member = await db.membership.find({ userId: context.actorId, status: 'ACTIVE' });
   const actor = member && (await asAsking(member, db, context));
   if (!actor || !effective(context.catalogue, actor).has(permission)) {
     throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
   }
-  return actor;
+  return { ...member, ...actor };
 }
 
 /** Who asks with a key is no more than that key, and nobody once it was revoked. */
@@ -67,21 +72,29 @@ export const standingOfKey = (catalogue: Catalogue, owner: Standing, permissions
 
 /** Nobody grants, edits or removes more than they hold: neither what someone has, nor what they are to have. */
 export function assertNoEscalation(catalogue: Catalogue, actor: Standing, ...touched: Standing[]): void {
-  const held = effective(catalogue, actor);
-  for (const standing of touched) {
-    const isWithin =
-      isAtMost(standing.role as Role, actor.role as Role) &&
-      [...effective(catalogue, standing)].every((permission) => held.has(permission));
-    if (!isWithin) throw new OrgateError('ROLE_ESCALATION');
-  }
+  if (!isWithinRights(catalogue, actor, ...touched)) throw new OrgateError('ROLE_ESCALATION');
 }
 
-const effective = (catalogue: Catalogue, { role, granted, withheld }: Standing): ReadonlySet<Permission> =>
+export function isWithinRights(catalogue: Catalogue, actor: Standing, ...touched: Standing[]): boolean {
+  const held = effective(catalogue, actor);
+  return touched.every(
+    (standing) =>
+      isAtMost(standing.role as Role, actor.role as Role) &&
+      [...effective(catalogue, standing)].every((permission) => held.has(permission)),
+  );
+}
+
+/** What a standing adds up to. */
+export const effective = (catalogue: Catalogue, { role, granted, withheld }: Standing): ReadonlySet<Permission> =>
   catalogue.effective(role as Role, granted, withheld);
 
-/** Seats are taken by people who are active, suspended or invited. Call it under the organization's lock. */
+/**
+ * Seats are taken by people who are members, suspended ones included, and by invitations that can be accepted. Call it
+ * under the organization's lock.
+ */
 export async function assertSeatFree(db: OrganizationDb, seatLimit: number | null): Promise<void> {
   if (seatLimit === null) return;
-  const taken = await db.membership.count({ kind: 'PERSON', status: { in: ['ACTIVE', 'SUSPENDED', 'INVITED'] } });
-  if (taken >= seatLimit) throw conflict('Every seat of the subscription is taken.');
+  const members = await db.membership.count({ kind: 'PERSON', status: { in: ['ACTIVE', 'SUSPENDED'] } });
+  const invited = await db.invitation.count({ status: 'PENDING', expiresAt: { gt: new Date() } });
+  if (members + invited >= seatLimit) throw conflict('Every seat of the subscription is taken.');
 }

@@ -3,6 +3,7 @@ import { agent } from './agent.js';
 import { apiKey } from './api-key.js';
 import { domain } from './domain.js';
 import { identityProvider } from './identity-provider.js';
+import { invitation } from './invitation.js';
 import { joinRequest } from './join-request.js';
 import { membership } from './membership.js';
 import { nodeDomain } from './node.js';
@@ -20,6 +21,7 @@ const listed = [
   membership,
   serviceAccount,
   apiKey,
+  invitation,
   domain,
   joinRequest,
   identityProvider,

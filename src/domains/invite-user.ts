@@ -3,23 +3,33 @@ import { newId } from '../data/id.js';
 import type { Row } from '../data/table.js';
 import { conflict } from '../errors.js';
 import { assertNoEscalation, assertSeatFree, readActor } from './change-membership.js';
+import { isOpen } from './end-invitation.js';
 import { parseStanding, type StandingInput } from './parse-standing.js';
+import { hoursFromNow, sendInvitation } from './send-invitation.js';
 
-export interface Invitation extends StandingInput {
+export interface Invited extends StandingInput {
   readonly email: string;
   readonly name: string;
+  /** A week when left out. */
+  readonly expiresInHours?: number | null | undefined;
 }
 
+/** A repeat within this time changes the invitation, and sends no second mail. */
+const QUIET_MS = 60_000;
+
 /**
- * Makes an INVITED membership, which grants nothing. It holds what the inviter typed: whether the address has an account
- * elsewhere, and under which name, is not told.
+ * Makes an INVITED membership, which grants nothing, and mails a link to accept. It holds what the inviter typed:
+ * whether the address has an account elsewhere, and under which name, is not told.
  *
  * @throws CONFLICT on `input.email` for someone who is a member already; BAD_USER_INPUT; ROLE_ESCALATION
  */
-export async function inviteUser(invitation: Invitation, context: RequestContext): Promise<Row<'Membership'>> {
-  const { email, name } = invitation;
-  const standing = parseStanding(invitation, context);
-  return context.db.transaction(async (db) => {
+export async function inviteUser(
+  invited: Invited,
+  context: RequestContext,
+): Promise<{ membership: Row<'Membership'>; invitation: Row<'Invitation'> }> {
+  const { email, name } = invited;
+  const standing = parseStanding(invited, context);
+  const { mail, ...made } = await context.db.transaction(async (db) => {
     const { seatLimit } = await db.lockOrganization();
     const actor = await readActor(db, context, 'member:invite');
     assertNoEscalation(context.catalogue, actor, standing);
@@ -29,9 +39,21 @@ export async function inviteUser(invitation: Invitation, context: RequestContext
       throw conflict('This person is a member already.', 'input.email');
     }
     if (before?.status === 'INVITED') assertNoEscalation(context.catalogue, actor, before);
-    else await assertSeatFree(db, seatLimit);
-    return before
-      ? db.membership.update({ userId: before.userId }, changes)
-      : db.membership.create({ ...changes, userId: newId('usr'), email });
+    const pending = await db.invitation.find({ pendingEmail: email });
+    if (!pending || !isOpen(pending)) await assertSeatFree(db, seatLimit);
+    const membership = before
+      ? await db.membership.update({ userId: before.userId }, changes)
+      : await db.membership.create({ ...changes, userId: newId('usr'), email });
+
+    const expiresAt = hoursFromNow(invited.expiresInHours ?? 168);
+    const invitation = pending
+      ? await db.invitation.update({ id: pending.id }, { expiresAt })
+      : await db.invitation.create({ id: newId('inv'), email, expiresAt });
+    const since = new Date(Date.now() - QUIET_MS);
+    const wasJustSent = await db.invitationSecret.find({ invitationId: invitation.id, createdAt: { gt: since } });
+    const sent = wasJustSent ? null : await sendInvitation(db, invitation, actor.name, context);
+    return { membership, invitation: sent?.invitation ?? invitation, mail: sent?.mail };
   });
+  if (mail) context.services.outbox.dispatch(mail);
+  return made;
 }

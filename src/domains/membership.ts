@@ -64,6 +64,7 @@ const inviteInput = z.object({
   role: z.enum(ROLES),
   permissions: z.array(z.string()).max(100, 'At most 100.').nullish(),
   withheldPermissions: z.array(z.string()).max(100, 'At most 100.').nullish(),
+  expiresInHours: z.int().min(1, '1 to 720 hours.').max(720, '1 to 720 hours.').nullish(),
 });
 
 const permissionsOf = ({ role, granted, withheld }: MembershipParent, context: RequestContext): string[] => [
@@ -76,13 +77,14 @@ const resolvers = {
   },
   Mutation: {
     inviteUser: async (_, { input }, context) => {
-      const row = await inviteUser(parseInput(inviteInput, input), context);
+      const { membership: row, invitation } = await inviteUser(parseInput(inviteInput, input), context);
       const membership: MembershipParent = { ...row, orgId: context.organization.orgId };
       return {
         user: memberUser(membership),
         role: membership.role as OrganizationRole,
         permissions: permissionsOf(membership, context),
         membership,
+        invitation: { ...invitation, membership, invitedBy: row.invitedBy },
       };
     },
     updateMemberRole: async (_, { userId, role }, context) => {

@@ -3,8 +3,10 @@ import { z } from 'zod';
 import type { DevelopmentIssuer } from '../context/development-issuer.js';
 import type { DevelopmentDns } from '../development-dns.js';
 import { serveDevelopmentDns } from './development-dns-page.js';
+import type { Mailbox } from '../mail/mailbox.js';
 import { errorBody } from './http.js';
 import { isLocalHost } from './local-host.js';
+import { serveMailbox } from './mailbox-page.js';
 
 /** The people of the demo world, whom anyone at this machine may become. */
 export const DEMO_PEOPLE = [
@@ -22,10 +24,15 @@ export const DEMO_PEOPLE = [
 const tokenRequest = z.object({ email: z.email().max(254), org: z.string().max(64).optional() });
 
 /**
- * The person chooser of GraphiQL, and the DNS of names that are reserved for trying things out. Exists only in development, and answers only to a local host name and to pages of
- * this server.
+ * The person chooser of GraphiQL, the mail that was sent, and the DNS of names that are reserved for trying things out.
+ * Exists only in development, and answers only to a local host name and to pages of this server.
  */
-export function serveDevelopment(app: FastifyInstance, issuer: DevelopmentIssuer, dns: DevelopmentDns | null): void {
+export function serveDevelopment(
+  app: FastifyInstance,
+  issuer: DevelopmentIssuer,
+  mailbox: Mailbox,
+  dns: DevelopmentDns | null,
+): void {
   const guard = async (request: FastifyRequest, reply: FastifyReply) => {
     const { origin, host } = request.headers;
     const isOwnPage = origin === undefined || origin === `http://${host}`;
@@ -33,6 +40,7 @@ export function serveDevelopment(app: FastifyInstance, issuer: DevelopmentIssuer
     return reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', request.id));
   };
   if (dns) serveDevelopmentDns(app, dns, guard);
+  serveMailbox(app, mailbox, guard);
   app.get('/dev/people', { preHandler: guard }, async () => DEMO_PEOPLE);
   app.post('/dev/token', { preHandler: guard }, async (request, reply) => {
     const body = tokenRequest.safeParse(request.body);

@@ -66,7 +66,8 @@ describe('An invitation', () => {
     };
     const { data } = await acme.admin(INVITE, { input });
     const user = { id: expect.stringMatching(/^usr_/), name: 'Jane', email: email.toLowerCase() };
-    const held = ['agent:read', 'organization:read', 'repository:read', 'run:read', 'run:start', 'usage:read'];
+    const ofViewer: string[] = (await acme.viewer('{ viewer { permissions } }')).data.viewer.permissions;
+    const held = [...ofViewer.filter((permission) => permission !== 'member:read'), 'run:start'].toSorted();
     expect(data.inviteUser).toEqual({
       user,
       role: 'VIEWER',

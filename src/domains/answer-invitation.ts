@@ -1,0 +1,138 @@
+import type { RequestContext } from '../context/context.js';
+import type { WaitingMail } from '../data/due-mail.js';
+import type { FoundInvitation } from '../data/find-invitation.js';
+import type { OrganizationDb } from '../data/organization-db.js';
+import { hashSecret } from '../data/secret.js';
+import type { Row } from '../data/table.js';
+import { notFound, OrgateError } from '../errors.js';
+import type { InvitationOutcome } from '../generated/graphql.js';
+import { effective, isWithinRights } from './change-membership.js';
+import { isOpen, withdrawInvitation } from './end-invitation.js';
+import { enrolMember } from './enrol-member.js';
+import { type MembershipParent, toMembership } from './membership.js';
+
+/** What came of it, for the person who answered. */
+export interface InvitationAnswer {
+  readonly outcome: InvitationOutcome;
+  readonly membership?: MembershipParent | null;
+  readonly maskedEmail?: string;
+}
+
+/** The invitation as it is under the organization's lock. It was mailed to the viewer's verified address. */
+interface Asked {
+  readonly db: OrganizationDb;
+  readonly organization: Row<'Organization'>;
+  readonly invitation: Row<'Invitation'>;
+}
+
+/**
+ * Makes the viewer a member, where the secret was mailed to their verified address. What they become was granted by
+ * whoever invited them, and only while that person still may.
+ *
+ * @throws NOT_FOUND for a secret that was never sent; FORBIDDEN in a suspended organization; CONFLICT of `enrolMember`
+ */
+export async function acceptInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
+  const { person } = context;
+  const found = await findInvitation(secret, context);
+  const answer = await asInvited(found, context, async ({ db, organization, invitation }) => {
+    if (organization.status !== 'ACTIVE') {
+      throw new OrgateError('FORBIDDEN', 'This organization is suspended: nobody joins it.');
+    }
+    if (!isOpen(invitation)) return outcomeOf(invitation);
+    const place = await db.membership.find({ email: invitation.email, status: 'INVITED' });
+    if (!place || !(await isStillGranted(db, place, context))) {
+      await withdrawInvitation(db, invitation, 'REVOKED');
+      return 'REVOKED';
+    }
+    await enrolMember(db, person, place, { seatLimit: organization.seatLimit, reactivateRemoved: true });
+    return 'ACCEPTED';
+  });
+  if (answer.outcome !== 'ACCEPTED') return answer;
+  const joined = await context.directory.findMembership(context.reach, found.orgId);
+  return { ...answer, membership: joined && toMembership(joined) };
+}
+
+/** Turns an invitation down. @throws NOT_FOUND for a secret that was never sent */
+export async function declineInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
+  return asInvited(await findInvitation(secret, context), context, async ({ db, invitation }) => {
+    if (!isOpen(invitation)) return outcomeOf(invitation);
+    await withdrawInvitation(db, invitation, 'DECLINED');
+    return 'DECLINED';
+  });
+}
+
+/** How long nobody is told again that someone wants a new invitation. */
+const TOLD_FOR_MS = 24 * 3_600_000;
+
+/**
+ * Tells whoever sent an expired or declined invitation, or an OWNER where they have gone, that a new one is wanted.
+ *
+ * @throws NOT_FOUND for a secret that was never sent
+ */
+export async function requestNewInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
+  const { outbox } = context.services;
+  const found = await findInvitation(secret, context);
+  let mail: WaitingMail | undefined;
+  const answer = await asInvited(found, context, async ({ db, organization, invitation }) => {
+    if (isOpen(invitation)) return 'PENDING';
+    const { id, email, status, renewalRequestedAt: told } = invitation;
+    const place = await db.membership.find({ email });
+    if (place?.status === 'ACTIVE') return 'ALREADY_ACCEPTED';
+    if (status === 'ACCEPTED' || status === 'REVOKED') return outcomeOf(invitation);
+    if (told && told.getTime() > Date.now() - TOLD_FOR_MS) return 'REQUESTED';
+    await db.invitation.update({ id }, { renewalRequestedAt: new Date() });
+    const isAsked = { kind: 'PERSON', status: 'ACTIVE' };
+    const inviter = await db.membership.find({ ...isAsked, userId: place?.invitedBy ?? '' });
+    const { email: to } = inviter ?? (await db.membership.get({ ...isAsked, role: 'OWNER' }));
+    const subject = `${email} asks for a new invitation to ${organization.name}`;
+    mail = await outbox.queue(db, found.orgId, { to, subject, text: `${subject}. To send one, invite them again.\n` });
+    return 'REQUESTED';
+  });
+  if (mail) outbox.dispatch(mail);
+  return answer;
+}
+
+async function findInvitation(secret: string, context: RequestContext): Promise<FoundInvitation> {
+  const found = await context.services.findInvitation(hashSecret(secret), context.person.id);
+  if (!found) throw notFound();
+  const { boundOrgId } = context.reach;
+  if (boundOrgId !== null && boundOrgId !== found.orgId) {
+    throw new OrgateError('FORBIDDEN', 'You signed in to one organization only; sign in as yourself to join another.');
+  }
+  return found;
+}
+
+/** Acts on an invitation under the lock of the organization that it leads into, where it was sent to the viewer. */
+async function asInvited(
+  { orgId, invitationId, emailVerified }: FoundInvitation,
+  { person, services }: RequestContext,
+  act: (asked: Asked) => Promise<InvitationOutcome>,
+): Promise<InvitationAnswer> {
+  return services.organizationDb(orgId).transaction(async (db) => {
+    const organization = await db.lockOrganization();
+    const invitation = await db.invitation.get({ id: invitationId });
+    const { email } = invitation;
+    if (email !== person.email)
+      return { outcome: 'EMAIL_MISMATCH', maskedEmail: email.replace(/(?<=^.).*(?=@)/u, '***') };
+    if (!emailVerified) return { outcome: 'EMAIL_UNVERIFIED' };
+    return { outcome: await act({ db, organization, invitation }) };
+  });
+}
+
+/** What to say of one that cannot be accepted any more. */
+const outcomeOf = ({ status }: Row<'Invitation'>): InvitationOutcome =>
+  (({ PENDING: 'EXPIRED', ACCEPTED: 'ALREADY_ACCEPTED', REVOKED: 'REVOKED', DECLINED: 'DECLINED' }) as const)[
+    status as 'PENDING' | 'ACCEPTED' | 'REVOKED' | 'DECLINED'
+  ];
+
+/** Whether whoever granted this place still may: nobody grants more than they hold, also not by having left. */
+async function isStillGranted(
+  db: OrganizationDb,
+  place: Row<'Membership'>,
+  { catalogue }: RequestContext,
+): Promise<boolean> {
+  const inviter = await db.membership.find({ userId: place.invitedBy ?? '', status: 'ACTIVE' });
+  return (
+    inviter !== null && effective(catalogue, inviter).has('member:invite') && isWithinRights(catalogue, inviter, place)
+  );
+}
