@@ -32,6 +32,7 @@ const config: CodegenConfig = {
           Invitation: '../domains/invitation.js#InvitationParent',
           Membership: '../domains/membership.js#MembershipParent',
           ServiceAccount: '../domains/service-account.js#ServiceAccountParent',
+          Session: '../data/sessions.js#SessionCard',
           User: '../domains/viewer.js#UserParent',
           Viewer: '../domains/viewer.js#ViewerParent',
         },

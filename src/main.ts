@@ -3,11 +3,12 @@ import { ConfigError, readConfig } from './config.js';
 import { DataDirectoryInUseError } from './data/data-directory-lock.js';
 import { UnsafeDatabaseError } from './data/isolation-check.js';
 import { MigrationError } from './data/migrate.js';
+import { SigningKeyError } from './data/signing-keys.js';
 import { createMetrics } from './gateway/metrics.js';
 import { createServer, openConfiguredDatabase } from './server.js';
 
 /** What its user can mend: told in one paragraph, without a stack. */
-const EXPECTED = [ConfigError, DataDirectoryInUseError, MigrationError, UnsafeDatabaseError];
+const EXPECTED = [ConfigError, DataDirectoryInUseError, MigrationError, SigningKeyError, UnsafeDatabaseError];
 
 try {
   await main();

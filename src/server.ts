@@ -3,6 +3,7 @@ import type { DestinationStream } from 'pino';
 import type { Config } from './config.js';
 import { createAuthenticate, remoteKeys, type TrustedIssuer } from './context/authenticate.js';
 import type { SessionIssuer } from './context/context.js';
+import { createSessionTokens, type SessionTokens } from './context/session-tokens.js';
 import { type DevelopmentIssuer, openDevelopmentIssuer } from './context/development-issuer.js';
 import { type Database, openDatabase } from './data/database.js';
 import { isDatabaseEmpty, loadDemo } from './data/demo.js';
@@ -10,6 +11,7 @@ import { recheckDomains } from './domains/check-domain.js';
 import { createJoinOnSignIn } from './domains/join-by-domain.js';
 import { openDevelopmentDns } from './development-dns.js';
 import { createFindTxt } from './find-txt.js';
+import { createSigningKeys } from './data/signing-keys.js';
 import { openSeal } from './data/seal.js';
 import { createSignInAttempts } from './data/sign-in-attempts.js';
 import { serveDevelopment } from './gateway/development.js';
@@ -29,6 +31,7 @@ import { noMailer } from './mail/mail.js';
 import { createMailbox } from './mail/mailbox.js';
 import { createOutbox } from './mail/outbox.js';
 import { openSmtp } from './mail/smtp.js';
+import { serveTokens } from './gateway/sign-in/tokens.js';
 import { createSchedule } from './schedule.js';
 
 export interface Server {
@@ -37,6 +40,8 @@ export interface Server {
   /** Finishes what is in flight, then closes. */
   close(): Promise<void>;
 }
+
+const HOUR_MS = 3600 * 1000;
 
 /** What a server is made of. Tests and benchmarks hand in other parts; the product has no switches for them. */
 export interface ServerParts {
@@ -109,6 +114,12 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
   // The port of a development server may be known only once it listens.
   const publicUrl = () =>
     config.publicUrl ?? `http://localhost:${(app.server.address() as AddressInfo | null)?.port ?? config.port}`;
+  const signingKeys = createSigningKeys(database.pool, seal);
+  await signingKeys.keep();
+  schedule.every('keep-signing-keys', HOUR_MS, () => signingKeys.keep());
+  schedule.every('sweep-sessions', HOUR_MS, () => database.sessions.sweep());
+  const tokens = createSessionTokens(signingKeys, publicUrl);
+  const isFromOwnPage = createIsFromOwnPage(publicUrl, config.corsOrigins, config.development);
   const keyEnvironment = config.production ? 'live' : 'test';
   const mailbox = createMailbox();
   const outbox = createOutbox({
@@ -121,15 +132,15 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
   schedule.every('mail', 15_000, () => outbox.sendDue());
   const apollo = await serveGraphQL(app, {
     contract,
-    authenticate: createAuthenticate(trustedIssuers(config, development), keyEnvironment),
-    isFromOwnPage: createIsFromOwnPage(publicUrl, config.corsOrigins, config.development),
+    authenticate: createAuthenticate([tokens.trusted, ...trustedIssuers(config, development)], keyEnvironment),
+    isFromOwnPage,
     services: {
       directory: database.directory,
       organizationDb: database.organizationDb,
       catalogue: contract.catalogue,
       apiKeys: database.apiKeys,
       sessions: database.sessions,
-      sessionIssuer: sessionIssuer(development),
+      sessionIssuer: sessionIssuer(tokens, development),
       findTxt,
       findJoinable: database.findJoinable,
       joinOnSignIn,
@@ -155,6 +166,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     publicUrl,
     corsOrigins: config.corsOrigins,
   });
+  serveTokens(app, { ...database, tokens, signingKeys, isFromOwnPage });
   if (config.graphiql) await serveGraphiQL(app);
   if (development) serveDevelopment(app, development, mailbox, developmentDns);
   const metricsServer = config.metrics && (await serveMetrics(metrics, config.metrics.host, config.metrics.port));
@@ -189,10 +201,12 @@ function trustedIssuers(config: Config, development: DevelopmentIssuer | null): 
   return development ? [...configured, development.trusted] : configured;
 }
 
-/** A session is renewed by whoever issued it; the development issuer is the one that orgate has. */
-const sessionIssuer = (development: DevelopmentIssuer | null): SessionIssuer => ({
-  issueFor: async ({ person, session }, orgId) =>
-    development && person && session.id === null && session.renewable
-      ? development.issue(person.email, null, orgId, session.expiresAt)
-      : null,
+/** Whoever issued what was presented issues the next: orgate for its sessions, the development issuer for its tokens. */
+const sessionIssuer = (tokens: SessionTokens, development: DevelopmentIssuer | null): SessionIssuer => ({
+  async issueFor({ person, session }, orgId) {
+    if (!person || !session.renewable) return null;
+    if (session.id === null) return development?.issue(person.email, null, orgId, session.expiresAt) ?? null;
+    const subject = { sessionId: session.id, personId: person.id, orgId, notAfter: session.expiresAt };
+    return (await tokens.issue(subject)).token;
+  },
 });

@@ -18,6 +18,7 @@ export const GLOBAL_TABLES = [
   'identity',
   'session',
   'refresh_token',
+  'signing_key',
   'sign_in_attempt',
   'saml_assertion_seen',
   '_prisma_migrations',

@@ -8,6 +8,7 @@ export const GLOBAL_MODELS = {
   SamlAssertionSeen: 'an assertion is refused a second time before it says who is asking',
   Session: 'a person signs in once, and then acts in any of their organizations',
   RefreshToken: 'renews a session, before any organization is known',
+  SigningKey: 'signs for the whole deployment',
 } as const;
 
 export type OwnedModelName = Exclude<Prisma.ModelName, keyof typeof GLOBAL_MODELS>;

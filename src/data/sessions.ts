@@ -1,8 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { translateDatabaseError } from './database-error.js';
+import type { Page, Reach } from './directory.js';
+import { isLive } from './find-person.js';
 import { newId } from './id.js';
 import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
 import { ROW_TYPES } from './pg-types.js';
+
+/** Clients of one session that renew access tokens; of more, those that did so last. */
+const MAX_REFRESH_TOKENS = 10;
+/** How long what ended is kept, for whoever looks into what happened. */
+const KEPT = "interval '30 days'";
 
 /** How long a person stays signed in, whatever they do. */
 const LIFETIME_MS = 30 * 24 * 3600 * 1000;
@@ -29,12 +36,62 @@ export interface Sessions {
     boundOrgId: string | null;
     userAgent: string | null;
   }): Promise<StartedSession>;
+
+  /** A token that renews access tokens of a live session, for one more client of it. */
+  issueRefreshToken(sessionId: string): Promise<string>;
+  /**
+   * Takes a refresh token for its successor, once. One that was used before was copied, and nobody knows by whom: it
+   * ends its session, with all that came of it. Of two who come at once, one is first and the other ends the session.
+   *
+   * @returns null when no live session of an active person stands behind it
+   */
+  renew(refreshToken: string): Promise<RenewedSession | 'REUSED' | null>;
+  /** Notes that a session is in use. */
+  touch(sessionId: string): Promise<void>;
+
+  /** The live sessions of a person, the newest first; of a bound one, those that are bound alike. */
+  list(of: Reach, page: Page): Promise<SessionCard[]>;
+  count(of: Reach): Promise<number>;
+  /** Ends one live session of these; false when there is none of this id. */
+  end(of: Reach, sessionId: string, reason: EndReason): Promise<boolean>;
+  /** Ends all of them, and says how many. */
+  endAll(of: Reach, reason: EndReason): Promise<number>;
+  /** Deletes what ended long ago. */
+  sweep(): Promise<void>;
+}
+
+export type EndReason = 'SIGNED_OUT' | 'REVOKED';
+
+export interface RenewedSession {
+  readonly sessionId: string;
+  readonly personId: string;
+  readonly expiresAt: Date;
+  readonly refreshToken: string;
+}
+
+/** What a person sees of a session of theirs. */
+export interface SessionCard {
+  readonly id: string;
+  readonly provider: string | null;
+  readonly boundOrgId: string | null;
+  readonly userAgent: string | null;
+  readonly createdAt: Date;
+  readonly lastUsedAt: Date;
+  readonly expiresAt: Date;
 }
 
 /** Secrets are random enough that a plain hash keeps them. */
 export const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
 
 const newSecret = (): string => randomBytes(32).toString('base64url');
+
+/**
+ * The live sessions of a person. What an organization's own provider signed in sees and ends only what it signed in
+ * itself: it speaks for the person there, and nowhere else.
+ */
+const OF_PERSON = `s.person_id = $1 and ($2::text is null or s.bound_org_id = $2) and ${isLive('s')}`;
+
+const END = `update session s set ended_at = current_timestamp, end_reason = $3 where ${OF_PERSON}`;
 
 const DIRECTORY: Frame = { role: 'orgate_directory' };
 
@@ -68,6 +125,84 @@ export function createSessions(pool: ScopedPool): Sessions {
         ],
       );
       return started;
+    },
+
+    async issueRefreshToken(sessionId) {
+      const [family, secret] = [newSecret(), newSecret()];
+      await query(
+        `with kept as (
+           select family_hash from refresh_token where session_id = $1 order by last_used_at desc limit ${MAX_REFRESH_TOKENS - 1}
+         ), dropped as (
+           delete from refresh_token where session_id = $1 and family_hash not in (select family_hash from kept)
+         )
+         insert into refresh_token (family_hash, session_id, secret_hash) values ($2, $1, $3)`,
+        [sessionId, hashSecret(family), hashSecret(secret)],
+      );
+      return `${family}.${secret}`;
+    },
+
+    async renew(refreshToken) {
+      const [, family, secret] = /^([\w-]{43})\.([\w-]{43})$/.exec(refreshToken) ?? [];
+      if (!family || !secret) return null;
+      const next = newSecret();
+      const hashes = [hashSecret(family), hashSecret(secret)];
+      // Whoever comes second waits for the row, and finds another secret in it.
+      const [renewed] = await query<Omit<RenewedSession, 'refreshToken'>>(
+        `with renewed as (
+           update refresh_token r set secret_hash = $3, last_used_at = current_timestamp
+           from session s join person p on p.id = s.person_id
+           where r.family_hash = $1 and r.secret_hash = $2 and s.id = r.session_id and ${isLive('s')} and p.status = 'ACTIVE'
+           returning r.session_id
+         )
+         update session s set last_used_at = current_timestamp from renewed where s.id = renewed.session_id
+         returning s.id as "sessionId", s.person_id as "personId", s.expires_at as "expiresAt"`,
+        [...hashes, hashSecret(next)],
+      );
+      if (renewed) return { ...renewed, refreshToken: `${family}.${next}` };
+      const ended = await query(
+        `update session s set ended_at = current_timestamp, end_reason = 'TOKEN_REUSED' from refresh_token r
+         where r.family_hash = $1 and r.secret_hash <> $2 and s.id = r.session_id and ${isLive('s')} returning s.id`,
+        hashes,
+      );
+      return ended.length > 0 ? 'REUSED' : null;
+    },
+
+    async touch(sessionId) {
+      await query(`update session set last_used_at = current_timestamp where id = $1`, [sessionId]);
+    },
+
+    list: ({ personId, boundOrgId }, { after, take }) =>
+      query<SessionCard>(
+        `select s.id, s.provider, s.bound_org_id as "boundOrgId", s.user_agent as "userAgent",
+           s.created_at as "createdAt", s.last_used_at as "lastUsedAt", s.expires_at as "expiresAt"
+         from session s where ${OF_PERSON} and ($3::text is null or s.id < $3) order by s.id desc limit $4`,
+        [personId, boundOrgId, after ?? null, take],
+      ),
+
+    async count({ personId, boundOrgId }) {
+      const [row] = await query<{ count: number }>(`select count(*)::int as count from session s where ${OF_PERSON}`, [
+        personId,
+        boundOrgId,
+      ]);
+      return row?.count ?? 0;
+    },
+
+    async end({ personId, boundOrgId }, sessionId, reason) {
+      const ended = await query(`${END} and s.id = $4 returning s.id`, [personId, boundOrgId, reason, sessionId]);
+      return ended.length > 0;
+    },
+
+    async endAll({ personId, boundOrgId }, reason) {
+      return (await query(`${END} returning s.id`, [personId, boundOrgId, reason])).length;
+    },
+
+    async sweep() {
+      await query(`delete from refresh_token r using session s where s.id = r.session_id and not (${isLive('s')})`, []);
+      await query(
+        `delete from session s where least(s.ended_at, s.expires_at) < current_timestamp - ${KEPT}
+         and not exists (select from refresh_token r where r.session_id = s.id)`,
+        [],
+      );
     },
   };
 }

@@ -11,12 +11,14 @@ import { organization } from './organization.js';
 import { repository } from './repository.js';
 import { run } from './run.js';
 import { serviceAccount } from './service-account.js';
+import { session } from './session.js';
 import { usage } from './usage.js';
 import { viewer } from './viewer.js';
 
 /** Every domain, one line each. */
 const listed = [
   viewer,
+  session,
   organization,
   membership,
   serviceAccount,

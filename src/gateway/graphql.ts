@@ -8,12 +8,12 @@ import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import type { Authenticate, Credential } from '../context/authenticate.js';
-import { type ContextServices, RequestContext } from '../context/context.js';
+import { type ContextServices, RequestContext, type Viewer } from '../context/context.js';
 import { type Entered, enterOrganization } from '../context/enter-organization.js';
 import { enterWithKey } from '../context/enter-with-key.js';
 import { namedOrganizations, type OrganizationHeaders } from '../context/resolve-organization.js';
 import { stoppable } from '../data/org-connection.js';
-import { hashSecret } from '../data/sessions.js';
+import { hashSecret, type Sessions } from '../data/sessions.js';
 import { OrgateError } from '../errors.js';
 import { createExecute } from './execute.js';
 import { createFormatError } from './format-error.js';
@@ -135,6 +135,7 @@ async function createContext(
       : { viewer: null, current: null };
     const context = new RequestContext(request.id, entered.viewer, entered.current, services);
     if (request.record) request.record.context = context;
+    if (entered.viewer) noteUse(services.sessions, entered.viewer, request);
     await limitViewer(parts.limits, context);
     return context;
   } catch (error) {
@@ -155,6 +156,14 @@ function enter(
   // A key names no person, so a cookie beside it cannot name another.
   if (credential.kind === 'key') return enterWithKey(services, credential, named);
   return enterOrganization(services, credential, named, credential.kind === 'cookie' ? null : cookieHash);
+}
+
+const USE_NOTED_MS = 5 * 60_000;
+
+/** Notes now and then that a session is in use; nobody waits for it. */
+function noteUse(sessions: Sessions, { session: { id, lastUsedAt } }: Viewer, { log }: FastifyRequest): void {
+  if (id === null || lastUsedAt === null || Date.now() - lastUsedAt.getTime() < USE_NOTED_MS) return;
+  sessions.touch(id).catch((err: unknown) => log.warn({ err }, 'the use of a session was not noted'));
 }
 
 /** Reading stops when nobody waits for it any more; a mutation is finished. */

@@ -133,13 +133,21 @@ const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   403: 'FORBIDDEN',
   404: 'NOT_FOUND',
   405: 'METHOD_NOT_ALLOWED',
+  409: 'CONFLICT',
   413: 'PAYLOAD_TOO_LARGE',
   415: 'UNSUPPORTED_MEDIA_TYPE',
   503: 'SERVICE_UNAVAILABLE',
+  504: 'TIMEOUT',
 };
 
 /** What the HTTP layer itself refuses, in GraphQL's shape. Its own messages may repeat what was sent, so they are ours. */
-function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function sendError(error: FastifyError | OrgateError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof OrgateError) {
+    const { code, message, detail } = error;
+    const [status = 400] = Object.entries(CODES_BY_STATUS).find(([, each]) => each === code) ?? [];
+    if (code === 'SERVICE_UNAVAILABLE') request.log.error({ err: error, requestId: request.id }, 'unexpected error');
+    return reply.code(Number(status)).send(errorBody(code, message, request.id, detail));
+  }
   const status = error.statusCode ?? 500;
   if (status >= 500) {
     request.log.error({ err: error, requestId: request.id }, 'unexpected error');

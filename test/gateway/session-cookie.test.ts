@@ -1,26 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
-import { type Answer, codeOf, useServer } from '../support/server.js';
+import { codeOf, useServer } from '../support/server.js';
+import { givenBrowser, ownOrigin } from '../support/sessions.js';
 
 const FRONTEND = 'https://app.orgate.example';
 const server = useServer({ env: { CORS_ORIGINS: FRONTEND } });
 
 const CONTEXT = '{ viewer { user { id } systemRole role currentOrganization { slug } organizationSource } }';
-const own = () => `http://localhost:${new URL(server.url).port}`;
-
-/** A browser in which this person signed in. */
-async function givenBrowser(id: string, more: { boundOrgId?: string; provider?: string } = {}) {
-  const { sessionId, cookie } = await server.database.sessions.start({
-    personId: id,
-    provider: more.provider ?? null,
-    boundOrgId: more.boundOrgId ?? null,
-    userAgent: 'Browser 1.0',
-  });
-  const header = { cookie: `__Host-orgate=${cookie}` };
-  const ask = (query: string, headers: Record<string, string> = {}): Promise<Answer> =>
-    server.post(JSON.stringify({ query }), { origin: own(), ...header, ...headers });
-  return Object.assign(ask, { sessionId, header });
-}
+const own = () => ownOrigin(server);
 
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
 
@@ -28,7 +15,7 @@ describe('The cookie', () => {
   test('names the person, and a header the organization', async () => {
     const acme = await givenOrganization(server);
     const id = await personId(acme.developer);
-    const browser = await givenBrowser(id);
+    const browser = await givenBrowser(server, id);
     expect((await browser(CONTEXT, { 'x-organization-id': acme.slug })).data.viewer).toMatchObject({
       user: { id },
       role: 'DEVELOPER',
@@ -42,7 +29,11 @@ describe('The cookie', () => {
 
   test('is read live: a session that ended, or whose person was disabled, ends at once', async () => {
     const id = await personId((await givenOrganization(server)).viewer);
-    const [ended, expired, disabled] = [await givenBrowser(id), await givenBrowser(id), await givenBrowser(id)];
+    const [ended, expired, disabled] = [
+      await givenBrowser(server, id),
+      await givenBrowser(server, id),
+      await givenBrowser(server, id),
+    ];
     for (const browser of [ended, expired, disabled]) expect((await browser(CONTEXT)).status).toBe(200);
     await sql(`update session set ended_at = now(), end_reason = 'REVOKED' where id = $1`, [ended.sessionId]);
     await sql(`update session set expires_at = now() where id = $1`, [expired.sessionId]);
@@ -84,7 +75,7 @@ describe('The cookie', () => {
     ['the same site, and no more', () => ({ origin: '', 'sec-fetch-site': 'same-site' }), 403],
     ['nobody says who', () => ({ origin: '' }), 403],
   ])('counts for a POST by its origin: %s', async (_, make, status) => {
-    const browser = await givenBrowser(await personId((await givenOrganization(server)).viewer));
+    const browser = await givenBrowser(server, await personId((await givenOrganization(server)).viewer));
     const { origin, ...rest } = make() as { origin: string };
     const headers = { ...browser.header, ...rest, ...(origin && { origin }) };
     const answer = await server.post(JSON.stringify({ query: CONTEXT }), headers);
@@ -93,7 +84,7 @@ describe('The cookie', () => {
   });
 
   test('needs no origin to read, where Apollo’s own guard against foreign pages is satisfied', async () => {
-    const browser = await givenBrowser(await personId((await givenOrganization(server)).viewer));
+    const browser = await givenBrowser(server, await personId((await givenOrganization(server)).viewer));
     const get = (headers: Record<string, string>, query = CONTEXT) =>
       fetch(`${server.url}/graphql?query=${encodeURIComponent(query)}`, { headers: { ...browser.header, ...headers } });
     expect((await get({ 'apollo-require-preflight': '1' })).status).toBe(200);
@@ -109,14 +100,14 @@ describe('The cookie', () => {
 describe('A cookie beside a bearer token', () => {
   test('counts for nothing where they name one person: the token decides', async () => {
     const acme = await givenOrganization(server);
-    const browser = await givenBrowser(await personId(acme.owner));
+    const browser = await givenBrowser(server, await personId(acme.owner));
     const { data } = await acme.owner(CONTEXT, {}, { ...browser.header, origin: 'https://anywhere.example' });
     expect(data.viewer).toMatchObject({ role: 'OWNER', organizationSource: 'TOKEN' });
   });
 
   test('is refused where they name different people, and forgotten where it is over', async () => {
     const acme = await givenOrganization(server);
-    const other = await givenBrowser(await personId(acme.developer));
+    const other = await givenBrowser(server, await personId(acme.developer));
     const answer = await acme.owner(CONTEXT, {}, other.header);
     expect([answer.status, codeOf(answer)]).toEqual([401, 'UNAUTHENTICATED']);
     expect(answer.headers.get('set-cookie')).toBeNull();
@@ -125,7 +116,7 @@ describe('A cookie beside a bearer token', () => {
   });
 
   test('does not mend a bad one', async () => {
-    const browser = await givenBrowser(await personId((await givenOrganization(server)).viewer));
+    const browser = await givenBrowser(server, await personId((await givenOrganization(server)).viewer));
     expect((await browser(CONTEXT, { authorization: 'Bearer a.b.c' })).status).toBe(401);
   });
 });
@@ -136,7 +127,7 @@ describe('A session that an organization’s own provider opened', () => {
     const email = `${unique('ann')}@acme.example`;
     const ann = await givenMember(server, acme, 'ADMIN', { email });
     await givenMember(server, globex, 'OWNER', { email });
-    const browser = await givenBrowser(await personId(ann), { boundOrgId: acme.id, provider: 'idp_1' });
+    const browser = await givenBrowser(server, await personId(ann), { boundOrgId: acme.id, provider: 'idp_1' });
     await sql('update person set default_org_id = $2 where id = $1', [await personId(ann), globex.id]);
     expect((await browser(CONTEXT)).data.viewer).toMatchObject({
       currentOrganization: { slug: acme.slug },
@@ -161,9 +152,9 @@ describe('A session that an organization’s own provider opened', () => {
     const acme = await givenOrganization(server);
     const id = await personId(acme.owner);
     await sql(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [id]);
-    const bound = await givenBrowser(id, { boundOrgId: acme.id });
+    const bound = await givenBrowser(server, id, { boundOrgId: acme.id });
     expect((await bound(CONTEXT)).data.viewer.systemRole).toBe('USER');
-    expect((await (await givenBrowser(id))(CONTEXT)).data.viewer.systemRole).toBe('SYSTEM_ADMIN');
+    expect((await (await givenBrowser(server, id))(CONTEXT)).data.viewer.systemRole).toBe('SYSTEM_ADMIN');
     for (const query of [
       '{ organizations { nodes { id } } }',
       `mutation { createOrganization(input: { name: "x", slug: "${unique('x')}" }) { id } }`,

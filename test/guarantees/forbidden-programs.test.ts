@@ -110,5 +110,6 @@ test('global models MUST each have a reason', () => {
     'SamlAssertionSeen',
     'Session',
     'RefreshToken',
+    'SigningKey',
   ]);
 });

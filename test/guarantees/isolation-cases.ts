@@ -229,6 +229,15 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       ...byId,
     },
   },
+  'Query.mySessions': { after: { query: page('mySessions'), ...cursor('organizations') } },
+  'Mutation.revokeSession': {
+    id: {
+      query: 'mutation ($id: ID!) { revokeSession(id: $id) }',
+      foreign: ({ sessionId }) => sessionId,
+      unknown: never('ses'),
+      ...byId,
+    },
+  },
   'Mutation.cancelRun': { id: { query: 'mutation ($id: ID!) { cancelRun(id: $id) { status } }', ...run, ...byId } },
 };
 

@@ -21,6 +21,8 @@ export interface Attempt {
 
 export interface Target extends GivenOrganization {
   readonly ownerId: string;
+  /** Of its owner. */
+  readonly sessionId: string;
   readonly cursors: Readonly<Record<'repositories' | 'agents' | 'runs' | 'members' | 'organizations', string>>;
 }
 
@@ -72,9 +74,12 @@ async function asTarget(server: TestServer, acme: GivenOrganization): Promise<Ta
     if (!data?.list?.edges[0]) throw new Error(text);
     return data.list.edges[0].cursor as string;
   };
+  const ownerId = await personId(acme.owner);
+  const session = { personId: ownerId, provider: null, boundOrgId: null, userAgent: `canary of ${acme.slug}` };
   return {
     ...acme,
-    ownerId: await personId(acme.owner),
+    ownerId,
+    sessionId: (await server.database.sessions.start(session)).sessionId,
     cursors: {
       repositories: await first('repositories'),
       agents: await first('agents'),

@@ -123,6 +123,8 @@ export async function startServer({
     PORT: '0',
     METRICS_PORT: 'off',
     DATA_DIR: directory,
+    // One for all servers of a run, which share a database and what is sealed in it.
+    ORGATE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
     GRAPHIQL: 'false',
     ...UNHURRIED,
     AUTH_ISSUERS: JSON.stringify([

@@ -1,0 +1,45 @@
+import type { SessionCard } from '../data/sessions.js';
+import { notFound } from '../errors.js';
+import type { Resolvers } from '../generated/graphql.js';
+import { defineDomain } from '../permissions/domain.js';
+import { allow, isPerson } from '../permissions/rules.js';
+import { connect, type Order } from './connection.js';
+
+const byAge: Order<SessionCard> = { name: 'sessions', column: 'id', direction: 'desc' };
+
+const resolvers = {
+  Query: {
+    mySessions: (_, args, { reach, services: { sessions } }) =>
+      connect(
+        args,
+        reach.personId,
+        byAge,
+        (page) => sessions.list(reach, page),
+        () => sessions.count(reach),
+      ),
+  },
+  Mutation: {
+    revokeSession: async (_, { id }, { reach, services: { sessions } }) => {
+      if (!(await sessions.end(reach, id, 'REVOKED'))) throw notFound();
+      return id;
+    },
+    signOut: async (_, _args, { reach, viewer, services: { sessions } }) => {
+      const id = viewer?.session.id ?? null;
+      return id !== null && (await sessions.end(reach, id, 'SIGNED_OUT'));
+    },
+    signOutEverywhere: (_, _args, { reach, services: { sessions } }) => sessions.endAll(reach, 'SIGNED_OUT'),
+  },
+  Session: {
+    isCurrent: ({ id }, _args, { viewer }) => id === viewer?.session.id,
+    boundOrganizationId: ({ boundOrgId }) => boundOrgId,
+  },
+} satisfies Resolvers;
+
+export const session = defineDomain({
+  resolvers,
+  access: {
+    Query: { mySessions: isPerson },
+    Mutation: { revokeSession: isPerson, signOut: isPerson, signOutEverywhere: isPerson },
+    Session: allow,
+  },
+});

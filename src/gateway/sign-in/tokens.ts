@@ -1,0 +1,87 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { SessionTokens } from '../../context/session-tokens.js';
+import type { Directory } from '../../data/directory.js';
+import { hashSecret, type RenewedSession, type Sessions } from '../../data/sessions.js';
+import type { SigningKeys } from '../../data/signing-keys.js';
+import { badInput, OrgateError } from '../../errors.js';
+import type { IsFromOwnPage } from './own-page.js';
+import { clearSessionCookie, readSessionCookie } from './session-cookie.js';
+
+export interface TokenParts {
+  readonly directory: Directory;
+  readonly sessions: Sessions;
+  readonly tokens: SessionTokens;
+  readonly signingKeys: SigningKeys;
+  readonly isFromOwnPage: IsFromOwnPage;
+}
+
+const grant = z.discriminatedUnion('grant_type', [
+  z.strictObject({ grant_type: z.literal('refresh_token'), refresh_token: z.string().max(200) }),
+  z.strictObject({ grant_type: z.literal('session') }),
+]);
+
+/**
+ * Serves access tokens at /auth/token, to whoever holds a refresh token or a browser's session, and the keys to verify
+ * them with at /.well-known/jwks.json.
+ */
+export function serveTokens(app: FastifyInstance, parts: TokenParts): void {
+  app.post('/auth/token', async (request, reply) => {
+    const { success, data } = grant.safeParse(request.body);
+    if (!success)
+      throw badInput(
+        'grant_type',
+        'Send {"grant_type": "refresh_token", "refresh_token": "…"} or {"grant_type": "session"}.',
+      );
+    const session =
+      data.grant_type === 'session'
+        ? await openSession(parts, request, reply)
+        : await renewSession(parts, request, data.refresh_token);
+    const { token, expiresInSeconds } = await parts.tokens.issue({
+      ...session,
+      orgId: null,
+      notAfter: Math.floor(session.expiresAt.getTime() / 1000),
+    });
+    return {
+      access_token: token,
+      token_type: 'Bearer',
+      expires_in: expiresInSeconds,
+      refresh_token: session.refreshToken,
+    };
+  });
+  app.get('/.well-known/jwks.json', (_request, reply) =>
+    // Keys are published a day before they sign, so a copy may be kept for a while.
+    reply.header('cache-control', 'public, max-age=300').send({ keys: parts.signingKeys.published() }),
+  );
+}
+
+async function renewSession(
+  { sessions }: TokenParts,
+  request: FastifyRequest,
+  refreshToken: string,
+): Promise<RenewedSession> {
+  const renewed = await sessions.renew(refreshToken);
+  if (renewed === 'REUSED') {
+    request.log.warn({ requestId: request.id }, 'a refresh token was used twice: its session was ended');
+  }
+  if (renewed === null || renewed === 'REUSED') throw new OrgateError('UNAUTHENTICATED');
+  return renewed;
+}
+
+/** The browser's session, with a refresh token of its own for the page that asks. */
+async function openSession(
+  { directory, sessions, isFromOwnPage }: TokenParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<RenewedSession> {
+  const cookie = readSessionCookie(request);
+  if (cookie === null) throw new OrgateError('UNAUTHENTICATED');
+  if (!isFromOwnPage(request)) throw new OrgateError('FORBIDDEN', 'A page of another site sent this request.');
+  const found = await directory.findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
+  if (!found?.session || found.person.status !== 'ACTIVE') {
+    clearSessionCookie(reply);
+    throw new OrgateError('UNAUTHENTICATED');
+  }
+  const { id, expiresAt } = found.session;
+  return { sessionId: id, personId: found.person.id, expiresAt, refreshToken: await sessions.issueRefreshToken(id) };
+}
