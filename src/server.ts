@@ -23,6 +23,7 @@ import { type Metrics, serveMetrics } from './gateway/metrics.js';
 import { createRateLimits } from './gateway/rate-limits.js';
 import { createContract } from './gateway/schema.js';
 import { createOidc } from './gateway/sign-in/oidc.js';
+import { serveScim } from './gateway/scim/scim.js';
 import { createIsFromOwnPage } from './gateway/sign-in/own-page.js';
 import { createProviderFetch } from './gateway/sign-in/provider-fetch.js';
 import { createProviders } from './gateway/sign-in/providers.js';
@@ -167,6 +168,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     corsOrigins: config.corsOrigins,
   });
   serveTokens(app, { ...database, tokens, signingKeys, isFromOwnPage });
+  serveScim(app, { database, limits, publicUrl });
   if (config.graphiql) await serveGraphiQL(app);
   if (development) serveDevelopment(app, development, mailbox, developmentDns);
   const metricsServer = config.metrics && (await serveMetrics(metrics, config.metrics.host, config.metrics.port));

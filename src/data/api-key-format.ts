@@ -25,10 +25,7 @@ const KEY = /^og_(live|test)_([0-9a-v]{26})_[0-9a-v]{32}_([0-9a-v]{7})$/;
 /** `og_<env>_<publicId>_<secret>_<checksum>`, in digits and lower-case letters; the secret has 160 random bits. */
 export function makeApiKey(environment: KeyEnvironment, at: number): MadeApiKey {
   const id = newId('key', at);
-  const secret = BigInt(`0x${randomBytes(20).toString('hex')}`)
-    .toString(32)
-    .padStart(32, '0');
-  const unchecked = `og_${environment}_${id.slice('key_'.length)}_${secret}`;
+  const unchecked = `og_${environment}_${id.slice('key_'.length)}_${newSecretPart()}`;
   const key = `${unchecked}_${checksum(unchecked)}`;
   return { id, key, hash: hashOf(key), lastFour: key.slice(-4) };
 }
@@ -40,8 +37,14 @@ export function readApiKey(text: string, environment: KeyEnvironment): Presented
   return { id: `key_${publicId}`, hash: hashOf(key) };
 }
 
+/** 160 random bits, in digits and lower-case letters. */
+export const newSecretPart = (): string =>
+  BigInt(`0x${randomBytes(20).toString('hex')}`)
+    .toString(32)
+    .padStart(32, '0');
+
 /** CRC-32 in base 32: a key that was cut or mistyped is told at once, and scanners have no false alarms. */
-const checksum = (text: string): string => crc32(text).toString(32).padStart(7, '0');
+export const checksum = (text: string): string => crc32(text).toString(32).padStart(7, '0');
 
 /** The secret is random through and through, so one round of a fast hash keeps it. */
-const hashOf = (key: string): string => createHash('sha256').update(key).digest('base64url');
+export const hashOf = (key: string): string => createHash('sha256').update(key).digest('base64url');

@@ -16,6 +16,7 @@ import { type ConnectionOptions, ScopedPool } from './org-connection.js';
 import type { IsolationAlarm } from './tripwire.js';
 import { createOrganizationDbs, type OrganizationDb } from './organization-db.js';
 import { createPrisma } from './scope.js';
+import { createScimDirectories, type ScimDirectories } from './scim-directories.js';
 import { createSessions, type Sessions } from './sessions.js';
 
 /** The data layer: two doors, one into a single organization, one outside all of them. */
@@ -29,6 +30,7 @@ export interface Database {
   readonly findJoinable: FindJoinable;
   readonly findInvitation: FindInvitation;
   readonly listDueMail: ListDueMail;
+  readonly scimDirectories: ScimDirectories;
   readonly pool: ScopedPool;
   /** Has someone told of every attempt to cross organizations. */
   watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
@@ -103,6 +105,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       findJoinable: createFindJoinable(open),
       findInvitation: createFindInvitation(open),
       listDueMail: createListDueMail(open),
+      scimDirectories: createScimDirectories(open),
       pool: open,
       watchAlarms: (listener) => void watchers.add(listener),
       close: async () => {

@@ -13,7 +13,7 @@ export class ForbiddenOperationError extends Error {
 /** What the organization's client may ask of Prisma, and with which arguments. Whatever is not here is refused. */
 const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
   findFirst: ['where'],
-  findMany: ['where', 'orderBy', 'take'],
+  findMany: ['where', 'orderBy', 'take', 'skip'],
   count: ['where'],
   groupBy: ['by', 'where', '_count', '_sum'],
   create: ['data'],

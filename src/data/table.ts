@@ -10,7 +10,7 @@ type Scalars<M extends OwnedModelName> = Prisma.TypeMap['model'][M]['payload']['
 /** One row of a model, as resolvers see it: scalars only, and without the organization. */
 export type Row<M extends OwnedModelName> = Omit<Scalars<M>, 'orgId'>;
 
-type Operators<V> = { equals: V } | { in: readonly V[] } | { not: V } | { lt?: V; lte?: V; gt?: V; gte?: V };
+type Operators<V> = { equals: V } | { in: readonly V[] } | { not: V | null } | { lt?: V; lte?: V; gt?: V; gte?: V };
 
 /** Which rows: each field named must match. */
 export type Filter<R> = { readonly [F in keyof R]?: R[F] | Operators<NonNullable<R[F]>> };
@@ -28,6 +28,8 @@ export interface ListQuery<R> {
   readonly orderBy: { readonly [F in keyof R]?: 'asc' | 'desc' };
   /** At most this many rows. */
   readonly take: number;
+  /** Leaves out as many before them: for protocols that count pages. Lists of ours go by key. */
+  readonly skip?: number;
 }
 
 /** One group of rows: how many, and sums by field. */

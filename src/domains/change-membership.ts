@@ -30,10 +30,7 @@ export function changeMembership(
     if (!before || before.kind !== 'PERSON' || before.status === 'REMOVED') throw notFound();
     const after = { ...before, ...change(before) };
     assertNoEscalation(context.catalogue, actor, before, after);
-    if (isActiveOwner(before) && !isActiveOwner(after)) {
-      const owners = await db.membership.count({ role: 'OWNER', status: 'ACTIVE' });
-      if (owners < 2) throw new OrgateError('LAST_OWNER');
-    }
+    await assertOwnerStays(db, before, after);
     if (before.status !== 'INVITED') return db.membership.update({ userId }, change(before));
     const invitation = after.status === 'INVITED' ? null : await db.invitation.find({ pendingEmail: before.email });
     if (invitation) await endInvitation(db, invitation, 'REVOKED');
@@ -42,7 +39,16 @@ export function changeMembership(
   });
 }
 
-const isActiveOwner = ({ role, status }: MembershipRow): boolean => role === 'OWNER' && status === 'ACTIVE';
+/** LAST_OWNER when a change would leave no active OWNER. Call it under the organization's lock. */
+export async function assertOwnerStays(db: OrganizationDb, before: Ownership, after: Ownership): Promise<void> {
+  if (!isActiveOwner(before) || isActiveOwner(after)) return;
+  const owners = await db.membership.count({ role: 'OWNER', status: 'ACTIVE' });
+  if (owners < 2) throw new OrgateError('LAST_OWNER');
+}
+
+type Ownership = Pick<MembershipRow, 'role' | 'status'>;
+
+const isActiveOwner = ({ role, status }: Ownership): boolean => role === 'OWNER' && status === 'ACTIVE';
 
 /** The actor as they are now, inside the lock. */
 export async function readActor(

@@ -10,6 +10,7 @@ import { nodeDomain } from './node.js';
 import { organization } from './organization.js';
 import { repository } from './repository.js';
 import { run } from './run.js';
+import { scimDirectory } from './scim/scim-directory.js';
 import { serviceAccount } from './service-account.js';
 import { session } from './session.js';
 import { usage } from './usage.js';
@@ -27,6 +28,7 @@ const listed = [
   domain,
   joinRequest,
   identityProvider,
+  scimDirectory,
   repository,
   agent,
   run,

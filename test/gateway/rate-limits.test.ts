@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { networkOf } from '../../src/gateway/limit-requests.js';
+import { givenKey } from '../support/api-key.js';
 import { givenMember, givenOrganization, givenTwoOrganizations, unique } from '../support/given.js';
 import { type Answer, type Client, codeOf, startServer, useServer } from '../support/server.js';
 
@@ -54,6 +55,20 @@ describe('a person', () => {
     });
     expect(server.logs.some((line) => line.includes('RATE_LIMITED'))).toBe(true);
     expect(server.logs.slice(1).join('')).not.toContain('127.0.0.1');
+  });
+});
+
+describe('a key', () => {
+  const server = useServer({ env: { RATE_LIMIT_KEY: '8' } });
+
+  test('is refused beyond its limit, and takes nothing from its owner or from another key', async () => {
+    const { owner } = await givenOrganization(server);
+    const [one, two] = [await givenKey(server, owner, ['agent:read']), await givenKey(server, owner, ['agent:read'])];
+    const ask = (client: Client) => client('{ agents { totalCount } }');
+    expect(await answeredBefore429(20, () => ask(one.client))).toBe(8);
+    expectRefusal(await ask(one.client));
+    expect((await ask(two.client)).status).toBe(200);
+    expect((await ask(owner)).status).toBe(200);
   });
 });
 

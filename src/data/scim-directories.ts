@@ -1,0 +1,54 @@
+import { translateDatabaseError } from './database-error.js';
+import { brandVerifiedOrgId, newId, type OrgId } from './id.js';
+import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
+
+/** A directory as its token names it; whoever has the token whose hash this is acts for it, in its organization only. */
+export interface NamedDirectory {
+  readonly orgId: OrgId;
+  readonly tokenHash: string;
+  readonly organizationStatus: 'ACTIVE' | 'SUSPENDED';
+  readonly lastUsedAt: Date | null;
+}
+
+/** What a directory of people needs outside any organization. */
+export interface ScimDirectories {
+  find(id: string): Promise<NamedDirectory | null>;
+  /**
+   * The person with this e-mail address, made on first sight; nothing of a person that is there already changes. The
+   * same statements either way. Call it only for addresses under a domain that the organization holds.
+   */
+  personOf(email: string, name: string): Promise<{ id: string; email: string }>;
+}
+
+const DIRECTORY: Frame = { role: 'orgate_directory' };
+
+export function createScimDirectories(pool: ScopedPool): ScimDirectories {
+  const query = async <Row>(text: string, values: unknown[]): Promise<Row[]> => {
+    try {
+      return (await inFrame(DIRECTORY, () => pool.query({ text, values }))).rows as Row[];
+    } catch (error) {
+      throw translateDatabaseError(error);
+    }
+  };
+  return {
+    async find(id) {
+      const [found] = await query<NamedDirectory>(
+        `select d.org_id as "orgId", d.token_hash as "tokenHash", o.status as "organizationStatus",
+           d.last_used_at as "lastUsedAt"
+         from scim_directory d join organization o on o.id = d.org_id where d.id = $1`,
+        [id],
+      );
+      return found ? { ...found, orgId: brandVerifiedOrgId(found.orgId) } : null;
+    },
+
+    async personOf(email, name) {
+      await query('insert into person (id, email, name) values ($1, $2, $3) on conflict (email) do nothing', [
+        newId('usr'),
+        email,
+        name,
+      ]);
+      const [person] = await query<{ id: string }>('select id from person where email = $1', [email]);
+      return { id: (person as { id: string }).id, email };
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { newId } from '../../data/id.js';
+import type { OrganizationDb } from '../../data/organization-db.js';
+import type { Row } from '../../data/table.js';
+import { badInput, conflict, notFound } from '../../errors.js';
+import { assertOwnerStays } from '../change-membership.js';
+import { enrolMember } from '../enrol-member.js';
+import { describe, type DirectoryUser, keep, type UserMembership } from './directory-user.js';
+
+/** A directory at work, in its own organization. */
+export interface DirectoryContext {
+  readonly db: OrganizationDb;
+  readonly directoryId: string;
+  /** See ScimDirectories. */
+  readonly personOf: (email: string, name: string) => Promise<{ id: string; email: string }>;
+}
+
+export interface ProvisionedUser {
+  readonly row: Row<'ScimUser'>;
+  readonly membership: UserMembership;
+}
+
+/**
+ * Makes someone a member on their directory's word: only under an e-mail domain that the organization holds, within its
+ * seats, and only who is no member by other means. A directory brings back whom it ended itself, and nobody else.
+ *
+ * @throws BAD_USER_INPUT; CONFLICT on `userName` for someone who is there already
+ */
+export async function createUser(user: DirectoryUser, context: DirectoryContext): Promise<ProvisionedUser> {
+  const { db, directoryId } = context;
+  const { active, row: described, member } = keep(user);
+  await assertDomainHeld(db, member.email);
+  const { id: userId } = await context.personOf(member.email, member.name);
+  return db.transaction(async (tx) => {
+    const { seatLimit } = await tx.lockOrganization();
+    const { defaultRole: role } = await tx.scimDirectory.get({ id: directoryId });
+    const before = await tx.membership.find({ userId });
+    const known = await tx.scimUser.find({ userId });
+    await assertNameFree(tx, directoryId, described.userName);
+    if (before?.status === 'ACTIVE' || before?.status === 'SUSPENDED') {
+      throw conflict('This person is a member already.', 'userName');
+    }
+    await enrolMember(
+      tx,
+      { id: userId, ...member },
+      { role, granted: [], withheld: [] },
+      { seatLimit, reactivateRemoved: known !== null && known.leftAs === before?.status },
+    );
+    const standing = active ? { leftAs: null } : { leftAs: 'SUSPENDED' };
+    const membership = await tx.membership.update({ userId }, { ...member, ...(!active && { status: 'SUSPENDED' }) });
+    const data = { ...described, ...standing, directoryId };
+    const row = known
+      ? await tx.scimUser.update({ id: known.id }, data)
+      : await tx.scimUser.create({ ...data, id: newId('scu'), userId });
+    return { row, membership };
+  });
+}
+
+/**
+ * Changes how a directory describes one of its people, and ends or resumes their membership with it.
+ *
+ * @throws NOT_FOUND; BAD_USER_INPUT; LAST_OWNER; CONFLICT when they are to resume what people of the organization ended
+ */
+export function updateUser(
+  id: string,
+  change: (before: DirectoryUser) => DirectoryUser,
+  { db, directoryId }: DirectoryContext,
+): Promise<ProvisionedUser> {
+  return db.transaction(async (tx) => {
+    await tx.lockOrganization();
+    const { row, membership } = await getUser(id, { db: tx, directoryId });
+    const before = describe(row, membership);
+    const { active, row: described, member } = keep(change(before));
+    if (described.userName !== row.userName) await assertNameFree(tx, directoryId, described.userName);
+    const { userId } = row;
+    if (member.email !== membership.email) {
+      await assertDomainHeld(tx, member.email);
+      if (await tx.membership.find({ email: member.email })) {
+        throw conflict('Someone else is known here by this e-mail.', 'emails');
+      }
+    }
+    if (active && !before.active) {
+      if (row.leftAs !== membership.status) {
+        throw conflict('People of the organization ended this membership; only they can resume it.');
+      }
+      await assertDomainHeld(tx, member.email);
+    }
+    const status = active ? 'ACTIVE' : before.active ? 'SUSPENDED' : membership.status;
+    await assertOwnerStays(tx, membership, { ...membership, status });
+    const leftAs = active ? null : before.active ? 'SUSPENDED' : row.leftAs;
+    return {
+      membership: await tx.membership.update({ userId }, { ...member, status }),
+      row: await tx.scimUser.update({ id }, { ...described, leftAs }),
+    };
+  });
+}
+
+/**
+ * Ends a membership for good, as far as the directory goes, and forgets what it said of the person.
+ *
+ * @throws NOT_FOUND; LAST_OWNER
+ */
+export async function deleteUser(id: string, { db, directoryId }: DirectoryContext): Promise<void> {
+  await db.transaction(async (tx) => {
+    await tx.lockOrganization();
+    const { row, membership } = await getUser(id, { db: tx, directoryId });
+    const isTheirs = membership.status === 'ACTIVE' || membership.status === row.leftAs;
+    if (isTheirs) {
+      await assertOwnerStays(tx, membership, { ...membership, status: 'REMOVED' });
+      await tx.membership.update({ userId: row.userId }, { status: 'REMOVED' });
+    }
+    await tx.scimGroupMember.delete({ scimUserId: id });
+    const leftAs = isTheirs ? 'REMOVED' : null;
+    await tx.scimUser.update({ id }, { userName: null, externalId: null, attributes: {}, leftAs });
+  });
+}
+
+/** NOT_FOUND for whom this directory did not make, or has deleted. */
+export async function getUser(
+  id: string,
+  { db, directoryId }: Pick<DirectoryContext, 'db' | 'directoryId'>,
+): Promise<ProvisionedUser> {
+  const row = await db.scimUser.find({ id, directoryId, userName: { not: null } });
+  if (!row) throw notFound();
+  return { row, membership: await db.membership.get({ userId: row.userId }) };
+}
+
+async function assertNameFree(db: OrganizationDb, directoryId: string, userName: string): Promise<void> {
+  if (await db.scimUser.find({ directoryId, userName })) throw conflict('This userName is taken.', 'userName');
+}
+
+/** A directory reaches people of the domains that its organization proved, and of no others. */
+async function assertDomainHeld(db: OrganizationDb, email: string): Promise<void> {
+  const name = email.slice(email.lastIndexOf('@') + 1);
+  if (!(await db.address.find({ name, kind: 'DOMAIN' }))) {
+    throw badInput('emails', 'The organization does not hold the domain of this e-mail address.');
+  }
+}

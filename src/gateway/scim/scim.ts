@@ -1,0 +1,221 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { enterDirectory } from '../../context/enter-directory.js';
+import type { Database } from '../../data/database.js';
+import { createGroup, deleteGroup, getGroup, updateGroup } from '../../domains/scim/provision-group.js';
+import {
+  createUser,
+  deleteUser,
+  type DirectoryContext,
+  getUser,
+  updateUser,
+} from '../../domains/scim/provision-user.js';
+import { OrgateError } from '../../errors.js';
+import type { RateLimits } from '../rate-limits.js';
+import { resourceTypes, schemas, serviceProviderConfig } from './discovery.js';
+import { applyToGroup, groupResource, readGroup } from './group-resource.js';
+import { listGroups, type ListParameters, listResponse, listUsers } from './list.js';
+import { readPatch, readResource } from './operations.js';
+import { attributeName, SCIM, ScimError, toFailure } from './protocol.js';
+import { applyToUser, readUser, userResource } from './user-resource.js';
+
+export interface ScimParts {
+  readonly database: Pick<Database, 'organizationDb' | 'scimDirectories'>;
+  readonly limits: RateLimits;
+  readonly publicUrl: () => string;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    directory: DirectoryContext | null;
+  }
+}
+
+const PREFIX = '/scim/v2';
+
+const MINUTE_MS = 60_000;
+
+/** Groups come with everyone in them. */
+const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
+
+type ById = { Params: { id: string } };
+type Listed = { Querystring: ListParameters & Selection };
+/** Which attributes to answer; `id` and `schemas` always are. */
+interface Selection {
+  readonly attributes?: string;
+  readonly excludedAttributes?: string;
+}
+
+/** Serves SCIM 2.0 to the directories of organizations, each of which sees what it made and nothing else. */
+export function serveScim(app: FastifyInstance, { database, limits, publicUrl }: ScimParts): void {
+  const base = () => `${publicUrl()}${PREFIX}`;
+
+  async function enter(request: FastifyRequest): Promise<void> {
+    const { orgId, directoryId, mayWrite, lastUsedAt } = await enterDirectory(
+      database.scimDirectories,
+      request.headers.authorization,
+    );
+    if (Object.values(request.query as object).some(Array.isArray)) {
+      throw new ScimError('invalidValue', 'A parameter is given once.');
+    }
+    await limits.count('key', directoryId);
+    await limits.count('organization', orgId);
+    if (!mayWrite && !['GET', 'HEAD'].includes(request.method))
+      throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
+    const db = database.organizationDb(orgId);
+    request.directory = { db, directoryId, personOf: database.scimDirectories.personOf };
+    // Nobody waits for it, and a minute more or less tells nothing.
+    if (Date.now() - (lastUsedAt?.getTime() ?? 0) < MINUTE_MS) return;
+    db.scimDirectory
+      .update({ id: directoryId }, { lastUsedAt: new Date() })
+      .catch((err: unknown) => request.log.warn({ err }, 'the use of a directory was not noted'));
+  }
+
+  void app.register(
+    async (scim) => {
+      scim.decorateRequest('directory', null);
+      scim.addHook('onRoute', (route) => {
+        route.bodyLimit = BODY_LIMIT_BYTES;
+      });
+      scim.addContentTypeParser(SCIM.mediaType, { parseAs: 'string' }, scim.getDefaultJsonParser('error', 'error'));
+      scim.setErrorHandler((error, request, reply) => sendFailure(error, request, reply));
+      scim.setNotFoundHandler((request, reply) => sendFailure(new OrgateError('NOT_FOUND'), request, reply));
+      scim.addHook('onRequest', enter);
+      scim.addHook('preSerialization', async (_request, reply, payload) => {
+        reply.type(`${SCIM.mediaType}; charset=utf-8`);
+        return payload;
+      });
+      scim.addHook('onResponse', async (request, reply) => {
+        const { method, routeOptions, directory } = request;
+        request.log.info(
+          {
+            requestId: request.id,
+            method,
+            route: routeOptions.url,
+            directory: directory?.directoryId,
+            status: reply.statusCode,
+            durationMs: Math.round(reply.elapsedTime * 10) / 10,
+          },
+          'scim',
+        );
+      });
+      serveDiscovery(scim, base);
+      serveUsers(scim, base);
+      serveGroups(scim, base);
+    },
+    { prefix: PREFIX },
+  );
+}
+
+function serveDiscovery(scim: FastifyInstance, base: () => string): void {
+  const all = (resources: readonly object[]) =>
+    listResponse({ total: resources.length, startIndex: 1, resources }, (each) => each);
+  const one = (resources: readonly { id: string }[], id: string) => {
+    const found = resources.find((each) => each.id.toLowerCase() === id.toLowerCase());
+    if (!found) throw new OrgateError('NOT_FOUND');
+    return found;
+  };
+  scim.get('/ServiceProviderConfig', async () => serviceProviderConfig(base()));
+  scim.get('/ResourceTypes', async () => all(resourceTypes(base())));
+  scim.get<ById>('/ResourceTypes/:id', async ({ params }) => one(resourceTypes(base()), params.id));
+  scim.get('/Schemas', async () => all(schemas(base())));
+  scim.get<ById>('/Schemas/:id', async ({ params }) => one(schemas(base()), params.id));
+}
+
+function serveUsers(scim: FastifyInstance, base: () => string): void {
+  scim.get<Listed>('/Users', async (request) =>
+    listResponse(await listUsers(request.query, entered(request)), (user) =>
+      select(userResource(user, base()), request.query),
+    ),
+  );
+  scim.post('/Users', async (request, reply) => {
+    const user = userResource(await createUser(readUser(readResource(request.body)), entered(request)), base());
+    return reply.code(201).header('location', user.meta.location).send(user);
+  });
+  scim.get<ById & Listed>('/Users/:id', async (request) =>
+    select(userResource(await getUser(request.params.id, entered(request)), base()), request.query),
+  );
+  scim.put<ById>('/Users/:id', async (request) => {
+    const operations = readResource(request.body);
+    const changed = await updateUser(request.params.id, (before) => readUser(operations, before), entered(request));
+    return userResource(changed, base());
+  });
+  scim.patch<ById>('/Users/:id', async (request) => {
+    const operations = readPatch(request.body);
+    const changed = await updateUser(request.params.id, (before) => applyToUser(before, operations), entered(request));
+    return userResource(changed, base());
+  });
+  scim.delete<ById>('/Users/:id', async (request, reply) => {
+    await deleteUser(request.params.id, entered(request));
+    return reply.code(204).send();
+  });
+}
+
+function serveGroups(scim: FastifyInstance, base: () => string): void {
+  const wantsMembers = ({ attributes, excludedAttributes }: Selection) =>
+    !namesIn(excludedAttributes).has('members') && (!attributes || namesIn(attributes).has('members'));
+  scim.get<Listed>('/Groups', async (request) =>
+    listResponse(await listGroups(request.query, wantsMembers(request.query), entered(request)), (group) =>
+      select(groupResource(group, base()), request.query),
+    ),
+  );
+  scim.post('/Groups', async (request, reply) => {
+    const group = groupResource(await createGroup(readGroup(readResource(request.body)), entered(request)), base());
+    return reply.code(201).header('location', group.meta.location).send(group);
+  });
+  scim.get<ById & Listed>('/Groups/:id', async (request) =>
+    select(groupResource(await getGroup(request.params.id, entered(request)), base()), request.query),
+  );
+  scim.put<ById>('/Groups/:id', async (request) => {
+    const operations = readResource(request.body);
+    return groupResource(await updateGroup(request.params.id, () => readGroup(operations), entered(request)), base());
+  });
+  scim.patch<ById>('/Groups/:id', async (request, reply) => {
+    const operations = readPatch(request.body);
+    await updateGroup(request.params.id, (before) => applyToGroup(before, operations), entered(request));
+    // A group may be large, and whoever changed it knows how it is now.
+    return reply.code(204).send();
+  });
+  scim.delete<ById>('/Groups/:id', async (request, reply) => {
+    await deleteGroup(request.params.id, entered(request));
+    return reply.code(204).send();
+  });
+}
+
+function entered({ directory }: FastifyRequest): DirectoryContext {
+  if (!directory) throw new OrgateError('UNAUTHENTICATED');
+  return directory;
+}
+
+const namesIn = (list: string | undefined): ReadonlySet<string> =>
+  new Set(
+    (list ?? '')
+      .split(',')
+      .filter(Boolean)
+      .map((name) => attributeName(name).split('.')[0] as string),
+  );
+
+function select(resource: object, { attributes, excludedAttributes }: Selection): object {
+  const [wanted, unwanted] = [namesIn(attributes), namesIn(excludedAttributes)];
+  if (wanted.size + unwanted.size === 0) return resource;
+  return Object.fromEntries(
+    Object.entries(resource).filter(([name]) => {
+      if (name === 'id' || name === 'schemas') return true;
+      return wanted.size > 0 ? wanted.has(name.toLowerCase()) : !unwanted.has(name.toLowerCase());
+    }),
+  );
+}
+
+function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const failure = toFailure(error);
+  if (!failure) request.log.error({ err: error, requestId: request.id }, 'unexpected error');
+  const { status, scimType, detail, retryAfter } = failure ?? {
+    status: 500,
+    detail: new OrgateError('INTERNAL_SERVER_ERROR').message,
+  };
+  if (status === 401) reply.header('www-authenticate', 'Bearer realm="orgate"');
+  if (retryAfter) reply.header('retry-after', String(retryAfter));
+  return reply
+    .code(status)
+    .type(`${SCIM.mediaType}; charset=utf-8`)
+    .send({ schemas: [SCIM.error], status: String(status), ...(scimType && { scimType }), detail });
+}
