@@ -120,6 +120,7 @@ function logRequest(request: FastifyRequest, reply: FastifyReply): void {
       organization: context?.current?.orgId,
       organizationSource: context?.current?.source,
       viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId,
+      apiKey: context?.viewer?.apiKey?.id,
       status: reply.statusCode,
       durationMs: Math.round(reply.elapsedTime * 10) / 10,
       ...(codes.length > 0 && { codes: [...new Set(codes)] }),

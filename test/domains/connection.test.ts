@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { getNamedType, isObjectType } from 'graphql';
 import { newId } from '../../src/data/id.js';
 import { createContract } from '../../src/gateway/schema.js';
+import { givenKey, givenServiceAccount } from '../support/api-key.js';
 import {
   type GivenOrganization,
   givenMember,
@@ -23,6 +24,10 @@ beforeAll(async () => {
   const email = `${unique('both')}@both.example`;
   await givenMember(server, acme, 'OWNER', { email });
   await givenMember(server, globex, 'OWNER', { email });
+  for (const { owner } of [acme, globex]) {
+    await givenKey(server, owner, ['run:read'], { serviceAccountId: await givenServiceAccount(owner, 'VIEWER') });
+    await givenKey(server, owner, ['run:read']);
+  }
   everyone = await server.as(email, acme.slug);
   const id = await personId(everyone);
   await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [id]);
@@ -33,6 +38,8 @@ const LISTS: Record<string, (list: (field: string) => string, at: GivenOrganizat
   'Query.repositories': (list) => list('repositories'),
   'Query.agents': (list) => list('agents'),
   'Query.runs': (list) => list('runs'),
+  'Query.apiKeys': (list) => list('apiKeys'),
+  'Query.serviceAccounts': (list) => list('serviceAccounts'),
   'Query.members': (list) => list('members'),
   'Query.myOrganizations': (list) => list('myOrganizations'),
   'Query.organizations': (list) => list('organizations'),

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import type { OrganizationDb } from '../../src/data/organization-db.js';
+import { givenKey } from './api-key.js';
 import { givenTwoOrganizations, type GivenOrganization, personId } from './given.js';
 import { type Answer, type Client, codeOf, startServer, type TestServer } from './server.js';
 import { withWalls, type Walls } from './walls.js';
@@ -93,7 +94,7 @@ async function asTarget(server: TestServer, acme: GivenOrganization): Promise<Ta
 const LAYERS: Walls[] = ['both', 'wall 1 alone', 'wall 2 alone'];
 
 /**
- * Tries each attempt in every role and in none, with both walls standing and with each alone. The answer MUST equal the
+ * Tries each attempt in every role, with a key and as nobody, with both walls standing and with each alone. The answer MUST equal the
  * answer for what never existed, acme's rows MUST be unchanged, and no canary of acme may appear anywhere.
  */
 export const describeIsolation = (attempts: Attempts): void =>
@@ -108,12 +109,15 @@ export const describeIsolation = (attempts: Attempts): void =>
       const given = await givenTwoOrganizations(server);
       acme = await asTarget(server, given.acme);
       globex = given.globex;
+      const { data } = await globex.admin('{ viewer { permissions } }');
+      const key = await givenKey(server, globex.owner, data.viewer.permissions as string[]);
       const nowhere = await server.as(`nobody@${globex.slug}.example`);
       attackers = [
         ['OWNER', globex.owner],
         ['ADMIN', globex.admin],
         ['DEVELOPER', globex.developer],
         ['VIEWER', globex.viewer],
+        ['a key', key.client],
         ['nobody', nowhere],
       ];
     }, 60_000);

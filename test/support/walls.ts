@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { createApiKeys } from '../../src/data/api-keys.js';
 import type { Database } from '../../src/data/database.js';
 import { createDirectory } from '../../src/data/directory.js';
 import type { OrgId } from '../../src/data/id.js';
@@ -23,6 +24,7 @@ export function withWalls(walls: Walls): (database: Database) => Database {
     return {
       ...database,
       findJoinable: usesRoles ? database.findJoinable : createFindJoinable(pool),
+      apiKeys: usesRoles ? database.apiKeys : createApiKeys(pool),
       directory: usesRoles ? database.directory : createDirectory(pool),
       organizationDb: walls === 'wall 1 alone' ? createOrganizationDbs(parts) : (orgId) => withoutWallOne(parts, orgId),
       close: async () => {
