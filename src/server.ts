@@ -8,6 +8,7 @@ import { type DevelopmentIssuer, openDevelopmentIssuer } from './context/develop
 import { type Database, openDatabase } from './data/database.js';
 import { isDatabaseEmpty, loadDemo } from './data/demo.js';
 import { recheckDomains } from './domains/check-domain.js';
+import { tellOfEndingKeys } from './domains/tell-of-ending-keys.js';
 import { createJoinOnSignIn } from './domains/join-by-domain.js';
 import { openDevelopmentDns } from './development-dns.js';
 import { createFindTxt } from './find-txt.js';
@@ -131,6 +132,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     onFailure: (err, { orgId, id }) => app.log.warn({ err, organization: orgId, mail: id }, 'mail was not sent'),
   });
   schedule.every('mail', 15_000, () => outbox.sendDue());
+  schedule.every('tell-of-ending-keys', 10 * 60_000, (signal) => tellOfEndingKeys({ ...database, outbox }, signal));
   const apollo = await serveGraphQL(app, {
     contract,
     authenticate: createAuthenticate([tokens.trusted, ...trustedIssuers(config, development)], keyEnvironment),

@@ -1,7 +1,7 @@
 import { translateDatabaseError } from './database-error.js';
 import type { ActiveMembership } from './directory.js';
 import { MEMBERSHIP, type MembershipRow, toMembership } from './find-person.js';
-import { brandVerifiedOrgId } from './id.js';
+import { brandVerifiedOrgId, type OrgId } from './id.js';
 import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
 import { ROW_TYPES } from './pg-types.js';
 
@@ -22,20 +22,35 @@ export interface ApiKeys {
   find(id: string): Promise<LiveApiKey | null>;
   /** Notes that a key was used, at most once a minute. Nobody waits for it, and a use that was missed is no matter. */
   noteUse(key: LiveApiKey): void;
+  /** Keys of any organization whose owners are to be told that they end soon, the soonest first. */
+  listEnding(most: number): Promise<EndingApiKey[]>;
+}
+
+/** A key that ends soon; what is done about it is done for its organization. */
+export interface EndingApiKey {
+  readonly orgId: OrgId;
+  readonly id: string;
 }
 
 const NOTED_EVERY_MS = 60_000;
 
 /** A key made before its owner joined is of an earlier stay: whoever was removed and came back has none. */
+const LIVE = `api_key k
+  join membership m on m.org_id = k.org_id and m.user_id = k.owner_id and m.status = 'ACTIVE' and m.joined_at <= k.created_at
+  left join person p on p.id = k.owner_id
+  join organization o on o.id = k.org_id
+  where k.revoked_at is null and k.expires_at > current_timestamp and (m.kind = 'SERVICE_ACCOUNT' or p.status = 'ACTIVE')`;
+
 const FIND = `
   select k.id as "keyId", k.secret_hash as "secretHash", k.permissions, k.expires_at as "expiresAt",
     k.last_used_at as "lastUsedAt", ${MEMBERSHIP}
-  from api_key k
-  join membership m on m.org_id = k.org_id and m.user_id = k.owner_id and m.status = 'ACTIVE' and m.joined_at <= k.created_at
-  join organization o on o.id = k.org_id
-  left join person p on p.id = k.owner_id
-  where k.id = $1 and k.revoked_at is null and k.expires_at > current_timestamp
-    and (m.kind = 'SERVICE_ACCOUNT' or p.status = 'ACTIVE')`;
+  from ${LIVE} and k.id = $1`;
+
+/** Whoever makes a key for a week or less knows when it ends. */
+const LIST_ENDING = `
+  select k.org_id as "orgId", k.id from ${LIVE} and k.expiry_told_at is null
+    and k.expires_at < current_timestamp + interval '7 days' and k.expires_at > k.created_at + interval '7 days'
+  order by k.expires_at limit $1`;
 
 /** Replicas may note at the same moment; the first of them does. */
 const NOTE_USE = `
@@ -54,14 +69,17 @@ const DIRECTORY: Frame = { role: 'orgate_directory' };
 
 export function createApiKeys(pool: ScopedPool): ApiKeys {
   const noting = new Set<string>();
+  const query = async <Row>(text: string, values: unknown[]): Promise<Row[]> => {
+    try {
+      return (await inFrame(DIRECTORY, () => pool.query({ text, values, types: ROW_TYPES }))).rows as Row[];
+    } catch (error) {
+      throw translateDatabaseError(error);
+    }
+  };
   return {
     async find(id) {
-      try {
-        const { rows } = await inFrame(DIRECTORY, () => pool.query({ text: FIND, values: [id], types: ROW_TYPES }));
-        return rows[0] ? toLiveKey(rows[0] as KeyRow) : null;
-      } catch (error) {
-        throw translateDatabaseError(error);
-      }
+      const [row] = await query<KeyRow>(FIND, [id]);
+      return row ? toLiveKey(row) : null;
     },
 
     noteUse({ id, lastUsedAt, membership }) {
@@ -72,6 +90,11 @@ export function createApiKeys(pool: ScopedPool): ApiKeys {
       inFrame({ role: 'orgate_app', orgId }, () => pool.query({ text: NOTE_USE, values: [orgId, id] }))
         .catch(() => undefined)
         .finally(() => noting.delete(id));
+    },
+
+    async listEnding(most) {
+      const rows = await query<{ orgId: string; id: string }>(LIST_ENDING, [most]);
+      return rows.map(({ orgId, id }) => ({ orgId: brandVerifiedOrgId(orgId), id }));
     },
   };
 }
