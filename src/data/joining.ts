@@ -3,7 +3,7 @@ import { translateDatabaseError } from './database-error.js';
 import { brandVerifiedOrgId, type OrgId } from './id.js';
 import { inFrame, type ScopedPool } from './org-connection.js';
 
-/** Who wants to join. The e-mail was verified. */
+/** Who wants to join. */
 export interface Joiner {
   readonly id: string;
   readonly email: string;
@@ -22,7 +22,7 @@ export interface Joinable {
   readonly requestStatus: 'PENDING' | 'APPROVED' | 'DECLINED' | null;
 }
 
-/** Null where nobody holds the domain, joining is MANUAL, or the person is or was known there. */
+/** Null where nobody verified the e-mail or holds the domain, joining is MANUAL, or the person is or was known there. */
 export type FindJoinable = (person: Joiner) => Promise<Joinable | null>;
 
 /** Whoever is known there, in whatever way, comes in by that; whoever was removed, once that was cleared. */
@@ -30,11 +30,11 @@ const BARS = `not (m.status = 'REMOVED' and m.may_rejoin)`;
 
 const FIND_JOINABLE = `
   select o.id as "orgId", o.name, o.slug, d.name as domain, d.joining, r.status as "requestStatus"
-  from address a
+  from person p join address a on a.name = $3 and a.kind = 'DOMAIN'
   join organization_domain d on d.org_id = a.org_id and d.name = a.name and d.status = 'VERIFIED'
   join organization o on o.id = a.org_id and o.status = 'ACTIVE'
   left join join_request r on r.org_id = a.org_id and r.person_id = $1
-  where a.name = $3 and a.kind = 'DOMAIN' and d.joining <> 'MANUAL'
+  where p.id = $1 and p.email = $2 and p.email_verified_at is not null and d.joining <> 'MANUAL'
     and not exists (select from membership m where m.org_id = a.org_id and m.user_id = $1 and ${BARS})
     and not exists (select from membership m where m.org_id = a.org_id and m.email = $2 and ${BARS})`;
 

@@ -216,6 +216,17 @@ describe('AUTO', () => {
     expect(rowCount).toBe(0);
   });
 
+  test('nor does one that was never verified, of a person who is known all the same', async () => {
+    const acme = await givenJoining('SUGGEST');
+    const jane = await someoneOf(acme);
+    expect(await joinable(jane)).toHaveLength(1);
+    await server.database.pool.queryAsLoginRole('update person set email_verified_at = null where email = $1', [
+      jane.email,
+    ]);
+    expect(await joinable(jane)).toEqual([]);
+    expect(codeOf(await request(jane, acme))).toBe('NOT_FOUND');
+  });
+
   test('who was invited comes in by the invitation, with what it says', async () => {
     const acme = await givenJoining('AUTO');
     const jane = await someoneOf(acme);

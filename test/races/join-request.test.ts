@@ -1,6 +1,7 @@
 import { expect, jest, test } from '@jest/globals';
-import { givenHeldDomain, givenOrganization, unique } from '../support/given.js';
-import { codeOf, isPostgres, useServer } from '../support/server.js';
+import { givenHeldDomain, givenOrganization, personId, unique } from '../support/given.js';
+import { type Answer, codeOf, isPostgres, useServer } from '../support/server.js';
+import { inOrder, organizationRow } from './interleave.js';
 
 const race = isPostgres ? test : test.skip;
 if (!isPostgres) {
@@ -66,4 +67,42 @@ race('asked for 10 times at once there is one request, and one of two decisions 
     expect([[], 'CONFLICT']).toContainEqual(codeOf(declined));
     expect((await sql('select status from join_request where id = $1', [id])).rows).toEqual([{ status: 'APPROVED' }]);
   }
+});
+
+race.each<[string, string]>([
+  [
+    'is suspended',
+    `insert into membership (org_id, user_id, email, name, role, status) values ($1, $2, $3, 'Jane', 'VIEWER', 'SUSPENDED')`,
+  ],
+  [
+    'is removed',
+    `insert into membership (org_id, user_id, email, name, role, status) values ($1, $2, $3, 'Jane', 'VIEWER', 'REMOVED')`,
+  ],
+  [
+    'finds the domain closed',
+    `update organization_domain set joining = 'MANUAL' where org_id = $1 and $2::text || $3::text <> ''`,
+  ],
+  [
+    'finds the domain lapsed',
+    `update organization_domain set status = 'LAPSED', held_name = null where org_id = $1 and $2::text || $3::text <> ''`,
+  ],
+  [
+    'finds the organization suspended',
+    `update organization set status = 'SUSPENDED' where id = $1 and $2::text || $3::text <> ''`,
+  ],
+])('who %s while they ask joins nothing', async (_name, change) => {
+  const acme = await givenOrganization(server);
+  const { name } = await givenHeldDomain(server, acme, { joining: 'SUGGEST' });
+  const jane = await server.as(`${unique('jane')}@${name}`);
+  const id = await personId(jane);
+  await sql(`update organization_domain set joining = 'AUTO' where org_id = $1`, [acme.id]);
+  const [answer] = await inOrder(organizationRow(acme.id), [() => jane(REQUEST, { id: acme.id })], (client) =>
+    client.query(change, [acme.id, id, jane.email]),
+  );
+  expect(codeOf(answer as Answer)).toBe('NOT_FOUND');
+  const { rowCount } = await sql(`select from membership where org_id = $1 and user_id = $2 and status = 'ACTIVE'`, [
+    acme.id,
+    id,
+  ]);
+  expect(rowCount).toBe(0);
 });
