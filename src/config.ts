@@ -94,12 +94,12 @@ const list = z.string().transform((value) =>
 );
 
 const dnsServers = list.refine(
-  (servers) => servers.every((server) => isIP(addressOf(server)) !== 0),
+  (servers) => servers.every(isNameServer),
   'must be IP addresses, each with a port if it is not 53, comma-separated',
 );
-const addressOf = (server: string): string => {
-  const [, bracketed, plain] = /^(?:\[(.+)\]|([\d.]+))(?::\d{1,5})?$/.exec(server) ?? [];
-  return bracketed ?? plain ?? server;
+const isNameServer = (server: string): boolean => {
+  const [, bracketed, plain, port = '53'] = /^(?:\[(.+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(server) ?? [];
+  return isIP(bracketed ?? plain ?? server) !== 0 && Number(port) <= 65_535;
 };
 const secretKeys = list.refine(
   (keys) => keys.length > 0 && keys.every((key) => /^[A-Za-z0-9+/]{43}=$/.test(key)),

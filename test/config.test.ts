@@ -187,3 +187,12 @@ test('an issuer is trusted for asymmetric algorithms and access tokens unless it
   expect(second).toMatchObject({ algorithms: ['PS512'], typ: ['secevent+jwt'] });
   expect(third).toMatchObject({ typ: null });
 });
+
+test.each(['9.9.9.9', '9.9.9.9:5353', '::1', '[::1]', '[2620:fe::fe]:53', '9.9.9.9, [::1]:5353'])(
+  'DNS_SERVERS may be %s',
+  (DNS_SERVERS) => expect(complaintOf({ DNS_SERVERS })).toBe(''),
+);
+test.each(['dns.example', '9.9.9', '9.9.9.9:65536', '9.9.9.9:', '[::1]:x', '9.9.9.9;1.1.1.1', '9.9.9.9/53'])(
+  'DNS_SERVERS may not be %s',
+  (DNS_SERVERS) => expect(linesAbout(complaintOf({ DNS_SERVERS }), 'DNS_SERVERS')).toHaveLength(1),
+);
