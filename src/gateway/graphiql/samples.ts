@@ -62,4 +62,14 @@ query Repositories {
 `,
     variables: `{ "agent": "paste the id of an agent" }`,
   },
+  {
+    query: `# A key for a machine, shown this once. It is sent as a bearer token, in the place of a person's.
+mutation CreateApiKey {
+  createApiKey(input: { name: "Made in GraphiQL", permissions: ["agent:read", "run:start"] }) {
+    secret
+    apiKey { id permissions expiresAt owner { name } }
+  }
+}
+`,
+  },
 ];
