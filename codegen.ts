@@ -30,6 +30,7 @@ const config: CodegenConfig = {
           AgentRepository: "../data/table.js#Row<'Repository'>",
           Organization: '../domains/organization.js#OrganizationParent',
           Invitation: '../domains/invitation.js#InvitationParent',
+          MemberRemovalPreview: '../domains/preview-member-removal.js#MemberRemovalPreviewParent',
           Membership: '../domains/membership.js#MembershipParent',
           ServiceAccount: '../domains/service-account.js#ServiceAccountParent',
           Session: '../data/sessions.js#SessionCard',

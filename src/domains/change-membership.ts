@@ -7,7 +7,7 @@ import { endInvitation } from './end-invitation.js';
 
 type MembershipRow = Row<'Membership'>;
 export type Standing = Pick<MembershipRow, 'role' | 'granted' | 'withheld'>;
-type Change = Partial<Pick<MembershipRow, 'role' | 'status' | 'granted' | 'withheld' | 'name' | 'invitedBy'>>;
+type Change = Partial<Standing & Pick<MembershipRow, 'status'>>;
 
 /**
  * Changes what someone is in the current organization.
@@ -15,6 +15,8 @@ type Change = Partial<Pick<MembershipRow, 'role' | 'status' | 'granted' | 'withh
  * Runs under the lock of the organization's row and reads the actor anew there, so that of two people who act on each
  * other at the same moment the second acts with what the first has left them.
  *
+ * @param change what is to become of them; may throw, when nothing can
+ * @param alongside what else changes with it
  * @throws NOT_FOUND without such a member; FORBIDDEN when the actor lost the permission; ROLE_ESCALATION; LAST_OWNER
  */
 export function changeMembership(
@@ -22,20 +24,23 @@ export function changeMembership(
   context: RequestContext,
   permission: Permission,
   change: (before: MembershipRow) => Change,
+  alongside: (db: OrganizationDb) => Promise<void> = () => Promise.resolve(),
 ): Promise<MembershipRow> {
   return context.db.transaction(async (db) => {
     await db.lockOrganization();
     const actor = await readActor(db, context, permission);
     const before = await db.membership.find({ userId });
     if (!before || before.kind !== 'PERSON' || before.status === 'REMOVED') throw notFound();
-    const after = { ...before, ...change(before) };
+    const changes = change(before);
+    const after = { ...before, ...changes };
     assertNoEscalation(context.catalogue, actor, before, after);
     await assertOwnerStays(db, before, after);
-    if (before.status !== 'INVITED') return db.membership.update({ userId }, change(before));
+    await alongside(db);
+    if (before.status !== 'INVITED') return db.membership.update({ userId }, changes);
     const invitation = after.status === 'INVITED' ? null : await db.invitation.find({ pendingEmail: before.email });
     if (invitation) await endInvitation(db, invitation, 'REVOKED');
     // Whoever decides last what someone is invited to be answers for it when they accept.
-    return db.membership.update({ userId }, { ...change(before), invitedBy: actor.userId });
+    return db.membership.update({ userId }, { ...changes, invitedBy: actor.userId });
   });
 }
 

@@ -2,15 +2,26 @@ import { z } from 'zod';
 import type { RequestContext } from '../context/context.js';
 import type { ActiveMembership } from '../data/directory.js';
 import type { Row } from '../data/table.js';
+import { conflict } from '../errors.js';
 import type { MembershipStatus, OrganizationRole, Resolvers } from '../generated/graphql.js';
 import { ROLES } from '../permissions/catalogue.js';
 import { defineDomain } from '../permissions/domain.js';
-import { allow, can } from '../permissions/rules.js';
+import { allow, can, canAsPerson, isMember } from '../permissions/rules.js';
 import { changeMembership } from './change-membership.js';
 import { connect, keyset, type Order, type PageArgs } from './connection.js';
 import { emailText, nameText, parseInput } from './input.js';
 import { inviteUser } from './invite-user.js';
 import type { OrganizationParent } from './organization.js';
+import { parseStanding } from './parse-standing.js';
+import {
+  countBoundSessions,
+  countRequestsWaiting,
+  listInvitationsSent,
+  listWorkingKeys,
+  previewMemberRemoval,
+} from './preview-member-removal.js';
+import { leaveOrganization, removeMember } from './remove-member.js';
+import { transferOwnership } from './transfer-ownership.js';
 import type { UserParent } from './viewer.js';
 
 /** A membership, of the current organization or, in the viewer's own list, of another. */
@@ -55,6 +66,11 @@ export function listMembers(args: PageArgs & { status?: MembershipStatus | null 
   );
 }
 
+const inOrganization = async (row: Promise<Row<'Membership'>>, context: RequestContext): Promise<MembershipParent> => ({
+  ...(await row),
+  orgId: context.organization.orgId,
+});
+
 const ownRows = async (rows: Promise<Row<'Membership'>[]>, orgId: string): Promise<MembershipParent[]> =>
   (await rows).map((row) => ({ ...row, orgId }));
 
@@ -74,6 +90,7 @@ const permissionsOf = ({ role, granted, withheld }: MembershipParent, context: R
 const resolvers = {
   Query: {
     members: (_, args, context) => listMembers(args, context),
+    previewMemberRemoval: (_, { userId }, context) => previewMemberRemoval(userId, context),
   },
   Mutation: {
     inviteUser: async (_, { input }, context) => {
@@ -87,17 +104,44 @@ const resolvers = {
         invitation: { ...invitation, membership, invitedBy: row.invitedBy },
       };
     },
-    updateMemberRole: async (_, { userId, role }, context) => {
-      const row = await changeMembership(userId, context, 'member:update', (before) => ({
+    updateMemberRole: (_, { userId, role }, context) => {
+      const row = changeMembership(userId, context, 'member:update', (before) => ({
         role,
         withheld: role === 'OWNER' ? [] : before.withheld,
       }));
-      return { ...row, orgId: context.organization.orgId };
+      return inOrganization(row, context);
     },
-    removeMember: async (_, { userId }, context) => {
-      const row = await changeMembership(userId, context, 'member:remove', () => ({ status: 'REMOVED' }));
-      return { ...row, orgId: context.organization.orgId };
+    updateMemberPermissions: (_, { userId, permissions, withheldPermissions }, context) => {
+      const row = changeMembership(userId, context, 'member:update', ({ role }) =>
+        parseStanding({ role: role as OrganizationRole, permissions, withheldPermissions }, context, ''),
+      );
+      return inOrganization(row, context);
     },
+    suspendMember: (_, { userId }, context) => {
+      const row = changeMembership(userId, context, 'member:update', ({ status }) => {
+        if (status === 'INVITED') throw conflict('Nobody has joined yet; revoke the invitation instead.');
+        return { status: 'SUSPENDED' };
+      });
+      return inOrganization(row, context);
+    },
+    reinstateMember: (_, { userId }, context) => {
+      const row = changeMembership(userId, context, 'member:update', ({ status }) => {
+        if (status === 'INVITED') throw conflict('Nobody has joined yet.');
+        return { status: 'ACTIVE' };
+      });
+      return inOrganization(row, context);
+    },
+    removeMember: (_, { userId, reassignTo }, context) =>
+      inOrganization(removeMember(userId, reassignTo ?? null, context), context),
+    leaveOrganization: (_, _args, context) => inOrganization(leaveOrganization(context), context),
+    transferOwnership: (_, { userId }, context) => inOrganization(transferOwnership(userId, context), context),
+  },
+  MemberRemovalPreview: {
+    apiKeys: (preview, _args, context) => listWorkingKeys(preview, 'own', context),
+    serviceAccountKeys: (preview, _args, context) => listWorkingKeys(preview, 'service accounts', context),
+    invitationsSent: (preview, _args, context) => listInvitationsSent(preview, context),
+    sessions: (preview, _args, context) => countBoundSessions(preview, context),
+    joinRequestsWaiting: (preview, _args, context) => countRequestsWaiting(preview, context),
   },
   Membership: {
     user: memberUser,
@@ -113,13 +157,27 @@ export const membership = defineDomain({
     'member:invite': 'ADMIN',
     'member:update': 'ADMIN',
     'member:remove': 'ADMIN',
+    'ownership:transfer': 'OWNER',
   },
   access: {
-    Query: { members: can('member:read') },
+    Query: { members: can('member:read'), previewMemberRemoval: can('member:remove') },
     Mutation: {
       inviteUser: can('member:invite'),
       updateMemberRole: can('member:update'),
+      updateMemberPermissions: can('member:update'),
+      suspendMember: can('member:update'),
+      reinstateMember: can('member:update'),
       removeMember: can('member:remove'),
+      leaveOrganization: isMember,
+      transferOwnership: canAsPerson('ownership:transfer'),
+    },
+    MemberRemovalPreview: {
+      membership: allow,
+      apiKeys: can('api-key:manage'),
+      serviceAccountKeys: can('api-key:manage'),
+      invitationsSent: can('member:invite'),
+      sessions: allow,
+      joinRequestsWaiting: allow,
     },
     Membership: allow,
     InviteUserPayload: allow,

@@ -13,16 +13,18 @@ export interface StandingInput {
 /**
  * What is to be stored of it: only what differs from the role.
  *
+ * @param at where the names stand among the arguments
  * @throws BAD_USER_INPUT on a name that no permission has, and for an OWNER who is to hold less than everything
  */
 export function parseStanding(
   { role, permissions, withheldPermissions }: StandingInput,
   { catalogue }: RequestContext,
+  at = 'input.',
 ): Standing {
-  const granted = parsePermissions(permissions ?? [], 'input.permissions', catalogue);
-  const withheld = parsePermissions(withheldPermissions ?? [], 'input.withheldPermissions', catalogue);
+  const granted = parsePermissions(permissions ?? [], `${at}permissions`, catalogue);
+  const withheld = parsePermissions(withheldPermissions ?? [], `${at}withheldPermissions`, catalogue);
   if (role === 'OWNER' && withheld.length > 0) {
-    throw badInput('input.withheldPermissions', 'An OWNER holds every permission.');
+    throw badInput(`${at}withheldPermissions`, 'An OWNER holds every permission.');
   }
   const bundle = catalogue.effective(role, [], []);
   return {

@@ -68,8 +68,7 @@ const memo = <K extends string>(make: (key: K) => Rule) => {
   };
 };
 
-function mayInOrganization(permission: Permission, context: RequestContext, info: GraphQLResolveInfo): Verdict {
-  const { viewer, current } = context;
+function isInside({ viewer, current }: RequestContext, info: GraphQLResolveInfo): Verdict {
   if (!viewer) return new OrgateError('UNAUTHENTICATED');
   if (!current) return new OrgateError('ORG_CONTEXT_REQUIRED');
   if (info.parentType.name === 'Mutation') {
@@ -78,9 +77,20 @@ function mayInOrganization(permission: Permission, context: RequestContext, info
       return new OrgateError('FORBIDDEN', 'This organization is suspended: reads answer, mutations do not.');
     }
   }
-  if (current.permissions.has(permission)) return true;
+  return true;
+}
+
+function mayInOrganization(permission: Permission, context: RequestContext, info: GraphQLResolveInfo): Verdict {
+  const verdict = isInside(context, info);
+  if (verdict !== true || context.organization.permissions.has(permission)) return verdict;
   return new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
 }
+
+/** In the current organization, as a person, whatever they may there. */
+export const isMember: Rule = makeRule('isMember', null, (context, info) => {
+  const verdict = isInside(context, info);
+  return verdict === true ? asPerson(context.viewer) : verdict;
+});
 
 /** In the current organization, with this permission. */
 export const can = memo<Permission>((permission) =>

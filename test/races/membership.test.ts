@@ -18,6 +18,11 @@ const update = (actor: Client, id: string, role: string) =>
   });
 const remove = (actor: Client, id: string) =>
   actor('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id });
+const suspend = (actor: Client, id: string) =>
+  actor('mutation ($id: ID!) { suspendMember(userId: $id) { status } }', { id });
+const leave = (actor: Client) => actor('mutation { leaveOrganization { status } }');
+const transfer = (actor: Client, id: string) =>
+  actor('mutation ($id: ID!) { transferOwnership(userId: $id) { role } }', { id });
 const invite = (actor: Client, email: string) =>
   actor(`mutation ($input: InviteUserInput!) { inviteUser(input: $input) { membership { user { id } } } }`, {
     input: { email, name: unique('Jane'), role: 'VIEWER' },
@@ -43,6 +48,7 @@ describe('Two owners act on each other at the same moment:', () => {
   const ACTS: [string, (actor: Client, id: string) => Promise<Answer>][] = [
     ['demoting', (actor, id) => update(actor, id, 'VIEWER')],
     ['removing', remove],
+    ['suspending', suspend],
   ];
 
   race.each(ACTS)('%s, 50 times over, exactly one succeeds and an OWNER stays', async (_name, act) => {
@@ -68,6 +74,28 @@ describe('Two owners act on each other at the same moment:', () => {
       const answers = await inOrder(organizationRow(acme.id), order);
       expect(answers.map(outcome)).toEqual(['done', 'FORBIDDEN']);
       expect(await activeOwners(acme.id)).toBe(1);
+    }
+  });
+
+  race('both leaving, 50 times over, exactly one does', async () => {
+    const { acme, ann, bob, ids } = await givenTwoOwners();
+    for (let round = 0; round < 50; round += 1) {
+      await restore(acme.id, ids);
+      const answers = await Promise.all(round % 2 === 0 ? [leave(ann), leave(bob)] : [leave(bob), leave(ann)]);
+      expect(answers.map(outcome).sort()).toEqual(['LAST_OWNER', 'done']);
+      expect(await activeOwners(acme.id)).toBe(1);
+    }
+  });
+
+  race('one giving ownership away while the other leaves, an OWNER stays', async () => {
+    const { acme, ann, bob, ids } = await givenTwoOwners();
+    const viewer = await personId(acme.viewer);
+    for (let round = 0; round < 25; round += 1) {
+      await restore(acme.id, ids);
+      await sql(`update membership set role = 'VIEWER' where org_id = $1 and user_id = $2`, [acme.id, viewer]);
+      const answers = await Promise.all([transfer(ann, viewer), leave(bob), transfer(bob, viewer)]);
+      expect(await activeOwners(acme.id)).toBeGreaterThanOrEqual(1);
+      expect(outcome(answers[0] as Answer)).toBe('done');
     }
   });
 

@@ -15,9 +15,15 @@ export interface Attempt {
   /** What a thing of the same kind would be called that never was. */
   readonly unknown: () => string;
   /** The variables with the value in its place; `own` is the attacker's organization. */
-  readonly variables: (value: string, own: GivenOrganization) => Record<string, unknown>;
+  readonly variables: (value: string, own: Attacked) => Record<string, unknown>;
   /** For names that are the caller's to choose: the answer repeats the name, which is masked before comparing. */
   readonly names?: boolean;
+}
+
+/** The attacker's organization, with things of its own that nothing else uses. */
+export interface Attacked extends GivenOrganization {
+  /** A VIEWER whom the attacker may manage, where they may manage anyone. */
+  readonly memberId: string;
 }
 
 export interface Target extends GivenOrganization {
@@ -144,8 +150,8 @@ export const describeIsolation = (attempts: Attempts): void =>
     });
 
     /** Changes of the attacker's own things are made on things that are not used again. */
-    const givenAttackersOwn = async (attempt: Attempt): Promise<GivenOrganization> => {
-      if (!attempt.query.startsWith('mutation')) return globex;
+    const givenAttackersOwn = async (attempt: Attempt): Promise<Attacked> => {
+      if (!attempt.query.startsWith('mutation')) return { ...globex, memberId: '' };
       const db = server.database.organizationDb(globex.id);
       const repository = await db.repository.create({
         id: newId('rep'),
@@ -156,7 +162,14 @@ export const describeIsolation = (attempts: Attempts): void =>
       await db.repository.delete({ name: 'acme-only' });
       await db.agent.delete({ name: 'AcmeOnly' });
       await db.run.delete({ idempotencyKey: `key-${acme.slug}` });
-      return { ...globex, repositoryId: repository.id, agentId: agent.id };
+      const member = await db.membership.create({
+        userId: newId('usr'),
+        email: `${newId('usr')}@globex.example`,
+        name: 'Someone',
+        role: 'VIEWER',
+        status: 'ACTIVE',
+      });
+      return { ...globex, repositoryId: repository.id, agentId: agent.id, memberId: member.userId };
     };
   });
 

@@ -1,0 +1,73 @@
+import type { RequestContext } from '../context/context.js';
+import type { OrganizationDb } from '../data/organization-db.js';
+import type { Row } from '../data/table.js';
+import { badInput, notFound, OrgateError } from '../errors.js';
+import { assertOwnerStays, changeMembership, isWithinRights } from './change-membership.js';
+import { withdrawInvitation } from './end-invitation.js';
+
+/** One organization seldom has more that wait of one person; what is left over is worth nothing without its sender. */
+const MOST = 1000;
+
+/**
+ * Ends a membership or an invitation. What the person sent and nobody answered yet goes on in the name of someone else, or
+ * is revoked.
+ *
+ * @param reassignTo an active member who may grant what those invitations grant
+ * @throws NOT_FOUND; BAD_USER_INPUT on `reassignTo`; ROLE_ESCALATION; LAST_OWNER
+ */
+export async function removeMember(
+  userId: string,
+  reassignTo: string | null,
+  context: RequestContext,
+): Promise<Row<'Membership'>> {
+  if (reassignTo === userId) throw badInput('reassignTo', 'Someone other than who is removed.');
+  const removed = await changeMembership(
+    userId,
+    context,
+    'member:remove',
+    () => ({ status: 'REMOVED' }),
+    (db) => handOverInvitations(db, userId, reassignTo, context),
+  );
+  await endBoundSessions(userId, context);
+  return removed;
+}
+
+/** Everyone may leave, except the last OWNER. @throws LAST_OWNER */
+export async function leaveOrganization(context: RequestContext): Promise<Row<'Membership'>> {
+  const { id: userId } = context.person;
+  const left = await context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const before = await db.membership.find({ userId, status: 'ACTIVE' });
+    if (!before) throw notFound();
+    await assertOwnerStays(db, before, { ...before, status: 'REMOVED' });
+    await handOverInvitations(db, userId, null, context);
+    return db.membership.update({ userId }, { status: 'REMOVED' });
+  });
+  await endBoundSessions(userId, context);
+  return left;
+}
+
+/** What the organization's own provider signed in reaches nothing any more. */
+const endBoundSessions = (personId: string, { services, organization: { orgId } }: RequestContext): Promise<number> =>
+  services.sessions.endAll({ personId, boundOrgId: orgId }, 'REVOKED');
+
+/** The places that wait for whom this person invited. */
+export const placesOf = (db: OrganizationDb, userId: string): Promise<Row<'Membership'>[]> =>
+  db.membership.list({ where: { invitedBy: userId, status: 'INVITED' }, orderBy: { userId: 'asc' }, take: MOST });
+
+async function handOverInvitations(
+  db: OrganizationDb,
+  from: string,
+  to: string | null,
+  { catalogue }: RequestContext,
+): Promise<void> {
+  const places = await placesOf(db, from);
+  const heir = to === null ? null : await db.membership.find({ userId: to, status: 'ACTIVE' });
+  if (to !== null && !heir) throw notFound();
+  if (heir && !isWithinRights(catalogue, heir, ...places)) throw new OrgateError('ROLE_ESCALATION');
+  for (const { userId, email } of places) {
+    const invitation = heir ? null : await db.invitation.find({ pendingEmail: email });
+    if (heir) await db.membership.update({ userId }, { invitedBy: heir.userId });
+    else if (invitation) await withdrawInvitation(db, invitation, 'REVOKED');
+  }
+}
