@@ -252,7 +252,7 @@ const VARIABLES = {
   RATE_LIMIT_PERSON: [perMinute(1200), '1200, or off'],
   RATE_LIMIT_KEY: [perMinute(6000), '6000, or off'],
   RATE_LIMIT_ORGANIZATION: [perMinute(30_000), '30000, or off'],
-  RATE_LIMIT_SIGN_IN: [perMinute(60), '60, or off'],
+  RATE_LIMIT_SIGN_IN: [perMinute(180), '180, or off'],
   RATE_LIMIT_INVITATION: [perMinute(60), '60, or off'],
   RATE_LIMIT_ACCEPTANCE: [perMinute(30), '30, or off'],
   RATE_LIMIT_SWITCHING: [perMinute(60), '60, or off'],

@@ -13,6 +13,10 @@ import { currentRecord } from './request-record.js';
 /** Root fields that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
 const FIELDS: Readonly<Record<string, RateLimit>> = {
   inviteUser: 'invitation',
+  resendInvitation: 'invitation',
+  acceptInvitation: 'acceptance',
+  declineInvitation: 'acceptance',
+  requestNewInvitation: 'acceptance',
   requestToJoin: 'acceptance',
   switchOrganization: 'switching',
 } satisfies Partial<Record<keyof MutationResolvers, RateLimit>>;
@@ -20,6 +24,7 @@ const FIELDS: Readonly<Record<string, RateLimit>> = {
 /** Paths that are, by how their routes begin. The first that fits counts; null is not limited any further. */
 const PATHS: readonly (readonly [path: string, limit: RateLimit | null])[] = [
   ['/auth/token', null], // every browser renews its tokens here, many of them behind one address
+  ['/auth/organizations', null], // where whoever has signed in comes out
   ['/auth', 'signIn'],
   ['/invitations', 'acceptance'],
 ];

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { networkOf } from '../../src/gateway/limit-requests.js';
+import { createContract } from '../../src/gateway/schema.js';
 import { givenKey } from '../support/api-key.js';
 import { givenMember, givenOrganization, givenTwoOrganizations, unique } from '../support/given.js';
+import { raw } from '../support/raw.js';
 import { type Answer, type Client, codeOf, startServer, useServer } from '../support/server.js';
 
 const WHO = '{ viewer { user { id } } }';
@@ -183,6 +185,46 @@ describe('what is dearer than a request', () => {
     expectRefusal(await invite(acme.owner));
     const { data } = await acme.owner('{ members(status: INVITED) { totalCount } }');
     expect(data.members.totalCount).toBe(4);
+  });
+});
+
+describe('whatever takes a secret', () => {
+  const fields = Object.values(createContract().schema.getMutationType()?.getFields() ?? {})
+    .filter(({ args }) => args.some(({ name }) => name === 'secret'))
+    .map(({ name }) => name);
+
+  test.each(fields)('%s: is limited of a person and of an address, whoever asks from there', async (field) => {
+    const server = await startServer({ env: { RATE_LIMIT_ACCEPTANCE: '3' } });
+    try {
+      const [ann, bob] = [await server.as(`${unique('ann')}@x.example`), await server.as(`${unique('bob')}@x.example`)];
+      const guess = (client: Client) =>
+        client(`mutation ($secret: String!) { ${field}(secret: $secret) { __typename } }`, { secret: unique('guess') });
+      expect(await answeredBefore429(10, () => guess(ann))).toBe(3);
+      expectRefusal(await guess(bob));
+      expect((await bob(WHO)).status).toBe(200);
+    } finally {
+      await server.close();
+    }
+  });
+});
+
+describe('signing in', () => {
+  const server = useServer({ env: { RATE_LIMIT_SIGN_IN: '4' } });
+
+  test('is limited of an address, however its path is spelt; tokens and everything else are not', async () => {
+    const get = async (path: string) => (await raw(`${server.url}${path}`)).status;
+    for (const path of ['/auth', '/auth/acme', '/%61uth/acme', '/auth/oidc/idp_0/callback?state=x']) {
+      expect([path, await get(path)]).not.toEqual([path, 429]);
+    }
+    for (const path of ['/auth', '/auth/globex', '/%61uth/acme', '/auth/start/idp_0', '/auth/oidc/idp_0/callback']) {
+      expect([path, await get(path)]).toEqual([path, 429]);
+    }
+    const renewed = await raw(`${server.url}/auth/token`, {
+      headers: { 'content-type': 'application/json' },
+      body: '{"grant_type":"refresh_token","refresh_token":"x"}',
+    });
+    expect(renewed.status).toBe(401);
+    expect((await (await server.as(`${unique('ann')}@x.example`))(WHO)).status).toBe(200);
   });
 });
 

@@ -21,7 +21,8 @@ export interface ProvisionedUser {
 
 /**
  * Makes someone a member on their directory's word: only under an e-mail domain that the organization holds, within its
- * seats, and only who is no member by other means. A directory brings back whom it ended itself, and nobody else.
+ * seats, and only who is no member by other means. Whoever was removed by people of the organization stays out until
+ * that is cleared; whom a directory ended itself it may bring back.
  *
  * @throws BAD_USER_INPUT; CONFLICT on `userName` for someone who is there already
  */
@@ -43,7 +44,10 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
       tx,
       { id: userId, ...member },
       { role, granted: [], withheld: [] },
-      { seatLimit, reactivateRemoved: known !== null && known.leftAs === before?.status },
+      {
+        seatLimit,
+        reactivateRemoved: before?.mayRejoin === true || (known !== null && known.leftAs === before?.status),
+      },
     );
     const standing = active ? { leftAs: null } : { leftAs: 'SUSPENDED' };
     const membership = await tx.membership.update({ userId }, { ...member, ...(!active && { status: 'SUSPENDED' }) });
