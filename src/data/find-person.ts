@@ -29,61 +29,69 @@ const CLAIMANTS = {
   identity: {
     columns: '',
     from: 'identity i join person p on p.id = i.person_id',
-    where: (value: Placeholder, { identity }: ClaimantOf<'identity'>) =>
-      `i.issuer = ${value(identity.issuer)} and i.subject = ${value(identity.subject)}`,
+    where: 'i.issuer = $1 and i.subject = $2',
+    values: ({ identity }: ClaimantOf<'identity'>) => [identity.issuer, identity.subject],
     reaches: () => 'true',
   },
   session: {
     columns: `, ${SESSION}`,
     from: 'session s join person p on p.id = s.person_id',
-    where: (value: Placeholder, { sessionId, personId }: ClaimantOf<'session'>) =>
-      `s.id = ${value(sessionId)} and s.person_id = ${value(personId)} and ${isLive('s')}`,
+    where: `s.id = $1 and s.person_id = $2 and ${isLive('s')}`,
+    values: ({ sessionId, personId }: ClaimantOf<'session'>) => [sessionId, personId],
     reaches: withinBounds,
   },
   cookie: {
     columns: `, ${SESSION}`,
     from: 'session s join person p on p.id = s.person_id',
-    where: (value: Placeholder, { cookieHash }: ClaimantOf<'cookie'>) =>
-      `s.cookie_hash = ${value(cookieHash)} and ${isLive('s')}`,
+    where: `s.cookie_hash = $1 and ${isLive('s')}`,
+    values: ({ cookieHash }: ClaimantOf<'cookie'>) => [cookieHash],
     reaches: withinBounds,
   },
 } as const;
 
 type ClaimantOf<K extends Claimant['kind']> = Extract<Claimant, { kind: K }>;
-type Placeholder = (value: unknown) => string;
 
 function withinBounds(orgId: string): string {
   return `(s.bound_org_id is null or ${orgId} = s.bound_org_id)`;
 }
+
+/** A dozen texts at the most, each written once: every request asks with one of them. */
+const texts = new Map<string, string>();
 
 /**
  * With names: one row for each, and one primary-key read. Without: the default, and enough others to tell whether there
  * is only one. Without memberships a single row says who asks.
  */
 export function findPersonStatement(claimant: Claimant, names: readonly string[], cookieHash: string | null) {
-  const values: unknown[] = [];
-  const value: Placeholder = (each) => `$${values.push(each)}`;
-  const { columns, from, where, reaches } = CLAIMANTS[claimant.kind];
-  const who = where(value, claimant as never);
-  const cookie =
-    cookieHash === null
-      ? ''
-      : `, (select c.person_id from session c where c.cookie_hash = ${value(cookieHash)} and ${isLive('c')}) as "cookiePersonId"`;
-  const memberships =
-    names.length > 0
-      ? `cross join unnest(${value(names)}::text[]) as ref(name)
-         left join membership m on m.org_id = ${organizationNamed('ref.name')} and m.user_id = p.id
-           and m.status = 'ACTIVE' and ${reaches('m.org_id')}`
-      : `left join lateral (
-           (select * from membership d
-            where d.org_id = p.default_org_id and d.user_id = p.id and d.status = 'ACTIVE' and ${reaches('d.org_id')})
-           union
-           (select * from membership e where e.user_id = p.id and e.status = 'ACTIVE' and ${reaches('e.org_id')}
-            order by e.org_id limit 2)
-         ) m on true`;
-  const text = `select ${PERSON}, ${MEMBERSHIP}${columns}${cookie} from ${from} ${memberships}
-    left join organization o on o.id = m.org_id where ${who}`;
+  const { kind } = claimant;
+  const values: unknown[] = CLAIMANTS[kind].values(claimant as never);
+  const cookieAt = cookieHash !== null && values.push(cookieHash);
+  const namesAt = names.length > 0 && values.push(names);
+  const key = `${kind} ${cookieAt} ${namesAt}`;
+  const text = texts.get(key) ?? writeStatement(kind, cookieAt, namesAt);
+  texts.set(key, text);
   return { text, values };
+}
+
+/** The two parameters beside the claimant's own are told by their number, and left out where there is none. */
+function writeStatement(kind: Claimant['kind'], cookieAt: number | false, namesAt: number | false): string {
+  const { columns, from, where, reaches } = CLAIMANTS[kind];
+  const cookie = cookieAt
+    ? `, (select c.person_id from session c where c.cookie_hash = $${cookieAt} and ${isLive('c')}) as "cookiePersonId"`
+    : '';
+  const memberships = namesAt
+    ? `cross join unnest($${namesAt}::text[]) as ref(name)
+       left join membership m on m.org_id = ${organizationNamed('ref.name')} and m.user_id = p.id
+         and m.status = 'ACTIVE' and ${reaches('m.org_id')}`
+    : `left join lateral (
+         (select * from membership d
+          where d.org_id = p.default_org_id and d.user_id = p.id and d.status = 'ACTIVE' and ${reaches('d.org_id')})
+         union
+         (select * from membership e where e.user_id = p.id and e.status = 'ACTIVE' and ${reaches('e.org_id')}
+          order by e.org_id limit 2)
+       ) m on true`;
+  return `select ${PERSON}, ${MEMBERSHIP}${columns}${cookie} from ${from} ${memberships}
+    left join organization o on o.id = m.org_id where ${where}`;
 }
 
 export interface MembershipRow {

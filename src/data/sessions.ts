@@ -56,6 +56,8 @@ export interface Sessions {
   end(of: Reach, sessionId: string, reason: EndReason): Promise<boolean>;
   /** Ends all of them, and says how many. */
   endAll(of: Reach, reason: EndReason): Promise<number>;
+  /** Ends every session that an identity provider opened: it is believed no longer. */
+  endOfProvider(provider: string): Promise<void>;
   /** Deletes what ended long ago. */
   sweep(): Promise<void>;
 }
@@ -194,6 +196,13 @@ export function createSessions(pool: ScopedPool): Sessions {
 
     async endAll({ personId, boundOrgId }, reason) {
       return (await query(`${END} returning s.id`, [personId, boundOrgId, reason])).length;
+    },
+
+    async endOfProvider(provider) {
+      await query(
+        `update session s set ended_at = current_timestamp, end_reason = 'REVOKED' where s.provider = $1 and ${isLive('s')}`,
+        [provider],
+      );
     },
 
     async sweep() {

@@ -74,7 +74,7 @@ const resolvers = {
     updateIdentityProvider: async (_, { input }, context) => {
       const { id, expectedUpdatedAt, clientSecret: secret, ...changes } = parseInput(updateInput, input);
       const clientSecret = secret == null ? secret : await sealSecret(secret, id, context);
-      return asOwner(context, async (db) => {
+      const updated = await asOwner(context, async (db) => {
         const { kind } = await db.identityProvider.get({ id });
         const others =
           kind === 'OIDC' ? (['signInUrl', 'certificates'] as const) : (['clientId', 'clientSecret'] as const);
@@ -83,12 +83,16 @@ const resolvers = {
         }
         return updateIfUnchanged(db.identityProvider, id, expectedUpdatedAt, given({ ...changes, clientSecret }));
       });
+      if (updated.status === 'DISABLED') await context.services.sessions.endOfProvider(id);
+      return updated;
     },
-    deleteIdentityProvider: (_, { id }, context) =>
-      asOwner(context, async (db) => {
+    deleteIdentityProvider: async (_, { id }, context) => {
+      await asOwner(context, async (db) => {
         if ((await db.identityProvider.delete({ id })) === 0) throw notFound();
-        return id;
-      }),
+      });
+      await context.services.sessions.endOfProvider(id);
+      return id;
+    },
   },
   IdentityProvider: {
     kind: ({ kind }) => kind as 'OIDC' | 'SAML',

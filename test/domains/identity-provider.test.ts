@@ -4,8 +4,7 @@ import { givenCertifiedKey } from '../support/certificate.js';
 import { givenMember, givenOrganization } from '../support/given.js';
 import { codeOf, useServer } from '../support/server.js';
 
-const key = Buffer.alloc(32, 5).toString('base64');
-const server = useServer({ env: { PUBLIC_URL: 'https://orgate.example', ORGATE_SECRET_KEY: key } });
+const server = useServer({ env: { PUBLIC_URL: 'https://orgate.example' } });
 
 const FIELDS = `id name kind status issuer defaultRole startUrl updatedAt oidc { clientId hasClientSecret callbackUrl }
   saml { signInUrl certificates { fingerprint expiresAt } entityId acsUrl metadataUrl }`;
@@ -83,7 +82,7 @@ test('the client secret is sealed for its row, and no answer and no log holds it
   const { id } = created.data.createOidcProvider;
   const { clientSecret } = await server.database.organizationDb(orgId).identityProvider.get({ id });
   expect(clientSecret).not.toContain('very-secret');
-  const seal = createSeal([key]);
+  const seal = createSeal(server.config.secretKeys ?? []);
   expect(await seal.open(clientSecret as string, `identity_provider/${orgId}/${id}`)).toBe('very-secret');
   await expect(seal.open(clientSecret as string, `identity_provider/${orgId}/idp_other`)).rejects.toThrow();
   expect([created.text, ...server.logs].join('\n')).not.toContain('very-secret');

@@ -136,6 +136,27 @@ test('A session that is bound to an organization sees and ends only those that a
   expect((await sibling(WHO)).status).toBe(401);
 });
 
+test.each(['disabled', 'deleted'])('Sessions end with the identity provider that opened them: %s', async (how) => {
+  const { acme, id } = await givenPerson();
+  const input = { name: 'Corporate', issuer: 'https://id.acme.example', clientId: 'orgate' };
+  const { data } = await acme.owner(
+    'mutation ($input: CreateOidcProviderInput!) { createOidcProvider(input: $input) { id } }',
+    { input },
+  );
+  const provider = data.createOidcProvider.id as string;
+  const browser = await givenBrowser(server, id, { provider, boundOrgId: acme.id });
+  const another = await givenBrowser(server, id, { provider: 'another' });
+  await acme.owner(`mutation { updateIdentityProvider(input: { id: "${provider}", name: "Renamed" }) { id } }`);
+  expect((await browser(WHO)).status).toBe(200);
+  const ended = await acme.owner(
+    how === 'disabled'
+      ? `mutation { updateIdentityProvider(input: { id: "${provider}", status: DISABLED }) { id } }`
+      : `mutation { deleteIdentityProvider(id: "${provider}") }`,
+  );
+  expect(ended.errors).toEqual([]);
+  expect([(await browser(WHO)).status, (await another(WHO)).status]).toEqual([401, 200]);
+});
+
 test('Sessions that are long over are deleted, with their tokens', async () => {
   const { id } = await givenPerson();
   const [live, ended, recent] = [

@@ -46,6 +46,22 @@ describe('The cookie', () => {
     expect((await disabled(CONTEXT)).status).toBe(401);
   });
 
+  test('costs no more than a token: who asks, whether they are still signed in, and where, in one statement', async () => {
+    const acme = await givenOrganization(server);
+    const browser = await givenBrowser(server, await personId(acme.viewer));
+    const { access } = await browser.token();
+    const named = { 'x-organization-id': acme.slug };
+    for (const ask of [
+      () => browser(CONTEXT, named),
+      () => server.withToken(access)(CONTEXT, {}, named),
+      () => server.withToken(access)(CONTEXT, {}, { ...named, ...browser.header }),
+    ]) {
+      const before = server.statements.length;
+      expect((await ask()).data.viewer.role).toBe('VIEWER');
+      expect(server.statements.length - before).toBe(1);
+    }
+  });
+
   test('that never was anyone’s is refused', async () => {
     const answer = await server.post(JSON.stringify({ query: CONTEXT }), {
       origin: own(),

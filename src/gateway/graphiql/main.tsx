@@ -16,6 +16,8 @@ import { findPeople, findStanding, type Person, postGraphQL, type Standing, toke
 const plugins = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })];
 const PERSON = 'orgate:person';
 const ORGANIZATION = 'orgate:organization';
+/** In place of an e-mail: whoever signed in in this browser. */
+const SIGNED_IN = '';
 
 function App() {
   const [people, setPeople] = useState<readonly Person[] | null>(null);
@@ -28,19 +30,22 @@ function App() {
   const [switches, setSwitches] = useState(0);
 
   useEffect(() => {
-    findPeople().then((found) => {
-      setPeople(found);
-      if (!found.some((person) => person.email === email)) setEmail(found[0]?.email ?? '');
+    Promise.all([findPeople(), findStanding('')]).then(([found, { name }]) => {
+      const all =
+        name && found.length > 0 ? [{ email: SIGNED_IN, label: `${name}, as signed in here` }, ...found] : found;
+      setPeople(all);
+      if (!all.some((person) => person.email === email)) setEmail(all[0]?.email ?? SIGNED_IN);
     }, tell);
   }, []);
 
   useEffect(() => {
-    if (people?.length && email) tokenFor(email).then(setToken, tell);
+    if (email === SIGNED_IN) setToken('');
+    else if (people?.length) tokenFor(email).then(setToken, tell);
   }, [people, email]);
 
   useEffect(() => {
     setStanding(null);
-    if (!token && people?.length !== 0) return;
+    if (!people || (!token && email !== SIGNED_IN)) return;
     findStanding(token).then((found) => {
       const last = localStorage.getItem(ORGANIZATION);
       const first = found.organizations.find(({ slug }) => slug === last) ?? found.organizations[0];

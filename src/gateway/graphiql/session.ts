@@ -33,8 +33,8 @@ const STANDING = `{
   }
 }`;
 
+/** Without a token: whoever signed in in this browser, if anyone did. */
 export async function findStanding(token: string): Promise<Standing> {
-  if (!token) return { name: null, organizations: [] };
   const { data, errors } = (await postGraphQL({ query: STANDING }, token, null, {})) as {
     data?: {
       viewer?: {
@@ -44,6 +44,7 @@ export async function findStanding(token: string): Promise<Standing> {
     };
     errors?: { message: string }[];
   };
+  if (!data?.viewer && !token) return { name: null, organizations: [] };
   if (!data?.viewer) throw new Error(errors?.[0]?.message ?? 'The server did not say who is signed in.');
   return {
     name: data.viewer.user?.name ?? null,
@@ -51,7 +52,10 @@ export async function findStanding(token: string): Promise<Standing> {
   };
 }
 
-/** The token stays in this page's memory: it is nowhere that another page could read. */
+/**
+ * The token stays in this page's memory: it is nowhere that another page could read. The browser's own session stays out of
+ * what a token says: it may be someone else's.
+ */
 export async function postGraphQL(
   request: object,
   token: string,
@@ -60,11 +64,12 @@ export async function postGraphQL(
 ): Promise<never> {
   const response = await fetch('/graphql', {
     method: 'POST',
+    credentials: token ? 'omit' : 'same-origin',
     headers: {
       ...headers,
       'content-type': 'application/json',
       ...(token && { authorization: `Bearer ${token}` }),
-      ...(token && organization && { 'x-organization-id': organization }),
+      ...(organization && { 'x-organization-id': organization }),
     },
     body: JSON.stringify(request),
   });
