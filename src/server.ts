@@ -111,7 +111,6 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
   const findTxt = developmentDns?.findTxt ?? resolve;
   const joinOnSignIn = createJoinOnSignIn(database, (err) => app.log.error({ err }, 'joining by domain failed'));
   const schedule = createSchedule((err, job) => app.log.error({ err, job }, 'scheduled work failed'));
-  schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...database, findTxt }, signal));
   const seal = await openSeal(config.secretKeys, config.dataDirectory);
   // The port of a development server may be known only once it listens.
   const publicUrl = () =>
@@ -132,6 +131,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     onFailure: (err, { orgId, id }) => app.log.warn({ err, organization: orgId, mail: id }, 'mail was not sent'),
   });
   schedule.every('mail', 15_000, () => outbox.sendDue());
+  schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...database, findTxt, outbox }, signal));
   schedule.every('tell-of-ending-keys', 10 * 60_000, (signal) => tellOfEndingKeys({ ...database, outbox }, signal));
   const apollo = await serveGraphQL(app, {
     contract,

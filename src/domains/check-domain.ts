@@ -6,7 +6,9 @@ import type { Row } from '../data/table.js';
 import { OrgateError } from '../errors.js';
 import type { FindTxt } from '../find-txt.js';
 import type { DomainProblem } from '../generated/graphql.js';
+import type { Outbox } from '../mail/outbox.js';
 import { readActor } from './change-membership.js';
+import { tellOfMissedDomain } from './tell-of-missed-domain.js';
 
 type DomainRow = Row<'OrganizationDomain'>;
 
@@ -15,7 +17,11 @@ const MISSES_TO_LAPSE = 3;
 const SHOWN_RECORDS = 20;
 const SHOWN_LENGTH = 255;
 
-export const challengeName = ({ name }: { name: string }): string => `_orgate-challenge.${name}`;
+/** The TXT record that proves a domain. */
+export const challengeOf = ({ name, challenge }: { name: string; challenge: string }) => ({
+  name: `_orgate-challenge.${name}`,
+  value: challenge,
+});
 
 /** What a look at the DNS found, as the domain's row keeps it. */
 interface Look {
@@ -25,8 +31,9 @@ interface Look {
 }
 
 async function lookForChallenge(domain: DomainRow, findTxt: FindTxt): Promise<Look> {
-  const { found, problem } = await findTxt(challengeName(domain));
-  const isThere = found.some((record) => record.trim() === domain.challenge);
+  const { name, value } = challengeOf(domain);
+  const { found, problem } = await findTxt(name);
+  const isThere = found.some((record) => record.trim() === value);
   return {
     checkedAt: new Date(),
     checkFound: found.slice(0, SHOWN_RECORDS).map(shown),
@@ -79,6 +86,7 @@ export interface Recheck {
   readonly claimDueDomains: ClaimDueDomains;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly findTxt: FindTxt;
+  readonly outbox: Pick<Outbox, 'queue' | 'dispatch'>;
 }
 
 const AT_ONCE = 10;
@@ -99,23 +107,25 @@ export async function recheckDomains(parts: Recheck, signal: AbortSignal): Promi
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} domains could not be checked`);
 }
 
-async function recheckDomain({ orgId, id }: DueDomain, { organizationDb, findTxt }: Recheck): Promise<void> {
+async function recheckDomain({ orgId, id }: DueDomain, { organizationDb, findTxt, outbox }: Recheck): Promise<void> {
   const db = organizationDb(orgId);
   const domain = await db.organizationDomain.find({ id });
   if (!domain) return;
   const look = await lookForChallenge(domain, findTxt);
-  await db.transaction(async (inside) => {
+  const mails = await db.transaction(async (inside) => {
     await inside.lockOrganization();
     const before = await inside.organizationDomain.find({ id });
-    if (before?.status !== 'VERIFIED') return;
+    if (before?.status !== 'VERIFIED') return [];
     const misses = countMisses(before, look);
-    const seen = { ...look, misses, nextCheckAt: dayAfter(look) };
-    if (misses < MISSES_TO_LAPSE) await inside.organizationDomain.update({ id }, seen);
-    else {
-      await inside.organizationDomain.update({ id }, { ...seen, status: 'LAPSED', heldName: null, nextCheckAt: null });
-      await inside.address.delete({ name: before.name });
-    }
+    const isLapsed = misses >= MISSES_TO_LAPSE;
+    const lapsed = { status: 'LAPSED', heldName: null, nextCheckAt: null };
+    const seen = { ...look, misses, nextCheckAt: dayAfter(look), ...(isLapsed && lapsed) };
+    const after = await inside.organizationDomain.update({ id }, seen);
+    if (isLapsed) await inside.address.delete({ name: before.name });
+    const isNews = misses > before.misses && (misses === 1 || isLapsed);
+    return isNews ? tellOfMissedDomain(inside, orgId, after, challengeOf(after), outbox) : [];
   });
+  for (const mail of mails) outbox.dispatch(mail);
 }
 
 /** A name server that does not answer says nothing about the record: an outage must not take anyone's domain. */

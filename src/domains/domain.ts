@@ -7,7 +7,7 @@ import type { DomainJoining, DomainProblem, DomainStatus, OrganizationRole, Reso
 import { defineDomain } from '../permissions/domain.js';
 import { allow, can } from '../permissions/rules.js';
 import { readActor } from './change-membership.js';
-import { challengeName, verifyDomain } from './check-domain.js';
+import { challengeOf, verifyDomain } from './check-domain.js';
 import { connect, keyset, type Order } from './connection.js';
 import { parseDomain } from './domain-name.js';
 
@@ -61,7 +61,7 @@ const resolvers = {
   },
   Domain: {
     status: ({ status }) => status as DomainStatus,
-    record: (domain) => ({ name: challengeName(domain), value: domain.challenge }),
+    record: challengeOf,
     joining: ({ joining }) => joining as DomainJoining,
     joiningRole: ({ joiningRole }) => joiningRole as OrganizationRole,
     lastCheck: ({ checkedAt, checkFound, checkProblem }) =>

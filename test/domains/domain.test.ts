@@ -10,11 +10,16 @@ import {
   unique,
 } from '../support/given.js';
 import { describeIsolation, never, type Target } from '../support/isolation.js';
+import { openOutbox, startMailServer } from '../support/mail.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 
 const dns = await startNameServer();
+const smtp = await startMailServer();
 const server = useServer({ env: { DNS_SERVERS: dns.address } });
-afterAll(() => dns.close());
+afterAll(async () => {
+  await dns.close();
+  await smtp.close();
+});
 
 const FIELDS = 'id name status record { name value } lastCheck { at found problem } verifiedAt';
 const ADD = `mutation ($name: String!) { addDomain(name: $name) { ${FIELDS} } }`;
@@ -210,6 +215,15 @@ describe('Verifying', () => {
 
 describe('The daily check', () => {
   const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
+  /** What the schedule runs. */
+  async function recheck(findTxt = createFindTxt([dns.address])): Promise<void> {
+    const outbox = openOutbox(server, smtp.url);
+    try {
+      await recheckDomains({ ...server.database, findTxt, outbox }, new AbortController().signal);
+    } finally {
+      await outbox.close();
+    }
+  }
   /** Lets a day pass for this domain, and runs what the schedule runs. */
   async function dayPasses({ id }: GivenDomain): Promise<void> {
     const { rowCount } = await sql(
@@ -217,9 +231,9 @@ describe('The daily check', () => {
       [id],
     );
     expect(rowCount).toBe(1);
-    const findTxt = createFindTxt([dns.address]);
-    await recheckDomains({ ...server.database, findTxt }, new AbortController().signal);
+    await recheck();
   }
+  const mailsTo = ({ email }: Client) => smtp.received.filter(({ to }) => to?.[0]?.address === email);
   const look = async (client: Client) => (await client(LIST)).data.domains.nodes[0];
 
   test('lapses after three misses in a row, not two, and gives the domain up', async () => {
@@ -259,13 +273,38 @@ describe('The daily check', () => {
     expect(await look(acme.admin)).toMatchObject({ status: 'VERIFIED', lastCheck: { problem: 'SERVER_FAILURE' } });
   });
 
+  test('tells every OWNER on the first miss of a row, and when the domain is given up', async () => {
+    const acme = await givenOrganization(server);
+    const second = await givenMember(server, acme, 'OWNER');
+    const domain = await givenHeldDomain(acme);
+    publish(domain, { failure: 'SERVFAIL' });
+    await dayPasses(domain);
+    expect(mailsTo(acme.owner)).toEqual([]);
+    publish(domain, {});
+    const told: number[] = [];
+    for (let day = 0; day < 3; day += 1) {
+      await dayPasses(domain);
+      told.push(mailsTo(acme.owner).length);
+    }
+    expect(told).toEqual([1, 1, 2]);
+    expect(mailsTo(acme.owner).map(({ subject }) => subject)).toEqual([
+      `The DNS record that proves ${domain.name} is gone`,
+      `acme Inc. no longer holds ${domain.name}`,
+    ]);
+    for (const { text } of mailsTo(second)) {
+      for (const part of [domain.record.name, domain.record.value, domain.id]) expect(text).toContain(part);
+    }
+    expect(mailsTo(second)).toHaveLength(2);
+    expect(mailsTo(acme.admin)).toEqual([]);
+  });
+
   test('comes once a day, and to those that are held', async () => {
     const acme = await givenOrganization(server);
     const domain = await givenHeldDomain(acme);
     const pending = await givenDomain(acme.admin);
     await dayPasses(domain);
     dns.asked.length = 0;
-    await recheckDomains({ ...server.database, findTxt: createFindTxt([dns.address]) }, new AbortController().signal);
+    await recheck();
     expect(dns.asked).not.toContain(domain.record.name);
     expect(dns.asked).not.toContain(pending.record.name);
   });
@@ -278,9 +317,7 @@ describe('The daily check', () => {
     ]);
     const real = createFindTxt([dns.address]);
     const findTxt = (name: string) => (name === bad.record.name ? Promise.reject(new Error('broken')) : real(name));
-    await expect(recheckDomains({ ...server.database, findTxt }, new AbortController().signal)).rejects.toThrow(
-      '1 domains could not be checked',
-    );
+    await expect(recheck(findTxt)).rejects.toThrow('1 domains could not be checked');
     const { rows } = await sql(
       `select id from organization_domain where id = any ($1) and next_check_at > current_timestamp + interval '2 hours'`,
       [[bad.id, good.id]],

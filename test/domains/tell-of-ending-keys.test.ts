@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createSeal } from '../../src/data/seal.js';
 import { tellOfEndingKeys } from '../../src/domains/tell-of-ending-keys.js';
-import { createOutbox } from '../../src/mail/outbox.js';
-import { openSmtp } from '../../src/mail/smtp.js';
 import { type GivenKey, givenKey, givenServiceAccount } from '../support/api-key.js';
 import { givenMember, givenOrganization, personId } from '../support/given.js';
-import { startMailServer, type TestMailServer } from '../support/mail.js';
+import { openOutbox, startMailServer, type TestMailServer } from '../support/mail.js';
 import { useServer } from '../support/server.js';
 
 const server = useServer();
@@ -31,18 +28,8 @@ const madeAgo = async ({ id }: GivenKey, days: number) => {
 
 /** One round of the schedule, as each of several replicas makes it. */
 async function round(replicas = 1): Promise<void> {
-  const seal = createSeal([Buffer.alloc(32, 7).toString('base64')]);
-  const { organizationDb, listDueMail, apiKeys } = server.database;
-  const mailer = openSmtp(smtp.url, 'orgate@deployment.example');
-  const outbox = createOutbox({
-    mailer,
-    seal,
-    organizationDb,
-    listDueMail,
-    onFailure: (error) => {
-      throw error;
-    },
-  });
+  const { organizationDb, apiKeys } = server.database;
+  const outbox = openOutbox(server, smtp.url);
   const { signal } = new AbortController();
   await Promise.all(
     Array.from({ length: replicas }, () => tellOfEndingKeys({ apiKeys, organizationDb, outbox }, signal)),

@@ -2,6 +2,7 @@ import { afterAll, expect, jest, test } from '@jest/globals';
 import { recheckDomains } from '../../src/domains/check-domain.js';
 import { createFindTxt } from '../../src/find-txt.js';
 import { startNameServer } from '../support/dns.js';
+import { openOutbox } from '../support/mail.js';
 import { givenOrganization, unique } from '../support/given.js';
 import { isPostgres, useServer } from '../support/server.js';
 
@@ -53,7 +54,8 @@ race('replicas that check at the same moment share the domains out: each is aske
   }
   await sql('update organization_domain set next_check_at = current_timestamp where org_id = $1', [id]);
   dns.asked.length = 0;
-  const parts = { ...server.database, findTxt: createFindTxt([dns.address]) };
+  const outbox = openOutbox(server, 'smtp://127.0.0.1:1');
+  const parts = { ...server.database, findTxt: createFindTxt([dns.address]), outbox };
   await Promise.all(Array.from({ length: 4 }, () => recheckDomains(parts, new AbortController().signal)));
   const asked = dns.asked.filter((name) => names.some((each) => name.endsWith(each)));
   expect(asked.toSorted()).toEqual(names.map((name) => `_orgate-challenge.${name}`).toSorted());

@@ -1,6 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer } from 'smtp-server';
+import { createSeal } from '../../src/data/seal.js';
+import { createOutbox, type Outbox } from '../../src/mail/outbox.js';
+import { openSmtp } from '../../src/mail/smtp.js';
 import type { TestServer } from './server.js';
 
 /** A mail server that really listens, and keeps what it was given. */
@@ -41,6 +44,18 @@ export async function startMailServer(port = 0): Promise<TestMailServer> {
   };
   return server;
 }
+
+/** An outbox beside the server's own, as another replica has one. */
+export const openOutbox = ({ database }: TestServer, smtpUrl: string): Outbox =>
+  createOutbox({
+    mailer: openSmtp(smtpUrl, 'orgate@deployment.example'),
+    seal: createSeal([Buffer.alloc(32, 7).toString('base64')]),
+    organizationDb: database.organizationDb,
+    listDueMail: database.listDueMail,
+    onFailure: (error) => {
+      throw error;
+    },
+  });
 
 /** Waits until what was asked for is there. */
 export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, ms = 10_000): Promise<T> {
