@@ -40,7 +40,7 @@ export async function leaveOrganization(context: RequestContext): Promise<Row<'M
     const before = await db.membership.find({ userId, status: 'ACTIVE' });
     if (!before) throw notFound();
     await assertOwnerStays(db, before, { ...before, status: 'REMOVED' });
-    await handOverInvitations(db, userId, null, context);
+    await withdrawInvitationsOf(db, userId);
     return db.membership.update({ userId }, { status: 'REMOVED' });
   });
   await endBoundSessions(userId, context);
@@ -55,19 +55,24 @@ const endBoundSessions = (personId: string, { services, organization: { orgId } 
 export const placesOf = (db: OrganizationDb, userId: string): Promise<Row<'Membership'>[]> =>
   db.membership.list({ where: { invitedBy: userId, status: 'INVITED' }, orderBy: { userId: 'asc' }, take: MOST });
 
+/** What this person sent and nobody answered yet is revoked. */
+export async function withdrawInvitationsOf(db: OrganizationDb, userId: string): Promise<void> {
+  for (const { email } of await placesOf(db, userId)) {
+    const invitation = await db.invitation.find({ pendingEmail: email });
+    if (invitation) await withdrawInvitation(db, invitation, 'REVOKED');
+  }
+}
+
 async function handOverInvitations(
   db: OrganizationDb,
   from: string,
   to: string | null,
   { catalogue }: RequestContext,
 ): Promise<void> {
+  if (to === null) return withdrawInvitationsOf(db, from);
   const places = await placesOf(db, from);
-  const heir = to === null ? null : await db.membership.find({ userId: to, status: 'ACTIVE' });
-  if (to !== null && !heir) throw notFound();
-  if (heir && !isWithinRights(catalogue, heir, ...places)) throw new OrgateError('ROLE_ESCALATION');
-  for (const { userId, email } of places) {
-    const invitation = heir ? null : await db.invitation.find({ pendingEmail: email });
-    if (heir) await db.membership.update({ userId }, { invitedBy: heir.userId });
-    else if (invitation) await withdrawInvitation(db, invitation, 'REVOKED');
-  }
+  const heir = await db.membership.find({ userId: to, status: 'ACTIVE' });
+  if (!heir) throw notFound();
+  if (!isWithinRights(catalogue, heir, ...places)) throw new OrgateError('ROLE_ESCALATION');
+  for (const { userId } of places) await db.membership.update({ userId }, { invitedBy: heir.userId });
 }

@@ -115,6 +115,9 @@ describe('a group', () => {
     const put = await directory('PUT', `/Groups/${group}`, { displayName: 'Put', members: [] });
     expect([put.status, put.body.displayName, put.body.members]).toEqual([200, 'Put', []]);
     expect(await roleOf(jo)).toBe('VIEWER');
+    await directory('PUT', `/Groups/${group}`, { displayName: 'Put', members: [{ value: jo.id }] });
+    await directory('PUT', `/Groups/${group}`, { displayName: 'Silent' });
+    expect(await membersOf(group)).toEqual([jo.id]);
   });
 
   test('takes users of its own directory only: unknown and foreign ids are refused alike, and nothing is changed', async () => {

@@ -217,6 +217,36 @@ describe('the loss of rights', () => {
   );
 });
 
+test('whoever was removed comes back by their directory once an ADMIN cleared it, if a seat is free', async () => {
+  const { id, email } = await create();
+  const userId = await personId(await server.as(email));
+  await acme.admin('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id: userId });
+  const resume = () => entra('PATCH', `/Users/${id}`, patch({ op: 'replace', path: 'active', value: true }));
+  expect((await resume()).status).toBe(409);
+  const cleared = await acme.admin('mutation ($id: ID!) { clearRemoval(userId: $id) { status } }', { id: userId });
+  expect(cleared.errors).toEqual([]);
+  await server.database.pool.queryAsLoginRole('update organization set seat_limit = 1 where id = $1', [acme.id]);
+  const full = await resume();
+  expect([full.status, full.body.detail]).toEqual([409, expect.stringContaining('seat')]);
+  await server.database.pool.queryAsLoginRole('update organization set seat_limit = null where id = $1', [acme.id]);
+  expect((await resume()).body.active).toBe(true);
+  expect(await standing(email)).toBe('DEVELOPER');
+  // It was cleared for this once.
+  await acme.admin('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id: userId });
+  expect((await resume()).status).toBe(409);
+});
+
+test('whoever is deleted leaves no invitation behind that could be accepted', async () => {
+  const { id, email } = await create();
+  const admin = await server.database.organizationDb(acme.id).membership.update({ email }, { role: 'ADMIN' });
+  const input = { email: `${unique('guest')}@x.example`, name: 'Guest', role: 'VIEWER' };
+  const invite = 'mutation ($input: InviteUserInput!) { inviteUser(input: $input) { role } }';
+  expect((await (await signedIn(email))(invite, { input })).errors).toEqual([]);
+  await entra('DELETE', `/Users/${id}`);
+  const { status } = await server.database.organizationDb(acme.id).invitation.get({ email: input.email });
+  expect([admin.status, status]).toEqual(['ACTIVE', 'REVOKED']);
+});
+
 describe('a directory', () => {
   test('reaches e-mail domains that the organization holds, and no others; what it made it can always end', async () => {
     for (const email of [`jo@${unique('else')}.example`, `jo@sub.${entra.domain}`, 'jo@gmail.com']) {

@@ -5,7 +5,7 @@ import { badInput, notFound } from '../../errors.js';
 import { applyRoles } from './apply-roles.js';
 import type { DirectoryContext } from './provision-user.js';
 
-type GroupContext = Omit<DirectoryContext, 'personOf'>;
+type GroupContext = Pick<DirectoryContext, 'db' | 'directoryId'>;
 type Group = Row<'ScimGroup'>;
 
 export interface DirectoryGroup {

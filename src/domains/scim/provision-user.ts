@@ -1,9 +1,11 @@
+import { domainToASCII } from 'node:url';
 import { newId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization-db.js';
 import type { Row } from '../../data/table.js';
 import { badInput, conflict, notFound } from '../../errors.js';
-import { assertOwnerStays } from '../change-membership.js';
+import { assertOwnerStays, assertSeatFree } from '../change-membership.js';
 import { enrolMember } from '../enrol-member.js';
+import { withdrawInvitationsOf } from '../remove-member.js';
 import { describe, type DirectoryUser, keep, type UserMembership } from './directory-user.js';
 
 /** A directory at work, in its own organization. */
@@ -12,6 +14,8 @@ export interface DirectoryContext {
   readonly directoryId: string;
   /** See ScimDirectories. */
   readonly personOf: (email: string, name: string) => Promise<{ id: string; email: string }>;
+  /** Ends what the organization's own provider signed this person in to. */
+  readonly endSessions: (personId: string) => Promise<unknown>;
 }
 
 export interface ProvisionedUser {
@@ -64,13 +68,13 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
  *
  * @throws NOT_FOUND; BAD_USER_INPUT; LAST_OWNER; CONFLICT when they are to resume what people of the organization ended
  */
-export function updateUser(
+export async function updateUser(
   id: string,
   change: (before: DirectoryUser) => DirectoryUser,
-  { db, directoryId }: DirectoryContext,
+  { db, directoryId, endSessions }: DirectoryContext,
 ): Promise<ProvisionedUser> {
-  return db.transaction(async (tx) => {
-    await tx.lockOrganization();
+  const updated = await db.transaction(async (tx) => {
+    const { seatLimit } = await tx.lockOrganization();
     const { row, membership } = await getUser(id, { db: tx, directoryId });
     const before = describe(row, membership);
     const { active, row: described, member } = keep(change(before));
@@ -83,19 +87,22 @@ export function updateUser(
       }
     }
     if (active && !before.active) {
-      if (row.leftAs !== membership.status) {
+      if (row.leftAs !== membership.status && !membership.mayRejoin) {
         throw conflict('People of the organization ended this membership; only they can resume it.');
       }
       await assertDomainHeld(tx, member.email);
+      if (membership.status === 'REMOVED') await assertSeatFree(tx, seatLimit);
     }
     const status = active ? 'ACTIVE' : before.active ? 'SUSPENDED' : membership.status;
     await assertOwnerStays(tx, membership, { ...membership, status });
     const leftAs = active ? null : before.active ? 'SUSPENDED' : row.leftAs;
     return {
-      membership: await tx.membership.update({ userId }, { ...member, status }),
+      membership: await tx.membership.update({ userId }, { ...member, status, ...(active && { mayRejoin: false }) }),
       row: await tx.scimUser.update({ id }, { ...described, leftAs }),
     };
   });
+  if (updated.membership.status !== 'ACTIVE') await endSessions(updated.row.userId);
+  return updated;
 }
 
 /**
@@ -103,19 +110,21 @@ export function updateUser(
  *
  * @throws NOT_FOUND; LAST_OWNER
  */
-export async function deleteUser(id: string, { db, directoryId }: DirectoryContext): Promise<void> {
-  await db.transaction(async (tx) => {
+export async function deleteUser(id: string, { db, directoryId, endSessions }: DirectoryContext): Promise<void> {
+  const { userId } = await db.transaction(async (tx) => {
     await tx.lockOrganization();
     const { row, membership } = await getUser(id, { db: tx, directoryId });
     const isTheirs = membership.status === 'ACTIVE' || membership.status === row.leftAs;
     if (isTheirs) {
       await assertOwnerStays(tx, membership, { ...membership, status: 'REMOVED' });
+      await withdrawInvitationsOf(tx, row.userId);
       await tx.membership.update({ userId: row.userId }, { status: 'REMOVED' });
     }
     await tx.scimGroupMember.delete({ scimUserId: id });
     const leftAs = isTheirs ? 'REMOVED' : null;
-    await tx.scimUser.update({ id }, { userName: null, externalId: null, attributes: {}, leftAs });
+    return tx.scimUser.update({ id }, { userName: null, externalId: null, attributes: {}, leftAs });
   });
+  await endSessions(userId);
 }
 
 /** NOT_FOUND for whom this directory did not make, or has deleted. */
@@ -134,7 +143,7 @@ async function assertNameFree(db: OrganizationDb, directoryId: string, userName:
 
 /** A directory reaches people of the domains that its organization proved, and of no others. */
 async function assertDomainHeld(db: OrganizationDb, email: string): Promise<void> {
-  const name = email.slice(email.lastIndexOf('@') + 1);
+  const name = domainToASCII(email.slice(email.lastIndexOf('@') + 1));
   if (!(await db.address.find({ name, kind: 'DOMAIN' }))) {
     throw badInput('emails', 'The organization does not hold the domain of this e-mail address.');
   }

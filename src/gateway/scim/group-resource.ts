@@ -17,9 +17,11 @@ export const groupResource = ({ row, members }: ProvisionedGroup, base: string) 
   },
 });
 
-/** What a whole resource says of a group. */
-export const readGroup = (operations: readonly Operation[]): DirectoryGroup =>
-  applyToGroup({ displayName: '', externalId: null, members: new Set() }, operations);
+const NOTHING: DirectoryGroup = { displayName: '', externalId: null, members: new Set() };
+
+/** What a whole resource says of a group. Nobody leaves it by silence. */
+export const readGroup = (operations: readonly Operation[], { members }: DirectoryGroup = NOTHING): DirectoryGroup =>
+  applyToGroup({ ...NOTHING, members }, operations);
 
 export function applyToGroup(before: DirectoryGroup, operations: readonly Operation[]): DirectoryGroup {
   let { displayName, externalId } = before;

@@ -19,7 +19,7 @@ import { attributeName, SCIM, ScimError, toFailure } from './protocol.js';
 import { applyToUser, readUser, userResource } from './user-resource.js';
 
 export interface ScimParts {
-  readonly database: Pick<Database, 'organizationDb' | 'scimDirectories'>;
+  readonly database: Pick<Database, 'organizationDb' | 'scimDirectories' | 'sessions'>;
   readonly limits: RateLimits;
   readonly publicUrl: () => string;
 }
@@ -62,7 +62,12 @@ export function serveScim(app: FastifyInstance, { database, limits, publicUrl }:
     if (!mayWrite && !['GET', 'HEAD'].includes(request.method))
       throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
     const db = database.organizationDb(orgId);
-    request.directory = { db, directoryId, personOf: database.scimDirectories.personOf };
+    request.directory = {
+      db,
+      directoryId,
+      personOf: database.scimDirectories.personOf,
+      endSessions: (personId) => database.sessions.endAll({ personId, boundOrgId: orgId }, 'REVOKED'),
+    };
     // Nobody waits for it, and a minute more or less tells nothing.
     if (Date.now() - (lastUsedAt?.getTime() ?? 0) < MINUTE_MS) return;
     db.scimDirectory
@@ -167,7 +172,10 @@ function serveGroups(scim: FastifyInstance, base: () => string): void {
   );
   scim.put<ById>('/Groups/:id', async (request) => {
     const operations = readResource(request.body);
-    return groupResource(await updateGroup(request.params.id, () => readGroup(operations), entered(request)), base());
+    return groupResource(
+      await updateGroup(request.params.id, (before) => readGroup(operations, before), entered(request)),
+      base(),
+    );
   });
   scim.patch<ById>('/Groups/:id', async (request, reply) => {
     const operations = readPatch(request.body);
