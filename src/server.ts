@@ -28,6 +28,7 @@ import { serveScim } from './gateway/scim/scim.js';
 import { createIsFromOwnPage } from './gateway/sign-in/own-page.js';
 import { createProviderFetch } from './gateway/sign-in/provider-fetch.js';
 import { createProviders } from './gateway/sign-in/providers.js';
+import { createSaml } from './gateway/sign-in/saml.js';
 import { serveSignIn } from './gateway/sign-in/serve-sign-in.js';
 import { noMailer } from './mail/mail.js';
 import { createMailbox } from './mail/mailbox.js';
@@ -166,6 +167,8 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     attempts,
     providers: createProviders({ ...database, configured: config.signInProviders, seal }),
     oidc: createOidc(publicUrl, createProviderFetch(config.privateIdentityProviders)),
+    saml: createSaml(publicUrl),
+    joinOnSignIn,
     publicUrl,
     corsOrigins: config.corsOrigins,
   });

@@ -4,24 +4,28 @@ import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
 import type { Seal } from './seal.js';
 
 /** Who began to sign in, and what only they may know until they are back. */
-export interface SignInAttempt<Kept> {
+export interface SignInAttempt {
+  readonly step: SignInStep;
   readonly providerId: string;
   /** The secret in the cookie of the browser that began. */
   readonly browser: string;
   /** Sealed in the database. */
-  readonly kept: Kept;
+  readonly kept: object;
 }
+
+/** What is waited for: an OIDC provider's answer, a SAML provider's, or the browser after that. */
+export type SignInStep = 'OIDC' | 'SAML' | 'SAML_ASSERTED';
 
 /** People on their way through an identity provider. */
 export interface SignInAttempts {
   /** Answers the state, a secret that the way back brings along. */
-  begin(attempt: SignInAttempt<object>): Promise<string>;
+  begin(attempt: SignInAttempt): Promise<string>;
   /**
-   * Ends an attempt and answers what was kept; null when there is none of this state, provider and browser, when it is
+   * Ends an attempt and answers what was kept; null when there is none of this step, state, provider and browser, when it is
    * too old or when it was taken before. Of two who take it at the same moment one does. Where the browser brings no cookie
    * (a cross-site POST), `browser` is null, and what follows must check it.
    */
-  take<Kept>(state: string, providerId: string, browser: string | null): Promise<Kept | null>;
+  take<Kept>(step: SignInStep, state: string, providerId: string, browser: string | null): Promise<Kept | null>;
   /** False when this assertion was used before. It is remembered until `validUntil`. */
   useAssertion(providerId: string, assertionId: string, validUntil: Date): Promise<boolean>;
   /** Forgets what is too old to serve. */
@@ -48,13 +52,14 @@ export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttemp
   };
   const purpose = (stateHash: string): string => `sign_in_attempt/${stateHash}`;
   return {
-    async begin({ providerId, browser, kept }) {
+    async begin({ step, providerId, browser, kept }) {
       const state = newSecret();
       const stateHash = hash(state);
       await query(
-        `insert into sign_in_attempt (state_hash, provider_id, browser_hash, sealed, expires_at)
-         values ($1, $2, $3, $4, $5)`,
+        `insert into sign_in_attempt (step, state_hash, provider_id, browser_hash, sealed, expires_at)
+         values ($1, $2, $3, $4, $5, $6)`,
         [
+          step,
           stateHash,
           providerId,
           hash(browser),
@@ -65,13 +70,14 @@ export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttemp
       return state;
     },
 
-    async take<Kept>(state: string, providerId: string, browser: string | null) {
+    async take<Kept>(step: SignInStep, state: string, providerId: string, browser: string | null) {
       const stateHash = hash(state);
       const [row] = await query(
         `delete from sign_in_attempt
-         where state_hash = $1 and provider_id = $2 and ($3::text is null or browser_hash = $3) and expires_at > current_timestamp
+         where step = $1 and state_hash = $2 and provider_id = $3 and ($4::text is null or browser_hash = $4)
+           and expires_at > current_timestamp
          returning sealed`,
-        [stateHash, providerId, browser === null ? null : hash(browser)],
+        [step, stateHash, providerId, browser === null ? null : hash(browser)],
       );
       return row ? (JSON.parse(await seal.open(row['sealed'] as string, purpose(stateHash))) as Kept) : null;
     },

@@ -85,14 +85,15 @@ async function assertMaySpeakFor(email: string, provider: AssertingProvider, db:
   if (!may) throw new NotAdmittedError('EMAIL_DOMAIN');
 }
 
-/** Whoever was suspended or removed stays so; whoever was invited gets what they were invited to. */
+/** Whoever was suspended stays so, and whoever was removed until that is cleared; whoever was invited gets that. */
 const enrol = (db: OrganizationDb, person: Person, role: Role): Promise<unknown> =>
   db
     .transaction(async (inside) => {
       const { seatLimit } = await inside.lockOrganization();
       const invited = await inside.membership.find({ email: person.email, status: 'INVITED' });
       const standing = invited ?? { role, granted: [], withheld: [] };
-      await enrolMember(inside, person, standing, { seatLimit, reactivateRemoved: false });
+      const own = await inside.membership.find({ userId: person.id });
+      await enrolMember(inside, person, standing, { seatLimit, reactivateRemoved: own?.mayRejoin ?? false });
     })
     .catch((error: unknown) => {
       if (!(error instanceof OrgateError) || error.code !== 'CONFLICT') throw error;

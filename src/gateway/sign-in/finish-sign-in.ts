@@ -1,0 +1,77 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Person } from '../../data/directory.js';
+import type { Sessions } from '../../data/sessions.js';
+import type { SignInAttempts } from '../../data/sign-in-attempts.js';
+import { type Admitting, admitFromProvider, type Assertion } from '../../domains/admit-from-provider.js';
+import { SignInFailure } from './failure.js';
+import type { Oidc } from './oidc.js';
+import { asQuery } from './organizations-page.js';
+import type { Provider, Providers } from './providers.js';
+import type { Saml } from './saml.js';
+import { setSessionCookie } from './session-cookie.js';
+
+export interface SignInParts extends Admitting {
+  readonly providers: Providers;
+  readonly attempts: SignInAttempts;
+  readonly sessions: Sessions;
+  readonly oidc: Oidc;
+  readonly saml: Saml;
+  /** Lets people of the deployment into the organization that the domain of their e-mail leads to. */
+  readonly joinOnSignIn: (person: Person) => Promise<void>;
+  readonly publicUrl: () => string;
+  readonly corsOrigins: readonly string[];
+}
+
+/** What is kept from the way to a provider for the way back. */
+export interface Kept<A> {
+  readonly attempt: A;
+  readonly returnTo: string | null;
+}
+
+/** What a request to the sign-in may carry. */
+export interface Asked {
+  Params: { slug?: string; id?: string };
+  Querystring: { return_to?: unknown; ticket?: unknown };
+  Body: unknown;
+}
+
+/** What could not be a name is looked up all the same, as one that nothing has. */
+const lookupKey = (name: string): string => (/^[\w-]{1,64}$/.test(name) ? name : '-');
+
+export const idOf = ({ params }: FastifyRequest<Asked>): string => lookupKey(params.id ?? '');
+export const slugOf = ({ params }: FastifyRequest<Asked>): string | null =>
+  params.slug === undefined ? null : lookupKey(params.slug);
+
+/** @throws SignInFailure when there is no such provider, or it is not in use */
+export async function findProvider<K extends Provider['kind']>(
+  { providers }: SignInParts,
+  id: string,
+  ...kinds: K[]
+): Promise<Extract<Provider, { kind: K }>> {
+  const provider = await providers.find(id);
+  const isWanted = (found: Provider): found is Extract<Provider, { kind: K }> =>
+    kinds.some((kind) => kind === found.kind);
+  if (!provider || !isWanted(provider)) throw new SignInFailure('UNKNOWN');
+  return provider;
+}
+
+/** Lets in whom the provider vouches for: into the provider's organization only, where it has one. */
+export async function finishSignIn(
+  parts: SignInParts,
+  request: FastifyRequest<Asked>,
+  reply: FastifyReply,
+  provider: Provider,
+  { assertion, returnTo }: { readonly assertion: Assertion; readonly returnTo: string | null },
+): Promise<FastifyReply> {
+  const person = await admitFromProvider(parts, provider, assertion);
+  if (provider.organization === null) await parts.joinOnSignIn(person);
+  const started = await parts.sessions.start({
+    personId: person.id,
+    provider: provider.id,
+    boundOrgId: provider.organization?.orgId ?? null,
+    userAgent: request.headers['user-agent'] ?? null,
+  });
+  setSessionCookie(reply, started);
+  request.log.info({ requestId: request.id, provider: provider.id, viewer: person.id }, 'signed in');
+  return reply.redirect(`/auth/organizations${asQuery(returnTo)}`, 303);
+}
