@@ -30,6 +30,9 @@ const named = {
   names: true,
 };
 
+const ownProvider = async (db: OrganizationDb): Promise<string> =>
+  (await db.identityProvider.create(provider('Own'))).id;
+
 describeIsolation({
   'Query.identityProvider.id': {
     query: 'query ($id: ID!) { identityProvider(id: $id) { name issuer } }',
@@ -70,17 +73,17 @@ describeIsolation({
   'Mutation.updateIdentityProvider.input.name': {
     query: UPDATE,
     ...named,
-    variables: (name) => ({ input: { id: never('idp')(), name } }),
+    variables: async (name, _own, db) => ({ input: { id: await ownProvider(db), name } }),
   },
   'Mutation.updateIdentityProvider.input.clientId': {
     query: UPDATE,
     ...named,
-    variables: (clientId) => ({ input: { id: never('idp')(), clientId } }),
+    variables: async (clientId, _own, db) => ({ input: { id: await ownProvider(db), clientId } }),
   },
   'Mutation.updateIdentityProvider.input.clientSecret': {
     query: UPDATE,
     ...named,
-    variables: (clientSecret) => ({ input: { id: never('idp')(), clientSecret } }),
+    variables: async (clientSecret, _own, db) => ({ input: { id: await ownProvider(db), clientSecret } }),
   },
   'Mutation.deleteIdentityProvider.id': {
     query: 'mutation ($id: ID!) { deleteIdentityProvider(id: $id) }',

@@ -384,6 +384,7 @@ describeIsolation({
     },
     unknown: never('org'),
     variables: (id) => ({ id }),
+    uncontrolled: 'its OWNER belongs to it already, and may no more ask than anyone without an address of its domain',
   },
   'Mutation.setDomainJoining.id': {
     query: 'mutation ($id: ID!) { setDomainJoining(id: $id, joining: AUTO) { joining } }',

@@ -168,7 +168,7 @@ describeIsolation({
       return 'acme only';
     },
     unknown: never('svc'),
-    variables: (name) => ({ id: never('svc')(), name }),
+    variables: async (name, own) => ({ id: await givenServiceAccount(own.owner, 'VIEWER'), name }),
     names: true,
   },
   'Mutation.createServiceAccount.input.name': {

@@ -47,7 +47,13 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
   'Query.viewer': {},
   'Query.currentOrganization': {},
   'Query.myOrganizations': { after: { query: page('myOrganizations'), ...cursor('organizations') } },
-  'Query.organizations': { after: { query: page('organizations'), ...cursor('organizations') } },
+  'Query.organizations': {
+    after: {
+      query: page('organizations'),
+      ...cursor('organizations'),
+      uncontrolled: 'it is open to system administrators only, who are no OWNER by that',
+    },
+  },
   'Query.organization': {
     id: { query: 'query ($id: ID) { organization(id: $id) { id name slug viewerRole } }', ...organization, ...byId },
     slug: {
@@ -261,7 +267,7 @@ const NESTED_CASES: Attempts = {
   },
   'Viewer.memberships.after': {
     query: 'query ($after: String) { viewer { memberships(after: $after) { nodes { __typename } } } }',
-    ...cursor('organizations'),
+    ...cursor('memberships'),
   },
 };
 

@@ -3,9 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import type { OrganizationDb } from '../../src/data/organization-db.js';
 import { givenKey } from './api-key.js';
-import { givenTwoOrganizations, type GivenOrganization, personId } from './given.js';
+import { givenOrganization, givenTwoOrganizations, type GivenOrganization, personId } from './given.js';
 import { type Answer, type Client, codeOf, startServer, type TestServer } from './server.js';
 import { withWalls, type Walls } from './walls.js';
+
+type Variables = Record<string, unknown>;
 
 /** One attempt of a member of globex to reach what is acme's, through one argument. */
 export interface Attempt {
@@ -14,10 +16,12 @@ export interface Attempt {
   readonly foreign: (acme: Target, db: OrganizationDb) => string | Promise<string>;
   /** What a thing of the same kind would be called that never was. */
   readonly unknown: () => string;
-  /** The variables with the value in its place; `own` is the attacker's organization. */
-  readonly variables: (value: string, own: Attacked) => Record<string, unknown>;
+  /** The variables with the value in its place; `own` is the attacker's organization, `db` is for making what it needs. */
+  readonly variables: (value: string, own: Attacked, db: OrganizationDb) => Variables | Promise<Variables>;
   /** For names that are the caller's to choose: the answer repeats the name, which is masked before comparing. */
   readonly names?: boolean;
+  /** Why not even its own organization's OWNER is answered differently for what is there and what never was. */
+  readonly uncontrolled?: string;
 }
 
 /** The attacker's organization, with things of its own that nothing else uses. */
@@ -26,11 +30,13 @@ export interface Attacked extends GivenOrganization {
   readonly memberId: string;
 }
 
+type List = 'repositories' | 'agents' | 'runs' | 'members' | 'organizations' | 'memberships';
+
 export interface Target extends GivenOrganization {
   readonly ownerId: string;
   /** Of its owner. */
   readonly sessionId: string;
-  readonly cursors: Readonly<Record<'repositories' | 'agents' | 'runs' | 'members' | 'organizations', string>>;
+  readonly cursors: Readonly<Record<List, string>>;
 }
 
 /** By the argument's path: `Mutation.updateRepository.input.id`. */
@@ -76,10 +82,10 @@ async function asTarget(server: TestServer, acme: GivenOrganization): Promise<Ta
     gitUrl: 'https://git.acme.example/only',
   });
   await db.agent.create({ id: newId('agt'), name: 'AcmeOnly', repositoryId: onlyHere.id });
-  const first = async (query: string): Promise<string> => {
-    const { data, text } = await acme.owner(`{ list: ${query} { edges { cursor } } }`);
-    if (!data?.list?.edges[0]) throw new Error(text);
-    return data.list.edges[0].cursor as string;
+  const first = async (list: string, within = (fields: string) => fields): Promise<string> => {
+    const { data, text } = await acme.owner(`{ ${within(`list: ${list} { edges { cursor } }`)} }`);
+    const { edges } = (data?.list ?? data?.viewer?.list ?? { edges: [] }) as { edges: { cursor: string }[] };
+    return edges[0]?.cursor ?? fail(text);
   };
   const ownerId = await personId(acme.owner);
   const session = { personId: ownerId, provider: null, boundOrgId: null, userAgent: `canary of ${acme.slug}` };
@@ -93,9 +99,43 @@ async function asTarget(server: TestServer, acme: GivenOrganization): Promise<Ta
       runs: await first('runs'),
       members: await first('members'),
       organizations: await first('myOrganizations'),
+      memberships: await first('memberships', (fields) => `viewer { ${fields} }`),
     },
   };
 }
+
+function fail(reason: string): never {
+  throw new Error(reason);
+}
+
+/**
+ * Tries each attempt where it may succeed: acme's own OWNER MUST get another answer for what is there than for what never
+ * was. An attempt that is misspelt, or that always fails for another reason, proves nothing of what is foreign.
+ */
+const describeControl = (attempts: Attempts): void =>
+  describe('in its own organization, what is there', () => {
+    let server: TestServer;
+    beforeAll(async () => {
+      server = await startServer();
+    }, 60_000);
+    afterAll(() => server.close());
+
+    const controlled = Object.entries(attempts).filter(([, { uncontrolled }]) => !uncontrolled);
+    test.each(controlled)('MUST be unlike what never existed: %s', async (_path, attempt: Attempt) => {
+      const ask = async (value: string, at: Target) => {
+        const db = server.database.organizationDb(at.id);
+        const variables = await attempt.variables(value, { ...at, memberId: await givenSomeone(db) }, db);
+        return mask(await at.owner(attempt.query, variables), value);
+      };
+      const [acme, twin] = [await givenTarget(server), await givenTarget(server)];
+      const there = await ask(await attempt.foreign(acme, server.database.organizationDb(acme.id)), acme);
+      const missing = await ask(attempt.unknown(), twin);
+      if (attempt.names) expect(missing).not.toContain('"errors"');
+      else expect(there.replaceAll(acme.slug, '<slug>')).not.toBe(missing.replaceAll(twin.slug, '<slug>'));
+    });
+  });
+
+const givenTarget = async (server: TestServer): Promise<Target> => asTarget(server, await givenOrganization(server));
 
 const LAYERS: Walls[] = ['both', 'wall 1 alone', 'wall 2 alone'];
 
@@ -103,7 +143,8 @@ const LAYERS: Walls[] = ['both', 'wall 1 alone', 'wall 2 alone'];
  * Tries each attempt in every role, with a key and as nobody, with both walls standing and with each alone. The answer MUST equal the
  * answer for what never existed, acme's rows MUST be unchanged, and no canary of acme may appear anywhere.
  */
-export const describeIsolation = (attempts: Attempts): void =>
+export function describeIsolation(attempts: Attempts): void {
+  describeControl(attempts);
   describe.each(LAYERS)('with %s, what is foreign', (walls) => {
     let server: TestServer;
     let acme: Target;
@@ -135,8 +176,9 @@ export const describeIsolation = (attempts: Attempts): void =>
         const foreign = await attempt.foreign(acme, server.database.organizationDb(acme.id));
         const before = await checksum(server, acme.id);
         const unknown = attempt.unknown();
-        const tried = await attacker(attempt.query, attempt.variables(foreign, own));
-        const missed = await attacker(attempt.query, attempt.variables(unknown, own));
+        const db = server.database.organizationDb(globex.id);
+        const tried = await attacker(attempt.query, await attempt.variables(foreign, own, db));
+        const missed = await attacker(attempt.query, await attempt.variables(unknown, own, db));
         if (isTakenSlug(attempt, foreign, acme) && codeOf(tried) === 'CONFLICT') {
           expect(tried.errors[0]?.extensions).toMatchObject({ argument: 'input.slug' });
         } else {
@@ -162,16 +204,16 @@ export const describeIsolation = (attempts: Attempts): void =>
       await db.repository.delete({ name: 'acme-only' });
       await db.agent.delete({ name: 'AcmeOnly' });
       await db.run.delete({ idempotencyKey: `key-${acme.slug}` });
-      const member = await db.membership.create({
-        userId: newId('usr'),
-        email: `${newId('usr')}@globex.example`,
-        name: 'Someone',
-        role: 'VIEWER',
-        status: 'ACTIVE',
-      });
-      return { ...globex, repositoryId: repository.id, agentId: agent.id, memberId: member.userId };
+      return { ...globex, repositoryId: repository.id, agentId: agent.id, memberId: await givenSomeone(db) };
     };
   });
+}
+
+/** A VIEWER, who never signed in. */
+export const givenSomeone = async (db: OrganizationDb): Promise<string> => {
+  const [userId, email] = [newId('usr'), `${newId('usr')}@someone.example`];
+  return (await db.membership.create({ userId, email, name: 'Someone', role: 'VIEWER', status: 'ACTIVE' })).userId;
+};
 
 const isTakenSlug = (attempt: Attempt, foreign: string, acme: Target): boolean =>
   foreign === acme.slug && attempt.query.includes('OrganizationInput');
