@@ -74,7 +74,7 @@ async function checksum(server: TestServer, orgId: string): Promise<unknown> {
   return rows[0];
 }
 
-async function asTarget(server: TestServer, acme: GivenOrganization): Promise<Target> {
+export async function asTarget(server: TestServer, acme: GivenOrganization): Promise<Target> {
   const db = server.database.organizationDb(acme.id);
   const onlyHere = await db.repository.create({
     id: newId('rep'),

@@ -82,10 +82,13 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly wrap?: (database: Database) => Database;
   readonly poolSize?: number;
+  /** A database that nothing else is in: the embedded one, in memory. */
+  readonly ownDatabase?: boolean;
 }
 
 export async function openTestDatabase(
   options: {
+    ownDatabase?: boolean | undefined;
     poolSize?: number;
     statementTimeoutMs?: number;
     preparedStatements?: boolean;
@@ -93,8 +96,9 @@ export async function openTestDatabase(
   } = {},
 ): Promise<Database> {
   const url = process.env['ORGATE_TEST_URL'];
+  const shared = url ? { url, migrationUrl: null } : { socketDirectory: process.env['ORGATE_TEST_SOCKET'] as string };
   return openDatabase({
-    store: url ? { url, migrationUrl: null } : { socketDirectory: process.env['ORGATE_TEST_SOCKET'] as string },
+    store: options.ownDatabase ? { dataDirectory: null } : shared,
     poolSize: 4,
     statementTimeoutMs: 10_000,
     preparedStatements: true,
@@ -116,6 +120,7 @@ export async function startServer({
   env = {},
   wrap = (each) => each,
   poolSize = 4,
+  ownDatabase,
 }: StartOptions = {}): Promise<TestServer> {
   const directory = await mkdtemp(path.join(tmpdir(), 'orgate-test-'));
   const issuer = await startIssuer();
@@ -136,6 +141,7 @@ export async function startServer({
   const statements: TestServer['statements'] = [];
   const metrics = createMetrics();
   const database = await openTestDatabase({
+    ownDatabase,
     poolSize,
     statementTimeoutMs: config.statementTimeoutMs,
     onStatement: (text, frame) => void statements.push({ text, frame }),
