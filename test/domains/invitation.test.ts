@@ -361,6 +361,7 @@ const hashes = {
   foreign: async ({ id }: { id: string }) => hashSecret(id),
   unknown: () => randomBytes(32).toString('base64url'),
   variables: (secret: string) => ({ secret }),
+  uncontrolled: 'nobody was ever sent it; what a secret that was sent opens is tried above',
 };
 
 describeIsolation({

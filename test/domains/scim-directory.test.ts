@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import type { OrganizationDb } from '../../src/data/organization-db.js';
-import { givenMember, givenOrganization, unique } from '../support/given.js';
+import { givenMember, givenOrganization, unique, personId } from '../support/given.js';
 import { describeIsolation, never, type Target } from '../support/isolation.js';
 import { givenDirectory, withScimToken } from '../support/scim.js';
 import { codeOf, useServer } from '../support/server.js';
@@ -126,7 +126,7 @@ test('an organization has at most ten, each with a name of its own', async () =>
   expect([codeOf(taken), taken.errors[0]?.extensions['argument']]).toEqual(['CONFLICT', 'input.name']);
 });
 
-const directoryOf = async ({ ownerId }: Target, db: OrganizationDb, name = newId('scm')) =>
+const directoryOf = async ({ ownerId }: Pick<Target, 'ownerId'>, db: OrganizationDb, name = newId('scm')) =>
   db.scimDirectory.create({
     id: newId('scm'),
     name,
@@ -175,7 +175,10 @@ describeIsolation({
   'Mutation.updateScimDirectory.input.name': {
     query: UPDATE,
     ...named,
-    variables: (name) => ({ input: { id: never('scm')(), name } }),
+    variables: async (name, own, db) => {
+      const { id } = await directoryOf({ ownerId: await personId(own.owner) }, db);
+      return { input: { id, name } };
+    },
   },
   'Mutation.setScimGroupRole.input.groupId': {
     query: SET_ROLE,

@@ -235,7 +235,7 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       ...byId,
     },
   },
-  'Query.mySessions': { after: { query: page('mySessions'), ...cursor('organizations') } },
+  'Query.mySessions': { after: { query: page('mySessions'), ...cursor('sessions') } },
   'Mutation.revokeSession': {
     id: {
       query: 'mutation ($id: ID!) { revokeSession(id: $id) }',

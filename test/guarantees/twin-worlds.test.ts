@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import { type GivenOrganization, givenOrganization, personId } from '../support/given.js';
-import { asTarget, type Attempt, mask, type Target } from '../support/isolation.js';
+import { asTarget, type Attempt, givenSomeone, mask, type Target } from '../support/isolation.js';
 import { type Answer, startServer, type TestServer } from '../support/server.js';
 import { CASES } from './isolation-cases.js';
 
@@ -73,7 +73,8 @@ test.each(Object.entries(CASES).filter(([path]) => !isSlugOfItsOwn(path)))(
     for (const role of ROLES) {
       const ask = async (world: World, value: string) => {
         const db = world.server.database.organizationDb(world.globex.id);
-        const variables = await attempt.variables(value, world.globex, db);
+        const own = { ...world.globex, memberId: await givenSomeone(db) };
+        const variables = await attempt.variables(value, own, db);
         return seenBy(world, await world.globex[role](attempt.query, variables), value);
       };
       const { acme, server } = populated;

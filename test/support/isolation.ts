@@ -30,7 +30,7 @@ export interface Attacked extends GivenOrganization {
   readonly memberId: string;
 }
 
-type List = 'repositories' | 'agents' | 'runs' | 'members' | 'organizations' | 'memberships';
+type List = 'repositories' | 'agents' | 'runs' | 'members' | 'organizations' | 'memberships' | 'sessions';
 
 export interface Target extends GivenOrganization {
   readonly ownerId: string;
@@ -99,6 +99,7 @@ export async function asTarget(server: TestServer, acme: GivenOrganization): Pro
       runs: await first('runs'),
       members: await first('members'),
       organizations: await first('myOrganizations'),
+      sessions: await first('mySessions'),
       memberships: await first('memberships', (fields) => `viewer { ${fields} }`),
     },
   };
