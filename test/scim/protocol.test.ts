@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from '@jest/globals';
+import { newId } from '../../src/data/id.js';
 import { makeScimToken } from '../../src/data/scim-token.js';
 import { parseFilter } from '../../src/gateway/scim/filter.js';
 import { givenOrganization, type GivenOrganization, unique } from '../support/given.js';
@@ -173,6 +174,42 @@ test('whoever has no token of a directory is refused alike; what has not the for
     expect(headers.get('www-authenticate')).toContain('Bearer');
   }
   expect((await withScimToken(server, neverMade)('GET', '/Nothing')).status).toBe(401);
+});
+
+const off = { Operations: [{ op: 'replace', path: 'active', value: false }] };
+test.each<[string, string, (id: string) => object | undefined]>([
+  ['GET', '/Users/{user}', () => undefined],
+  ['PUT', '/Users/{user}', () => ({ userName: 'stolen@acme.example' })],
+  ['PATCH', '/Users/{user}', () => off],
+  ['DELETE', '/Users/{user}', () => undefined],
+  ['GET', '/Users?filter=id+eq+"{user}"', () => undefined],
+  ['GET', '/Users?filter=userName+eq+"{userName}"', () => undefined],
+  ['GET', '/Groups/{group}', () => undefined],
+  ['PUT', '/Groups/{group}', () => ({ displayName: 'Stolen' })],
+  ['PATCH', '/Groups/{group}', () => ({ Operations: [{ op: 'remove', path: 'members' }] })],
+  ['DELETE', '/Groups/{group}', () => undefined],
+  ['GET', '/Groups?filter=id+eq+"{group}"', () => undefined],
+  ['GET', '/Groups?filter=members+eq+"{user}"', () => undefined],
+  ['POST', '/Groups', (value) => ({ displayName: 'Theirs', members: [{ value }] })],
+])('what is another organization’s is like what never was: %s %s', async (method, path, bodyOf) => {
+  const globex = await givenOrganization(server, 'globex');
+  const attacker = await givenDirectory(server, globex);
+  const { id, userName } = await create();
+  const group = (await directory('POST', '/Groups', { displayName: 'Ours', members: [{ value: id }] })).body
+    .id as string;
+  const look = async () => [
+    (await directory('GET', `/Users/${id}`)).body,
+    (await directory('GET', `/Groups/${group}`)).body,
+  ];
+  const before = await look();
+  const ask = async (names: Record<string, string>) => {
+    const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] as string);
+    const { status, body } = await attacker(method, filled, bodyOf(names['user'] as string));
+    return [status, body];
+  };
+  const foreign = await ask({ user: id, group, userName });
+  expect(foreign).toEqual(await ask({ user: newId('scu'), group: newId('scg'), userName: `${unique('x')}@x.example` }));
+  expect(await look()).toEqual(before);
 });
 
 test('a token of a directory opens nothing but SCIM', async () => {
