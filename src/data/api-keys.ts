@@ -1,9 +1,8 @@
-import { translateDatabaseError } from './database-error.js';
+import { createDirectoryQuery } from './directory-query.js';
 import type { ActiveMembership } from './directory.js';
 import { MEMBERSHIP, type MembershipRow, toMembership } from './find-person.js';
 import { brandVerifiedOrgId, type OrgId } from './id.js';
-import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
-import { ROW_TYPES } from './pg-types.js';
+import { inFrame, type ScopedPool } from './org-connection.js';
 
 /** A key that has not ended, of an owner who is active. Whether the secret is right is not yet known. */
 export interface LiveApiKey {
@@ -65,17 +64,9 @@ interface KeyRow extends MembershipRow {
   lastUsedAt: Date | null;
 }
 
-const DIRECTORY: Frame = { role: 'orgate_directory' };
-
 export function createApiKeys(pool: ScopedPool): ApiKeys {
   const noting = new Set<string>();
-  const query = async <Row>(text: string, values: unknown[]): Promise<Row[]> => {
-    try {
-      return (await inFrame(DIRECTORY, () => pool.query({ text, values, types: ROW_TYPES }))).rows as Row[];
-    } catch (error) {
-      throw translateDatabaseError(error);
-    }
-  };
+  const query = createDirectoryQuery(pool);
   return {
     async find(id) {
       const [row] = await query<KeyRow>(FIND, [id]);

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { conflict } from '../errors.js';
 import { translateDatabaseError } from './database-error.js';
+import { createDirectoryQuery, DIRECTORY } from './directory-query.js';
 import {
   type Claimant,
   findPersonStatement,
@@ -13,7 +14,6 @@ import {
 } from './find-person.js';
 import { brandVerifiedOrgId, newId } from './id.js';
 import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
-import { ROW_TYPES } from './pg-types.js';
 
 /** A human being, as the deployment knows them. */
 export interface Person {
@@ -124,16 +124,8 @@ const WITHIN_REACH = `m.user_id = $1 and m.status = 'ACTIVE' and ($2::text is nu
 const LIST_MEMBERSHIPS = `
   select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id where ${WITHIN_REACH}`;
 
-const DIRECTORY: Frame = { role: 'orgate_directory' };
-
 export function createDirectory(pool: ScopedPool): Directory {
-  const query = async <Row>(text: string, values: unknown[], frame: Frame = DIRECTORY): Promise<Row[]> => {
-    try {
-      return (await inFrame(frame, () => pool.query({ text, values, types: ROW_TYPES }))).rows as Row[];
-    } catch (error) {
-      throw translateDatabaseError(error);
-    }
-  };
+  const query = createDirectoryQuery(pool);
 
   const memberships = async (text: string, values: unknown[]) =>
     (await query<MembershipRow>(text, values)).map(toMembership);

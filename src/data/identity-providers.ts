@@ -1,6 +1,6 @@
-import { translateDatabaseError } from './database-error.js';
+import { createDirectoryQuery } from './directory-query.js';
 import { brandVerifiedOrgId, type OrgId } from './id.js';
-import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
+import type { ScopedPool } from './org-connection.js';
 
 /** What the sign-in page says of an identity provider. */
 export interface OfferedProvider {
@@ -22,16 +22,8 @@ export interface IdentityProviders {
   findOrganization(providerId: string): Promise<OrgId | null>;
 }
 
-const DIRECTORY: Frame = { role: 'orgate_directory' };
-
 export function createIdentityProviders(pool: ScopedPool): IdentityProviders {
-  const query = async <Row>(text: string, values: unknown[]): Promise<Row[]> => {
-    try {
-      return (await inFrame(DIRECTORY, () => pool.query({ text, values }))).rows as Row[];
-    } catch (error) {
-      throw translateDatabaseError(error);
-    }
-  };
+  const query = createDirectoryQuery(pool);
   return {
     listOffered: (slug) =>
       query(

@@ -1,6 +1,6 @@
-import { translateDatabaseError } from './database-error.js';
+import { createDirectoryQuery } from './directory-query.js';
 import { brandVerifiedOrgId, newId, type OrgId } from './id.js';
-import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
+import type { ScopedPool } from './org-connection.js';
 
 /** A directory as its token names it; whoever has the token whose hash this is acts for it, in its organization only. */
 export interface NamedDirectory {
@@ -20,16 +20,8 @@ export interface ScimDirectories {
   personOf(email: string, name: string): Promise<{ id: string; email: string }>;
 }
 
-const DIRECTORY: Frame = { role: 'orgate_directory' };
-
 export function createScimDirectories(pool: ScopedPool): ScimDirectories {
-  const query = async <Row>(text: string, values: unknown[]): Promise<Row[]> => {
-    try {
-      return (await inFrame(DIRECTORY, () => pool.query({ text, values }))).rows as Row[];
-    } catch (error) {
-      throw translateDatabaseError(error);
-    }
-  };
+  const query = createDirectoryQuery(pool);
   return {
     async find(id) {
       const [found] = await query<NamedDirectory>(

@@ -1,10 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { translateDatabaseError } from './database-error.js';
+import { createDirectoryQuery } from './directory-query.js';
 import type { Page, Reach } from './directory.js';
 import { isLive } from './find-person.js';
 import { newId } from './id.js';
-import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
-import { ROW_TYPES } from './pg-types.js';
+import type { ScopedPool } from './org-connection.js';
 
 /** Clients of one session that renew access tokens; of more, those that did so last. */
 const MAX_REFRESH_TOKENS = 10;
@@ -95,16 +94,8 @@ const OF_PERSON = `s.person_id = $1 and ($2::text is null or s.bound_org_id = $2
 
 const END = `update session s set ended_at = current_timestamp, end_reason = $3 where ${OF_PERSON}`;
 
-const DIRECTORY: Frame = { role: 'orgate_directory' };
-
 export function createSessions(pool: ScopedPool): Sessions {
-  const query = async <Row>(text: string, values: unknown[]): Promise<Row[]> => {
-    try {
-      return (await inFrame(DIRECTORY, () => pool.query({ text, values, types: ROW_TYPES }))).rows as Row[];
-    } catch (error) {
-      throw translateDatabaseError(error);
-    }
-  };
+  const query = createDirectoryQuery(pool);
 
   return {
     async start({ personId, provider, boundOrgId, userAgent }) {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { translateDatabaseError } from './database-error.js';
-import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
+import { createDirectoryQuery } from './directory-query.js';
+import type { ScopedPool } from './org-connection.js';
 import type { Seal } from './seal.js';
 
 /** Who began to sign in, and what only they may know until they are back. */
@@ -40,16 +40,8 @@ export const newSecret = (): string => randomBytes(32).toString('base64url');
 
 const hash = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
 
-const DIRECTORY: Frame = { role: 'orgate_directory' };
-
 export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttempts {
-  const query = async (text: string, values: unknown[]): Promise<Record<string, unknown>[]> => {
-    try {
-      return (await inFrame(DIRECTORY, () => pool.query({ text, values }))).rows;
-    } catch (error) {
-      throw translateDatabaseError(error);
-    }
-  };
+  const query = createDirectoryQuery(pool);
   const purpose = (stateHash: string): string => `sign_in_attempt/${stateHash}`;
   return {
     async begin({ step, providerId, browser, kept }) {
@@ -72,14 +64,14 @@ export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttemp
 
     async take<Kept>(step: SignInStep, state: string, providerId: string, browser: string | null) {
       const stateHash = hash(state);
-      const [row] = await query(
+      const [row] = await query<{ sealed: string }>(
         `delete from sign_in_attempt
          where step = $1 and state_hash = $2 and provider_id = $3 and ($4::text is null or browser_hash = $4)
            and expires_at > current_timestamp
          returning sealed`,
         [step, stateHash, providerId, browser === null ? null : hash(browser)],
       );
-      return row ? (JSON.parse(await seal.open(row['sealed'] as string, purpose(stateHash))) as Kept) : null;
+      return row ? (JSON.parse(await seal.open(row.sealed, purpose(stateHash))) as Kept) : null;
     },
 
     async useAssertion(providerId, assertionId, validUntil) {

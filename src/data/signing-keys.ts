@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
-import { translateDatabaseError } from './database-error.js';
-import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
-import { ROW_TYPES } from './pg-types.js';
+import { createDirectoryQuery } from './directory-query.js';
+import type { ScopedPool } from './org-connection.js';
 import type { Seal } from './seal.js';
 
 export const SIGNING_ALGORITHM = 'EdDSA';
@@ -47,20 +46,12 @@ interface KeyRow {
   readonly signsFrom: Date;
 }
 
-const DIRECTORY: Frame = { role: 'orgate_directory' };
-
 export function createSigningKeys(pool: ScopedPool, seal: Seal, now: () => number = Date.now): SigningKeys {
   let keys: readonly KeyRow[] = [];
   let readAt = 0;
   const opened = new Map<string, JWK & { kid: string }>();
 
-  const query = async <Row>(text: string, values: unknown[] = []): Promise<Row[]> => {
-    try {
-      return (await inFrame(DIRECTORY, () => pool.query({ text, values, types: ROW_TYPES }))).rows as Row[];
-    } catch (error) {
-      throw translateDatabaseError(error);
-    }
-  };
+  const query = createDirectoryQuery(pool);
 
   const read = async (): Promise<void> => {
     readAt = now();

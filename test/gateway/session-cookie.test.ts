@@ -1,4 +1,7 @@
+import cookie from '@fastify/cookie';
 import { describe, expect, test } from '@jest/globals';
+import fastify from 'fastify';
+import { clearSessionCookie, setSessionCookie } from '../../src/gateway/sign-in/session-cookie.js';
 import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
 import { codeOf, useServer } from '../support/server.js';
 import { givenBrowser, ownOrigin } from '../support/sessions.js';
@@ -12,6 +15,26 @@ const own = () => ownOrigin(server);
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
 
 describe('The cookie', () => {
+  test('is kept by browsers for this host alone, out of reach of scripts and of what other sites send', async () => {
+    const app = fastify();
+    await app.register(cookie);
+    const expiresAt = new Date('2026-12-20T08:30:00Z');
+    app.get('/in', (_request, reply) =>
+      setSessionCookie(reply, { sessionId: 'x', cookie: 'secret', expiresAt }).send(),
+    );
+    app.get('/out', (_request, reply) => clearSessionCookie(reply).send());
+    const address = await app.listen({ host: '127.0.0.1', port: 0 });
+    const lineOf = async (path: string) =>
+      (await fetch(`${address}${path}`)).headers.getSetCookie().join().split('; ').toSorted();
+    const attributes = ['HttpOnly', 'Path=/', 'SameSite=Lax', 'Secure'];
+    const expires = (at: string) => `Expires=${new Date(at).toUTCString()}`;
+    const signedIn = ['__Host-orgate=secret', expires('2026-12-20T08:30:00Z'), ...attributes];
+    expect(await lineOf('/in')).toEqual(signedIn.toSorted());
+    const cleared = ['__Host-orgate=', expires('1970-01-01T00:00:00Z'), ...attributes];
+    expect(await lineOf('/out')).toEqual(expect.arrayContaining(cleared));
+    await app.close();
+  });
+
   test('names the person, and a header the organization', async () => {
     const acme = await givenOrganization(server);
     const id = await personId(acme.developer);

@@ -3,7 +3,7 @@ import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, type J
 import { createSeal } from '../../src/data/seal.js';
 import { createSigningKeys } from '../../src/data/signing-keys.js';
 import { givenOrganization, personId } from '../support/given.js';
-import { codeOf, useServer } from '../support/server.js';
+import { codeOf, startServer, useServer } from '../support/server.js';
 import { askForToken, givenBrowser, ownOrigin, renew } from '../support/sessions.js';
 
 const server = useServer();
@@ -239,6 +239,23 @@ test.each([
   const answer = await askForToken(server, body);
   expect(answer.status).toBe(400);
   expect(JSON.parse(answer.text)).toMatchObject({ errors: [{ extensions: { code: expect.stringMatching(/^BAD_/) } }] });
+});
+
+test('Replicas believe one another’s tokens, and what ends on one has ended on all', async () => {
+  const env = { PUBLIC_URL: 'https://orgate.example' };
+  const [one, other] = [await startServer({ env }), await startServer({ env })];
+  try {
+    const acme = await givenOrganization(one);
+    const browser = await givenBrowser(one, await personId(acme.developer));
+    const { access, refresh } = await browser.token(undefined, { origin: 'https://orgate.example' });
+    expect((await other.withToken(access)(WHO)).status).toBe(200);
+    expect((await renew(other, refresh)).status).toBe(200);
+    expect((await other.withToken(access)('mutation { signOut }')).data).toEqual({ signOut: true });
+    expect((await one.withToken(access)(WHO)).status).toBe(401);
+  } finally {
+    await one.close();
+    await other.close();
+  }
 });
 
 test('A token whose organization the person left reaches none', async () => {

@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Directory } from '../../data/directory.js';
-import { hashSecret } from '../../data/sessions.js';
 import { html, sendPage } from '../page.js';
 import { withOrganization } from './return-to.js';
-import { clearSessionCookie, readSessionCookie } from './session-cookie.js';
+import { clearSessionCookie } from './session-cookie.js';
+import { findSignedIn } from './signed-in.js';
 
 const SHOWN = 100;
 
@@ -17,10 +17,8 @@ export async function sendOrganizations(
   reply: FastifyReply,
   returnTo: string | null,
 ): Promise<FastifyReply> {
-  const cookie = readSessionCookie(request);
-  const found =
-    cookie === null ? null : await directory.findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
-  if (found?.person.status !== 'ACTIVE') {
+  const found = await findSignedIn(directory, request);
+  if (!found) {
     clearSessionCookie(reply);
     return reply.redirect(`/auth${asQuery(returnTo)}`, 303);
   }
@@ -29,7 +27,7 @@ export async function sendOrganizations(
   const chosen = memberships.find(({ organization }) => organization.id === person.defaultOrgId) ?? only;
   if (returnTo !== null && chosen) return reply.redirect(withOrganization(returnTo, chosen.organization.slug), 303);
 
-  const reach = { personId: person.id, boundOrgId: session?.boundOrgId ?? null };
+  const reach = { personId: person.id, boundOrgId: session.boundOrgId };
   const available = await directory.listMemberships(reach, { after: undefined, take: SHOWN });
   const rows = available.map(({ organization: { id, name, slug }, role }) => {
     const label = returnTo === null ? html`${name}` : html`<a href="${withOrganization(returnTo, slug)}">${name}</a>`;

@@ -2,11 +2,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { SessionTokens } from '../../context/session-tokens.js';
 import type { Directory } from '../../data/directory.js';
-import { hashSecret, type RenewedSession, type Sessions } from '../../data/sessions.js';
+import type { RenewedSession, Sessions } from '../../data/sessions.js';
 import type { SigningKeys } from '../../data/signing-keys.js';
 import { badInput, OrgateError } from '../../errors.js';
 import type { IsFromOwnPage } from './own-page.js';
-import { clearSessionCookie, readSessionCookie } from './session-cookie.js';
+import { clearSessionCookie } from './session-cookie.js';
+import { findSignedIn } from './signed-in.js';
 
 export interface TokenParts {
   readonly directory: Directory;
@@ -74,11 +75,9 @@ async function openSession(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<RenewedSession> {
-  const cookie = readSessionCookie(request);
-  if (cookie === null) throw new OrgateError('UNAUTHENTICATED');
   if (!isFromOwnPage(request)) throw new OrgateError('FORBIDDEN', 'A page of another site sent this request.');
-  const found = await directory.findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
-  if (!found?.session || found.person.status !== 'ACTIVE') {
+  const found = await findSignedIn(directory, request);
+  if (!found) {
     clearSessionCookie(reply);
     throw new OrgateError('UNAUTHENTICATED');
   }

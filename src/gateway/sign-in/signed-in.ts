@@ -1,0 +1,18 @@
+import type { FastifyRequest } from 'fastify';
+import type { Directory, LiveSession, Person, PersonInOrganizations } from '../../data/directory.js';
+import { hashSecret } from '../../data/sessions.js';
+import { readSessionCookie } from './session-cookie.js';
+
+/** Whoever signed in in a browser, read in this request: an active person, by a session that has not ended. */
+export interface SignedIn extends Pick<PersonInOrganizations, 'memberships'> {
+  readonly person: Person;
+  readonly session: LiveSession;
+}
+
+/** Who signed in in the browser that sent this request; for pages, which have no token. */
+export async function findSignedIn(directory: Directory, request: FastifyRequest): Promise<SignedIn | null> {
+  const cookie = readSessionCookie(request);
+  if (cookie === null) return null;
+  const found = await directory.findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
+  return found?.session && found.person.status === 'ACTIVE' ? { ...found, session: found.session } : null;
+}
