@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { makeApiKey } from '../../src/data/api-key-format.js';
 import { givenKey, givenServiceAccount } from '../support/api-key.js';
 import {
   type GivenOrganization,
@@ -8,6 +9,7 @@ import {
   personId,
 } from '../support/given.js';
 import { describeIsolation, never } from '../support/isolation.js';
+import { secretFor } from '../support/mail.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 
 const server = useServer();
@@ -134,13 +136,18 @@ describe('A key', () => {
     ]) {
       await expectUnauthenticated(server.withToken(text));
     }
+    await expectUnauthenticated(server.withToken(makeApiKey('live', Date.now()).key));
     expect(server.statements.slice(before)).toEqual([]);
-    const { makeApiKey } = await import('../../src/data/api-key-format.js');
+
     const stranger = makeApiKey('test', Date.now());
     await expectUnauthenticated(server.withToken(stranger.key));
+    const unknown = server.statements.slice(before).map(({ text }) => text);
     // The right public id with another secret.
     await sql('update api_key set secret_hash = $2 where id = $1', [id, stranger.hash]);
+    const then = server.statements.length;
     await expectUnauthenticated(server.withToken(secret));
+    expect(server.statements.slice(then).map(({ text }) => text)).toEqual(unknown);
+    expect(unknown).toHaveLength(1);
   });
 });
 
@@ -186,16 +193,29 @@ describe('What a key may', () => {
     const acme = await givenOrganization(server);
     const { client, id } = await givenKey(server, acme.developer, ['repository:read']);
     const ownerId = await personId(acme.developer);
-    const become = (status: string, more = '') =>
-      sql(`update membership set status = $3 ${more} where org_id = $1 and user_id = $2`, [acme.id, ownerId, status]);
-    await become('SUSPENDED');
+    const change = async (field: string) =>
+      expect(
+        (await acme.owner(`mutation ($id: ID!) { ${field}(userId: $id) { status } }`, { id: ownerId })).errors,
+      ).toEqual([]);
+    await change('suspendMember');
     await expectUnauthenticated(client);
     expect(await statusOf(acme.admin, id)).toEqual({ status: 'SUSPENDED', effectivePermissions: [] });
-    await become('ACTIVE');
+    await change('reinstateMember');
     expect((await client(REPOSITORIES)).errors).toEqual([]);
-    await acme.owner('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id: ownerId });
+    await change('removeMember');
     await expectUnauthenticated(client);
-    await become('ACTIVE', ', joined_at = current_timestamp');
+    const { email } = acme.developer;
+    await acme.admin(
+      'mutation ($email: String!) { inviteUser(input: { email: $email, name: "Dev", role: DEVELOPER }) { role } }',
+      { email },
+    );
+    await expectUnauthenticated(client);
+    const accepted = await (
+      await server.as(email)
+    )('mutation ($secret: String!) { acceptInvitation(secret: $secret) { outcome } }', {
+      secret: await secretFor(server, email),
+    });
+    expect(accepted.data.acceptInvitation.outcome).toBe('ACCEPTED');
     await expectUnauthenticated(client);
     expect((await statusOf(acme.admin, id)).status).toBe('REVOKED');
     const fresh = await givenKey(server, acme.developer, ['repository:read']);
