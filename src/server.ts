@@ -17,8 +17,9 @@ import { openSeal } from './data/seal.js';
 import { createSignInAttempts } from './data/sign-in-attempts.js';
 import { serveDevelopment } from './gateway/development.js';
 import { serveGraphiQL } from './gateway/graphiql-page.js';
-import { serveGraphQL } from './gateway/graphql.js';
+import { type ContextParts, serveGraphQL } from './gateway/graphql.js';
 import { createHttpServer } from './gateway/http.js';
+import { serveInvitations } from './gateway/invitation-page.js';
 import { limitAddresses } from './gateway/limit-requests.js';
 import { type Metrics, serveMetrics } from './gateway/metrics.js';
 import { createRateLimits } from './gateway/rate-limits.js';
@@ -134,8 +135,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
   schedule.every('mail', 15_000, () => outbox.sendDue());
   schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...database, findTxt, outbox }, signal));
   schedule.every('tell-of-ending-keys', 10 * 60_000, (signal) => tellOfEndingKeys({ ...database, outbox }, signal));
-  const apollo = await serveGraphQL(app, {
-    contract,
+  const context: ContextParts = {
     authenticate: createAuthenticate([tokens.trusted, ...trustedIssuers(config, development)], keyEnvironment),
     isFromOwnPage,
     services: {
@@ -157,9 +157,10 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       organizationCreation: config.organizationCreation,
     },
     limits,
-    introspection: config.introspection,
-    maxCost: config.maxQueryCost,
-  });
+  };
+  const { introspection, maxQueryCost: maxCost } = config;
+  const apollo = await serveGraphQL(app, { ...context, contract, introspection, maxCost });
+  serveInvitations(app, context);
   const attempts = createSignInAttempts(database.pool, seal);
   schedule.every('sweep-sign-ins', 10 * 60_000, () => attempts.sweep());
   serveSignIn(app, {

@@ -7,6 +7,7 @@ export interface FoundInvitation {
   readonly orgId: OrgId;
   readonly invitationId: string;
   readonly organizationName: string;
+  readonly organizationSlug: string;
   /** Whether the e-mail of the person who asks was ever proved to be theirs. */
   readonly emailVerified: boolean;
 }
@@ -21,6 +22,7 @@ export const createFindInvitation =
       pool.query({
         text: `
           select s.org_id as "orgId", s.invitation_id as "invitationId", o.name as "organizationName",
+            o.slug as "organizationSlug",
             exists (select from person p where p.id = $2 and p.email_verified_at is not null) as "emailVerified"
           from invitation_secret s join organization o on o.id = s.org_id where s.hash = $1`,
         values: [secretHash, personId],

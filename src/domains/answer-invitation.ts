@@ -1,4 +1,5 @@
 import type { RequestContext } from '../context/context.js';
+import type { Person } from '../data/directory.js';
 import type { WaitingMail } from '../data/due-mail.js';
 import type { FoundInvitation } from '../data/find-invitation.js';
 import type { OrganizationDb } from '../data/organization-db.js';
@@ -23,6 +24,28 @@ interface Asked {
   readonly db: OrganizationDb;
   readonly organization: Row<'Organization'>;
   readonly invitation: Row<'Invitation'>;
+}
+
+/** What the link of an invitation leads to, for whoever follows it. */
+export interface FollowedInvitation {
+  readonly organizationName: string;
+  /** How people of the organization sign in by its own provider, if it has one. */
+  readonly organizationSlug: string | null;
+  /** What stands between the viewer and it, or PENDING; null while nobody is signed in. */
+  readonly answer: InvitationAnswer | null;
+}
+
+/** Changes nothing. @throws NOT_FOUND for a secret that was never sent */
+export async function followInvitation(secret: string, context: RequestContext): Promise<FollowedInvitation> {
+  const found = await findInvitation(secret, context);
+  const { organizationName, orgId, invitationId } = found;
+  const db = context.services.organizationDb(orgId);
+  const invitation = await db.invitation.get({ id: invitationId });
+  const hasProvider = (await db.identityProvider.count({ status: 'ACTIVE' })) > 0;
+  const organizationSlug = hasProvider ? found.organizationSlug : null;
+  if (!context.viewer?.person) return { organizationName, organizationSlug, answer: null };
+  const outcome = isOpen(invitation) ? 'PENDING' : outcomeOf(invitation);
+  return { organizationName, organizationSlug, answer: notFor(context.person, found, invitation) ?? { outcome } };
 }
 
 /**
@@ -93,9 +116,10 @@ export async function requestNewInvitation(secret: string, context: RequestConte
 }
 
 async function findInvitation(secret: string, context: RequestContext): Promise<FoundInvitation> {
-  const found = await context.services.findInvitation(hashSecret(secret), context.person.id);
+  const { viewer, services } = context;
+  const found = await services.findInvitation(hashSecret(secret), viewer?.person?.id ?? null);
   if (!found) throw notFound();
-  const { boundOrgId } = context.reach;
+  const boundOrgId = viewer?.session.boundOrgId ?? null;
   if (boundOrgId !== null && boundOrgId !== found.orgId) {
     throw new OrgateError('FORBIDDEN', 'You signed in to one organization only; sign in as yourself to join another.');
   }
@@ -104,19 +128,23 @@ async function findInvitation(secret: string, context: RequestContext): Promise<
 
 /** Acts on an invitation under the lock of the organization that it leads into, where it was sent to the viewer. */
 async function asInvited(
-  { orgId, invitationId, emailVerified }: FoundInvitation,
+  found: FoundInvitation,
   { person, services }: RequestContext,
   act: (asked: Asked) => Promise<InvitationOutcome>,
 ): Promise<InvitationAnswer> {
-  return services.organizationDb(orgId).transaction(async (db) => {
+  return services.organizationDb(found.orgId).transaction(async (db) => {
     const organization = await db.lockOrganization();
-    const invitation = await db.invitation.get({ id: invitationId });
-    const { email } = invitation;
-    if (email !== person.email)
-      return { outcome: 'EMAIL_MISMATCH', maskedEmail: email.replace(/(?<=^.).*(?=@)/u, '***') };
-    if (!emailVerified) return { outcome: 'EMAIL_UNVERIFIED' };
-    return { outcome: await act({ db, organization, invitation }) };
+    const invitation = await db.invitation.get({ id: found.invitationId });
+    return notFor(person, found, invitation) ?? { outcome: await act({ db, organization, invitation }) };
   });
+}
+
+/** Why an invitation is none of this person's; null where it was sent to their verified address. */
+function notFor(person: Person, found: FoundInvitation, { email }: Row<'Invitation'>): InvitationAnswer | null {
+  if (email !== person.email) {
+    return { outcome: 'EMAIL_MISMATCH', maskedEmail: email.replace(/(?<=^.).*(?=@)/u, '***') };
+  }
+  return found.emailVerified ? null : { outcome: 'EMAIL_UNVERIFIED' };
 }
 
 /** What to say of one that cannot be accepted any more. */

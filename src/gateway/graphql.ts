@@ -28,12 +28,16 @@ import type { Contract } from './schema.js';
 import type { IsFromOwnPage } from './sign-in/own-page.js';
 import { clearSessionCookie, readSessionCookie } from './sign-in/session-cookie.js';
 
-export interface GraphQLParts {
-  readonly contract: Contract;
+/** What tells who asks. */
+export interface ContextParts {
   readonly authenticate: Authenticate;
   readonly isFromOwnPage: IsFromOwnPage;
   readonly services: ContextServices;
   readonly limits: RateLimits;
+}
+
+export interface GraphQLParts extends ContextParts {
+  readonly contract: Contract;
   readonly introspection: boolean;
   /** Of one operation; see query-limits. */
   readonly maxCost: number;
@@ -114,10 +118,20 @@ function asGateway(schema: GraphQLSchema): NonNullable<ApolloServerOptions<Reque
   };
 }
 
-async function createContext(
+const createContext = (request: FastifyRequest, reply: FastifyReply, parts: ContextParts): Promise<RequestContext> =>
+  openContext(request, reply, parts).catch((error: unknown) => {
+    throw error instanceof OrgateError ? refusal(error, request.headers.accept) : error;
+  });
+
+/**
+ * Who asks, and in which organization, by all that the request carries; nobody, where it carries nothing.
+ *
+ * @throws OrgateError when what it carries does not hold, or comes too often
+ */
+export async function openContext(
   request: FastifyRequest,
   reply: FastifyReply,
-  parts: GraphQLParts,
+  parts: ContextParts,
 ): Promise<RequestContext> {
   const { services, authenticate } = parts;
   const cookie = readSessionCookie(request);
@@ -139,10 +153,10 @@ async function createContext(
     await limitViewer(parts.limits, context);
     return context;
   } catch (error) {
-    if (!(error instanceof OrgateError)) throw error;
     // A cookie whose session is over has nothing more to say.
-    if (error.code === 'UNAUTHENTICATED' && credential?.kind === 'cookie') clearSessionCookie(reply);
-    throw refusal(error, request.headers.accept);
+    const isOver = error instanceof OrgateError && error.code === 'UNAUTHENTICATED';
+    if (isOver && credential?.kind === 'cookie') clearSessionCookie(reply);
+    throw error;
   }
 }
 
