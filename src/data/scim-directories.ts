@@ -34,11 +34,11 @@ export function createScimDirectories(pool: ScopedPool): ScimDirectories {
     },
 
     async personOf(email, name) {
-      await query('insert into person (id, email, name) values ($1, $2, $3) on conflict (email) do nothing', [
-        newId('usr'),
-        email,
-        name,
-      ]);
+      // A directory says that there is such an address; whose it is shows when someone signs in with it.
+      await query(
+        `insert into person (id, email, name, email_verified_at) values ($1, $2, $3, null) on conflict (email) do nothing`,
+        [newId('usr'), email, name],
+      );
       const [person] = await query<{ id: string }>('select id from person where email = $1', [email]);
       return { id: (person as { id: string }).id, email };
     },
