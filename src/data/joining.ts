@@ -1,4 +1,4 @@
-import { domainToASCII } from 'node:url';
+import { domainOfEmail } from '../dns-name.js';
 import { translateDatabaseError } from './database-error.js';
 import { brandVerifiedOrgId, type OrgId } from './id.js';
 import { inFrame, type ScopedPool } from './org-connection.js';
@@ -41,7 +41,7 @@ const FIND_JOINABLE = `
 export const createFindJoinable =
   (pool: ScopedPool): FindJoinable =>
   async ({ id, email }) => {
-    const values = [id, email, domainOf(email)];
+    const values = [id, email, domainOfEmail(email)];
     try {
       const { rows } = await inFrame({ role: 'orgate_directory' }, () => pool.query({ text: FIND_JOINABLE, values }));
       const [found] = rows as (Omit<Joinable, 'orgId'> & { orgId: string })[];
@@ -50,5 +50,3 @@ export const createFindJoinable =
       throw translateDatabaseError(error);
     }
   };
-
-const domainOf = (email: string): string => domainToASCII(email.slice(email.lastIndexOf('@') + 1));

@@ -1,7 +1,7 @@
-import { domainToASCII } from 'node:url';
 import type { Directory, Person } from '../data/directory.js';
 import type { OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization-db.js';
+import { domainOfEmail } from '../dns-name.js';
 import { OrgateError } from '../errors.js';
 import type { Role } from '../permissions/catalogue.js';
 import { enrolMember } from './enrol-member.js';
@@ -78,7 +78,7 @@ export async function admitFromProvider(
 }
 
 async function assertMaySpeakFor(email: string, provider: AssertingProvider, db: OrganizationDb | null): Promise<void> {
-  const domain = domainToASCII(email.slice(email.lastIndexOf('@') + 1));
+  const domain = domainOfEmail(email) ?? '';
   const may = db
     ? (await db.address.find({ name: domain, kind: 'DOMAIN' })) !== null
     : (provider.emailDomains?.includes(domain) ?? true);

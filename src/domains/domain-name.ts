@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
-import { domainToASCII } from 'node:url';
 import publicMailProviders from 'free-email-domains';
 import { parse } from 'tldts';
+import { toDnsName } from '../dns-name.js';
 
 const PUBLIC_MAIL: ReadonlySet<string> = new Set(publicMailProviders);
 
@@ -20,11 +20,9 @@ export type ParsedDomain = { readonly name: string } | { readonly refusal: strin
  * @param allowReserved whether `.example` and `.test` may be claimed
  */
 export function parseDomain(text: string, allowReserved: boolean): ParsedDomain {
-  const trimmed = text.trim().replace(/\.$/, '');
-  // What URLs treat specially would be cut off or decoded below, rather than refused.
-  const name = /^[\p{L}\p{M}\p{N}.-]{1,253}$/u.test(trimmed) ? domainToASCII(trimmed) : '';
-  if (isIP(name) || isIP(trimmed.replaceAll(/[[\]]/g, ''))) return { refusal: 'An address is no domain.' };
-  if (name === '' || name.length > MAX_LENGTH || !name.split('.').every(isLabel)) {
+  const name = toDnsName(text);
+  if (isIP(name ?? text.trim().replaceAll(/[[\]]/g, ''))) return { refusal: 'An address is no domain.' };
+  if (name === null || name.length > MAX_LENGTH || !name.split('.').every(isLabel)) {
     return { refusal: 'Not a domain name.' };
   }
   const { domain, publicSuffix, isIcann, isPrivate } = parse(name, { allowPrivateDomains: true });

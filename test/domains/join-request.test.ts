@@ -67,6 +67,8 @@ describe('SUGGEST', () => {
       `jane@sub.${acme.domain.name}`,
       `jane@${acme.domain.name.split('.').slice(1).join('.')}`,
       `${acme.domain.name}@nowhere.example`,
+      `jane@${acme.domain.name}/nowhere.example`,
+      `jane@${acme.domain.name}#nowhere.example`,
     ]) {
       const stranger = await server.as(email);
       expect(await joinable(stranger)).toEqual([]);

@@ -1,7 +1,7 @@
-import { domainToASCII } from 'node:url';
 import { newId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization-db.js';
 import type { Row } from '../../data/table.js';
+import { domainOfEmail } from '../../dns-name.js';
 import { badInput, conflict, notFound } from '../../errors.js';
 import { assertOwnerStays, assertSeatFree } from '../change-membership.js';
 import { enrolMember } from '../enrol-member.js';
@@ -143,8 +143,8 @@ async function assertNameFree(db: OrganizationDb, directoryId: string, userName:
 
 /** A directory reaches people of the domains that its organization proved, and of no others. */
 async function assertDomainHeld(db: OrganizationDb, email: string): Promise<void> {
-  const name = domainToASCII(email.slice(email.lastIndexOf('@') + 1));
-  if (!(await db.address.find({ name, kind: 'DOMAIN' }))) {
+  const name = domainOfEmail(email);
+  if (name === null || !(await db.address.find({ name, kind: 'DOMAIN' }))) {
     throw badInput('emails', 'The organization does not hold the domain of this e-mail address.');
   }
 }
