@@ -169,6 +169,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     providers: createProviders({ ...database, configured: config.signInProviders, seal }),
     oidc: createOidc(publicUrl, createProviderFetch(config.privateIdentityProviders)),
     saml: createSaml(publicUrl),
+    catalogue: contract.catalogue,
     joinOnSignIn,
     publicUrl,
     corsOrigins: config.corsOrigins,

@@ -3,7 +3,10 @@ import type { OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization-db.js';
 import { domainOfEmail } from '../dns-name.js';
 import { OrgateError } from '../errors.js';
-import type { Role } from '../permissions/catalogue.js';
+import type { Catalogue, Role } from '../permissions/catalogue.js';
+import { isStillGranted } from './answer-invitation.js';
+import type { Standing } from './change-membership.js';
+import { isOpen, withdrawInvitation } from './end-invitation.js';
 import { enrolMember } from './enrol-member.js';
 
 /** What an identity provider said of someone; its signature, audience, time and the way here were verified. */
@@ -42,6 +45,7 @@ export const identityIssuer = (providerId: string): string => `urn:orgate:provid
 export interface Admitting {
   readonly directory: Directory;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+  readonly catalogue: Catalogue;
 }
 
 /**
@@ -52,7 +56,7 @@ export interface Admitting {
  * @throws NotAdmittedError
  */
 export async function admitFromProvider(
-  { directory, organizationDb }: Admitting,
+  { directory, organizationDb, catalogue }: Admitting,
   provider: AssertingProvider,
   { subject, verifiedEmail, name }: Assertion,
 ): Promise<Person> {
@@ -72,7 +76,7 @@ export async function admitFromProvider(
   const { person, memberships } = found;
   if (db && organization && memberships.length === 0) {
     await assertMaySpeakFor(person.email, provider, db);
-    await enrol(db, person, organization.defaultRole);
+    await enrol(db, person, organization.defaultRole, catalogue);
   }
   return person;
 }
@@ -85,17 +89,33 @@ async function assertMaySpeakFor(email: string, provider: AssertingProvider, db:
   if (!may) throw new NotAdmittedError('EMAIL_DOMAIN');
 }
 
-/** Whoever was suspended stays so, and whoever was removed until that is cleared; whoever was invited gets that. */
-const enrol = (db: OrganizationDb, person: Person, role: Role): Promise<unknown> =>
+/**
+ * Whoever was suspended stays so, and whoever was removed until that is cleared or someone invited them again. An
+ * invitation counts as it would if they had followed its link.
+ */
+const enrol = (db: OrganizationDb, person: Person, role: Role, catalogue: Catalogue): Promise<unknown> =>
   db
     .transaction(async (inside) => {
-      const { seatLimit } = await inside.lockOrganization();
-      const invited = await inside.membership.find({ email: person.email, status: 'INVITED' });
-      const standing = invited ?? { role, granted: [], withheld: [] };
+      const { seatLimit, status } = await inside.lockOrganization();
+      if (status !== 'ACTIVE') throw new NotAdmittedError('NO_MEMBERSHIP');
       const own = await inside.membership.find({ userId: person.id });
-      await enrolMember(inside, person, standing, { seatLimit, reactivateRemoved: own?.mayRejoin ?? false });
+      const invited = await takeInvitation(inside, person.email, catalogue);
+      await enrolMember(inside, person, invited ?? { role, granted: [], withheld: [] }, {
+        seatLimit,
+        reactivateRemoved: invited !== null || (own?.mayRejoin ?? false),
+      });
     })
     .catch((error: unknown) => {
       if (!(error instanceof OrgateError) || error.code !== 'CONFLICT') throw error;
       throw new NotAdmittedError('NO_MEMBERSHIP', { cause: error });
     });
+
+/** What someone is invited to, if that can be accepted now. One that nobody stands behind any more is taken back. */
+async function takeInvitation(db: OrganizationDb, email: string, catalogue: Catalogue): Promise<Standing | null> {
+  const invitation = await db.invitation.find({ pendingEmail: email });
+  if (!invitation || !isOpen(invitation)) return null;
+  const place = await db.membership.find({ email, status: 'INVITED' });
+  if (place && (await isStillGranted(db, place, catalogue))) return place;
+  await withdrawInvitation(db, invitation, 'REVOKED');
+  return null;
+}

@@ -7,6 +7,7 @@ import { hashSecret } from '../data/secret.js';
 import type { Row } from '../data/table.js';
 import { notFound, OrgateError } from '../errors.js';
 import type { InvitationOutcome } from '../generated/graphql.js';
+import type { Catalogue } from '../permissions/catalogue.js';
 import { effective, isWithinRights } from './change-membership.js';
 import { isOpen, withdrawInvitation } from './end-invitation.js';
 import { enrolMember } from './enrol-member.js';
@@ -63,7 +64,7 @@ export async function acceptInvitation(secret: string, context: RequestContext):
     }
     if (!isOpen(invitation)) return outcomeOf(invitation);
     const place = await db.membership.find({ email: invitation.email, status: 'INVITED' });
-    if (!place || !(await isStillGranted(db, place, context))) {
+    if (!place || !(await isStillGranted(db, place, context.catalogue))) {
       await withdrawInvitation(db, invitation, 'REVOKED');
       return 'REVOKED';
     }
@@ -154,10 +155,10 @@ const outcomeOf = ({ status }: Row<'Invitation'>): InvitationOutcome =>
   ];
 
 /** Whether whoever granted this place still may: nobody grants more than they hold, also not by having left. */
-async function isStillGranted(
+export async function isStillGranted(
   db: OrganizationDb,
   place: Row<'Membership'>,
-  { catalogue }: RequestContext,
+  catalogue: Catalogue,
 ): Promise<boolean> {
   const inviter = await db.membership.find({ userId: place.invitedBy ?? '', status: 'ACTIVE' });
   return (

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { Browser, type Visited } from '../../support/browser.js';
-import { type GivenOrganization, givenMember, givenOrganization, unique } from '../../support/given.js';
+import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../../support/given.js';
 import {
   type Account,
   CLIENT_ID,
@@ -127,6 +127,42 @@ describe('Someone of the organization', () => {
     expect(data.viewer.permissions).not.toContain('member:remove');
   });
 
+  test('whose invitation nobody stands behind any more, or that is over, gets the default role', async () => {
+    const acme = await givenProvider();
+    const adam = await givenMember(server, acme, 'ADMIN');
+    const emails = ['ida', 'eve'].map((name) => `${unique(name)}@${domainOf(acme)}`);
+    for (const email of emails) {
+      const INVITE = 'mutation ($input: InviteUserInput!) { inviteUser(input: $input) { role } }';
+      await adam(INVITE, { input: { email, name: 'Ida', role: 'ADMIN' } });
+    }
+    await server.database.pool.queryAsLoginRole(
+      `update invitation set expires_at = current_timestamp where org_id = $1 and email = $2`,
+      [acme.id, emails[1]],
+    );
+    const DEMOTE = 'mutation ($id: ID!) { updateMemberRole(userId: $id, role: VIEWER) { role } }';
+    await acme.owner(DEMOTE, { id: await personId(adam) });
+    for (const email of emails) {
+      const browser = new Browser();
+      await signIn(`/auth/${acme.slug}`, personOf(acme, { email }), browser);
+      expect((await ask(browser, WHO)).data.viewer.role).toBe('VIEWER');
+    }
+    const { data } = await acme.owner('{ invitations { nodes { email status } } }');
+    expect(data.invitations.nodes.map(({ status }: { status: string }) => status)).not.toContain('PENDING');
+  });
+
+  test('who was removed comes back once that is cleared', async () => {
+    const acme = await givenProvider();
+    const jane = personOf(acme);
+    const browser = new Browser();
+    await signIn(`/auth/${acme.slug}`, jane, browser);
+    const { id } = (await ask(browser, WHO)).data.viewer.user;
+    await acme.owner('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id });
+    refused(await signIn(`/auth/${acme.slug}`, jane), 403, 'NO_MEMBERSHIP');
+    await acme.owner('mutation ($id: ID!) { clearRemoval(userId: $id) { status } }', { id });
+    expect((await signIn(`/auth/${acme.slug}`, jane, browser)).status).toBe(200);
+    expect((await ask(browser, WHO)).data.viewer.role).toBe('VIEWER');
+  });
+
   test('comes in when the provider tells claims only on demand, and without a client secret', async () => {
     const other = await startOidcIdentityProvider({ thin: true, publicClient: true });
     try {
@@ -176,7 +212,7 @@ describe('A session that came through an organization’s own provider', () => {
     await signIn(`/auth/${acme.slug}`, jane, browser);
     const { id } = (await ask(browser, WHO)).data.viewer.user;
     await acme.owner('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id });
-    expect((await ask(browser, WHO)).data.viewer).toMatchObject({ role: null, memberships: { nodes: [] } });
+    expect((await ask(browser, WHO)).errors[0]?.extensions['code']).toBe('UNAUTHENTICATED');
     // Whoever was removed is not captured again.
     refused(await signIn(`/auth/${acme.slug}`, jane, browser), 403, 'NO_MEMBERSHIP');
   });
@@ -214,6 +250,14 @@ describe('Nobody is signed in', () => {
     await givenMember(server, acme, 'VIEWER', { email, status: 'SUSPENDED' });
     refused(await signIn(`/auth/${acme.slug}`, personOf(acme, { email })), 403, 'NO_MEMBERSHIP');
     expect((await members(acme)).find(({ user }) => user.email === email)?.status).toBe('SUSPENDED');
+  });
+
+  test('who is new while the organization is suspended', async () => {
+    const acme = await givenProvider();
+    await server.database.pool.queryAsLoginRole(`update organization set status = 'SUSPENDED' where id = $1`, [
+      acme.id,
+    ]);
+    refused(await signIn(`/auth/${acme.slug}`, personOf(acme)), 403, 'NO_MEMBERSHIP');
   });
 
   test('when every seat is taken', async () => {
