@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { DestinationStream } from 'pino';
-import type { Config } from './config.js';
+import type { Config, SignInProviderConfig } from './config.js';
 import { createAuthenticate, remoteKeys, type TrustedIssuer } from './context/authenticate.js';
 import type { SessionIssuer } from './context/context.js';
 import { createSessionTokens, type SessionTokens } from './context/session-tokens.js';
@@ -15,6 +15,7 @@ import { createFindTxt } from './find-txt.js';
 import { createSigningKeys } from './data/signing-keys.js';
 import { openSeal } from './data/seal.js';
 import { createSignInAttempts } from './data/sign-in-attempts.js';
+import { demoProvider, hasDemoProvider } from './gateway/demo-identity-provider.js';
 import { serveDevelopment } from './gateway/development.js';
 import { serveGraphiQL } from './gateway/graphiql-page.js';
 import { type ContextParts, serveGraphQL } from './gateway/graphql.js';
@@ -166,18 +167,19 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
   serveSignIn(app, {
     ...database,
     attempts,
-    providers: createProviders({ ...database, configured: config.signInProviders, seal }),
+    providers: createProviders({ ...database, configured: () => signInProviders(config, publicUrl()), seal }),
     oidc: createOidc(publicUrl, createProviderFetch(config.privateIdentityProviders)),
     saml: createSaml(publicUrl),
     catalogue: contract.catalogue,
     joinOnSignIn,
     publicUrl,
+    development: config.development,
     corsOrigins: config.corsOrigins,
   });
   serveTokens(app, { ...database, tokens, signingKeys, isFromOwnPage });
   serveScim(app, { database, limits, publicUrl });
   if (config.graphiql) await serveGraphiQL(app);
-  if (development) serveDevelopment(app, development, mailbox, developmentDns);
+  if (development) serveDevelopment(app, development, mailbox, developmentDns, publicUrl);
   const metricsServer = config.metrics && (await serveMetrics(metrics, config.metrics.host, config.metrics.port));
   await app.listen({ host: config.host, port: config.port });
   const { port } = app.server.address() as AddressInfo;
@@ -200,6 +202,12 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     },
   };
 }
+
+/** Where none are configured, a development server has one that signs in anyone as anyone. */
+const signInProviders = (config: Config, publicUrl: string): readonly SignInProviderConfig[] =>
+  config.development && config.signInProviders.length === 0 && hasDemoProvider()
+    ? [demoProvider(publicUrl)]
+    : config.signInProviders;
 
 function trustedIssuers(config: Config, development: DevelopmentIssuer | null): TrustedIssuer[] {
   const configured = config.issuers.map(({ jwksUri, ...issuer }) => ({

@@ -4,6 +4,7 @@ import type { DevelopmentIssuer } from '../context/development-issuer.js';
 import type { DevelopmentDns } from '../development-dns.js';
 import { serveDevelopmentDns } from './development-dns-page.js';
 import type { Mailbox } from '../mail/mailbox.js';
+import { serveDemoIdentityProvider } from './demo-identity-provider.js';
 import { errorBody } from './http.js';
 import { isLocalHost } from './local-host.js';
 import { serveMailbox } from './mailbox-page.js';
@@ -24,7 +25,7 @@ export const DEMO_PEOPLE = [
 const tokenRequest = z.object({ email: z.email().max(254), org: z.string().max(64).optional() });
 
 /**
- * The person chooser of GraphiQL, the mail that was sent, and the DNS of names that are reserved for trying things out.
+ * The person chooser of GraphiQL, an identity provider, the mail that was sent, and the DNS of names that are reserved for trying things out.
  * Exists only in development, and answers only to a local host name and to pages of this server.
  */
 export function serveDevelopment(
@@ -32,6 +33,7 @@ export function serveDevelopment(
   issuer: DevelopmentIssuer,
   mailbox: Mailbox,
   dns: DevelopmentDns | null,
+  publicUrl: () => string,
 ): void {
   const guard = async (request: FastifyRequest, reply: FastifyReply) => {
     const { origin, host } = request.headers;
@@ -39,6 +41,7 @@ export function serveDevelopment(
     if (isLocalHost(request.hostname) && isOwnPage) return;
     return reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', request.id));
   };
+  serveDemoIdentityProvider(app, DEMO_PEOPLE, publicUrl, guard);
   if (dns) serveDevelopmentDns(app, dns, guard);
   serveMailbox(app, mailbox, guard);
   app.get('/dev/people', { preHandler: guard }, async () => DEMO_PEOPLE);

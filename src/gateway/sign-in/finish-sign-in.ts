@@ -19,6 +19,7 @@ export interface SignInParts extends Admitting {
   /** Lets people of the deployment into the organization that the domain of their e-mail leads to. */
   readonly joinOnSignIn: (person: Person) => Promise<void>;
   readonly publicUrl: () => string;
+  readonly development: boolean;
   readonly corsOrigins: readonly string[];
 }
 

@@ -41,25 +41,23 @@ export interface Providers {
 }
 
 export interface ProvidersParts {
-  readonly configured: readonly SignInProviderConfig[];
+  /** Those of the deployment. */
+  readonly configured: () => readonly SignInProviderConfig[];
   readonly identityProviders: IdentityProviders;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly seal: Seal;
 }
 
 export function createProviders({ configured, identityProviders, organizationDb, seal }: ProvidersParts): Providers {
-  const deployment = new Map<string, Provider>(
-    configured.map((provider) => [provider.id, { ...provider, organization: null, version: '' }]),
-  );
   return {
     async offered(slug) {
       const own = slug === null ? [] : await identityProviders.listOffered(slug);
-      return own.length > 0 ? own : [...deployment.values()];
+      return own.length > 0 ? own : configured();
     },
 
     async find(id) {
-      const known = deployment.get(id);
-      if (known) return known;
+      const known = configured().find((provider) => provider.id === id);
+      if (known) return { ...known, organization: null, version: '' };
       const orgId = await identityProviders.findOrganization(id);
       const row = orgId && (await organizationDb(orgId).identityProvider.find({ id, status: 'ACTIVE' }));
       if (!orgId || !row) return null;

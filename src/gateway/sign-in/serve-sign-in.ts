@@ -16,6 +16,9 @@ type Handle = (parts: SignInParts, request: Request, reply: FastifyReply) => Pro
 export function serveSignIn(app: FastifyInstance, parts: SignInParts): void {
   const handler = (handle: Handle) => async (request: Request, reply: FastifyReply) => {
     try {
+      // This machine has several names; cookies and callbacks need the one that providers send people back to.
+      const isElsewhere = parts.development && request.host !== new URL(parts.publicUrl()).host;
+      if (isElsewhere && request.method === 'GET') return reply.redirect(`${parts.publicUrl()}${request.url}`, 303);
       return await handle(parts, request, reply);
     } catch (error) {
       return sendFailure(request, reply, request.params.id === undefined ? null : idOf(request), error);
