@@ -43,7 +43,8 @@ async function main(): Promise<void> {
 
 function banner(url: string, development: boolean): string {
   const tryIt = development
-    ? `
+    ? `  Sign in   ${url}/auth
+
   Try   curl ${url}/graphql -H "authorization: Bearer $(npm run --silent token -- ann@acme.example --org acme)" \\
           -H 'content-type: application/json' -d '{"query":"{ repositories { nodes { name gitUrl } } }"}'
 `

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ConfigError, readConfig } from '../src/config.js';
 
 const ISSUER = { issuer: 'https://id.example', jwksUri: 'https://id.example/jwks', audience: 'orgate' };
@@ -60,6 +60,8 @@ const WRONG: Record<string, string> = {
   SMTP_URL: 'mail.example',
   MAIL_FROM: 'nobody',
   AUTH_ISSUERS: 'https://id.example',
+  SIGN_IN_PROVIDERS: 'google',
+  PRIVATE_IDENTITY_PROVIDERS: 'yes',
   ORGANIZATION_CREATION: 'nobody',
   DNS_SERVERS: 'dns.example',
   GRAPHIQL: '1',
@@ -109,6 +111,34 @@ test('what production lacks is told together with what is wrong otherwise', () =
   ]) {
     expect(complaint).toMatch(new RegExp(`\\b${variable} .*Example: ${variable}=`));
   }
+});
+
+describe('Identity providers of the deployment', () => {
+  const oidc = { id: 'google', name: 'Google', kind: 'OIDC', issuer: 'https://id.example', clientId: 'orgate' };
+  const read = (...providers: object[]) => ({ SIGN_IN_PROVIDERS: JSON.stringify(providers) });
+
+  test('are enough to sign in by in production', () => {
+    const { AUTH_ISSUERS: _, ...production } = PRODUCTION;
+    expect(complaintOf({ ...production })).toContain('nobody could sign in');
+    expect(readConfig({ ...production, ...read(oidc) })).toMatchObject({
+      signInProviders: [{ ...oidc, clientSecret: null, emailDomains: null }],
+      privateIdentityProviders: false,
+    });
+  });
+
+  test.each<[string, object[]]>([
+    ['two of one id', [oidc, { ...oidc, name: 'Other' }]],
+    ['one with the id of an organization’s own', [{ ...oidc, id: 'idp_x' }]],
+    ['one without TLS', [{ ...oidc, issuer: 'http://id.example' }]],
+    ['one with a setting that is none', [{ ...oidc, domains: ['acme.example'] }]],
+    ['one of another kind', [{ ...oidc, kind: 'LDAP' }]],
+    [
+      'a SAML one that speaks for every domain',
+      [{ id: 'corp', name: 'Corp', kind: 'SAML', issuer: 'x', signInUrl: 'https://id.example', certificates: [] }],
+    ],
+  ])('are not %s', (_what, providers) => {
+    expect(linesAbout(complaintOf(read(...providers)), 'SIGN_IN_PROVIDERS')).toHaveLength(1);
+  });
 });
 
 test('a value that is refused is not repeated: it may hold a password', () => {
