@@ -15,7 +15,7 @@ function attemptsOfDomainTests(): string[] {
   const texts = readdirSync(directory).map((file) => readFileSync(new URL(file, directory), 'utf8'));
   return texts
     .filter((text) => text.includes('describeIsolation('))
-    .flatMap((text) => [...text.matchAll(/'([A-Z]\w*(?:\.\w+){2,})': \{/g)].map(([, path]) => path as string));
+    .flatMap((text) => [...text.matchAll(/'([A-Z]\w*(?:\.\w+){2,})': /g)].map(([, path]) => path as string));
 }
 
 test('every argument that names something MUST have a case', () => {

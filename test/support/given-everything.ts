@@ -1,0 +1,71 @@
+import { newId } from '../../src/data/id.js';
+import { type GivenOrganization, personId, unique } from './given.js';
+import type { TestServer } from './server.js';
+
+/** One more of everything that an organization can own, made straight in the store. */
+export interface GivenEverything extends GivenOrganization {
+  readonly viewerId: string;
+  readonly developerId: string;
+  readonly serviceAccountId: string;
+  readonly domainId: string;
+  readonly invitationId: string;
+  readonly joinRequestId: string;
+  readonly removedId: string;
+  readonly identityProviderId: string;
+  readonly scimDirectoryId: string;
+  readonly scimGroupId: string;
+}
+
+export async function givenEverything(server: TestServer, organization: GivenOrganization): Promise<GivenEverything> {
+  const db = server.database.organizationDb(organization.id);
+  const ownerId = await personId(organization.owner);
+  const address = () => `${unique('someone')}@${organization.slug}.example`;
+  const name = `${organization.slug}.example`;
+  const domain = await db.organizationDomain.create({ id: newId('dom'), name, challenge: 'x' });
+  const invited = address();
+  const place = { userId: newId('usr'), name: 'Invited', role: 'VIEWER', status: 'INVITED', invitedBy: ownerId };
+  await db.membership.create({ ...place, email: invited });
+  const expiresAt = new Date(Date.now() + 3_600_000);
+  const invitation = await db.invitation.create({ id: newId('inv'), email: invited, expiresAt });
+  const asking = await server.as(address());
+  const joinRequest = await db.joinRequest.create({
+    id: newId('jrq'),
+    personId: await personId(asking),
+    email: asking.email,
+    name: 'Asking',
+    domain: name,
+    status: 'PENDING',
+  });
+  const standing = { role: 'VIEWER', joinedAt: new Date() };
+  const removed = { userId: newId('usr'), email: address(), name: 'Gone', status: 'REMOVED', ...standing };
+  const machine = { userId: newId('svc'), email: newId('svc'), name: 'Deployer', kind: 'SERVICE_ACCOUNT', ...standing };
+  const identityProvider = await db.identityProvider.create({
+    id: newId('idp'),
+    kind: 'OIDC',
+    name: 'Corporate',
+    issuer: 'https://id.acme.example',
+    clientId: 'orgate',
+    defaultRole: 'VIEWER',
+  });
+  const directory = await db.scimDirectory.create({
+    id: newId('scm'),
+    name: 'Corporate',
+    defaultRole: 'VIEWER',
+    tokenHash: newId('scm'),
+    tokenLastFour: '0000',
+    createdBy: ownerId,
+  });
+  return {
+    ...organization,
+    viewerId: await personId(organization.viewer),
+    developerId: await personId(organization.developer),
+    serviceAccountId: (await db.membership.create({ ...machine, status: 'ACTIVE' })).userId,
+    domainId: domain.id,
+    invitationId: invitation.id,
+    joinRequestId: joinRequest.id,
+    removedId: (await db.membership.create(removed)).userId,
+    identityProviderId: identityProvider.id,
+    scimDirectoryId: directory.id,
+    scimGroupId: (await db.scimGroup.create({ id: newId('scg'), directoryId: directory.id, displayName: 'All' })).id,
+  };
+}
