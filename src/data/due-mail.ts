@@ -1,5 +1,6 @@
+import { createDirectoryQuery } from './directory-query.js';
 import { brandVerifiedOrgId, type OrgId } from './id.js';
-import { inFrame, type ScopedPool } from './org-connection.js';
+import type { ScopedPool } from './org-connection.js';
 
 /** A mail that waits in the outbox of an organization; what is done with it is done for that organization. */
 export interface WaitingMail {
@@ -10,15 +11,14 @@ export interface WaitingMail {
 /** Mail of any organization whose time has come, the longest due first. */
 export type ListDueMail = (most: number) => Promise<WaitingMail[]>;
 
-export const createListDueMail =
-  (pool: ScopedPool): ListDueMail =>
-  async (most) => {
-    const { rows } = await inFrame({ role: 'orgate_directory' }, () =>
-      pool.query({
-        text: `select org_id as "orgId", id from outgoing_mail where next_attempt_at <= current_timestamp
-               order by next_attempt_at limit $1`,
-        values: [most],
-      }),
+export function createListDueMail(pool: ScopedPool): ListDueMail {
+  const query = createDirectoryQuery(pool);
+  return async (most) => {
+    const rows = await query<{ orgId: string; id: string }>(
+      `select org_id as "orgId", id from outgoing_mail where next_attempt_at <= current_timestamp
+       order by next_attempt_at limit $1`,
+      [most],
     );
-    return (rows as { orgId: string; id: string }[]).map(({ orgId, id }) => ({ orgId: brandVerifiedOrgId(orgId), id }));
+    return rows.map(({ orgId, id }) => ({ orgId: brandVerifiedOrgId(orgId), id }));
   };
+}

@@ -1,6 +1,6 @@
-import { translateDatabaseError } from './database-error.js';
+import { createDirectoryQuery } from './directory-query.js';
 import { brandVerifiedOrgId, type OrgId } from './id.js';
-import { inFrame, type ScopedPool } from './org-connection.js';
+import type { ScopedPool } from './org-connection.js';
 
 /** The invitation that a secret was mailed for. Whoever has the secret may act on it, and on nothing else there. */
 export interface FoundInvitation {
@@ -15,21 +15,16 @@ export interface FoundInvitation {
 /** @param personId who asks; null when nobody is signed in */
 export type FindInvitation = (secretHash: string, personId: string | null) => Promise<FoundInvitation | null>;
 
-export const createFindInvitation =
-  (pool: ScopedPool): FindInvitation =>
-  async (secretHash, personId) => {
-    const { rows } = await inFrame({ role: 'orgate_directory' }, () =>
-      pool.query({
-        text: `
-          select s.org_id as "orgId", s.invitation_id as "invitationId", o.name as "organizationName",
-            o.slug as "organizationSlug",
-            exists (select from person p where p.id = $2 and p.email_verified_at is not null) as "emailVerified"
-          from invitation_secret s join organization o on o.id = s.org_id where s.hash = $1`,
-        values: [secretHash, personId],
-      }),
-    ).catch((error: unknown) => {
-      throw translateDatabaseError(error);
-    });
-    const [found] = rows as (Omit<FoundInvitation, 'orgId'> & { orgId: string })[];
+export function createFindInvitation(pool: ScopedPool): FindInvitation {
+  const query = createDirectoryQuery(pool);
+  return async (secretHash, personId) => {
+    const [found] = await query<Omit<FoundInvitation, 'orgId'> & { orgId: string }>(
+      `select s.org_id as "orgId", s.invitation_id as "invitationId", o.name as "organizationName",
+         o.slug as "organizationSlug",
+         exists (select from person p where p.id = $2 and p.email_verified_at is not null) as "emailVerified"
+       from invitation_secret s join organization o on o.id = s.org_id where s.hash = $1`,
+      [secretHash, personId],
+    );
     return found ? { ...found, orgId: brandVerifiedOrgId(found.orgId) } : null;
   };
+}

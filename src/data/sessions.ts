@@ -1,9 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { createDirectoryQuery } from './directory-query.js';
 import type { Page, Reach } from './directory.js';
 import { isLive } from './find-person.js';
 import { newId } from './id.js';
 import type { ScopedPool } from './org-connection.js';
+import { hashSecret, newSecret } from './secret.js';
 
 /** Clients of one session that renew access tokens; of more, those that did so last. */
 const MAX_REFRESH_TOKENS = 10;
@@ -80,11 +80,6 @@ export interface SessionCard {
   readonly lastUsedAt: Date;
   readonly expiresAt: Date;
 }
-
-/** Secrets are random enough that a plain hash keeps them. */
-export const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
-
-const newSecret = (): string => randomBytes(32).toString('base64url');
 
 /**
  * The live sessions of a person. What an organization's own provider signed in sees and ends only what it signed in

@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { createDirectoryQuery } from './directory-query.js';
 import type { ScopedPool } from './org-connection.js';
 import type { Seal } from './seal.js';
+import { hashSecret, newSecret } from './secret.js';
 
 /** Who began to sign in, and what only they may know until they are back. */
 export interface SignInAttempt {
@@ -35,18 +35,13 @@ export interface SignInAttempts {
 /** How long someone may take at the identity provider. */
 export const ATTEMPT_LIFETIME_MS = 10 * 60_000;
 
-/** Long enough that nobody guesses one. */
-export const newSecret = (): string => randomBytes(32).toString('base64url');
-
-const hash = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
-
 export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttempts {
   const query = createDirectoryQuery(pool);
   const purpose = (stateHash: string): string => `sign_in_attempt/${stateHash}`;
   return {
     async begin({ step, providerId, browser, kept }) {
       const state = newSecret();
-      const stateHash = hash(state);
+      const stateHash = hashSecret(state);
       await query(
         `insert into sign_in_attempt (step, state_hash, provider_id, browser_hash, sealed, expires_at)
          values ($1, $2, $3, $4, $5, $6)`,
@@ -54,7 +49,7 @@ export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttemp
           step,
           stateHash,
           providerId,
-          hash(browser),
+          hashSecret(browser),
           await seal.seal(JSON.stringify(kept), purpose(stateHash)),
           new Date(Date.now() + ATTEMPT_LIFETIME_MS),
         ],
@@ -63,13 +58,13 @@ export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttemp
     },
 
     async take<Kept>(step: SignInStep, state: string, providerId: string, browser: string | null) {
-      const stateHash = hash(state);
+      const stateHash = hashSecret(state);
       const [row] = await query<{ sealed: string }>(
         `delete from sign_in_attempt
          where step = $1 and state_hash = $2 and provider_id = $3 and ($4::text is null or browser_hash = $4)
            and expires_at > current_timestamp
          returning sealed`,
-        [step, stateHash, providerId, browser === null ? null : hash(browser)],
+        [step, stateHash, providerId, browser === null ? null : hashSecret(browser)],
       );
       return row ? (JSON.parse(await seal.open(row.sealed, purpose(stateHash))) as Kept) : null;
     },
@@ -78,7 +73,7 @@ export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttemp
       const rows = await query(
         `insert into saml_assertion_seen (provider_id, assertion_hash, expires_at) values ($1, $2, $3)
          on conflict do nothing returning provider_id`,
-        [providerId, hash(assertionId), validUntil],
+        [providerId, hashSecret(assertionId), validUntil],
       );
       return rows.length === 1;
     },

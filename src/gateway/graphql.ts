@@ -13,7 +13,8 @@ import { type Entered, enterOrganization } from '../context/enter-organization.j
 import { enterWithKey } from '../context/enter-with-key.js';
 import { namedOrganizations, type OrganizationHeaders } from '../context/resolve-organization.js';
 import { stoppable } from '../data/org-connection.js';
-import { hashSecret, type Sessions } from '../data/sessions.js';
+import { hashSecret } from '../data/secret.js';
+import type { Sessions } from '../data/sessions.js';
 import { OrgateError } from '../errors.js';
 import { createExecute } from './execute.js';
 import { createFormatError } from './format-error.js';

@@ -29,7 +29,7 @@ test.each<[string, NodeJS.ProcessEnv]>([
   const server = await startServer({ env: { ...env, DATA_DIR } });
   try {
     const url = `http://127.0.0.1:${new URL(server.url).port}`;
-    for (const name of ['people', 'token', 'dns']) {
+    for (const name of ['people', 'token', 'dns', 'mail']) {
       for (const body of [undefined, '{"email":"ann@acme.example"}']) {
         const answer = await raw(`${url}/dev/${name}`, { headers: json, ...(body && { body }) });
         expect(answer.status).toBe(404);

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { Directory, LiveSession, Person, PersonInOrganizations } from '../../data/directory.js';
-import { hashSecret } from '../../data/sessions.js';
+import { hashSecret } from '../../data/secret.js';
 import { readSessionCookie } from './session-cookie.js';
 
 /** Whoever signed in in a browser, read in this request: an active person, by a session that has not ended. */
