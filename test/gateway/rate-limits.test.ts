@@ -209,7 +209,7 @@ describe('whatever takes a secret', () => {
 });
 
 describe('signing in', () => {
-  const server = useServer({ env: { RATE_LIMIT_SIGN_IN: '4' } });
+  const server = useServer({ env: { RATE_LIMIT_SIGN_IN: '4', RATE_LIMIT_ACCEPTANCE: '2' } });
 
   test('is limited of an address, however its path is spelt; tokens and everything else are not', async () => {
     const get = async (path: string) => (await raw(`${server.url}${path}`)).status;
@@ -225,6 +225,14 @@ describe('signing in', () => {
     });
     expect(renewed.status).toBe(401);
     expect((await (await server.as(`${unique('ann')}@x.example`))(WHO)).status).toBe(200);
+  });
+
+  test('and so are the pages of invitations', async () => {
+    const statuses = [];
+    for (const path of ['/invitations/guess', '/invitations/another', '/invitations/third', '/%69nvitations/fourth']) {
+      statuses.push((await raw(`${server.url}${path}`)).status);
+    }
+    expect(statuses).toEqual([404, 404, 429, 429]);
   });
 });
 

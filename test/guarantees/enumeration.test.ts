@@ -170,6 +170,10 @@ describe('Nobody learns by asking how near a secret was', () => {
     },
   );
 
+  test('the page of an invitation: one guessed and one that has not even the form of a secret', async () => {
+    await expectAlike('no-secret-at-all', guess, (secret) => raw(`${server.url}/invitations/${secret}`));
+  });
+
   test('a cookie and a refresh token that were guessed', async () => {
     const cookie = (secret: string) =>
       raw(`${server.url}/graphql`, {
