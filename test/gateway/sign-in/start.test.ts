@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Browser } from '../../support/browser.js';
-import { givenMember, givenOrganization, unique } from '../../support/given.js';
+import { givenHeldDomain, givenMember, givenOrganization, unique } from '../../support/given.js';
 import {
   type Account,
   CLIENT_ID,
@@ -150,6 +150,24 @@ describe('Someone of the whole deployment', () => {
       const { data } = await ask(browser, '{ viewer { role } }', { 'x-organization-id': slug });
       expect(data.viewer.role).toBe(role);
     }
+  });
+
+  test('joins the organization that holds the domain of their address, the next time they sign in', async () => {
+    const acme = await givenOrganization(server);
+    const { id, name } = await givenHeldDomain(server, acme, { joining: 'SUGGEST' });
+    const jane = personOf(name);
+    const role = async () => {
+      const browser = new Browser();
+      await signIn('/auth/start/first', jane, browser);
+      const { data } = await ask(browser, '{ viewer { role user { id } } }');
+      return data.viewer as { role: string | null; user: { id: string } };
+    };
+    expect((await role()).role).toBeNull();
+    await server.database.organizationDb(acme.id).organizationDomain.update({ id }, { joining: 'AUTO' });
+    const { role: joined, user } = await role();
+    expect(joined).toBe('VIEWER');
+    await acme.admin('mutation ($id: ID!) { removeMember(userId: $id) { status } }', user);
+    expect((await role()).role).toBeNull();
   });
 
   test.each([
