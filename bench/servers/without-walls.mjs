@@ -7,7 +7,7 @@ import { PlainPool } from './plain-pool.mjs';
 
 const { readConfig } = await import(`${PROJECT}dist/config.js`);
 const { createServer } = await import(`${PROJECT}dist/server.js`);
-const { createDirectory } = await import(`${PROJECT}dist/data/directory.js`);
+const { openOutsideDoors } = await import(`${PROJECT}dist/data/database.js`);
 const { readLatestPerParent } = await import(`${PROJECT}dist/data/latest-per-parent.js`);
 const { readModels } = await import(`${PROJECT}dist/data/models.js`);
 const { organizationDbOver } = await import(`${PROJECT}dist/data/organization-db.js`);
@@ -49,7 +49,7 @@ function clientOf(orgId) {
 }
 
 const database = {
-  directory: createDirectory(pool),
+  ...openOutsideDoors(pool),
   organizationDb: (orgId) =>
     organizationDbOver({
       client: clientOf(orgId),

@@ -19,18 +19,22 @@ import { createPrisma } from './scope.js';
 import { createScimDirectories, type ScimDirectories } from './scim-directories.js';
 import { createSessions, type Sessions } from './sessions.js';
 
-/** The data layer: two doors, one into a single organization, one outside all of them. */
-export interface Database {
+/** What stands outside any one organization: a few named reads and writes for each concern, as the directory. */
+export interface OutsideDoors {
   readonly directory: Directory;
   readonly apiKeys: ApiKeys;
   readonly sessions: Sessions;
   readonly identityProviders: IdentityProviders;
-  organizationDb(orgId: OrgId): OrganizationDb;
   readonly claimDueDomains: ClaimDueDomains;
   readonly findJoinable: FindJoinable;
   readonly findInvitation: FindInvitation;
   readonly listDueMail: ListDueMail;
   readonly scimDirectories: ScimDirectories;
+}
+
+/** The data layer: one door into a single organization, and those outside all of them. */
+export interface Database extends OutsideDoors {
+  organizationDb(orgId: OrgId): OrganizationDb;
   readonly pool: ScopedPool;
   /** Has someone told of every attempt to cross organizations. */
   watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
@@ -52,6 +56,18 @@ export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onA
   /** Told of each step that takes a while, with its milliseconds. */
   readonly onStep: (step: string, ms: number) => void;
 }
+
+export const openOutsideDoors = (pool: ScopedPool): OutsideDoors => ({
+  directory: createDirectory(pool),
+  apiKeys: createApiKeys(pool),
+  sessions: createSessions(pool),
+  identityProviders: createIdentityProviders(pool),
+  claimDueDomains: createClaimDueDomains(pool),
+  findJoinable: createFindJoinable(pool),
+  findInvitation: createFindInvitation(pool),
+  listDueMail: createListDueMail(pool),
+  scimDirectories: createScimDirectories(pool),
+});
 
 /** The migrations of this release. */
 export const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
@@ -96,16 +112,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await timed('proved the isolation of organizations', () => checkIsolation(open, options.requireSeparateLogin));
     const prisma = createPrisma(open);
     return {
-      directory: createDirectory(open),
-      apiKeys: createApiKeys(open),
-      sessions: createSessions(open),
-      identityProviders: createIdentityProviders(open),
+      ...openOutsideDoors(open),
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
-      claimDueDomains: createClaimDueDomains(open),
-      findJoinable: createFindJoinable(open),
-      findInvitation: createFindInvitation(open),
-      listDueMail: createListDueMail(open),
-      scimDirectories: createScimDirectories(open),
       pool: open,
       watchAlarms: (listener) => void watchers.add(listener),
       close: async () => {

@@ -1,9 +1,6 @@
 import pg from 'pg';
-import { createApiKeys } from '../../src/data/api-keys.js';
-import type { Database } from '../../src/data/database.js';
-import { createDirectory } from '../../src/data/directory.js';
+import { type Database, openOutsideDoors } from '../../src/data/database.js';
 import type { OrgId } from '../../src/data/id.js';
-import { createFindJoinable } from '../../src/data/joining.js';
 import { type ParentPage, readLatestPerParent } from '../../src/data/latest-per-parent.js';
 import { type Model, type OwnedModelName, readModels } from '../../src/data/models.js';
 import { type Frame, inFrame, type ScopedPool } from '../../src/data/org-connection.js';
@@ -23,9 +20,7 @@ export function withWalls(walls: Walls): (database: Database) => Database {
     const parts = { prisma, pool, models };
     return {
       ...database,
-      findJoinable: usesRoles ? database.findJoinable : createFindJoinable(pool),
-      apiKeys: usesRoles ? database.apiKeys : createApiKeys(pool),
-      directory: usesRoles ? database.directory : createDirectory(pool),
+      ...(!usesRoles && openOutsideDoors(pool)),
       organizationDb: walls === 'wall 1 alone' ? createOrganizationDbs(parts) : (orgId) => withoutWallOne(parts, orgId),
       close: async () => {
         await prisma.$disconnect();
