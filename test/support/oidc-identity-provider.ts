@@ -36,6 +36,8 @@ export async function startOidcIdentityProvider({
   const http = createServer();
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  /** Everyone who signed in, as they were then. */
+  const known = new Map<string, Account>();
   const configuration: Configuration = {
     clients: [
       {
@@ -55,7 +57,10 @@ export async function startOidcIdentityProvider({
     features: { devInteractions: { enabled: false } },
     interactions: { url: () => '/interaction' },
     expiresWithSession: () => false,
-    findAccount: (_context, sub) => ({ accountId: sub, claims: () => ({ ...provider.account, sub }) }),
+    findAccount: (_context, sub) => ({
+      accountId: sub,
+      claims: () => ({ ...known.get(sub), ...(provider.account?.sub === sub && provider.account), sub }),
+    }),
     // Nobody is asked whether orgate may know who they are.
     async loadExistingGrant({ oidc }) {
       const grant = new oidc.provider.Grant({
@@ -86,6 +91,7 @@ export async function startOidcIdentityProvider({
     provider.asked.push(pathname);
     if (pathname === provider.tamper?.path) changeAnswer(response, provider.tamper.change);
     if (pathname !== '/interaction') return void callback(request, response);
+    if (provider.account) known.set(provider.account.sub, provider.account);
     const result = provider.account
       ? { login: { accountId: provider.account.sub } }
       : { error: 'access_denied', error_description: 'they turned back' };

@@ -72,6 +72,11 @@ export async function finishSignIn(
     boundOrgId: provider.organization?.orgId ?? null,
     userAgent: request.headers['user-agent'] ?? null,
   });
+  // One that was switched off meanwhile has ended its sessions, but not this one.
+  if (!(await parts.providers.find(provider.id))) {
+    await parts.sessions.endOfProvider(provider.id);
+    throw new SignInFailure('UNKNOWN');
+  }
   setSessionCookie(reply, started);
   request.log.info({ requestId: request.id, provider: provider.id, viewer: person.id }, 'signed in');
   return reply.redirect(`/auth/organizations${asQuery(returnTo)}`, 303);
