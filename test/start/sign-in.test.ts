@@ -26,6 +26,8 @@ test('a newcomer signs in as someone of the demo world, or as someone new', asyn
   expect(bob).toContain('Globex');
   expect(bob).not.toContain('Acme');
   expect(await signIn('/auth', 'jane@anywhere.example')).toContain('You do not belong to an organization yet.');
+  // Whom the domain of their address leads into an organization at once.
+  expect(await signIn('/auth', 'gus@globex.example')).toContain('DEVELOPER');
 });
 
 test('and through acme’s own provider, once Ann has given acme one', async () => {
