@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import cookie from '@fastify/cookie';
-import fastify from 'fastify';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { setSessionCookie } from '../../src/gateway/sign-in/session-cookie.js';
-import { givenOrganization, type GivenOrganization, personId, unique } from '../support/given.js';
+import { givenOrganization, type GivenOrganization, unique } from '../support/given.js';
+import { mailTo } from '../support/mail.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { ownOrigin } from '../support/sessions.js';
 
@@ -30,30 +28,19 @@ jest.setTimeout(120_000);
     await server.close();
   });
 
-  /** Stands for the end of a sign-in: cookies are kept by host, whatever the port. */
-  async function signIn(email: string): Promise<void> {
-    const started = await server.database.sessions.start({
-      personId: await personId(await server.as(email)),
-      provider: null,
-      boundOrgId: null,
-      userAgent: null,
-    });
-    const app = fastify();
-    await app.register(cookie);
-    app.get('/', (_request, reply) => setSessionCookie(reply, started).type('text/html').send('signed in'));
-    const address = await app.listen({ host: '127.0.0.1', port: 0 });
-    await page.goto(address.replace('127.0.0.1', 'localhost'));
-    await app.close();
-  }
-
-  test('is found at /dev/mail, followed and accepted with a click', async () => {
+  test('is found at /dev/mail, and accepted by a newcomer who signs in on the way', async () => {
     const email = `${unique('jane')}@new.example`;
     const query = 'mutation ($input: InviteUserInput!) { inviteUser(input: $input) { role } }';
     await acme.admin(query, { input: { email, name: 'Jane', role: 'DEVELOPER' } });
-    await signIn(email);
+    await mailTo(server, email);
     await page.goto(`${ownOrigin(server)}/dev/mail`);
     await page.click('text=Join acme Inc.');
     await page.click('a[href*="/invitations/"]');
+    await page.locator('h1', { hasText: 'acme Inc. invites you' }).waitFor();
+    await page.click('a:text-is("Sign in")');
+    await page.fill('input[name=email]', email);
+    await page.click('button:text-is("Sign in")');
+    await page.click('text=Go on without one');
     await page.locator('h1', { hasText: 'acme Inc. invites you' }).waitFor();
     const sent = page.waitForRequest((request) => request.method() === 'POST');
     await page.click('text=Accept');
