@@ -44,7 +44,11 @@ const ARGUMENTS = [
 
   const answer = (text: string) => page.locator('.graphiql-response', { hasText: text }).waitFor();
   const standing = (text: string) => page.locator('[role=status]', { hasText: text }).waitFor();
-  const run = () => page.click('.graphiql-execute-button');
+  /** GraphiQL shows its button a moment before its editor can say what to run. */
+  const run = async () => {
+    await page.locator('.graphiql-query-editor .view-line', { hasText: 'viewer' }).first().waitFor();
+    await page.click('.graphiql-execute-button');
+  };
   const choose = (label: string, value: string) => page.selectOption(`select[aria-label=${label}]`, value);
 
   test.each(['/', '/graphiql'])('%s is signed in, under a strict policy', async (path) => {

@@ -167,4 +167,9 @@ function RunAgain({ switches }: { switches: number }) {
   return null;
 }
 
+// The editor gives up what it was still working out when it is taken away, and says so by a rejection that means nothing.
+addEventListener('unhandledrejection', (event) => {
+  if ((event.reason as Error | undefined)?.name === 'Canceled') event.preventDefault();
+});
+
 createRoot(document.getElementById('root') as HTMLElement).render(<App />);
