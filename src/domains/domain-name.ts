@@ -1,9 +1,10 @@
 import { isIP } from 'node:net';
-import publicMailProviders from 'free-email-domains';
+import publicMailProviders from 'email-providers';
 import { parse } from 'tldts';
 import { toDnsName } from '../dns-name.js';
 
-const PUBLIC_MAIL: ReadonlySet<string> = new Set(publicMailProviders);
+/** The list, and well-known ones that it lacks. */
+const PUBLIC_MAIL: ReadonlySet<string> = new Set([...publicMailProviders, 'fastmail.com', 'tuta.com', 'tutanota.com']);
 
 /** Reserved for documentation and tests (RFC 2606), so that nobody can own them: good for trying things out. */
 const FOR_TRYING = new Set(['example', 'test']);

@@ -57,9 +57,17 @@ test.each(['com', 'co.uk', 'github.io', 'xn--p1ai', 'рф', 'foo.kawasaki.jp'])(
   expect(refusalOf(text)).toBe('Under this name anyone may register a domain.');
 });
 
-test.each(['gmail.com', 'GMAIL.com', 'mail.gmail.com', 'web.de', 'yahoo.co.uk', 'icloud.com', 'mailinator.com'])(
-  '%s belongs to a public mail provider',
-  (text) => expect(refusalOf(text)).toBe('This domain belongs to a public mail provider.'),
+test.each([
+  'gmail.com',
+  'GMAIL.com',
+  'mail.gmail.com',
+  'web.de',
+  'fastmail.com',
+  'yahoo.co.uk',
+  'icloud.com',
+  'mailinator.com',
+])('%s belongs to a public mail provider', (text) =>
+  expect(refusalOf(text)).toBe('This domain belongs to a public mail provider.'),
 );
 
 test.each([
