@@ -100,6 +100,8 @@ async function claim(db: OrganizationDb, id: string) {
   const waiting = await db.outgoingMail.find({ id });
   if (!waiting) return null;
   const { attempts } = waiting;
+  const isSomeoneElses = attempts > 0 && waiting.nextAttemptAt.getTime() > Date.now();
+  if (isSomeoneElses) return null;
   const nextAttemptAt = new Date(Date.now() + waitAfter(attempts + 1));
   return db.outgoingMail.update({ id, attempts }, { attempts: attempts + 1, nextAttemptAt }).catch((error: unknown) => {
     if (error instanceof OrgateError && error.code === 'NOT_FOUND') return null;

@@ -32,7 +32,17 @@ describe('The viewer', () => {
       systemRole: 'USER',
       currentOrganization: { id: acme.id, slug: acme.slug },
       role: 'VIEWER',
-      permissions: ['agent:read', 'member:read', 'organization:read', 'repository:read', 'run:read', 'usage:read'],
+      permissions: [
+        'agent:read',
+        'api-key:read',
+        'api-key:revoke',
+        'member:read',
+        'organization:read',
+        'repository:read',
+        'run:read',
+        'service-account:read',
+        'usage:read',
+      ],
       organizationSource: 'TOKEN',
     });
   });
