@@ -66,22 +66,32 @@ export function findPersonStatement(claimant: Claimant, names: readonly string[]
   const { kind } = claimant;
   const values: unknown[] = CLAIMANTS[kind].values(claimant as never);
   const cookieAt = cookieHash !== null && values.push(cookieHash);
-  const namesAt = names.length > 0 && values.push(names);
-  const key = `${kind} ${cookieAt} ${namesAt}`;
-  const text = texts.get(key) ?? writeStatement(kind, cookieAt, namesAt);
+  const isSole = names.length === 1;
+  const namesAt = names.length > 0 && values.push(isSole ? names[0] : names);
+  const key = `${kind} ${cookieAt} ${namesAt} ${isSole}`;
+  const text = texts.get(key) ?? writeStatement(kind, cookieAt, namesAt, isSole);
   texts.set(key, text);
   return { text, values };
 }
 
 /** The two parameters beside the claimant's own are told by their number, and left out where there is none. */
-function writeStatement(kind: Claimant['kind'], cookieAt: number | false, namesAt: number | false): string {
+function writeStatement(
+  kind: Claimant['kind'],
+  cookieAt: number | false,
+  namesAt: number | false,
+  isSole: boolean,
+): string {
   const { columns, from, where, reaches } = CLAIMANTS[kind];
   const cookie = cookieAt
     ? `, (select c.person_id from session c where c.cookie_hash = $${cookieAt} and ${isLive('c')}) as "cookiePersonId"`
     : '';
+  // PostgreSQL guesses at the length of a list, finds its plan for any list dear, and so would plan anew every time, which
+  // takes four times as long as the reading. A single name, which nearly every request has, is no list.
+  const [list, name] = isSole
+    ? ['', `$${namesAt}::text`]
+    : [`cross join unnest($${namesAt}::text[]) as ref(name)`, 'ref.name'];
   const memberships = namesAt
-    ? `cross join unnest($${namesAt}::text[]) as ref(name)
-       left join membership m on m.org_id = ${organizationNamed('ref.name')} and m.user_id = p.id
+    ? `${list} left join membership m on m.org_id = ${organizationNamed(name)} and m.user_id = p.id
          and m.status = 'ACTIVE' and ${reaches('m.org_id')}`
     : `left join lateral (
          (select * from membership d
