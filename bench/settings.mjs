@@ -10,10 +10,10 @@ const ADMIN_URL = process.env.BENCH_ADMIN_URL ?? 'postgres://postgres@127.0.0.1:
 const FULL = {
   /** Organizations that are asked for; the larger setting adds others around them. */
   organizations: 1000,
-  blocks: 3,
+  blocks: 2,
   rounds: 2,
-  warmUpSeconds: 4,
-  seconds: 6,
+  warmUpSeconds: 3,
+  seconds: 5,
   /** The share of the machine that processes without a part in it may take, before a round is taken again. */
   tolerated: 0.1,
   /** How long to wait for the machine to be quiet before that. */
@@ -31,7 +31,7 @@ const FULL = {
 const QUICK = {
   ...FULL,
   organizations: 50,
-  blocks: 1,
+  blocks: 2,
   warmUpSeconds: 2,
   seconds: 1,
   tolerated: 1,

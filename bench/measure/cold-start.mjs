@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { BENCH, PROJECT } from '../settings.mjs';
-import { freePort, launch, stop } from '../servers/start.mjs';
+import { freePort, launch, stop, UNREACHED_LIMITS } from '../servers/start.mjs';
 import { ask } from '../world/requests.mjs';
 import { drive, writeRequests } from './load.mjs';
 import { memoryOf } from './proc.mjs';
@@ -43,6 +43,7 @@ async function startEmbedded(dataDirectory) {
     ['--enable-source-maps', `${PROJECT}dist/main.js`],
     {
       NODE_ENV: 'development',
+      ...UNREACHED_LIMITS,
       PORT: String(port),
       METRICS_PORT: '0',
       DATA_DIR: dataDirectory,

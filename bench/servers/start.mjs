@@ -17,6 +17,11 @@ export const CONTESTANTS = /** @type {const} */ ({
   peer: { title: 'PostGraphile 5', kind: 'postgraphile' },
 });
 
+/** Rate limits are on, and never reached: everything comes from one address here. */
+export const UNREACHED_LIMITS = Object.fromEntries(
+  ['ADDRESS', 'PERSON', 'ORGANIZATION'].map((limit) => [`RATE_LIMIT_${limit}`, '100000000']),
+);
+
 /**
  * @param {keyof typeof CONTESTANTS} name
  * @param {{ world: import('../world/database.mjs').World, jwksUri: string, settings: import('../settings.mjs').Settings,
@@ -47,8 +52,7 @@ export async function startGateway(name, { world, jwksUri, settings, databasePor
     RATE_LIMIT_ADDRESS: '1000000000',
     RATE_LIMIT_PERSON: '1000000000',
     RATE_LIMIT_ORGANIZATION: '1000000000',
-    // On, and never reached: everything comes from one address here.
-    ...Object.fromEntries(['ADDRESS', 'PERSON', 'ORGANIZATION'].map((limit) => [`RATE_LIMIT_${limit}`, '100000000'])),
+    ...UNREACHED_LIMITS,
     LOG_LEVEL: 'info',
     SHUTDOWN_DELAY_MS: '0',
   };
