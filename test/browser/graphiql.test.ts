@@ -1,18 +1,9 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { launchChromium } from '../support/chromium.js';
 import { newDirectory, type Process, start } from '../support/process.js';
 
 jest.setTimeout(120_000);
-
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 /** Needs Chromium, so it runs where ORGATE_BROWSER_TESTS says that there is one. */
 (process.env['ORGATE_BROWSER_TESTS'] ? describe : describe.skip)('GraphiQL in the browser', () => {
@@ -23,10 +14,7 @@ const ARGUMENTS = [
 
   beforeAll(async () => {
     server = await start({ DATA_DIR: await newDirectory(), GRAPHIQL: 'true' });
-    browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-      args: ARGUMENTS,
-    });
+    browser = await launchChromium();
     page = await browser.newPage({ viewport: { width: 1400, height: 850 } });
     page.on('request', (request) => {
       const url = request.url();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { launchChromium } from '../support/chromium.js';
 import { givenOrganization, type GivenOrganization, unique } from '../support/given.js';
 import { mailTo } from '../support/mail.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -16,10 +17,7 @@ jest.setTimeout(120_000);
 
   beforeAll(async () => {
     server = await startServer();
-    browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu'],
-    });
+    browser = await launchChromium();
     acme = await givenOrganization(server);
     page = await browser.newPage();
   }, 120_000);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import cookie from '@fastify/cookie';
 import fastify from 'fastify';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { launchChromium } from '../support/chromium.js';
 import { setSessionCookie } from '../../src/gateway/sign-in/session-cookie.js';
 import { givenMember, givenOrganization, type GivenOrganization, personId } from '../support/given.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -19,10 +20,7 @@ jest.setTimeout(120_000);
 
   beforeAll(async () => {
     server = await startServer({ env: { GRAPHIQL: 'true' } });
-    browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu'],
-    });
+    browser = await launchChromium();
     acme = await givenOrganization(server);
     const started = await server.database.sessions.start({
       personId: await personId(await givenMember(server, acme, 'ADMIN', { email: `ursula@${acme.slug}.example` })),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { launchChromium } from '../support/chromium.js';
 import { Browser as Fetcher } from '../support/browser.js';
 import { givenOrganization, unique } from '../support/given.js';
 import {
@@ -25,10 +26,7 @@ jest.setTimeout(120_000);
   beforeAll(async () => {
     server = await startServer({ env: { RATE_LIMIT_SIGN_IN: 'off' } });
     idp = await startSamlIdentityProvider();
-    browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu'],
-    });
+    browser = await launchChromium();
     context = await browser.newContext();
     page = await context.newPage();
     page.on('console', (message) => {
