@@ -1,3 +1,4 @@
+import { describe, expect, test } from '@jest/globals';
 import { parseUtc, printUtc } from '../src/instant.js';
 
 /** Instants from 100 to 9999, some of them side by side, as rows of a list are. */

@@ -4,16 +4,20 @@ import { PROJECT } from '../settings.mjs';
 /** The gateway's own copy of node-postgres, which its Prisma adapter expects. */
 const pg = createRequire(`${PROJECT}package.json`)('pg');
 
-/** As in the gateway: prepared once for each connection and text. */
-class NamingClient extends pg.Client {
-  names = new Map();
+const { PreparedStatements, Statement } = await import(`${PROJECT}dist/data/statement.js`);
 
+/** The gateway's statements, as they are without a frame. */
+class PlainClient extends pg.Client {
   query(config, values, callback) {
     if (typeof config?.text !== 'string' || /^(BEGIN|COMMIT|ROLLBACK)/.test(config.text))
       return super.query(config, values, callback);
-    let name = this.names.get(config.text);
-    if (name === undefined && this.names.size < 400) this.names.set(config.text, (name = `s${this.names.size}`));
-    return super.query({ ...config, name }, values, callback);
+    this.connection.statements ??= new PreparedStatements('s');
+    const statement = new Statement(config);
+    const result = new Promise((resolve, reject) => {
+      statement.callback = (error, rows) => (error ? reject(error) : resolve(rows));
+    });
+    super.query(statement);
+    return result;
   }
 }
 
@@ -27,7 +31,7 @@ export class PlainPool extends pg.Pool {
       connectionTimeoutMillis: 10_000,
       statement_timeout: statementTimeoutMs,
       application_name: 'orgate-without-walls',
-      Client: NamingClient,
+      Client: PlainClient,
     });
     this.onStatement = onStatement;
     this.on('error', () => undefined);

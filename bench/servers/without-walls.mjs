@@ -9,6 +9,7 @@ const { readConfig } = await import(`${PROJECT}dist/config.js`);
 const { createServer } = await import(`${PROJECT}dist/server.js`);
 const { openOutsideDoors } = await import(`${PROJECT}dist/data/database.js`);
 const { readLatestPerParent } = await import(`${PROJECT}dist/data/latest-per-parent.js`);
+const { readRows } = await import(`${PROJECT}dist/data/read-rows.js`);
 const { readModels } = await import(`${PROJECT}dist/data/models.js`);
 const { organizationDbOver } = await import(`${PROJECT}dist/data/organization-db.js`);
 const { createPrisma } = await import(`${PROJECT}dist/data/scope.js`);
@@ -31,10 +32,8 @@ function plainClient(orgId) {
   for (const model of models.values()) {
     const name = model.name.charAt(0).toLowerCase() + model.name.slice(1);
     const delegate = prisma[name];
-    const own = (where) => ({ ...where, [model.orgField]: orgId });
+    const own = (fields) => ({ ...fields, [model.orgField]: orgId });
     client[name] = {
-      findFirst: ({ where }) => delegate.findFirst({ where: own(where) }),
-      findMany: ({ where, ...rest }) => delegate.findMany({ ...rest, where: own(where) }),
       create: ({ data }) => delegate.create({ data: own(data) }),
     };
   }
@@ -52,10 +51,13 @@ const database = {
   ...openOutsideDoors(pool),
   organizationDb: (orgId) =>
     organizationDbOver({
-      client: clientOf(orgId),
+      client: () => clientOf(orgId),
       models,
       inFrame: (work) => work(),
-      latest: (model, parent, ids, page) => readLatestPerParent(pool, model, orgId, parent, ids, page),
+      reads: {
+        rows: (model, query) => readRows(pool, model, { ...query, where: { ...query.where, [model.orgField]: orgId } }),
+        latest: (model, parent, ids, page) => readLatestPerParent(pool, model, orgId, parent, ids, page),
+      },
     }),
   pool,
   watchAlarms: () => undefined,

@@ -2,6 +2,8 @@ import type { OrgId } from './id.js';
 import type { Model } from './models.js';
 import type { ScopedPool } from './org-connection.js';
 import { ROW_TYPES } from './pg-types.js';
+import { columnOf, quote } from './read-rows.js';
+import type { AnyRow } from './table.js';
 
 /** The first rows of each parent, in one order. */
 export interface ParentPage {
@@ -14,8 +16,8 @@ export interface ParentPage {
 }
 
 /**
- * The one handwritten statement on an organization's path: a page of children for each of many parents, which Prisma
- * would read by fetching every child. It walks the index (org_id, parent, column) once per parent.
+ * A page of children for each of many parents, which Prisma would read by fetching every child. It walks the index
+ * (org_id, parent, column) once per parent.
  */
 export async function readLatestPerParent(
   pool: ScopedPool,
@@ -24,27 +26,18 @@ export async function readLatestPerParent(
   parent: string,
   parentIds: readonly string[],
   page: ParentPage,
-): Promise<Record<string, unknown>[]> {
-  const columns = [...model.fields].map(([field, { column }]) => `${quote(column)} as ${quote(field)}`);
-  const order = quote(columnOf(model, page.column));
+): Promise<AnyRow[]> {
+  const order = columnOf(model, page.column);
   const beyond = page.direction === 'asc' ? '>' : '<';
   const text = `
     select child.* from unnest($2::text[]) as parent(id)
     cross join lateral (
-      select ${columns.join(', ')} from ${quote(model.table)}
-      where org_id = $1 and ${quote(columnOf(model, parent))} = parent.id
+      select ${model.selected} from ${quote(model.table)}
+      where org_id = $1 and ${columnOf(model, parent)} = parent.id
       ${page.after === undefined ? '' : `and ${order} ${beyond} $4`}
       order by ${order} ${page.direction === 'asc' ? 'asc' : 'desc'} limit $3
     ) as child`;
   const values = [orgId, parentIds, page.take, ...(page.after === undefined ? [] : [page.after])];
   const { rows } = await pool.query({ text, values, types: ROW_TYPES });
-  return rows as Record<string, unknown>[];
-}
-
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
-function columnOf(model: Model, field: string): string {
-  const found = model.fields.get(field);
-  if (!found) throw new Error(`${model.name} has no field ${field}`);
-  return found.column;
+  return rows as AnyRow[];
 }

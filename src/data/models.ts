@@ -29,6 +29,8 @@ export interface Model {
   readonly keyField: string;
   /** Scalar fields by name; relations are not among them, and so cannot be reached. */
   readonly fields: ReadonlyMap<string, { column: string; type: string }>;
+  /** What a row is read as: `"git_url" as "gitUrl"` and so on. Whose it is goes without saying. */
+  readonly selected: string;
 }
 
 interface RuntimeDataModel {
@@ -60,12 +62,14 @@ export function readModels(client: PrismaClient): ReadonlyMap<OwnedModelName, Mo
         `model ${name} has no orgId: give it one, or name it in GLOBAL_MODELS (src/data/models.ts) with the reason`,
       );
     }
+    const shown = scalars.filter((field) => field.name !== 'orgId');
     owned.set(name as OwnedModelName, {
       name: name as OwnedModelName,
       table: dbName ?? name,
       orgField,
       keyField: KEY_FIELDS[name] ?? 'id',
       fields: new Map(scalars.map((f) => [f.name, { column: f.dbName ?? f.name, type: f.type }])),
+      selected: shown.map((f) => `"${f.dbName ?? f.name}" as "${f.name}"`).join(', '),
     });
   }
   return owned;

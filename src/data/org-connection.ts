@@ -2,6 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { OrgId } from './id.js';
+import { ScopedQuery, scopeStatement } from './scoped-query.js';
+import { type Callback, PreparedStatements, type Wire } from './statement.js';
 import { checkTripwire, type IsolationAlarm } from './tripwire.js';
 
 /**
@@ -19,10 +21,21 @@ const frames = new AsyncLocalStorage<Frame>();
 export const inFrame = <T>(frame: Frame, work: () => PromiseLike<T>): Promise<T> =>
   frames.run(frame, async () => await work());
 
-const signals = new AsyncLocalStorage<AbortSignal>();
+const stops = new AsyncLocalStorage<Stop>();
 
-/** Stops the statements of `work`, those on their way and those to come, when the signal is aborted. */
-export const stoppable = <T>(signal: AbortSignal, work: () => T): T => signals.run(signal, work);
+/** Ends what a request has running in the database, all at once, when nobody waits for it any more. */
+export class Stop {
+  isStopped = false;
+  readonly running = new Set<() => void>();
+
+  stop(): void {
+    this.isStopped = true;
+    for (const end of this.running) end();
+  }
+}
+
+/** Stops the statements of `work`, those on their way and those to come, when told to. */
+export const stoppable = <T>(stop: Stop, work: () => T): T => stops.run(stop, work);
 
 /** A statement was about to run outside every organization; nothing was sent. */
 export class UnscopedStatementError extends Error {
@@ -42,30 +55,12 @@ export interface ConnectionOptions {
   readonly onAlarm?: (alarm: IsolationAlarm) => void;
 }
 
-const SET_SCOPE =
-  "select set_config('role', $1, true), set_config('app.org_id', $2, true), set_config('statement_timeout', $3, true)";
 /** Sent by Prisma around an interactive transaction. They touch no row, so they need no frame. */
 const TRANSACTION_CONTROL = new Set(['BEGIN', 'COMMIT', 'ROLLBACK']);
-/** Texts with a list of ids differ by its length; past this many a statement goes unnamed, and is parsed each time. */
-const MAX_NAMED_STATEMENTS = 400;
 
-type Callback = (error: Error | null, result?: pg.QueryResult) => void;
-
-/** The parts of pg's own classes that a subclass needs and its types leave out. */
-interface Wire extends NodeJS.EventEmitter {
-  parse(message: { text: string }): void;
-  bind(message: { statement?: string; values: string[] }): void;
-  execute(message: object): void;
-  /** Names of the statements that this connection has prepared, by text. */
-  statementNames?: { readonly prefix: string; readonly scope: string; readonly byText: Map<string, string> };
-}
+/** What a connection runs: a statement in its frame, or one of the login role itself. */
 interface PgQuery {
-  text: string;
-  name?: string | undefined;
   callback: Callback;
-  prepare(connection: Wire): void;
-  handleDataRow(message: unknown): void;
-  handleCommandComplete(message: unknown, connection: Wire): void;
 }
 interface PgClient {
   readonly connection: Wire;
@@ -79,77 +74,26 @@ interface PgPool extends NodeJS.EventEmitter {
   query(config: pg.QueryConfig): Promise<pg.QueryResult>;
   end(): Promise<void>;
 }
-const BaseQuery = pg.Query as unknown as new (config: pg.QueryConfig & { queryMode?: 'extended' }) => PgQuery;
+const BaseQuery = pg.Query as unknown as new (config: pg.QueryConfig) => PgQuery;
 const BaseClient = pg.Client as unknown as new (config: pg.ClientConfig) => PgClient;
 const BasePool = pg.Pool as unknown as new (config: Omit<pg.PoolConfig, 'Client'> & { Client: unknown }) => PgPool;
-
-/**
- * One statement that carries its frame with it: role, organization and time limit are set and the statement is run in
- * ONE extended-protocol batch with ONE Sync. PostgreSQL treats such a batch as one implicit transaction, so it costs no
- * extra round trip, and nothing is left on the connection, not even after an error.
- */
-class ScopedQuery extends BaseQuery {
-  #scopeAnswered = false;
-
-  constructor(
-    config: pg.QueryConfig,
-    readonly frame: Frame,
-    readonly signal: AbortSignal | undefined,
-    readonly options: ConnectionOptions,
-  ) {
-    super({ ...config, queryMode: 'extended' });
-  }
-
-  /** Called by pg where it writes a statement: the scope goes first, into the same batch. */
-  override prepare(connection: Wire): void {
-    const { role } = this.frame;
-    const names = connection.statementNames;
-    if (names) this.name = nameOf(this.text, names);
-    else connection.parse({ text: SET_SCOPE });
-    connection.bind({
-      ...(names && { statement: names.scope }),
-      values: [role, role === 'orgate_app' ? this.frame.orgId : '', String(this.options.statementTimeoutMs)],
-    });
-    connection.execute({});
-    super.prepare(connection);
-  }
-
-  /** The scope's own row and completion come first and are not the caller's. */
-  override handleDataRow(message: unknown): void {
-    if (this.#scopeAnswered) super.handleDataRow(message);
-  }
-
-  override handleCommandComplete(message: unknown, connection: Wire): void {
-    if (this.#scopeAnswered) super.handleCommandComplete(message, connection);
-    else this.#scopeAnswered = true;
-  }
-}
 
 /** A statement of the login role itself, outside every frame. Migrations, start-up checks and tests only. */
 export const asLoginRole = (text: string, values?: unknown[]): PgQuery =>
   new BaseQuery({ text, ...(values && { values }) });
 
-function nameOf(text: string, { prefix, byText }: NonNullable<Wire['statementNames']>): string | undefined {
-  const known = byText.get(text);
-  if (known !== undefined || byText.size >= MAX_NAMED_STATEMENTS) return known;
-  const name = `${prefix}${byText.size}`;
-  byText.set(text, name);
-  return name;
-}
-
 /** What to send for a statement that Prisma or the directory hands in, decided in the caller's frame. */
 function toQuery(config: pg.QueryConfig | PgQuery, options: ConnectionOptions): PgQuery {
-  if (config instanceof BaseQuery) return config;
+  if (config instanceof BaseQuery || config instanceof ScopedQuery) return config;
   if (TRANSACTION_CONTROL.has(config.text)) return new BaseQuery({ text: config.text });
   const frame = frames.getStore();
   if (!frame || (frame.role === 'orgate_app' && !frame.orgId)) {
     throw new UnscopedStatementError('a statement was about to run outside every organization');
   }
-  const signal = signals.getStore();
-  signal?.throwIfAborted();
+  if (stops.getStore()?.isStopped) throw new Error('nobody waits for this statement any more');
   options.onStatement?.(config.text, frame);
   if (frame.role === 'orgate_app') checkTripwire(config, frame.orgId, options.onAlarm);
-  return new ScopedQuery(config, frame, signal, options);
+  return new ScopedQuery(config, frame, options.statementTimeoutMs);
 }
 
 /** A connection on which no statement runs outside a frame. */
@@ -158,13 +102,13 @@ class ScopedClient extends BaseClient {
 
   override query(config: pg.QueryConfig | PgQuery, values?: unknown, callback?: Callback): Promise<pg.QueryResult> {
     const query = toQuery(config, this.options);
-    if (callback) return super.query(query, values, callback);
+    if (callback) return super.query(Object.assign(query, { callback }), values);
     const result = new Promise<pg.QueryResult>((resolve, reject) => {
       query.callback = (error, value) => (error ? reject(error) : resolve(value as pg.QueryResult));
     });
     if (query instanceof ScopedQuery) {
-      cancelOnAbort(this, query);
-      raiseOnRefusal(query);
+      endWhenStopped(this, query);
+      raiseOnRefusal(query, this.options.onAlarm);
     }
     void super.query(query);
     return result;
@@ -172,19 +116,16 @@ class ScopedClient extends BaseClient {
 
   /** Gives the connection its prepared scope, before any other statement. */
   prepareScope(): void {
-    // A prefix of its own for every connection: those of an embedded database share one backend, and its names.
-    const prefix = randomBytes(6).toString('base64url');
-    const names = { prefix, scope: `${prefix}scope`, byText: new Map<string, string>() };
-    this.connection.statementNames = names;
-    const query = new BaseQuery({ name: names.scope, text: SET_SCOPE, values: ['none', '', '0'] });
+    const statements = new PreparedStatements(randomBytes(6).toString('base64url'));
+    this.connection.statements = statements;
+    const query = new BaseQuery(scopeStatement(statements.scope));
     this.query(query).catch(() => undefined); // a broken connection fails its first real statement as well
   }
 }
 
 /** PostgreSQL refused for want of a privilege, or by a policy: wall 2 held, and wall 1 let something through. */
-function raiseOnRefusal(query: ScopedQuery): void {
+function raiseOnRefusal(query: ScopedQuery, onAlarm: ConnectionOptions['onAlarm']): void {
   const { callback: done, frame, text } = query;
-  const { onAlarm } = query.options;
   if (!onAlarm) return;
   const orgId = frame.role === 'orgate_app' ? frame.orgId : null;
   query.callback = (error, result) => {
@@ -198,23 +139,23 @@ function raiseOnRefusal(query: ScopedQuery): void {
  * Asks PostgreSQL to stop a statement whose client went away. The answer is handed on only after the request has been
  * delivered, so that it can never hit the next statement on this connection.
  */
-function cancelOnAbort(client: PgClient, query: ScopedQuery): void {
-  const { signal, options } = query;
-  if (!signal || !('url' in options.target)) return; // the embedded database cannot cancel
-  const url = options.target.url;
+function endWhenStopped(client: ScopedClient, query: ScopedQuery): void {
+  const running = stops.getStore()?.running;
+  const { target } = client.options;
+  if (!running || !('url' in target)) return; // the embedded database cannot cancel
   const done = query.callback;
   let delivered: Promise<void> | undefined;
-  const abort = () => {
+  const end = () => {
     if (client.activeQuery !== query) return;
-    const canceller = new BaseClient({ connectionString: url });
+    const canceller = new BaseClient({ connectionString: target.url });
     delivered = new Promise((resolve) => {
       for (const event of ['end', 'error']) canceller.connection.once(event, () => resolve());
     });
     canceller.cancel(client, query);
   };
-  signal.addEventListener('abort', abort, { once: true });
+  running.add(end);
   query.callback = (error, result) => {
-    signal.removeEventListener('abort', abort);
+    running.delete(end);
     if (delivered) void delivered.then(() => done(error, result));
     else done(error, result);
   };

@@ -2,13 +2,14 @@ import type { PrismaClient } from '../generated/prisma/client.js';
 import type { OrgId } from './id.js';
 import { readLatestPerParent } from './latest-per-parent.js';
 import type { Model, OwnedModelName } from './models.js';
-import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
-import { type ScopedPrisma, scopeToOrganization } from './scope.js';
+import { inFrame, type ScopedPool } from './org-connection.js';
+import { readRows } from './read-rows.js';
+import { forceOrganization, frameOf, type ScopedPrisma, scopeToOrganization } from './scope.js';
 import {
   type Created,
   createTable,
   type Delegate,
-  type ReadLatest,
+  type Reads,
   rethrowTranslated,
   type Row,
   type Table,
@@ -27,10 +28,12 @@ interface TransactionOnly {
   lockOrganization(): Promise<Row<'Organization'>>;
 }
 
+type Models = ReadonlyMap<OwnedModelName, Model>;
+
 export interface OrganizationDbParts {
   readonly prisma: PrismaClient;
   readonly pool: ScopedPool;
-  readonly models: ReadonlyMap<OwnedModelName, Model>;
+  readonly models: Models;
 }
 
 /** How many organizations' clients are kept. They hold no rows and no state but the organization's id. */
@@ -39,51 +42,59 @@ const KEPT_CLIENTS = 2000;
 /** Opens the database of an organization for one request. */
 export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbParts): (orgId: OrgId) => OrganizationDb {
   const clients = new Map<OrgId, ScopedPrisma>();
-  return (orgId) => {
-    const frame: Frame = { role: 'orgate_app', orgId };
+  const clientOf = (orgId: OrgId): ScopedPrisma => {
     let client = clients.get(orgId);
     if (!client) {
       client = scopeToOrganization(prisma, models, orgId);
       if (clients.size >= KEPT_CLIENTS) clients.delete(clients.keys().next().value as OrgId);
       clients.set(orgId, client);
     }
+    return client;
+  };
+  return (orgId) => {
+    const frame = frameOf(orgId);
     return organizationDbOver({
-      client,
+      client: () => clientOf(orgId),
       models,
       inFrame: (work) => inFrame(frame, work),
-      latest: (model, parent, ids, page) =>
-        inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page)),
+      reads: {
+        rows: (model, query) =>
+          inFrame(frame, () => readRows(pool, model, forceOrganization(model, 'findMany', query, orgId))),
+        latest: (model, parent, ids, page) =>
+          inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page)),
+      },
     });
   };
 }
 
 /** What the tables of an organization stand on. */
 export interface OrganizationDbBase {
-  /** A Prisma client that reaches one organization only. */
-  readonly client: { $transaction<T>(work: (tx: object) => Promise<T>, limits: object): Promise<T> };
-  readonly models: ReadonlyMap<OwnedModelName, Model>;
+  /** A Prisma client that reaches one organization only. Asked for when something is written or counted. */
+  client(): { $transaction<T>(work: (tx: object) => Promise<T>, limits: object): Promise<T> };
+  readonly models: Models;
   inFrame<T>(work: () => PromiseLike<T>): Promise<T>;
-  readonly latest: ReadLatest;
+  readonly reads: Reads;
 }
 
 /** The narrow client over whatever it is given: the walls are in what it is given. */
-export function organizationDbOver({ client, models, latest, inFrame: within }: OrganizationDbBase): OrganizationDb {
-  const noLatest = () => Promise.reject(new Error('listFor is for reading; a transaction has list'));
-  const { tables: outside, forgetAll } = createTables(client, models, latest);
-  return Object.assign(outside, {
+export function organizationDbOver(base: OrganizationDbBase): OrganizationDb {
+  const { models } = base;
+  const outside = new TableSet(base.client, base.reads);
+  return openTables(models, outside, {
     transaction: <T>(work: (db: OrganizationDb & TransactionOnly) => Promise<T>): Promise<T> =>
-      within(() =>
-        client.$transaction((tx) => {
-          const { tables } = createTables(tx, models, noLatest);
-          const db: OrganizationDb & TransactionOnly = Object.assign(tables, {
-            transaction: <N>(nested: (same: OrganizationDb & TransactionOnly) => Promise<N>): Promise<N> => nested(db),
-            // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
-            lockOrganization: () => tables.organization.update({}, { lockVersion: { increment: 1 } }),
-          });
-          return work(db);
-        }, TRANSACTION_LIMITS),
-      )
-        .finally(forgetAll)
+      base
+        .inFrame(() =>
+          base.client().$transaction((tx) => {
+            const db: OrganizationDb & TransactionOnly = openTables(models, new TableSet(() => tx, readsOf(tx)), {
+              transaction: <N>(nested: (same: OrganizationDb & TransactionOnly) => Promise<N>): Promise<N> =>
+                nested(db),
+              // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
+              lockOrganization: () => db.organization.update({}, { lockVersion: { increment: 1 } }),
+            });
+            return work(db);
+          }, TRANSACTION_LIMITS),
+        )
+        .finally(() => outside.forget())
         .catch(rethrowTranslated()),
   });
 }
@@ -91,31 +102,67 @@ export function organizationDbOver({ client, models, latest, inFrame: within }: 
 /** How long a transaction may wait for a connection, and take, in milliseconds. */
 const TRANSACTION_LIMITS = { maxWait: 10_000, timeout: 15_000 };
 
-/** A table for every org-owned model. */
-function createTables(
-  client: object,
-  models: ReadonlyMap<OwnedModelName, Model>,
-  latest: ReadLatest,
-): { tables: Tables; forgetAll: () => void } {
-  const forgets: (() => void)[] = [];
-  const forgetAll = () => {
-    for (const forget of forgets) forget();
-  };
-  const tables = {};
-  for (const model of models.values()) {
-    const name = model.name.charAt(0).toLowerCase() + model.name.slice(1);
-    // Most requests use one or two of the tables, so each is made when it is first used.
-    Object.defineProperty(tables, name, {
-      configurable: true,
-      enumerable: true,
-      get() {
-        const delegate = (client as Record<string, Delegate>)[name] as Delegate;
-        const { table, forget } = createTable(model, delegate, latest, forgetAll);
-        forgets.push(forget);
-        Object.defineProperty(this, name, { value: table, enumerable: true });
-        return table;
-      },
-    });
+/** Inside a transaction everything goes through Prisma: the connection is its own. */
+const readsOf = (tx: object): Reads => ({
+  rows: (model, query) => delegateOf(tx, model).findMany(query),
+  latest: () => Promise.reject(new Error('listFor is for reading; a transaction has list')),
+});
+
+const delegateOf = (client: object, model: Model): Delegate =>
+  (client as Record<string, Delegate>)[propertyOf(model)] as Delegate;
+
+const propertyOf = ({ name }: Model): string => name.charAt(0).toLowerCase() + name.slice(1);
+
+/** The tables of one request or transaction. Most use one or two of them, so each is made when it is first used. */
+class TableSet {
+  readonly #made = new Map<Model, ReturnType<typeof createTable>>();
+  readonly #client: () => object;
+  readonly #reads: Reads;
+
+  constructor(client: () => object, reads: Reads) {
+    this.#client = client;
+    this.#reads = reads;
   }
-  return { tables: tables as Tables, forgetAll };
+
+  table(model: Model): ReturnType<typeof createTable>['table'] {
+    let made = this.#made.get(model);
+    if (!made) {
+      made = createTable(model, this.#reads, () => delegateOf(this.#client(), model), this.forget.bind(this));
+      this.#made.set(model, made);
+    }
+    return made.table;
+  }
+
+  forget(): void {
+    for (const { forget } of this.#made.values()) forget();
+  }
+}
+
+/** The tables as properties, one for each model: a class for all requests, and not defined anew by each. */
+function defineTables(models: Models): new (set: TableSet) => Tables {
+  class Opened {
+    readonly #set: TableSet;
+    constructor(set: TableSet) {
+      this.#set = set;
+    }
+    static {
+      for (const model of models.values()) {
+        Object.defineProperty(this.prototype, propertyOf(model), {
+          enumerable: true,
+          get(this: Opened) {
+            return this.#set.table(model);
+          },
+        });
+      }
+    }
+  }
+  return Opened as unknown as new (set: TableSet) => Tables;
+}
+
+const defined = new WeakMap<Models, ReturnType<typeof defineTables>>();
+
+function openTables<Rest extends object>(models: Models, set: TableSet, rest: Rest): Tables & Rest {
+  let Opened = defined.get(models);
+  if (!Opened) defined.set(models, (Opened = defineTables(models)));
+  return Object.assign(new Opened(set), rest);
 }

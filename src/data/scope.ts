@@ -12,7 +12,6 @@ export class ForbiddenOperationError extends Error {
 
 /** What the organization's client may ask of Prisma, and with which arguments. Whatever is not here is refused. */
 const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
-  findFirst: ['where'],
   findMany: ['where', 'orderBy', 'take', 'skip'],
   count: ['where'],
   groupBy: ['by', 'where', '_count', '_sum'],
@@ -28,13 +27,18 @@ type Args = Readonly<Record<string, unknown>>;
 export const createPrisma = (pool: ScopedPool): PrismaClient =>
   new PrismaClient({ adapter: new PrismaPg(pool as unknown as pg.Pool), errorFormat: 'minimal' });
 
+/** @throws UnscopedStatementError when there is no organization */
+export function frameOf(orgId: OrgId): Frame {
+  if (typeof orgId !== 'string' || orgId === '') throw new UnscopedStatementError('the organization is empty');
+  return { role: 'orgate_app', orgId };
+}
+
 /**
  * Wall 1. The client of one organization: the organization is fixed here, by closure, and forced into every operation;
  * the frame is opened around each, so neither laziness nor the caller's own frame can change it.
  */
 export function scopeToOrganization(prisma: PrismaClient, models: ReadonlyMap<OwnedModelName, Model>, orgId: OrgId) {
-  if (typeof orgId !== 'string' || orgId === '') throw new UnscopedStatementError('the organization is empty');
-  const frame: Frame = { role: 'orgate_app', orgId };
+  const frame = frameOf(orgId);
   return prisma.$extends({
     query: {
       $allOperations({ model: name, operation, args, query }) {

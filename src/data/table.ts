@@ -4,6 +4,7 @@ import { notFound } from '../errors.js';
 import { translateDatabaseError } from './database-error.js';
 import type { ParentPage } from './latest-per-parent.js';
 import type { Model, OwnedModelName } from './models.js';
+import type { RowQuery } from './read-rows.js';
 
 type Scalars<M extends OwnedModelName> = Prisma.TypeMap['model'][M]['payload']['scalars'];
 
@@ -66,18 +67,17 @@ export interface Table<R, New> {
   delete(where: Filter<R>): Promise<number>;
 }
 
-/** Reads a page of children for each of many parents. */
-export type ReadLatest = (
-  model: Model,
-  parent: string,
-  parentIds: readonly string[],
-  page: ParentPage,
-) => Promise<AnyRow[]>;
+/** How the rows of an organization are read. */
+export interface Reads {
+  rows(model: Model, query: RowQuery): Promise<AnyRow[]>;
+  /** A page of children for each of many parents. */
+  latest(model: Model, parent: string, parentIds: readonly string[], page: ParentPage): Promise<AnyRow[]>;
+}
 
 export type AnyRow = Record<string, unknown>;
 /** Prisma's own types differ for every model; here, behind the checked extension, one shape serves all. */
 export type Delegate = Record<
-  'findFirst' | 'findMany' | 'count' | 'groupBy' | 'create' | 'updateManyAndReturn' | 'deleteMany',
+  'findMany' | 'count' | 'groupBy' | 'create' | 'updateManyAndReturn' | 'deleteMany',
   (args: object) => Promise<never>
 >;
 
@@ -89,11 +89,11 @@ export const rethrowTranslated =
   };
 
 /** @param changed called after every write, so that no loader answers what was there before */
-export function createTable(model: Model, delegate: Delegate, latest: ReadLatest, changed: () => void) {
+export function createTable(model: Model, reads: Reads, delegate: () => Delegate, changed: () => void) {
   const failed = rethrowTranslated(model);
   const key = model.keyField;
   const byKey = new DataLoader<string, AnyRow | null>(async (keys) => {
-    const rows: AnyRow[] = await delegate.findMany({ where: { [key]: { in: [...keys] } } }).catch(failed);
+    const rows = await reads.rows(model, { where: { [key]: { in: keys } } }).catch(failed);
     const found = new Map(rows.map((row) => [row[key], row]));
     return keys.map((wanted) => found.get(wanted) ?? null);
   });
@@ -103,7 +103,7 @@ export function createTable(model: Model, delegate: Delegate, latest: ReadLatest
     let loader = byParent.get(shape);
     if (!loader) {
       loader = new DataLoader(async (ids) => {
-        const rows = await latest(model, parent, ids, page).catch(failed);
+        const rows = await reads.latest(model, parent, ids, page).catch(failed);
         const pages = new Map<unknown, AnyRow[]>(ids.map((id) => [id, []]));
         for (const row of rows) pages.get(row[parent])?.push(row);
         return ids.map((id) => pages.get(id) ?? []);
@@ -125,17 +125,20 @@ export function createTable(model: Model, delegate: Delegate, latest: ReadLatest
     }
     return loader;
   };
-  const find = (where: object): Promise<AnyRow | null> => delegate.findFirst({ where }).catch(failed);
+  const find = async (where: Filter<AnyRow>): Promise<AnyRow | null> => {
+    const [row] = await reads.rows(model, { where, take: 1 }).catch(failed);
+    return row ?? null;
+  };
   const table: Table<AnyRow, AnyRow> = {
     find,
     get: async (where) => (await find(where)) ?? fail(),
     load: (id) => byKey.load(id),
-    list: (query) => delegate.findMany(query).catch(failed),
+    list: (query) => reads.rows(model, query as RowQuery).catch(failed),
     listFor: (parent, parentId, page) => parentLoader(parent, page).load(parentId),
-    count: (where) => delegate.count({ where }).catch(failed),
+    count: (where) => delegate().count({ where }).catch(failed),
     countFor: (parent, parentId) => countLoader(parent).load(parentId),
     group: async (by, where, sums = []) => {
-      const groups: (AnyRow & { _count: { _all: number }; _sum?: Record<string, bigint | null> })[] = await delegate
+      const groups: (AnyRow & { _count: { _all: number }; _sum?: Record<string, bigint | null> })[] = await delegate()
         .groupBy({
           by: [by],
           where,
@@ -150,17 +153,17 @@ export function createTable(model: Model, delegate: Delegate, latest: ReadLatest
       }));
     },
     create: async (data) => {
-      const row: AnyRow = await delegate.create({ data }).catch(failed);
+      const row: AnyRow = await delegate().create({ data }).catch(failed);
       changed();
       return row;
     },
     update: async (where, data) => {
-      const rows: AnyRow[] = await delegate.updateManyAndReturn({ where, data }).catch(failed);
+      const rows: AnyRow[] = await delegate().updateManyAndReturn({ where, data }).catch(failed);
       changed();
       return rows[0] ?? fail();
     },
     delete: async (where) => {
-      const { count }: { count: number } = await delegate.deleteMany({ where }).catch(failed);
+      const { count }: { count: number } = await delegate().deleteMany({ where }).catch(failed);
       changed();
       return count;
     },

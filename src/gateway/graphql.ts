@@ -12,7 +12,7 @@ import { type ContextServices, RequestContext, type Viewer } from '../context/co
 import { type Entered, enterOrganization } from '../context/enter-organization.js';
 import { enterWithKey } from '../context/enter-with-key.js';
 import { namedOrganizations, type OrganizationHeaders } from '../context/resolve-organization.js';
-import { stoppable } from '../data/org-connection.js';
+import { Stop, stoppable } from '../data/org-connection.js';
 import { hashSecret } from '../data/secret.js';
 import type { Sessions } from '../data/sessions.js';
 import { OrgateError } from '../errors.js';
@@ -90,7 +90,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       }
       request.record = { requestId: request.id, address: networkOf(request.ip), codes: [] };
       const answer = () => handler.call(app, request as never, reply as never);
-      return withRecord(request.record, () => stoppable(abortWhenClientLeaves(request, reply), answer)) as unknown;
+      return withRecord(request.record, () => stoppable(stopWhenClientLeaves(request, reply), answer)) as unknown;
     },
   });
   const refuseMethod = async (request: FastifyRequest, reply: FastifyReply) =>
@@ -182,12 +182,12 @@ function noteUse(sessions: Sessions, { session: { id, lastUsedAt } }: Viewer, { 
 }
 
 /** Reading stops when nobody waits for it any more; a mutation is finished. */
-function abortWhenClientLeaves(request: FastifyRequest, reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
+function stopWhenClientLeaves(request: FastifyRequest, reply: FastifyReply): Stop {
+  const stop = new Stop();
   reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished && request.record?.operationType === 'query') controller.abort();
+    if (!reply.raw.writableFinished && request.record?.operationType === 'query') stop.stop();
   });
-  return controller.signal;
+  return stop;
 }
 
 /** Says of the request what its log line needs. */

@@ -47,7 +47,7 @@ describe('Enrolling a person', () => {
       if (removed) await acme.admin('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id });
       const joined = await enrol(acme, person);
       expect(joined).toMatchObject({ userId: person.id, name: 'Typed Name', role: 'DEVELOPER', status: 'ACTIVE' });
-      expect(await rowsOf(acme, person.email)).toEqual([joined]);
+      expect([joined]).toMatchObject(await rowsOf(acme, person.email));
     },
   );
 

@@ -1,10 +1,11 @@
 import pg from 'pg';
 import { type Database, openOutsideDoors } from '../../src/data/database.js';
 import type { OrgId } from '../../src/data/id.js';
-import { type ParentPage, readLatestPerParent } from '../../src/data/latest-per-parent.js';
+import { readLatestPerParent } from '../../src/data/latest-per-parent.js';
 import { type Model, type OwnedModelName, readModels } from '../../src/data/models.js';
 import { type Frame, inFrame, type ScopedPool } from '../../src/data/org-connection.js';
 import { createOrganizationDbs, type OrganizationDb, organizationDbOver } from '../../src/data/organization-db.js';
+import { readRows } from '../../src/data/read-rows.js';
 import { createPrisma } from '../../src/data/scope.js';
 
 /** Which walls stand. The product has no such choice: these are other data layers, handed to the same server. */
@@ -97,17 +98,29 @@ function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId): Organiza
       prisma.$transaction((tx) => work(wrap(tx)), limits) as Promise<T>,
   };
   return organizationDbOver({
-    client,
+    client: () => client,
     models,
     inFrame: (work) => inFrame(frame, work),
-    latest: (model: Model, parent: string, ids: readonly string[], page: ParentPage) =>
-      inFrame(frame, () => readLatestPerParent(unfiltered(pool), model, orgId, parent, ids, page)),
+    reads: {
+      rows: (model, query) =>
+        inFrame(frame, () =>
+          readRows(unfiltered(pool), model, { ...query, where: { ...query.where, [model.orgField]: orgId } }),
+        ),
+      latest: (model, parent, ids, page) =>
+        inFrame(frame, () => readLatestPerParent(unfiltered(pool), model, orgId, parent, ids, page)),
+    },
   });
 }
 
-/** The handwritten statement without its filter. */
+/** Statements of our own, without their filter. */
 const unfiltered = (pool: ScopedPool): ScopedPool =>
   ({
-    query: ({ text, values }: pg.QueryConfig) =>
-      pool.query({ text: text.replace('org_id = $1', '$1::text is not null'), ...(values && { values }) }),
+    query: ({ text, ...rest }: pg.QueryConfig) =>
+      pool.query({
+        ...rest,
+        text: text.replace(
+          /(?:\w+\.)?(?:"\w+"\.)?(?:"?org_id"?|(?<="organization"\.)"id") = (\$\d+)/,
+          '$1::text is not null',
+        ),
+      }),
   }) as unknown as ScopedPool;
