@@ -62,6 +62,10 @@ export async function openConfiguredDatabase(
   metrics: Metrics,
   onStep: (step: string, ms: number) => void = () => undefined,
 ): Promise<Database> {
+  const counts = {
+    orgate_app: metrics.statements.labels('orgate_app'),
+    orgate_directory: metrics.statements.labels('orgate_directory'),
+  };
   const database = await openDatabase({
     store:
       config.databaseUrl === null
@@ -71,7 +75,7 @@ export async function openConfiguredDatabase(
     statementTimeoutMs: config.statementTimeoutMs,
     preparedStatements: config.preparedStatements,
     requireSeparateLogin: config.production,
-    onStatement: (_text, { role }) => metrics.statements.inc({ role }),
+    onStatement: (_text, { role }) => counts[role].inc(),
     onStep,
   });
   if (config.development && config.databaseUrl === null && (await isDatabaseEmpty(database))) {
@@ -98,11 +102,13 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
         : app.log.info('Redis is back: replicas count rate limits together'),
   });
   limitAddresses(app, limits);
-  app.addHook('onResponse', async (request, reply) => {
-    if (!request.record) return;
-    const operation = request.record.operationType ?? 'none';
-    metrics.requests.inc({ operation, code: request.record.codes[0] ?? 'none' });
-    metrics.duration.observe({ operation }, reply.elapsedTime / 1000);
+  app.addHook('onResponse', (request, reply, done) => {
+    if (request.record) {
+      const operation = request.record.operationType ?? 'none';
+      metrics.requests.inc({ operation, code: request.record.codes[0] ?? 'none' });
+      metrics.duration.observe({ operation }, reply.elapsedTime / 1000);
+    }
+    done();
   });
   database.watchAlarms(({ stoppedBy, orgId, statement }) => {
     metrics.alarms.inc({ stopped_by: stoppedBy });

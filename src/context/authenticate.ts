@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { type KeyEnvironment, type PresentedApiKey, readApiKey } from '../data/api-key-format.js';
 import type { VerifiedIdentity } from '../data/directory.js';
@@ -99,14 +99,14 @@ export function createAuthenticate(
     if (key) return { kind: 'key', ...key, organizationClaim: null };
     const [token] = /^[\w-]+\.[\w-]+\.[\w-]+$/.exec(bearer) ?? [];
     if (token === undefined) throw new OrgateError('UNAUTHENTICATED');
-    const hash = createHash('sha256').update(token).digest('base64');
-    const known = verified.get(hash);
+    const digest = hash('sha256', token, 'base64');
+    const known = verified.get(digest);
     const credential = known && now() < known.until ? known.credential : await verify(token, issuers, now);
     if (credential.kind === 'identity' && credential.development && !isLocalHost)
       throw new OrgateError('UNAUTHENTICATED');
     if (credential !== known?.credential) {
       if (verified.size >= CACHE_SIZE) verified.delete(verified.keys().next().value as string);
-      verified.set(hash, { credential, until: Math.min(now() + CACHE_MS, credential.expiresAt * 1000) });
+      verified.set(digest, { credential, until: Math.min(now() + CACHE_MS, credential.expiresAt * 1000) });
     }
     return credential;
   };

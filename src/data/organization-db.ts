@@ -138,23 +138,23 @@ class TableSet {
   }
 }
 
+const SET = Symbol('tables');
+
 /** The tables as properties, one for each model: a class for all requests, and not defined anew by each. */
 function defineTables(models: Models): new (set: TableSet) => Tables {
   class Opened {
-    readonly #set: TableSet;
+    readonly [SET]: TableSet;
     constructor(set: TableSet) {
-      this.#set = set;
+      this[SET] = set;
     }
-    static {
-      for (const model of models.values()) {
-        Object.defineProperty(this.prototype, propertyOf(model), {
-          enumerable: true,
-          get(this: Opened) {
-            return this.#set.table(model);
-          },
-        });
-      }
-    }
+  }
+  for (const model of models.values()) {
+    Object.defineProperty(Opened.prototype, propertyOf(model), {
+      enumerable: true,
+      get(this: Opened) {
+        return this[SET].table(model);
+      },
+    });
   }
   return Opened as unknown as new (set: TableSet) => Tables;
 }

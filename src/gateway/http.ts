@@ -3,16 +3,17 @@ import type { Socket } from 'node:net';
 import compress from '@fastify/compress';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import fastify, {
   type ConnectionError,
+  type FastifyBaseLogger,
   LogController,
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify';
-import type { DestinationStream } from 'pino';
+import helmet from 'helmet';
+import { type DestinationStream, type Logger, pino } from 'pino';
 import { type ErrorCode, type ErrorDetail, OrgateError } from '../errors.js';
 import { requestIdOf } from './request-record.js';
 
@@ -41,13 +42,12 @@ const SECRETS = [
 
 /** The HTTP server around everything: limits, headers, request ids, health, and errors in one shape. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
+  const requestLog = pino({ level: options.logLevel, base: null }, options.logTo ?? pino.destination(1));
+  // Whatever else is logged is searched for secrets, which takes a while.
+  const loggerInstance: FastifyBaseLogger = requestLog.child({}, { redact: { paths: SECRETS, censor: '[redacted]' } });
   const app = fastify({
-    logger: {
-      level: options.logLevel,
-      base: null,
-      redact: { paths: SECRETS, censor: '[redacted]' },
-      ...(options.logTo && { stream: options.logTo }),
-    },
+    loggerInstance,
+    childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes,
     trustProxy: options.trustProxy.length > 0 ? [...options.trustProxy] : false,
@@ -59,20 +59,20 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     routerOptions: { maxParamLength: 200 },
   });
   app.decorateRequest('record', null);
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
-    reply.header('cache-control', 'no-store');
+  const headers = { ...securityHeaders(options.production), 'cache-control': 'no-store' };
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(headers).header('x-request-id', request.id);
+    done();
   });
-  app.addHook('onResponse', async (request, reply) => logRequest(request, reply));
+  app.addHook('onResponse', (request, reply, done) => {
+    logRequest(requestLog, request, reply);
+    done();
+  });
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', reply.request.id)),
   );
 
-  await app.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    hsts: options.production,
-  });
   await app.register(cookie);
   await app.register(cors, {
     origin: [...options.corsOrigins],
@@ -107,12 +107,27 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   return app;
 }
 
-/** One line for each GraphQL request: who, where, how it was told, how long; never what was asked with. */
-function logRequest(request: FastifyRequest, reply: FastifyReply): void {
+/** What Helmet sets, which is the same for every answer, and so is asked for once. */
+function securityHeaders(production: boolean): Record<string, string> {
+  const headers: Record<string, string> = {};
+  const setHeader = (name: string, value: string) => (headers[name.toLowerCase()] = value);
+  const set = helmet({
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    hsts: production,
+  });
+  set({} as never, { setHeader, removeHeader: () => undefined } as never, () => undefined);
+  return headers;
+}
+
+/**
+ * One line for each GraphQL request: who, where, how it was told, how long; never what was asked with. Its fields are
+ * all named here, and none of them is a secret.
+ */
+function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
   const { record } = request;
   if (!record) return;
   const { context, operationName, operationType, codes } = record;
-  request.log.info(
+  log.info(
     {
       requestId: record.requestId,
       operationName,

@@ -120,6 +120,7 @@ const fragment = ({ definitions }: DocumentNode, name: string): FragmentDefiniti
 
 /** An address as one party holds it: of IPv6 the /64 that everyone is given whole. */
 export function networkOf(ip: string): string {
+  if (!ip.includes(':')) return ip;
   const address = ip.replace(/^::ffff:(?=\d+\.)/i, '');
   if (!isIPv6(address)) return address;
   const [left = '', right = ''] = address.split('::');
