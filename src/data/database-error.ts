@@ -9,12 +9,21 @@ const UNAVAILABLE_MESSAGES =
   /timeout exceeded when trying to connect|Connection terminated|Unable to start a transaction/;
 const UNAVAILABLE_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout', 'TooManyConnections']);
 
+/** What Prisma calls what a statement of our own on a model is told by its SQLSTATE. */
+const PRISMA_CODES: Readonly<Record<string, string>> = {
+  '23505': 'P2002',
+  '23503': 'P2003',
+  '40001': 'P2034',
+  '40P01': 'P2034',
+};
+
 interface DriverCause {
   kind?: string;
   severity?: string;
   code?: string;
   originalCode?: string;
-  constraint?: { index?: string; fields?: string[] };
+  /** Its name, as PostgreSQL says it, or what Prisma makes of that. */
+  constraint?: string | { index?: string; fields?: string[] };
 }
 
 /**
@@ -26,13 +35,12 @@ export function translateDatabaseError(error: unknown, model?: Model): unknown {
   const options = { cause: error };
   const cause = driverCause(error);
   const state = cause.originalCode ?? cause.code ?? '';
-  if (error instanceof Prisma.PrismaClientKnownRequestError) {
-    if (error.code === 'P2002') return conflict('This name is already taken.', `input.${uniqueField(cause, model)}`);
-    // A reference to a row that is not there, or of another organization: the database tells no difference.
-    if (error.code === 'P2003') return new OrgateError('NOT_FOUND', undefined, {}, options);
-    if (error.code === 'P2034') return new OrgateError('CONFLICT', undefined, {}, options);
-    if (error.code === 'P2024') return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
-  }
+  const known = error instanceof Prisma.PrismaClientKnownRequestError ? error.code : model && PRISMA_CODES[state];
+  if (known === 'P2002') return conflict('This name is already taken.', `input.${uniqueField(cause, model)}`);
+  // A reference to a row that is not there, or of another organization: the database tells no difference.
+  if (known === 'P2003') return new OrgateError('NOT_FOUND', undefined, {}, options);
+  if (known === 'P2034') return new OrgateError('CONFLICT', undefined, {}, options);
+  if (known === 'P2024') return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
   if (state === '57014') return new OrgateError('TIMEOUT', undefined, {}, options);
   // After a FATAL error, or one on the way there, there is no connection.
   const isGone = cause.severity === 'FATAL' || UNAVAILABLE.test(state) || UNAVAILABLE_KINDS.has(cause.kind ?? '');
@@ -49,7 +57,9 @@ function driverCause(error: Error): DriverCause {
 
 /** The field that had to be unique: the last column of the index, whose first is the organization. */
 function uniqueField(cause: DriverCause, model: Model | undefined): string {
-  const index = cause.constraint?.index ?? cause.constraint?.fields?.join('_') ?? '';
+  const { constraint } = cause;
+  const index =
+    typeof constraint === 'string' ? constraint : (constraint?.index ?? constraint?.fields?.join('_') ?? '');
   for (const [field, { column }] of model?.fields ?? []) {
     if (index.endsWith(`_${column}_key`) || index.endsWith(`_${column}`)) return field;
   }

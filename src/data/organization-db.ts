@@ -1,15 +1,17 @@
 import type { PrismaClient } from '../generated/prisma/client.js';
 import type { OrgId } from './id.js';
+import { insertRow } from './insert-row.js';
 import { readLatestPerParent } from './latest-per-parent.js';
 import type { Model, OwnedModelName } from './models.js';
 import { inFrame, type ScopedPool } from './org-connection.js';
 import { readRows } from './read-rows.js';
 import { forceOrganization, frameOf, type ScopedPrisma, scopeToOrganization } from './scope.js';
 import {
+  type AnyRow,
   type Created,
   createTable,
   type Delegate,
-  type Reads,
+  type Statements,
   rethrowTranslated,
   type Row,
   type Table,
@@ -36,8 +38,8 @@ export interface OrganizationDbParts {
   readonly models: Models;
 }
 
-/** How many organizations' clients are kept. They hold no rows and no state but the organization's id. */
-const KEPT_CLIENTS = 2000;
+/** How many organizations' clients are kept, 20 kB each. They hold no rows and no state but the organization's id. */
+const KEPT_CLIENTS = 200;
 
 /** Opens the database of an organization for one request. */
 export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbParts): (orgId: OrgId) => OrganizationDb {
@@ -57,11 +59,15 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
       client: () => clientOf(orgId),
       models,
       inFrame: (work) => inFrame(frame, work),
-      reads: {
+      statements: {
         rows: (model, query) =>
           inFrame(frame, () => readRows(pool, model, forceOrganization(model, 'findMany', query, orgId))),
         latest: (model, parent, ids, page) =>
           inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page)),
+        insert: (model, data) =>
+          inFrame(frame, () =>
+            insertRow(pool, model, forceOrganization(model, 'create', { data }, orgId)['data'] as AnyRow),
+          ),
       },
     });
   };
@@ -69,23 +75,23 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
 
 /** What the tables of an organization stand on. */
 export interface OrganizationDbBase {
-  /** A Prisma client that reaches one organization only. Asked for when something is written or counted. */
+  /** A Prisma client that reaches one organization only. Asked for when something is changed or counted. */
   client(): { $transaction<T>(work: (tx: object) => Promise<T>, limits: object): Promise<T> };
   readonly models: Models;
   inFrame<T>(work: () => PromiseLike<T>): Promise<T>;
-  readonly reads: Reads;
+  readonly statements: Statements;
 }
 
 /** The narrow client over whatever it is given: the walls are in what it is given. */
 export function organizationDbOver(base: OrganizationDbBase): OrganizationDb {
   const { models } = base;
-  const outside = new TableSet(base.client, base.reads);
+  const outside = new TableSet(base.client, base.statements);
   return openTables(models, outside, {
     transaction: <T>(work: (db: OrganizationDb & TransactionOnly) => Promise<T>): Promise<T> =>
       base
         .inFrame(() =>
           base.client().$transaction((tx) => {
-            const db: OrganizationDb & TransactionOnly = openTables(models, new TableSet(() => tx, readsOf(tx)), {
+            const db: OrganizationDb & TransactionOnly = openTables(models, new TableSet(() => tx, statementsOf(tx)), {
               transaction: <N>(nested: (same: OrganizationDb & TransactionOnly) => Promise<N>): Promise<N> =>
                 nested(db),
               // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
@@ -103,9 +109,10 @@ export function organizationDbOver(base: OrganizationDbBase): OrganizationDb {
 const TRANSACTION_LIMITS = { maxWait: 10_000, timeout: 15_000 };
 
 /** Inside a transaction everything goes through Prisma: the connection is its own. */
-const readsOf = (tx: object): Reads => ({
+const statementsOf = (tx: object): Statements => ({
   rows: (model, query) => delegateOf(tx, model).findMany(query),
   latest: () => Promise.reject(new Error('listFor is for reading; a transaction has list')),
+  insert: (model, data) => delegateOf(tx, model).create({ data }),
 });
 
 const delegateOf = (client: object, model: Model): Delegate =>
@@ -117,17 +124,17 @@ const propertyOf = ({ name }: Model): string => name.charAt(0).toLowerCase() + n
 class TableSet {
   readonly #made = new Map<Model, ReturnType<typeof createTable>>();
   readonly #client: () => object;
-  readonly #reads: Reads;
+  readonly #statements: Statements;
 
-  constructor(client: () => object, reads: Reads) {
+  constructor(client: () => object, statements: Statements) {
     this.#client = client;
-    this.#reads = reads;
+    this.#statements = statements;
   }
 
   table(model: Model): ReturnType<typeof createTable>['table'] {
     let made = this.#made.get(model);
     if (!made) {
-      made = createTable(model, this.#reads, () => delegateOf(this.#client(), model), this.forget.bind(this));
+      made = createTable(model, this.#statements, () => delegateOf(this.#client(), model), this.forget.bind(this));
       this.#made.set(model, made);
     }
     return made.table;

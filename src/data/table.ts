@@ -67,11 +67,12 @@ export interface Table<R, New> {
   delete(where: Filter<R>): Promise<number>;
 }
 
-/** How the rows of an organization are read. */
-export interface Reads {
+/** What is done most, by statements of our own where that is possible; the rest goes through Prisma. */
+export interface Statements {
   rows(model: Model, query: RowQuery): Promise<AnyRow[]>;
   /** A page of children for each of many parents. */
   latest(model: Model, parent: string, parentIds: readonly string[], page: ParentPage): Promise<AnyRow[]>;
+  insert(model: Model, data: AnyRow): Promise<AnyRow>;
 }
 
 export type AnyRow = Record<string, unknown>;
@@ -89,11 +90,11 @@ export const rethrowTranslated =
   };
 
 /** @param changed called after every write, so that no loader answers what was there before */
-export function createTable(model: Model, reads: Reads, delegate: () => Delegate, changed: () => void) {
+export function createTable(model: Model, statements: Statements, delegate: () => Delegate, changed: () => void) {
   const failed = rethrowTranslated(model);
   const key = model.keyField;
   const byKey = new DataLoader<string, AnyRow | null>(async (keys) => {
-    const rows = await reads.rows(model, { where: { [key]: { in: keys } } }).catch(failed);
+    const rows = await statements.rows(model, { where: { [key]: { in: keys } } }).catch(failed);
     const found = new Map(rows.map((row) => [row[key], row]));
     return keys.map((wanted) => found.get(wanted) ?? null);
   });
@@ -103,7 +104,7 @@ export function createTable(model: Model, reads: Reads, delegate: () => Delegate
     let loader = byParent.get(shape);
     if (!loader) {
       loader = new DataLoader(async (ids) => {
-        const rows = await reads.latest(model, parent, ids, page).catch(failed);
+        const rows = await statements.latest(model, parent, ids, page).catch(failed);
         const pages = new Map<unknown, AnyRow[]>(ids.map((id) => [id, []]));
         for (const row of rows) pages.get(row[parent])?.push(row);
         return ids.map((id) => pages.get(id) ?? []);
@@ -126,14 +127,14 @@ export function createTable(model: Model, reads: Reads, delegate: () => Delegate
     return loader;
   };
   const find = async (where: Filter<AnyRow>): Promise<AnyRow | null> => {
-    const [row] = await reads.rows(model, { where, take: 1 }).catch(failed);
+    const [row] = await statements.rows(model, { where, take: 1 }).catch(failed);
     return row ?? null;
   };
   const table: Table<AnyRow, AnyRow> = {
     find,
     get: async (where) => (await find(where)) ?? fail(),
     load: (id) => byKey.load(id),
-    list: (query) => reads.rows(model, query as RowQuery).catch(failed),
+    list: (query) => statements.rows(model, query as RowQuery).catch(failed),
     listFor: (parent, parentId, page) => parentLoader(parent, page).load(parentId),
     count: (where) => delegate().count({ where }).catch(failed),
     countFor: (parent, parentId) => countLoader(parent).load(parentId),
@@ -153,7 +154,7 @@ export function createTable(model: Model, reads: Reads, delegate: () => Delegate
       }));
     },
     create: async (data) => {
-      const row: AnyRow = await delegate().create({ data }).catch(failed);
+      const row = await statements.insert(model, data).catch(failed);
       changed();
       return row;
     },

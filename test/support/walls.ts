@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { type Database, openOutsideDoors } from '../../src/data/database.js';
 import type { OrgId } from '../../src/data/id.js';
+import { insertRow } from '../../src/data/insert-row.js';
 import { readLatestPerParent } from '../../src/data/latest-per-parent.js';
 import { type Model, type OwnedModelName, readModels } from '../../src/data/models.js';
 import { type Frame, inFrame, type ScopedPool } from '../../src/data/org-connection.js';
@@ -101,13 +102,14 @@ function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId): Organiza
     client: () => client,
     models,
     inFrame: (work) => inFrame(frame, work),
-    reads: {
+    statements: {
       rows: (model, query) =>
         inFrame(frame, () =>
           readRows(unfiltered(pool), model, { ...query, where: { ...query.where, [model.orgField]: orgId } }),
         ),
       latest: (model, parent, ids, page) =>
         inFrame(frame, () => readLatestPerParent(unfiltered(pool), model, orgId, parent, ids, page)),
+      insert: (model, data) => inFrame(frame, () => insertRow(pool, model, { ...data, [model.orgField]: orgId })),
     },
   });
 }
