@@ -5,7 +5,8 @@ import { openTestDatabase } from '../support/server.js';
 
 /**
  * prisma/schema.prisma gives the tables their types, the migrations make them. Here the two are held together: tables,
- * columns, types, nullability, primary keys, uniques, indexes and foreign keys.
+ * columns, types, nullability, what fills itself in (Prisma would, and our own statements leave it to the table), primary
+ * keys, uniques, indexes and foreign keys.
  */
 interface Table {
   columns: Record<string, string>;
@@ -60,7 +61,8 @@ function declared(): Record<string, Table> {
       const [, field, type, mark] = /^(\w+)\s+(\w+)(\?|\[\])?/.exec(line) ?? [];
       if (field && type && TYPES[type]) {
         const column = columns.get(field) as string;
-        table.columns[column] = `${TYPES[type]}${mark === '[]' ? '[]' : ''}${mark === '?' ? '' : ' not null'}`;
+        const filled = /@default\(|@updatedAt/.test(line) ? ' default' : '';
+        table.columns[column] = `${TYPES[type]}${mark === '[]' ? '[]' : ''}${mark === '?' ? '' : ' not null'}${filled}`;
         if (/\s@id\b/.test(line)) table.primaryKey = [column];
         if (/\s@unique\b/.test(line)) table.uniques.push(column);
       }
@@ -84,7 +86,8 @@ function declared(): Record<string, Table> {
 async function migrated(): Promise<Record<string, Table>> {
   const query = async <R>(text: string) => (await database.pool.queryAsLoginRole(text)).rows as R[];
   const columns = await query<Record<'table' | 'column' | 'type', string>>(`
-    select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end as type
+    select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end
+      || case when a.atthasdef and a.attgenerated = '' then ' default' else '' end as type
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname <> '_prisma_migrations'`);
   const indexes = await query<{ table: string; primary: boolean; unique: boolean; columns: string[] }>(`
