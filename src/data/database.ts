@@ -4,7 +4,7 @@ import { type ApiKeys, createApiKeys } from './api-keys.js';
 import { createDirectory, type Directory } from './directory.js';
 import { type ClaimDueDomains, createClaimDueDomains } from './due-domains.js';
 import { createListDueMail, type ListDueMail } from './due-mail.js';
-import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded.js';
+import type { EmbeddedDatabase } from './embedded.js';
 import { createFindInvitation, type FindInvitation } from './find-invitation.js';
 import type { OrgId } from './id.js';
 import { createFindJoinable, type FindJoinable } from './joining.js';
@@ -87,7 +87,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const { store } = options;
   const embedded =
     'dataDirectory' in store
-      ? await timed('opened the embedded database', () => openEmbeddedDatabase(store.dataDirectory))
+      ? await timed('opened the embedded database', async () => {
+          // A whole PostgreSQL, which is not even loaded where there is another.
+          const { openEmbeddedDatabase } = await import('./embedded.js');
+          return openEmbeddedDatabase(store.dataDirectory);
+        })
       : null;
   const target = 'dataDirectory' in store ? (embedded as EmbeddedDatabase) : store;
   let pool: ScopedPool | undefined;
