@@ -18,7 +18,7 @@ const config: CodegenConfig = {
         scalars: {
           ID: 'string',
           DateTime: 'Date',
-          SafeInt: 'number',
+          SafeInt: { input: 'number', output: 'number | bigint' },
           JSON: 'unknown',
           JSONObject: 'Record<string, unknown>',
         },

@@ -120,9 +120,7 @@ const resolvers = {
     },
     agent: ({ agentId }, _args, { db }) => (agentId === null ? null : db.agent.load(agentId)),
     repository: ({ repositoryId }, _args, { db }) => (repositoryId === null ? null : db.repository.load(repositoryId)),
-    totalTokens: ({ totalTokens }) => Number(totalTokens),
     totalCost: ({ totalCostMicros }) => Number(totalCostMicros) / MICROS,
-    totalCostMicros: ({ totalCostMicros }) => Number(totalCostMicros),
   },
 } satisfies Resolvers;
 

@@ -30,7 +30,7 @@ export function createContract(): Contract {
     .map((file) => readFileSync(`${SCHEMA_DIRECTORY}/${file}`, 'utf8'));
   const scalars = {
     DateTime,
-    SafeInt: SafeIntResolver,
+    SafeInt,
     JSON: JSONResolver,
     JSONObject: JSONObjectResolver,
   };
@@ -41,10 +41,16 @@ export function createContract(): Contract {
   return { schema: boundArguments(guard(bare, access)), catalogue, access };
 }
 
-/** The library's answers a Date, which JSON then asks to print itself; in a list that took longer than everything else of it. */
+/** The library's answers a Date, which JSON then asks to print itself; in a list that took longer than all else of it. */
 const DateTime = new GraphQLScalarType({
   ...DateTimeResolver.toConfig(),
-  serialize: (value) => printUtc(DateTimeResolver.serialize(value)),
+  serialize: (value) => printUtc(value instanceof Date ? value : DateTimeResolver.serialize(value)),
+});
+
+/** Columns of 64 bits are read as bigint. */
+const SafeInt = new GraphQLScalarType({
+  ...SafeIntResolver.toConfig(),
+  serialize: (value) => SafeIntResolver.serialize(typeof value === 'bigint' ? Number(value) : value),
 });
 
 /** Counts are made when they are asked for, so they are promises, which only a resolver's answer may be. */
