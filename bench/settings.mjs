@@ -12,7 +12,7 @@ const FULL = {
   organizations: 1000,
   blocks: 2,
   rounds: 2,
-  warmUpSeconds: 3,
+  warmUpSeconds: 8,
   seconds: 5,
   /** The share of the machine that processes without a part in it may take, before a round is taken again. */
   tolerated: 0.1,

@@ -26,7 +26,9 @@ export async function readRows(
   const conditions = Object.entries(where).flatMap(([field, filter]) =>
     conditionsOf(columnOf(model, field), filter, values),
   );
-  const order = Object.entries(orderBy).map(([field, direction]) => `${columnOf(model, field)} ${direction}`);
+  const order = Object.entries(orderBy).map(
+    ([field, direction]) => `${columnOf(model, field)} ${direction === 'desc' ? 'desc' : 'asc'}`,
+  );
   const limit = take === undefined ? undefined : (LIMITS.find((size) => size >= take) ?? `$${values.push(take)}`);
   const text =
     `select ${model.selected} from ${quote(model.table)} where ${conditions.join(' and ')}` +
