@@ -102,7 +102,7 @@ async function fill(owner, { organizations, repositories, runs, members, addedRe
     select n, r, id as org_id, slug, runs, members, pg_temp.bench_id('rep', at, 'repository ' || n || ' ' || r) as id,
            pg_temp.bench_id('agt', at, 'agent ' || n || ' ' || r) as agent_id, at
     from org cross join lateral generate_series(1, repositories) as r`);
-  await owner.query(`analyze org; analyze member; analyze repo`);
+  await owner.query(`create index on member (n, m); analyze org; analyze member; analyze repo`);
   await owner.query(`
     insert into person (id, email, name, created_at, updated_at) select user_id, email, name, at, at from member`);
   await owner.query(
