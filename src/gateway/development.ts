@@ -26,7 +26,7 @@ const tokenRequest = z.object({ email: z.email().max(254), org: z.string().max(6
 
 /**
  * The person chooser of GraphiQL, an identity provider, the mail that was sent, and the DNS of names that are reserved for trying things out.
- * Exists only in development, and answers only to a local host name and to pages of this server.
+ * Exists only in development, and answers only at a local host name, through no proxy, and to pages of this server.
  */
 export function serveDevelopment(
   app: FastifyInstance,
@@ -38,7 +38,7 @@ export function serveDevelopment(
   const guard = async (request: FastifyRequest, reply: FastifyReply) => {
     const { origin, host } = request.headers;
     const isOwnPage = origin === undefined || origin === `http://${host}`;
-    if (isLocalHost(request.hostname) && isOwnPage) return;
+    if (isLocalHost(request.headers) && isOwnPage) return;
     return reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', request.id));
   };
   serveDemoIdentityProvider(app, DEMO_PEOPLE, publicUrl, guard);

@@ -107,8 +107,46 @@ test('a page elsewhere cannot ask for a token without a preflight, and a preflig
   expect(preflight.headers['access-control-allow-origin']).toBeUndefined();
 });
 
-test('without TRUST_PROXY nobody is believed about the host that was asked for', async () => {
-  const localhost = `localhost:${port()}`;
-  expect((await people({ host: localhost, 'x-forwarded-host': 'orgate.example' })).status).toBe(200);
-  expect((await people({ host: 'orgate.example', 'x-forwarded-host': 'localhost' })).status).toBe(404);
+test.each([
+  { forwarded: 'for=203.0.113.7' },
+  { 'x-forwarded-for': '203.0.113.7' },
+  { 'x-forwarded-host': 'orgate.example' },
+  { 'x-forwarded-host': 'localhost' },
+  { 'x-forwarded-proto': 'https' },
+  { 'x-forwarded': 'yes' },
+  { 'x-real-ip': '203.0.113.7' },
+  { 'X-REAL-IP': '127.0.0.1' },
+  { via: '1.1 proxy' },
+])('neither answers behind a proxy that sends Host: localhost and %j, nor does a token of theirs', async (sent) => {
+  const issued = (JSON.parse((await token({}, { email: 'sam@orgate.example' })).text) as { token: string }).token;
+  const host = `localhost:${port()}`;
+  for (const headers of [
+    { host, ...sent },
+    { host, origin: `http://${host}`, ...sent },
+  ]) {
+    for (const answer of [await people(headers), await token(headers, { email: 'sam@orgate.example' })]) {
+      expect(answer.status).toBe(404);
+      expect(JSON.parse(answer.text)).toMatchObject(NOT_FOUND);
+    }
+    for (const page of ['/dev/mail', '/dev/dns', '/dev/idp/jwks']) {
+      expect((await raw(`${server.url}${page}`, { headers: { host } })).status).toBe(200);
+      expect((await raw(`${server.url}${page}`, { headers })).status).toBe(404);
+    }
+  }
+  const asked = { ...json, host, authorization: `Bearer ${issued}` };
+  const ask = (headers: Record<string, string>) =>
+    raw(`${server.url}/graphql`, { headers, body: '{"query":"{ viewer { user { id } } }"}' });
+  expect((await ask(asked)).status).toBe(200);
+  expect((await ask({ ...asked, ...sent })).status).toBe(401);
+});
+
+test.each([
+  'localhost:',
+  'localhost:80:80',
+  'localhost:x',
+  'localhost@evil.example',
+  '127.0.0.1:4000.evil.example',
+  '::1',
+])('a host that only begins like a local one is none: %s', async (host) => {
+  expect([404, 400]).toContain((await people({ host })).status);
 });

@@ -16,12 +16,12 @@ export function createIsFromOwnPage(
   frontends: readonly string[],
   development: boolean,
 ): IsFromOwnPage {
-  return ({ method, hostname, headers }) => {
+  return ({ method, headers }) => {
     if (method === 'GET' || method === 'HEAD') return true;
     const { origin, host } = headers;
     // Without an Origin, the browser's own word; whoever sends neither is no browser, and needs no cookie.
     if (origin === undefined) return headers['sec-fetch-site'] === 'same-origin';
     if (origin === publicUrl() || frontends.includes(origin)) return true;
-    return development && isLocalHost(hostname) && origin === `http://${host}`;
+    return development && isLocalHost(headers) && origin === `http://${host}`;
   };
 }
