@@ -33,6 +33,7 @@ const config: CodegenConfig = {
           MemberRemovalPreview: '../domains/preview-member-removal.js#MemberRemovalPreviewParent',
           Membership: '../domains/membership.js#MembershipParent',
           ServiceAccount: '../domains/service-account.js#ServiceAccountParent',
+          RateLimit: '../context/context.js#Spending',
           Session: '../data/sessions.js#SessionCard',
           User: '../domains/viewer.js#UserParent',
           Viewer: '../domains/viewer.js#ViewerParent',

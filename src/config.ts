@@ -64,7 +64,10 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   readonly trustProxy: readonly string[];
   readonly bodyLimitBytes: number;
+  /** Of one operation, in points. */
   readonly maxQueryCost: number;
+  /** Of one answer, in characters. */
+  readonly maxAnswer: number;
   /** How many requests a minute may hold, of each address, person, key or organization; null is not limited. */
   readonly rateLimits: Readonly<Record<RateLimit, number | null>>;
   /** Where replicas count together; null counts in this process. */
@@ -247,15 +250,21 @@ const VARIABLES = {
   TRUST_PROXY: [list.default([]), '10.0.0.0/8,127.0.0.1'],
   BODY_LIMIT_BYTES: [number(1024, 10_485_760).default(262_144), '262144'],
   QUERY_MAX_COST: [number(1, 10_000_000).default(20_000), '20000'],
+  ANSWER_MAX_CHARACTERS: [number(10_000, 100_000_000).default(5_000_000), '5000000'],
   REDIS_URL: [redisUrl.optional(), 'redis://redis.internal:6379'],
   RATE_LIMIT_ADDRESS: [perMinute(12_000), '12000, or off'],
   RATE_LIMIT_PERSON: [perMinute(1200), '1200, or off'],
   RATE_LIMIT_KEY: [perMinute(6000), '6000, or off'],
   RATE_LIMIT_ORGANIZATION: [perMinute(30_000), '30000, or off'],
+  RATE_LIMIT_STRANGER: [perMinute(600), '600, or off'],
+  RATE_LIMIT_PERSON_POINTS: [perMinute(600_000), '600000, or off'],
+  RATE_LIMIT_KEY_POINTS: [perMinute(1_200_000), '1200000, or off'],
+  RATE_LIMIT_ORGANIZATION_POINTS: [perMinute(3_000_000), '3000000, or off'],
   RATE_LIMIT_SIGN_IN: [perMinute(180), '180, or off'],
   RATE_LIMIT_INVITATION: [perMinute(60), '60, or off'],
   RATE_LIMIT_ACCEPTANCE: [perMinute(30), '30, or off'],
   RATE_LIMIT_SWITCHING: [perMinute(60), '60, or off'],
+  RATE_LIMIT_CREATION: [perMinute(20), '20, or off'],
   LOG_LEVEL: [
     z
       .enum(
@@ -333,16 +342,22 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     trustProxy: value.TRUST_PROXY,
     bodyLimitBytes: value.BODY_LIMIT_BYTES,
     maxQueryCost: value.QUERY_MAX_COST,
+    maxAnswer: value.ANSWER_MAX_CHARACTERS,
     redisUrl: value.REDIS_URL ?? null,
     rateLimits: {
       address: value.RATE_LIMIT_ADDRESS,
       person: value.RATE_LIMIT_PERSON,
       key: value.RATE_LIMIT_KEY,
       organization: value.RATE_LIMIT_ORGANIZATION,
+      stranger: value.RATE_LIMIT_STRANGER,
+      personPoints: value.RATE_LIMIT_PERSON_POINTS,
+      keyPoints: value.RATE_LIMIT_KEY_POINTS,
+      organizationPoints: value.RATE_LIMIT_ORGANIZATION_POINTS,
       signIn: value.RATE_LIMIT_SIGN_IN,
       invitation: value.RATE_LIMIT_INVITATION,
       acceptance: value.RATE_LIMIT_ACCEPTANCE,
       switching: value.RATE_LIMIT_SWITCHING,
+      creation: value.RATE_LIMIT_CREATION,
     },
     logLevel: value.LOG_LEVEL,
     shutdownDelayMs: value.SHUTDOWN_DELAY_MS ?? (production ? 5000 : 0),

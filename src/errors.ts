@@ -19,6 +19,8 @@ export const ERROR_CODES = [
   'GRAPHQL_VALIDATION_FAILED',
   'OPERATION_RESOLUTION_FAILURE',
   'BAD_REQUEST',
+  // A client that sends hashes in place of documents sends the document when it hears this.
+  'PERSISTED_QUERY_NOT_SUPPORTED',
   'PAYLOAD_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',
   'METHOD_NOT_ALLOWED',
@@ -36,6 +38,7 @@ const MESSAGES = {
   ORG_CONTEXT_CONFLICT: 'The request names two different organizations.',
   ROLE_ESCALATION: 'Nobody grants, edits or removes more than they hold.',
   LAST_OWNER: 'An organization keeps at least one active OWNER.',
+  QUERY_TOO_EXPENSIVE: 'This operation reads more than one answer may hold; ask for fewer rows or fields.',
   RATE_LIMITED: 'Too many requests; try again after as many seconds as Retry-After says.',
   TIMEOUT: 'The request took too long and was stopped.',
   SERVICE_UNAVAILABLE: 'The service cannot answer right now; try again shortly.',
@@ -49,6 +52,12 @@ export interface ErrorDetail {
   readonly requiredPermission?: string;
   /** In seconds. */
   readonly retryAfter?: number;
+  /** Of a rate limit: what a minute holds, what is left of it, and when the next begins. */
+  readonly limit?: number;
+  readonly remaining?: number;
+  readonly resetAt?: Date;
+  /** What the request has cost so far, in points; with what was refused. */
+  readonly cost?: number;
 }
 
 /**
@@ -75,3 +84,7 @@ export const badInput = (argument: string, message: string): OrgateError =>
 
 export const conflict = (message: string, argument?: string): OrgateError =>
   new OrgateError('CONFLICT', message, argument === undefined ? {} : { argument });
+
+/** Others are before it: nothing was done, and in a second it may well be. */
+export const busy = (options?: ErrorOptions): OrgateError =>
+  new OrgateError('SERVICE_UNAVAILABLE', 'This is busy right now; try again shortly.', { retryAfter: 1 }, options);

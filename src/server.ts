@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import type { DestinationStream } from 'pino';
 import type { Config, SignInProviderConfig } from './config.js';
-import { createAuthenticate, remoteKeys, type TrustedIssuer } from './context/authenticate.js';
+import { createAuthenticate, type TrustedIssuer } from './context/authenticate.js';
+import { remoteKeys } from './context/issuer-keys.js';
 import type { SessionIssuer } from './context/context.js';
 import { createSessionTokens, type SessionTokens } from './context/session-tokens.js';
 import { type DevelopmentIssuer, openDevelopmentIssuer } from './context/development-issuer.js';
@@ -10,11 +11,13 @@ import { isDatabaseEmpty, loadDemo } from './data/demo.js';
 import { recheckDomains } from './domains/check-domain.js';
 import { tellOfEndingKeys } from './domains/tell-of-ending-keys.js';
 import { createJoinOnSignIn } from './domains/join-by-domain.js';
+import { createDeadline } from './deadline.js';
 import { openDevelopmentDns } from './development-dns.js';
 import { createFindTxt } from './find-txt.js';
 import { createSigningKeys } from './data/signing-keys.js';
 import { openSeal } from './data/seal.js';
 import { createSignInAttempts } from './data/sign-in-attempts.js';
+import { receiveBodies } from './gateway/bodies/receive-bodies.js';
 import { demoProvider, hasDemoProvider } from './gateway/demo-identity-provider.js';
 import { serveDevelopment } from './gateway/development.js';
 import { serveGraphiQL } from './gateway/graphiql-page.js';
@@ -42,11 +45,13 @@ import { createSchedule } from './schedule.js';
 export interface Server {
   /** Where it listens: `http://127.0.0.1:4000`. */
   readonly url: string;
-  /** Finishes what is in flight, then closes. */
+  /** Finishes what is in flight, then closes; in bounded time, whatever hangs. */
   close(): Promise<void>;
 }
 
 const HOUR_MS = 3600 * 1000;
+/** How long closing waits for what is in flight; less than the process is given to end. */
+const CLOSE_GRACE_MS = 10_000;
 
 /** What a server is made of. Tests and benchmarks hand in other parts; the product has no switches for them. */
 export interface ServerParts {
@@ -54,6 +59,9 @@ export interface ServerParts {
   readonly database: Database;
   readonly metrics: Metrics;
   readonly logTo?: DestinationStream;
+  /** How often an operation is asked for until it is compiled. */
+  readonly compileFrom?: number;
+  readonly closeGraceMs?: number;
 }
 
 /** Opens the database that the configuration names. */
@@ -87,10 +95,17 @@ export async function openConfiguredDatabase(
 }
 
 /** Puts the parts together and listens. */
-export async function createServer({ config, database, metrics, logTo }: ServerParts): Promise<Server> {
+export async function createServer({
+  config,
+  database,
+  metrics,
+  logTo,
+  compileFrom = 3,
+  closeGraceMs = CLOSE_GRACE_MS,
+}: ServerParts): Promise<Server> {
   const contract = createContract();
   const development = config.development ? await openDevelopmentIssuer(config.dataDirectory) : null;
-  const app = await createHttpServer({ ...config, logTo, isReady: () => readiness() });
+  const app = await createHttpServer({ ...config, logTo, closeGraceMs, isReady: () => readiness() });
   let readiness = () => database.directory.ping();
   const limits = createRateLimits({
     perMinute: config.rateLimits,
@@ -101,6 +116,7 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
         ? app.log.error({ err: error }, 'Redis is out of reach: each replica counts rate limits on its own')
         : app.log.info('Redis is back: replicas count rate limits together'),
   });
+  receiveBodies(app, config.bodyLimitBytes);
   limitAddresses(app, limits);
   app.addHook('onResponse', (request, reply, done) => {
     if (request.record) {
@@ -165,8 +181,8 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
     },
     limits,
   };
-  const { introspection, maxQueryCost: maxCost } = config;
-  const apollo = await serveGraphQL(app, { ...context, contract, introspection, maxCost });
+  const { introspection, maxQueryCost: maxCost, maxAnswer } = config;
+  const apollo = await serveGraphQL(app, { ...context, contract, introspection, maxCost, maxAnswer, compileFrom });
   serveInvitations(app, context);
   const attempts = createSignInAttempts(database.pool, seal);
   schedule.every('sweep-sign-ins', 10 * 60_000, () => attempts.sweep());
@@ -195,16 +211,15 @@ export async function createServer({ config, database, metrics, logTo }: ServerP
       // Load balancers first learn that no more should come; what has come is finished.
       readiness = () => Promise.reject(new Error('shutting down'));
       await new Promise((resolve) => setTimeout(resolve, config.shutdownDelayMs));
-      // A connection that is busy now would stay open after its answer, waiting for more that never comes.
-      const sweep = setInterval(() => app.server.closeIdleConnections(), 100);
-      await schedule.close();
-      await app.close();
-      clearInterval(sweep);
-      await apollo.stop();
-      await outbox.close();
+      const endInTime = createDeadline(closeGraceMs, (what) => app.log.warn({ what }, 'closing: cut off'));
+      // Connections that do not end are cut off by the server itself, which says whose they were.
+      await Promise.all([endInTime('scheduled work', schedule.close()), app.close()]);
+      await endInTime('Apollo', apollo.stop());
+      await endInTime('mail on its way', outbox.close());
       limits.close();
       metricsServer?.close();
-      await database.close();
+      metricsServer?.closeAllConnections();
+      await endInTime('the database', database.close());
     },
   };
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { type KeyEnvironment, type PresentedApiKey, readApiKey } from '../data/api-key-format.js';
 import type { VerifiedIdentity } from '../data/directory.js';
 import { OrgateError } from '../errors.js';
@@ -8,7 +8,7 @@ import { OrgateError } from '../errors.js';
 export interface TrustedIssuer {
   /** The `iss` claim, to the letter. */
   readonly issuer: string;
-  /** The issuer's keys; fetched when first needed, cached, and fetched again for a key id not seen before. */
+  /** The issuer's keys: of another issuer, `remoteKeys`. */
   readonly keys: JWTVerifyGetKey;
   readonly audience: string;
   readonly algorithms: readonly string[];
@@ -16,7 +16,7 @@ export interface TrustedIssuer {
   readonly typ: readonly string[] | null;
   /** `sub` is a person of this deployment and `sid` their session: orgate itself is the issuer. */
   readonly ownSessions?: boolean;
-  /** Orgate's own development issuer: believed only on requests that came to a local host name. */
+  /** Orgate's own development issuer: believed only on requests that came straight to a local host name. */
   readonly development: boolean;
 }
 
@@ -70,12 +70,15 @@ export type PersonCredential = TokenCredential | CookieCredential;
 export type BearerCredential = TokenCredential | KeyCredential;
 
 const CLOCK_TOLERANCE_S = 5;
+/**
+ * Whoever has an access token needs nobody's leave until it ends: an end that is further away was not meant. Identity
+ * providers give a day at the most unless told otherwise (Okta, Cognito, Auth0), Entra ID up to 28 hours.
+ */
+const LONGEST_S = 48 * 3600;
 const CACHE_MS = 5 * 60_000;
 const CACHE_SIZE = 10_000;
 /** The issuer's keys could not be had: no answer in time, an answer that is an error, one that is no key set. */
 const KEYS_UNAVAILABLE: ReadonlySet<string> = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID']);
-
-export const remoteKeys = (jwksUri: string): JWTVerifyGetKey => createRemoteJWKSet(new URL(jwksUri));
 
 /**
  * Verifies bearer tokens, and reads API keys. Only the verification itself is remembered, by the token's hash, for five minutes and never
@@ -125,6 +128,9 @@ async function verify(token: string, issuers: readonly TrustedIssuer[], now: () 
       requiredClaims: ['sub', 'exp'],
       currentDate: new Date(now()),
     });
+    const latest = Math.floor(now() / 1000) + CLOCK_TOLERANCE_S;
+    const { exp = Infinity, iat = 0 } = payload;
+    if (exp > latest + LONGEST_S || iat > latest) throw new OrgateError('UNAUTHENTICATED');
     if (issuer.typ && !issuer.typ.includes(mediaType(protectedHeader.typ))) throw new OrgateError('UNAUTHENTICATED');
     return toCredential(issuer, payload);
   } catch (error) {

@@ -49,6 +49,14 @@ export interface CurrentOrganization {
   readonly servesMutations: boolean;
 }
 
+/** What the operation of a request cost, and what is left of the minute, in points. */
+export interface Spending {
+  readonly cost: number;
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetAt: Date;
+}
+
 /** Issues tokens where orgate issued the session. */
 export interface SessionIssuer {
   /** A token of the viewer for one organization, ending when the presented one ends; null where another issued that. */
@@ -82,12 +90,12 @@ export interface ContextServices {
 }
 
 /**
- * One request: one viewer or none, one organization or none. Immutable, so that whatever a rule has read stays true
- * until the request ends.
+ * One request: one viewer or none, one organization or none. Neither changes, so that whatever a rule has read stays
+ * true until the request ends; only what the request has spent is noted as it goes.
  */
 export class RequestContext {
   /** Apollo copies the context object, field by field; what is made later is kept where every copy finds it. */
-  private readonly made: { db?: OrganizationDb } = {};
+  private readonly made: { db?: OrganizationDb; spending?: Spending } = {};
 
   constructor(
     readonly requestId: string,
@@ -122,6 +130,15 @@ export class RequestContext {
   /** Whose memberships count for this viewer; UNAUTHENTICATED without one. */
   get reach(): Reach {
     return { personId: this.person.id, boundOrgId: this.viewer?.session.boundOrgId ?? null };
+  }
+
+  /** Null where points are not counted. Of what is left to the person or key, and to the organization, the less. */
+  get spending(): Spending | null {
+    return this.made.spending ?? null;
+  }
+
+  noteSpending(spending: Spending): void {
+    this.made.spending = spending;
   }
 
   get directory(): Directory {

@@ -73,10 +73,13 @@ const toSeconds = (instant = new Date(0)): number => Math.floor(instant.getTime(
 
 /**
  * An organization's own provider says who someone is in that organization: whoever runs the deployment is an ordinary
- * person there.
+ * person there, and is called what they are called in there.
  */
-const withinReach = ({ person, session }: PersonInOrganizations): Person =>
-  session?.boundOrgId == null ? person : { ...person, systemRole: 'USER' };
+export function withinReach({ person, session, memberships }: PersonInOrganizations): Person {
+  if (session?.boundOrgId == null) return person;
+  const name = memberships[0]?.name ?? (person.email.split('@')[0] as string);
+  return { ...person, name, systemRole: 'USER' };
+}
 
 async function findOrAdmit(
   { directory, joinOnSignIn }: Services,

@@ -8,6 +8,7 @@ import { joinRequest } from './join-request.js';
 import { membership } from './membership.js';
 import { nodeDomain } from './node.js';
 import { organization } from './organization.js';
+import { rateLimit } from './rate-limit.js';
 import { repository } from './repository.js';
 import { run } from './run.js';
 import { scimDirectory } from './scim/scim-directory.js';
@@ -33,6 +34,7 @@ const listed = [
   agent,
   run,
   usage,
+  rateLimit,
 ] as const;
 
 /** It does not compile while a type or a root field of the schema has no rule. */

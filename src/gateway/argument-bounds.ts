@@ -71,6 +71,10 @@ function checkLevels(value: unknown, path: string, level: number): void {
   }
 }
 
+/** Of control characters only tabs and line ends are text; each of the others is printed as six. */
+// oxlint-disable-next-line no-control-regex -- it is what this is about
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/;
+
 function checkText(text: string, path: string): void {
-  if (text.includes('\0') || !text.isWellFormed()) throw badInput(path, 'Not valid text.');
+  if (CONTROL.test(text) || !text.isWellFormed()) throw badInput(path, 'Not valid text.');
 }

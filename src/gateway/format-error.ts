@@ -1,4 +1,5 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { ClientLeftError } from '../data/client-left.js';
 import { ERROR_CODES, OrgateError } from '../errors.js';
 import { currentRecord } from './request-record.js';
 
@@ -12,9 +13,17 @@ const KNOWN_CODES: ReadonlySet<unknown> = new Set(ERROR_CODES);
  * own is INTERNAL_SERVER_ERROR, and its detail goes to the log only.
  */
 export function createFormatError(report: ReportUnknown) {
+  // What fails for a hundred rows at once is one error, at a hundred paths; it is told once.
+  const told = new WeakSet<object>();
+  const reportOnce = (error: unknown, requestId: string | undefined) => {
+    if (error instanceof ClientLeftError || (error instanceof Error && told.has(error))) return;
+    if (error instanceof Error) told.add(error);
+    report(error, requestId);
+  };
   return (formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError => {
     const record = currentRecord();
-    const { message, extensions } = describe(formatted, unwrap(error), (unknown) => report(unknown, record?.requestId));
+    const tell = (unknown: unknown) => reportOnce(unknown, record?.requestId);
+    const { message, extensions } = describe(formatted, unwrap(error), tell);
     record?.codes.push(extensions.code);
     return {
       message,
@@ -65,7 +74,6 @@ function withoutValues(message: string): string {
     return `Variable "$${variable}" is not valid${path ? ` at "${path}"` : ''}: ${reason}`;
   }
   return message
-    .replace(/^GraphQL introspection is not allowed[\s\S]*$/, 'Introspection is off here.')
     .replace(/^Value "[\s\S]*?" does not exist in/, 'The value does not exist in')
     .replace(/^(Argument "\w+" has invalid value) [\s\S]*$/, '$1.')
     .replace(/, found [\s\S]*$/, '.')

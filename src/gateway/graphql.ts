@@ -6,22 +6,24 @@ import {
 } from '@apollo/server/plugin/disabled';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { GraphQLSchema } from 'graphql';
+import type { DocumentNode, GraphQLSchema } from 'graphql';
 import type { Authenticate, Credential } from '../context/authenticate.js';
-import { type ContextServices, RequestContext, type Viewer } from '../context/context.js';
+import { type ContextServices, RequestContext, type Spending, type Viewer } from '../context/context.js';
 import { type Entered, enterOrganization } from '../context/enter-organization.js';
 import { enterWithKey } from '../context/enter-with-key.js';
 import { namedOrganizations, type OrganizationHeaders } from '../context/resolve-organization.js';
 import { Stop, stoppable } from '../data/org-connection.js';
+import { ReadBound, type ReadLimits } from '../data/read-bound.js';
 import { hashSecret } from '../data/secret.js';
 import type { Sessions } from '../data/sessions.js';
 import { OrgateError } from '../errors.js';
-import { createExecute } from './execute.js';
 import { createFormatError } from './format-error.js';
+import { Documents } from './graphql/documents.js';
+import type { ReadDocument } from './graphql/read-document.js';
+import { createRun, RefusedRequestError, type Run } from './graphql/run.js';
 import { errorBody } from './http.js';
-import { limitFields, limitViewer, networkOf } from './limit-requests.js';
+import { limitViewer, networkOf } from './limit-requests.js';
 import { isLocalHost } from './local-host.js';
-import { costLimit, QUERY_LIMITS, structureRule } from './query-limits.js';
 import type { RateLimits } from './rate-limits.js';
 import { acceptsGraphQLResponse, refusal } from './refusal.js';
 import { currentRecord, type RequestRecord, withRecord } from './request-record.js';
@@ -40,8 +42,12 @@ export interface ContextParts {
 export interface GraphQLParts extends ContextParts {
   readonly contract: Contract;
   readonly introspection: boolean;
-  /** Of one operation; see query-limits. */
+  /** Of one operation, in points. */
   readonly maxCost: number;
+  /** Of one answer, in characters. */
+  readonly maxAnswer: number;
+  /** See `createExecute`. */
+  readonly compileFrom: number;
 }
 
 declare module 'fastify' {
@@ -50,21 +56,25 @@ declare module 'fastify' {
   }
 }
 
+/** Of rows and answers, by all requests together; an organization holds a quarter of it at most. */
+const MAX_HELD_BYTES = 64_000_000;
+
 /** Serves GraphQL over HTTP at /graphql. */
 export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): Promise<ApolloServer<RequestContext>> {
+  const { schema } = parts.contract;
+  // Rows hold more than is shown of them.
+  const readLimits = { request: 4 * parts.maxAnswer, holder: MAX_HELD_BYTES / 4, together: MAX_HELD_BYTES };
+  const documents = new Documents({ schema, introspection: parts.introspection });
   const apollo = new ApolloServer<RequestContext>({
-    gateway: asGateway(parts.contract.schema),
+    gateway: asGateway(schema, createRun({ ...parts, schema })),
     introspection: parts.introspection,
-    hideSchemaDetailsFromClientErrors: !parts.introspection,
+    documentStore: null,
     includeStacktraceInErrorResponses: false,
     // A query is told by its own text; hashes kept across organizations would be one more thing to prove.
     persistedQueries: false,
     // Apollo's own adds a line feed to every answer, by copying it.
     stringifyResult: (value) => JSON.stringify(value),
     stopOnTerminationSignals: false,
-    maxRecursiveSelections: QUERY_LIMITS.recursiveSelections,
-    parseOptions: { maxTokens: QUERY_LIMITS.tokens },
-    validationRules: [structureRule],
     formatError: createFormatError((error, requestId) => app.log.error({ err: error, requestId }, 'unexpected error')),
     logger: app.log,
     plugins: [
@@ -72,9 +82,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       ApolloServerPluginUsageReportingDisabled(),
       // Its bookkeeping per field is a third of the CPU, and what it would set is per viewer anyway.
       ApolloServerPluginCacheControlDisabled(),
-      record,
-      costLimit(parts.maxCost),
-      limitFields(parts.limits),
+      handDocument(documents),
       legacyStatus,
     ],
   });
@@ -83,6 +91,10 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   app.route({
     url: '/graphql',
     method: ['GET', 'POST'],
+    async onSend(request, reply) {
+      reply.headers(rateLimitHeaders(request.record?.context?.spending ?? null));
+      cutWhenNotTaken(reply);
+    },
     handler(request, reply) {
       // The Host header is the client's; one that is no host name would fail further in, as if the fault were ours.
       if (!URL.canParse(`http://${request.hostname}/`)) {
@@ -90,7 +102,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       }
       request.record = { requestId: request.id, address: networkOf(request.ip), codes: [] };
       const answer = () => handler.call(app, request as never, reply as never);
-      return withRecord(request.record, () => stoppable(stopWhenClientLeaves(request, reply), answer)) as unknown;
+      return withRecord(request.record, () => stoppable(boundReading(request, reply, readLimits), answer)) as unknown;
     },
   });
   const refuseMethod = async (request: FastifyRequest, reply: FastifyReply) =>
@@ -103,26 +115,86 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   return apollo;
 }
 
+/** What the gate has read, by the document that Apollo hands on. A document that is not here is not executed. */
+const reads = new WeakMap<DocumentNode, ReadDocument>();
+
+/**
+ * Apollo reads HTTP and prints answers. The document it neither parses nor validates, but takes as the gate has read it;
+ * what is wrong with that, and which of its operations is meant, the gate says.
+ */
+const handDocument = (documents: Documents): ApolloServerPlugin<RequestContext> => ({
+  async requestDidStart() {
+    return {
+      async didResolveSource(request) {
+        const read = documents.read(request.source, request.contextValue.viewer === null);
+        reads.set(read.document, read);
+        (request as { document?: DocumentNode }).document = read.document;
+      },
+    };
+  },
+});
+
 /** Apollo takes an executor from what it calls a gateway only. */
-function asGateway(schema: GraphQLSchema): NonNullable<ApolloServerOptions<RequestContext>['gateway']> {
-  const execute = createExecute(schema);
+function asGateway(schema: GraphQLSchema, run: Run): NonNullable<ApolloServerOptions<RequestContext>['gateway']> {
   return {
     onSchemaLoadOrUpdate(listen) {
       listen({ apiSchema: schema, coreSupergraphSdl: '' });
       return () => undefined;
     },
     load: async () => ({
-      executor: async ({ document, operationName, request, context }) =>
-        execute({ document, operationName, variableValues: request.variables, contextValue: context }),
+      async executor({ document, request: { operationName, variables = {}, http }, context: shown }) {
+        const read = reads.get(document);
+        const record = currentRecord();
+        if (!read || !record) throw new Error('a document came that was not read here');
+        const context = shown as RequestContext; // Apollo's type for a gateway's executor does not say which context it is
+        try {
+          return await run({ read, operationName, variables, isReadOnly: http?.method === 'GET', context, record });
+        } catch (error) {
+          if (error instanceof OrgateError) throw refusal(error, http?.headers.get('accept'));
+          if (!(error instanceof RefusedRequestError)) throw error;
+          if (error.errors.length > 1) return { errors: error.errors };
+          throw error.errors[0] ?? error;
+        }
+      },
     }),
     stop: async () => undefined,
   };
 }
 
-const createContext = (request: FastifyRequest, reply: FastifyReply, parts: ContextParts): Promise<RequestContext> =>
-  openContext(request, reply, parts).catch((error: unknown) => {
+/** How long a client may take to read its answer. */
+const ANSWER_TAKEN_MS = 60_000;
+
+function cutWhenNotTaken({ raw }: FastifyReply): void {
+  const timer = setTimeout(() => raw.destroy(), ANSWER_TAKEN_MS).unref();
+  raw.once('close', () => clearTimeout(timer));
+}
+
+const MINUTE_S = 60;
+
+/** What is left of the minute's points, as draft-ietf-httpapi-ratelimit-headers says it. */
+function rateLimitHeaders(spending: Spending | null): Record<string, string> {
+  if (!spending) return {};
+  const { limit, remaining, resetAt } = spending;
+  const seconds = Math.max(Math.ceil((resetAt.getTime() - Date.now()) / 1000), 0);
+  return {
+    'ratelimit-policy': `"points";q=${limit};w=${MINUTE_S}`,
+    ratelimit: `"points";r=${remaining};t=${seconds}`,
+  };
+}
+
+async function createContext(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: ContextParts,
+): Promise<RequestContext> {
+  try {
+    const context = await openContext(request, reply, parts);
+    if (!context.viewer) await parts.limits.count('stranger', networkOf(request.ip));
+    return context;
+  } catch (error) {
     throw error instanceof OrgateError ? refusal(error, request.headers.accept) : error;
-  });
+  }
+}
 
 /**
  * Who asks, and in which organization, by all that the request carries; nobody, where it carries nothing.
@@ -139,7 +211,7 @@ export async function openContext(
   const cookieHash = cookie === null ? null : hashSecret(cookie);
   let credential: Credential | null = null;
   try {
-    credential = await authenticate(request.headers.authorization, isLocalHost(request.hostname));
+    credential = await authenticate(request.headers.authorization, isLocalHost(request.headers));
     if (!credential && cookieHash !== null) {
       if (!parts.isFromOwnPage(request))
         throw new OrgateError('FORBIDDEN', 'A page of another site sent this request.');
@@ -149,7 +221,10 @@ export async function openContext(
       ? await enter(credential, request.headers as OrganizationHeaders, cookieHash, services)
       : { viewer: null, current: null };
     const context = new RequestContext(request.id, entered.viewer, entered.current, services);
-    if (request.record) request.record.context = context;
+    if (request.record) {
+      request.record.context = context;
+      request.record.held?.belongTo(context.current?.orgId ?? '');
+    }
     if (entered.viewer) noteUse(services.sessions, entered.viewer, request);
     await limitViewer(parts.limits, context);
     return context;
@@ -181,28 +256,17 @@ function noteUse(sessions: Sessions, { session: { id, lastUsedAt } }: Viewer, { 
   sessions.touch(id).catch((err: unknown) => log.warn({ err }, 'the use of a session was not noted'));
 }
 
-/** Reading stops when nobody waits for it any more; a mutation is finished. */
-function stopWhenClientLeaves(request: FastifyRequest, reply: FastifyReply): Stop {
+/** Reading is bounded, and stops when nobody waits for it any more; a mutation is finished. */
+function boundReading(request: FastifyRequest, reply: FastifyReply, limits: ReadLimits): Stop {
+  const bound = new ReadBound(limits);
+  if (request.record) request.record.held = bound;
   const stop = new Stop();
   reply.raw.once('close', () => {
+    bound.release();
     if (!reply.raw.writableFinished && request.record?.operationType === 'query') stop.stop();
   });
   return stop;
 }
-
-/** Says of the request what its log line needs. */
-const record: ApolloServerPlugin<RequestContext> = {
-  async requestDidStart() {
-    return {
-      async didResolveOperation({ operationName, operation }) {
-        const current = currentRecord();
-        if (!current) return;
-        current.operationName = operationName?.slice(0, 200);
-        if (operation) current.operationType = operation.operation;
-      },
-    };
-  },
-};
 
 /**
  * GraphQL over HTTP: in the legacy `application/json` an answer in GraphQL's own terms is a 200, refused or not. What was

@@ -15,6 +15,7 @@ import fastify, {
 import helmet from 'helmet';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { type ErrorCode, type ErrorDetail, OrgateError } from '../errors.js';
+import { watchConnections } from './connections.js';
 import { requestIdOf } from './request-record.js';
 
 export interface HttpOptions {
@@ -28,6 +29,8 @@ export interface HttpOptions {
   readonly production: boolean;
   /** Answers when the service can answer; throws when it cannot. */
   readonly isReady: () => Promise<void>;
+  /** How long requests in flight may take when it closes. */
+  readonly closeGraceMs: number;
 }
 
 /** Headers that must never reach a log, whatever logs them. */
@@ -40,9 +43,23 @@ const SECRETS = [
   '*.password',
 ];
 
+/**
+ * A head has ten seconds to arrive, a whole request thirty. Node looks for what is overdue only now and then, every half
+ * minute if it is not told otherwise. A connection on which nothing moves for a minute, such as one whose client takes
+ * no answer, is ended.
+ */
+const TIMEOUTS = {
+  requestTimeout: 30_000,
+  connectionTimeout: 60_000,
+  http: { headersTimeout: 10_000, connectionsCheckingInterval: 1000 },
+};
+
+/** Connections at once. Whatever comes beyond is closed unheard: a process that is out of files helps nobody. */
+const MAX_CONNECTIONS = 10_000;
+
 /** The HTTP server around everything: limits, headers, request ids, health, and errors in one shape. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
-  const requestLog = pino({ level: options.logLevel, base: null }, options.logTo ?? pino.destination(1));
+  const requestLog = pino({ level: options.logLevel, base: null }, options.logTo ?? standardOutput());
   // Whatever else is logged is searched for secrets, which takes a while.
   const loggerInstance: FastifyBaseLogger = requestLog.child({}, { redact: { paths: SECRETS, censor: '[redacted]' } });
   const app = fastify({
@@ -55,12 +72,21 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
     clientErrorHandler: refuseConnection,
     return503OnClosing: false,
-    requestTimeout: 30_000,
+    ...TIMEOUTS,
     routerOptions: { maxParamLength: 200 },
   });
   app.decorateRequest('record', null);
+  app.server.maxConnections = MAX_CONNECTIONS;
+  // A connection that could not be accepted, for want of a file or of memory.
+  app.server.on('error', (err) => app.log.error({ err }, 'the HTTP server failed'));
+  const connections = watchConnections(app.server);
+  app.addHook('preClose', (done) => {
+    connections.drain(options.closeGraceMs, (requests) => app.log.warn({ requests }, 'closing: requests were cut off'));
+    done();
+  });
   const headers = { ...securityHeaders(options.production), 'cache-control': 'no-store' };
   app.addHook('onRequest', (request, reply, done) => {
+    connections.enter(request, reply);
     reply.headers(headers).header('x-request-id', request.id);
     done();
   });
@@ -85,7 +111,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
       'x-request-id',
       'apollo-require-preflight',
     ],
-    exposedHeaders: ['x-request-id', 'retry-after'],
+    exposedHeaders: ['x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'],
     // Of frontends that are on this list, and share the site: the cookie is not sent further.
     credentials: options.corsOrigins.length > 0,
     maxAge: 600,
@@ -107,6 +133,20 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   return app;
 }
 
+/** What waits for a disk to have room again, in bytes; more is dropped. */
+const LOG_BACKLOG = 1_048_576;
+
+/** A disk that is full, or a reader that is gone, costs log lines and not the gateway. */
+function standardOutput(): DestinationStream {
+  // Where the reader of a pipe stands still, lines are dropped: waiting for it would stop everything.
+  const destination = pino.destination({ dest: 1, sync: true, maxLength: LOG_BACKLOG, retryEAGAIN: () => false });
+  destination.on('error', () => {
+    // Asked for at the end of the process, where it would try for ever.
+    destination.flushSync = () => undefined;
+  });
+  return destination;
+}
+
 /** What Helmet sets, which is the same for every answer, and so is asked for once. */
 function securityHeaders(production: boolean): Record<string, string> {
   const headers: Record<string, string> = {};
@@ -126,12 +166,13 @@ function securityHeaders(production: boolean): Record<string, string> {
 function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
   const { record } = request;
   if (!record) return;
-  const { context, operationName, operationType, codes } = record;
+  const { context, operationName, operationType, cost, codes } = record;
   log.info(
     {
       requestId: record.requestId,
       operationName,
       operationType,
+      cost,
       organization: context?.current?.orgId,
       organizationSource: context?.current?.source,
       viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId,
@@ -161,7 +202,10 @@ function sendError(error: FastifyError | OrgateError, request: FastifyRequest, r
   if (error instanceof OrgateError) {
     const { code, message, detail } = error;
     const [status = 400] = Object.entries(CODES_BY_STATUS).find(([, each]) => each === code) ?? [];
-    if (code === 'SERVICE_UNAVAILABLE') request.log.error({ err: error, requestId: request.id }, 'unexpected error');
+    if (detail.retryAfter !== undefined) reply.header('retry-after', String(detail.retryAfter));
+    // Being full is no fault, and has no cause.
+    if (code === 'SERVICE_UNAVAILABLE' && error.cause !== undefined)
+      request.log.error({ err: error, requestId: request.id }, 'unexpected error');
     return reply.code(Number(status)).send(errorBody(code, message, request.id, detail));
   }
   const status = error.statusCode ?? 500;

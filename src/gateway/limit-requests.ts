@@ -1,14 +1,13 @@
 import { isIPv6 } from 'node:net';
-import type { ApolloServerPlugin } from '@apollo/server';
 import type { FastifyInstance } from 'fastify';
-import { type DocumentNode, type FragmentDefinitionNode, Kind, type SelectionSetNode } from 'graphql';
-import type { RequestContext } from '../context/context.js';
+import { Kind, type SelectionSetNode } from 'graphql';
+import type { RequestContext, Viewer } from '../context/context.js';
 import { OrgateError } from '../errors.js';
 import type { MutationResolvers } from '../generated/graphql.js';
+import type { Operation } from './graphql/read-document.js';
 import { errorBody } from './http.js';
 import type { RateLimit, RateLimits } from './rate-limits.js';
-import { refusal } from './refusal.js';
-import { currentRecord } from './request-record.js';
+import type { RequestRecord } from './request-record.js';
 
 /** Root fields that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
 const FIELDS: Readonly<Record<string, RateLimit>> = {
@@ -19,6 +18,7 @@ const FIELDS: Readonly<Record<string, RateLimit>> = {
   requestNewInvitation: 'acceptance',
   requestToJoin: 'acceptance',
   switchOrganization: 'switching',
+  createOrganization: 'creation',
 } satisfies Partial<Record<keyof MutationResolvers, RateLimit>>;
 
 /** Paths that are, by how their routes begin. The first that fits counts; null is not limited any further. */
@@ -55,68 +55,92 @@ export function limitAddresses(app: FastifyInstance, limits: RateLimits): void {
 }
 
 /** Counts a request against who asks and then, if that passes, against their organization: nobody uses up its share alone. */
-export async function limitViewer(
-  limits: RateLimits,
-  { viewer, current }: Pick<RequestContext, 'viewer' | 'current'>,
-): Promise<void> {
-  if (viewer?.person) await limits.count('person', viewer.person.id);
+export async function limitViewer(limits: RateLimits, context: RequestContext): Promise<void> {
+  const { viewer, current } = context;
+  if (viewer?.person) await limits.count('person', subjectOf(viewer.person, viewer));
   else if (viewer?.apiKey) await limits.count('key', viewer.apiKey.id);
   if (current) await limits.count('organization', current.orgId);
+  // A point for the request itself: whoever has none left is refused before anything of theirs is read.
+  await chargePoints(limits, 1, context);
 }
 
-/** Counts the root fields that are limited more strictly, and refuses the operation before any of it runs. */
-export function limitFields(limits: RateLimits): ApolloServerPlugin<RequestContext> {
-  return {
-    async requestDidStart() {
-      return {
-        async didResolveOperation({ document, operation, contextValue, request }) {
-          if (!operation) return;
-          for (const [limit, times] of limitedFields(document, operation.selectionSet)) {
-            try {
-              for (const subject of subjectsOf(limit, contextValue)) await limits.count(limit, subject, times);
-            } catch (error) {
-              throw error instanceof OrgateError ? refusal(error, request.http?.headers.get('accept')) : error;
-            }
-          }
-        },
-      };
-    },
-  };
+/**
+ * A person; in a session that one organization's own provider opened, the person there: whoever runs that provider can open
+ * such sessions, and must neither see nor use up what the person has elsewhere.
+ */
+const subjectOf = ({ id }: { readonly id: string }, { session: { boundOrgId } }: Viewer): string =>
+  boundOrgId === null ? id : `${id}@${boundOrgId}`;
+
+/**
+ * Charges points to who asks and then, if that passes, to their organization. Only who was let into an organization is
+ * charged to it, or strangers could use up what it has.
+ *
+ * @throws RATE_LIMITED with what the request has cost so far, and what is left
+ */
+export async function chargePoints(limits: RateLimits, points: number, context: RequestContext): Promise<void> {
+  const { viewer, current } = context;
+  const cost = (context.spending?.cost ?? 0) + points;
+  try {
+    const own = viewer?.person
+      ? await limits.count('personPoints', subjectOf(viewer.person, viewer), points)
+      : viewer?.apiKey
+        ? await limits.count('keyPoints', viewer.apiKey.id, points)
+        : null;
+    const shared = current && (await limits.count('organizationPoints', current.orgId, points));
+    const tighter = own && shared ? (own.remaining <= shared.remaining ? own : shared) : (own ?? shared);
+    if (tighter) context.noteSpending({ ...tighter, cost });
+  } catch (error) {
+    if (!(error instanceof OrgateError)) throw error;
+    const { limit = 0, remaining = 0, resetAt = new Date() } = error.detail;
+    context.noteSpending({ limit, remaining, resetAt, cost });
+    throw new OrgateError(error.code, 'This minute holds no more points for operations.', { ...error.detail, cost });
+  }
+}
+
+/**
+ * Counts the root fields that are limited more strictly, before any of them runs.
+ *
+ * @throws RATE_LIMITED
+ */
+export async function limitFields(
+  limits: RateLimits,
+  operation: Operation,
+  context: RequestContext,
+  { address }: Pick<RequestRecord, 'address'>,
+): Promise<void> {
+  for (const [limit, times] of limitedFields(operation)) {
+    for (const subject of subjectsOf(limit, context, address)) await limits.count(limit, subject, times);
+  }
 }
 
 /** Whom a limit counts against: mail to strangers is also the organization's doing, and anyone can sign up twice. */
-function subjectsOf(limit: RateLimit, { viewer, current }: RequestContext): string[] {
-  const address = currentRecord()?.address;
+function subjectsOf(limit: RateLimit, { viewer, current }: RequestContext, address: string): string[] {
   const subjects = [
-    viewer?.person?.id ?? current?.membership.userId,
+    viewer?.person ? subjectOf(viewer.person, viewer) : current?.membership.userId,
     ...(limit === 'invitation' ? [current?.orgId] : []),
-    ...(limit === 'acceptance' ? [address] : []),
+    ...(limit === 'acceptance' || limit === 'creation' ? [address] : []),
   ];
   return subjects.filter((each) => each !== undefined);
 }
 
 /** How often each limit is asked for at the root, through fragments too. Those that `@skip` would leave out count. */
-function limitedFields(document: DocumentNode, root: SelectionSetNode): Map<RateLimit, number> {
+function limitedFields({ node: { selectionSet }, fragments }: Operation): Map<RateLimit, number> {
   const times = new Map<RateLimit, number>();
   const visit = ({ selections }: SelectionSetNode): void => {
     for (const node of selections) {
       if (node.kind === Kind.INLINE_FRAGMENT) visit(node.selectionSet);
-      else if (node.kind === Kind.FRAGMENT_SPREAD) visit(fragment(document, node.name.value).selectionSet);
-      else {
+      else if (node.kind === Kind.FRAGMENT_SPREAD) {
+        const fragment = fragments.get(node.name.value);
+        if (fragment) visit(fragment.selectionSet);
+      } else {
         const limit = Object.hasOwn(FIELDS, node.name.value) && FIELDS[node.name.value];
         if (limit) times.set(limit, (times.get(limit) ?? 0) + 1);
       }
     }
   };
-  visit(root);
+  visit(selectionSet);
   return times;
 }
-
-/** The document was validated: each fragment is there, and none holds itself. */
-const fragment = ({ definitions }: DocumentNode, name: string): FragmentDefinitionNode =>
-  definitions.find(
-    (node): node is FragmentDefinitionNode => node.kind === Kind.FRAGMENT_DEFINITION && node.name.value === name,
-  ) as FragmentDefinitionNode;
 
 /** An address as one party holds it: of IPv6 the /64 that everyone is given whole. */
 export function networkOf(ip: string): string {

@@ -62,5 +62,6 @@ export async function serveMetrics(metrics: Metrics, host: string, port: number)
     server.once('error', reject);
     server.listen(port, host, resolve);
   });
+  server.on('error', () => undefined); // a connection that could not be accepted; the gateway's own server says so
   return server;
 }

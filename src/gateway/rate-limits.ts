@@ -1,17 +1,26 @@
 import { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { OrgateError } from '../errors.js';
+import { type Breaker, createBreaker } from './redis-breaker.js';
 
-/** What is counted. The first four count every request; the others certain ones among them, and allow fewer. */
+/**
+ * What is counted. The first four count every request; points count what operations cost; the others certain requests,
+ * and allow fewer.
+ */
 export const RATE_LIMITS = [
   'address',
   'person',
   'key',
   'organization',
+  'stranger',
+  'personPoints',
+  'keyPoints',
+  'organizationPoints',
   'signIn',
   'invitation',
   'acceptance',
   'switching',
+  'creation',
 ] as const;
 export type RateLimit = (typeof RATE_LIMITS)[number];
 
@@ -22,8 +31,15 @@ export interface RateLimitOptions {
   readonly redisUrl: string | null;
   /** Told of each refusal. */
   readonly onRefused: (limit: RateLimit) => void;
-  /** Told when Redis goes out of reach (with what it said), and when it is back. */
+  /** Told when Redis goes out of reach, or fails what it is asked (with what it said), and when it works again. */
   readonly onRedis: (state: 'gone' | 'back', error?: unknown) => void;
+}
+
+/** What a subject has left of its minute. */
+export interface Allowance {
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetAt: Date;
 }
 
 export interface RateLimits {
@@ -31,9 +47,10 @@ export interface RateLimits {
    * Counts `points` more of `limit` against `subject`, such as `person:usr_…`. A refused subject is refused until its
    * minute is over, and nobody else is.
    *
-   * @throws RATE_LIMITED with the seconds to wait
+   * @returns null where nothing is counted
+   * @throws RATE_LIMITED with the seconds to wait, and what is left
    */
-  count(limit: RateLimit, subject: string, points?: number): Promise<void>;
+  count(limit: RateLimit, subject: string, points?: number): Promise<Allowance | null>;
   close(): void;
 }
 
@@ -41,38 +58,62 @@ const MINUTE_S = 60;
 
 /**
  * Counts in fixed minutes that begin with a subject's first request. With Redis all replicas count together; while it is
- * gone, or does not answer in time, each counts on its own, and no request waits for it.
+ * gone, does not answer in time, or refuses, each counts on its own, and no request waits for it.
  */
 export function createRateLimits({ perMinute, redisUrl, onRefused, onRedis }: RateLimitOptions): RateLimits {
-  const redis = redisUrl === null ? null : connectRedis(redisUrl, onRedis);
-  const limiters = new Map<RateLimit, RateLimiterMemory | RateLimiterRedis>();
+  const breaker = createBreaker(onRedis);
+  const redis = redisUrl === null ? null : connectRedis(redisUrl, breaker);
+  const limiters = new Map<RateLimit, { memory: RateLimiterMemory; shared: RateLimiterRedis | null }>();
   for (const limit of RATE_LIMITS) {
     const points = perMinute[limit];
     if (points === null) continue;
-    const shared = { keyPrefix: `orgate:limit:${limit}`, points, duration: MINUTE_S };
-    const memory = new RateLimiterMemory(shared);
-    limiters.set(
-      limit,
-      redis
-        ? new RateLimiterRedis({
-            ...shared,
-            storeClient: redis,
-            rejectIfRedisNotReady: true,
-            insuranceLimiter: memory,
-            // Whoever is over the limit is refused from memory, and costs Redis nothing more.
-            inMemoryBlockOnConsumed: points + 1,
-          })
-        : memory,
-    );
+    const options = { keyPrefix: `orgate:limit:${limit}`, points, duration: MINUTE_S };
+    const shared =
+      redis &&
+      new RateLimiterRedis({
+        ...options,
+        storeClient: redis,
+        rejectIfRedisNotReady: true,
+        // Whoever is over the limit is refused from memory, and costs Redis nothing more.
+        inMemoryBlockOnConsumed: points + 1,
+      });
+    limiters.set(limit, { memory: new RateLimiterMemory(options), shared });
   }
+  /** What Redis says, or null when it says nothing. @throws RateLimiterRes */
+  const ask = async (shared: RateLimiterRedis, subject: string, points: number): Promise<RateLimiterRes | null> => {
+    if (redis?.status !== 'ready' || !breaker.mayAsk()) return null;
+    try {
+      const left = await shared.consume(subject, points);
+      breaker.answered();
+      return left;
+    } catch (error) {
+      if (!(error instanceof RateLimiterRes)) {
+        breaker.failed(error);
+        return null;
+      }
+      // Refused from memory, it says nothing about Redis.
+      if (error.consumedPoints > 0) breaker.answered();
+      else breaker.unasked();
+      throw error;
+    }
+  };
   return {
     async count(limit, subject, points = 1) {
+      const limiter = limiters.get(limit);
+      if (!limiter) return null;
+      const { memory, shared } = limiter;
+      const allowance = ({ remainingPoints, msBeforeNext }: RateLimiterRes): Allowance => ({
+        limit: memory.points,
+        remaining: Math.max(remainingPoints, 0),
+        resetAt: new Date(Date.now() + msBeforeNext),
+      });
       try {
-        await limiters.get(limit)?.consume(subject, points);
+        return allowance((shared && (await ask(shared, subject, points))) ?? (await memory.consume(subject, points)));
       } catch (refused) {
         if (!(refused instanceof RateLimiterRes)) throw refused;
         onRefused(limit);
-        throw new OrgateError('RATE_LIMITED', undefined, { retryAfter: Math.ceil(refused.msBeforeNext / 1000) || 1 });
+        const retryAfter = Math.ceil(refused.msBeforeNext / 1000) || 1;
+        throw new OrgateError('RATE_LIMITED', undefined, { retryAfter, ...allowance(refused) });
       }
     },
     close: () => redis?.disconnect(),
@@ -80,7 +121,7 @@ export function createRateLimits({ perMinute, redisUrl, onRefused, onRedis }: Ra
 }
 
 /** A connection that fails fast: what it cannot answer at once is counted in memory instead. */
-function connectRedis(url: string, onChange: RateLimitOptions['onRedis']): Redis {
+function connectRedis(url: string, breaker: Breaker): Redis {
   const redis = new Redis(url, {
     connectionName: 'orgate',
     connectTimeout: 2000,
@@ -92,14 +133,7 @@ function connectRedis(url: string, onChange: RateLimitOptions['onRedis']): Redis
     enableOfflineQueue: false,
     retryStrategy: (attempts) => Math.min(attempts * 100, 2000),
   });
-  let isGone = false;
-  redis.on('error', (error: unknown) => {
-    if (!isGone) onChange('gone', error);
-    isGone = true;
-  });
-  redis.on('ready', () => {
-    if (isGone) onChange('back');
-    isGone = false;
-  });
+  redis.on('error', (error: unknown) => breaker.gone(error));
+  redis.on('ready', () => breaker.unasked());
   return redis;
 }

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import type { ReadBound } from '../data/read-bound.js';
 import type { RequestContext } from '../context/context.js';
 
 /** What one request says of itself in its log line, filled in as it becomes known. Never variables or arguments. */
@@ -9,6 +10,10 @@ export interface RequestRecord {
   readonly address: string;
   operationName?: string | undefined;
   operationType?: string;
+  /** In points. */
+  cost?: number;
+  /** What is held in memory for its answer. */
+  held?: ReadBound;
   context?: RequestContext;
   /** Codes of the errors that the client was shown. */
   readonly codes: string[];

@@ -77,6 +77,31 @@ jest.setTimeout(120_000);
     }
   });
 
+  test('every tab names its own operation, and StartRun runs as it stands', async () => {
+    const sent: { query: string; operationName?: string | null }[] = [];
+    page.on('request', (request) => {
+      if (request.url().endsWith('/graphql')) sent.push(request.postDataJSON() as { query: string });
+    });
+    await choose('Person', 'ann@acme.example');
+    await standing('Ann Archer is');
+    await choose('Organization', 'acme');
+    await standing('Ann Archer is OWNER here.');
+    const tabs = page.locator('.graphiql-tab');
+    for (const index of [0, 1, 2, 3, 4]) {
+      await tabs.nth(index).locator('.graphiql-tab-button').click();
+      await page.click('.graphiql-execute-button');
+    }
+    await answer('"status": "QUEUED"');
+    // Straight back: the editor would still name the operation of the tab before.
+    for (const index of [0, 3, 1, 0]) {
+      await tabs.nth(index).locator('.graphiql-tab-button').click();
+      await page.click('.graphiql-execute-button');
+    }
+    await answer('"organizationSource"');
+    for (const { query, operationName } of sent) if (operationName) expect(query).toContain(operationName);
+    expect(sent.length).toBeGreaterThan(8);
+  });
+
   test('no request left the machine, and the console shows no error', () => {
     expect(troubles).toEqual([]);
   });

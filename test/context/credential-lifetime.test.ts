@@ -77,6 +77,32 @@ test('a token that never expires is refused', async () => {
   await expect(sign({}).then(present)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
 });
 
+const HOURS = 3600;
+
+test.each<[string, (now: number) => JWTPayload]>([
+  ['ends more than two days from now', (now) => ({ exp: now + 48 * HOURS + 6 })],
+  ['ends in the year 9999', () => ({ exp: 253_402_300_799 })],
+  ['ends after time itself', () => ({ exp: Number.MAX_VALUE })],
+  ['counts its end in milliseconds', (now) => ({ exp: (now + 600) * 1000 })],
+  ['was issued an hour from now', (now) => ({ iat: now + HOURS, exp: now + 2 * HOURS })],
+  ['was issued just past the tolerance from now', (now) => ({ iat: now + 6, exp: now + 600 })],
+  ['was issued at no number', (now) => ({ iat: 'now' as never, exp: now + 600 })],
+  ['is not valid until an hour from now', (now) => ({ nbf: now + HOURS, exp: now + 2 * HOURS })],
+  ['is not valid until just past the tolerance', (now) => ({ nbf: now + 6, exp: now + 600 })],
+])('a token is refused that %s', async (_what, claims) => {
+  const { start, sign, present } = givenAuthenticate();
+  await expect(sign(claims(start)).then(present)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+});
+
+test.each<[string, (now: number) => JWTPayload]>([
+  ['ends in two days', (now) => ({ exp: now + 48 * HOURS })],
+  ['was issued by a clock that is a little ahead', (now) => ({ iat: now + 5, nbf: now + 5, exp: now + 600 })],
+  ['was issued long ago', (now) => ({ iat: now - 400 * 24 * HOURS, exp: now + 600 })],
+])('a token is taken that %s', async (_what, claims) => {
+  const { start, sign, present } = givenAuthenticate();
+  expect((await present(await sign(claims(start)))).identity.subject).toBe('ann');
+});
+
 test('a refusal is not remembered, and does not count for a token that differs in one character', async () => {
   const { world, start, sign, present } = givenAuthenticate();
   const early = await sign({ exp: start + 3600, nbf: start + 60 });

@@ -1,21 +1,26 @@
 import { createServer, type Server as HttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { unique } from '../support/given.js';
+import { eventually } from '../support/mail.js';
 import { type Answer, codeOf, startServer, type TestServer } from '../support/server.js';
 
 type Reply = { status: number; body: string } | 'silence' | 'hang up';
 
 /** An identity provider whose key set a test can change, break and take away. */
 async function givenIssuer() {
-  const world = { reply: { status: 200, body: '' } as Reply, fetches: 0 };
+  const world = { reply: { status: 200, body: '' } as Reply, fetches: 0, held: () => held.size };
+  const held = new Set<Socket>();
   const listen = (port: number) =>
     new Promise<HttpServer>((resolve) => {
       const http = createServer((request, response) => {
         world.fetches += 1;
         if (world.reply === 'hang up') request.socket.destroy();
-        else if (world.reply !== 'silence') response.writeHead(world.reply.status).end(world.reply.body);
+        else if (world.reply === 'silence') {
+          held.add(request.socket);
+          request.socket.once('close', () => held.delete(request.socket));
+        } else response.writeHead(world.reply.status).end(world.reply.body);
       });
       http.listen(port, '127.0.0.1', () => resolve(http));
     });
@@ -63,9 +68,11 @@ const ask = (server: TestServer, token: string): Promise<Answer> =>
   server.withToken(token)('{ viewer { user { id } } }');
 
 /** Key sets are not fetched again within half a minute, so that unknown key ids cannot flood the issuer. */
-function halfAMinuteLater(): void {
+const halfAMinuteLater = (): void => later(31_000);
+function later(ms: number): void {
+  jest.restoreAllMocks();
   const real = Date.now;
-  jest.spyOn(Date, 'now').mockImplementation(() => real() + 31_000);
+  jest.spyOn(Date, 'now').mockImplementation(() => real() + ms);
 }
 
 test('keys are fetched once, and again when a token names a key not seen before', async () => {
@@ -134,4 +141,56 @@ test('an issuer that is down gives SERVICE_UNAVAILABLE, and what was verified be
   await stop();
   expect((await ask(server, token)).status).toBe(200);
   await start();
+});
+
+const MINUTES = 60_000;
+
+test.each<[string, Reply]>([
+  ['never answers', 'silence'],
+  ['hangs up', 'hang up'],
+  ['answers with an error', { status: 500, body: '' }],
+])('while the issuer %s its known keys count for a day, and it is asked every half a minute', async (_, reply) => {
+  const { world, server, issuer } = await givenIssuer();
+  const [known, other] = [await givenKey(issuer, 'known'), await givenKey(issuer, 'other')];
+  world.reply = keySet(known.jwk);
+  expect((await ask(server, await known.sign())).status).toBe(200);
+  world.reply = reply;
+  later(11 * MINUTES);
+  const answers = await Promise.all(Array.from({ length: 10 }, async () => ask(server, await known.sign())));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+  expect((await ask(server, await known.sign())).status).toBe(200);
+  expect(world.fetches).toBe(2);
+  // A key that nobody has heard of can be had from the issuer alone.
+  expect(codeOf(await ask(server, await other.sign()))).toBe('SERVICE_UNAVAILABLE');
+  later(23 * 60 * MINUTES);
+  expect((await ask(server, await known.sign())).status).toBe(200);
+  expect(world.fetches).toBeGreaterThan(2);
+  later(25 * 60 * MINUTES);
+  expect(codeOf(await ask(server, await known.sign()))).toBe('SERVICE_UNAVAILABLE');
+  world.reply = keySet(other.jwk);
+  expect((await ask(server, await other.sign())).status).toBe(200);
+});
+
+test('nobody whose key is known waits for an issuer that never answers', async () => {
+  const { world, server, issuer } = await givenIssuer();
+  const { jwk, sign } = await givenKey(issuer, 'known');
+  world.reply = keySet(jwk);
+  await ask(server, await sign());
+  world.reply = 'silence';
+  later(11 * MINUTES);
+  const answered = ask(server, await sign());
+  await eventually(() => (world.fetches === 2 ? true : undefined));
+  expect((await answered).status).toBe(200);
+  // The issuer has been asked, and has not even been given up.
+  expect(world.held()).toBe(1);
+});
+
+test('a key that was withdrawn signs nobody in once the set is ten minutes old, however long nobody came', async () => {
+  const { world, server, issuer } = await givenIssuer();
+  const [old, fresh] = [await givenKey(issuer, 'old'), await givenKey(issuer, 'fresh')];
+  world.reply = keySet(old.jwk);
+  expect((await ask(server, await old.sign())).status).toBe(200);
+  world.reply = keySet(fresh.jwk);
+  later(11 * MINUTES);
+  expect((await ask(server, await old.sign())).status).toBe(401);
 });

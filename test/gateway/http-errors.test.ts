@@ -42,6 +42,25 @@ test.each<[string, string, Record<string, string>?]>([
   expectRefusal(answer, 400, 'BAD_REQUEST');
 });
 
+/** Apollo's client sends the document itself when it reads this, and asks for a status of 200. */
+test.each<[string, object | undefined]>([
+  ['a hash', undefined],
+  ['a hash and its document', { query: '{ __typename }' }],
+])('a client that sends %s in place of a document is told to send documents', async (_, more = {}) => {
+  const { owner } = await givenOrganization(server);
+  const extensions = { persistedQuery: { version: 1, sha256Hash: 'canary' } };
+  const search = new URLSearchParams({ ...more, extensions: JSON.stringify(extensions) });
+  for (const headers of [json, { ...json, authorization: `Bearer ${owner.token}` }]) {
+    for (const answer of [
+      await raw(at('/graphql'), { headers, body: JSON.stringify({ ...more, extensions }) }),
+      await raw(at(`/graphql?${search.toString()}`), { headers: { ...headers, 'apollo-require-preflight': '1' } }),
+    ]) {
+      expectRefusal(answer, 200, 'PERSISTED_QUERY_NOT_SUPPORTED');
+      expect(answer.text).toContain('"message":"PersistedQueryNotSupported"');
+    }
+  }
+});
+
 test('413: a body over the limit, by its length or by what comes', async () => {
   const query = `{ __typename } # ${'canary'.repeat(400)}`;
   expectRefusal(

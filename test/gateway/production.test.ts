@@ -1,20 +1,10 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { getIntrospectionQuery } from 'graphql';
+import { PRODUCTION } from '../support/production.js';
 import { raw } from '../support/raw.js';
 import { codeOf, startServer, type TestServer } from '../support/server.js';
 
 // Servers with settings of their own, one at a time: the embedded database serves one connection.
-
-const PRODUCTION = {
-  NODE_ENV: 'production',
-  ORGATE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
-  PUBLIC_URL: 'https://orgate.example',
-  DATABASE_URL: 'postgres://tests-open-their-own.example/db',
-  MIGRATION_DATABASE_URL: 'postgres://tests-open-their-own.example/db',
-  SHUTDOWN_DELAY_MS: '0',
-  // The tests' own default switches GraphiQL off; empty is not set.
-  GRAPHIQL: '',
-};
 
 let server: TestServer;
 const start = async (env: NodeJS.ProcessEnv) => (server = await startServer({ env }));

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { getIntrospectionQuery } from 'graphql';
-import { QUERY_LIMITS } from '../../src/gateway/query-limits.js';
+import { DOCUMENT_LIMITS as QUERY_LIMITS } from '../../src/gateway/graphql/document-limits.js';
 import { givenOrganization } from '../support/given.js';
 import { type Answer, codeOf, useServer } from '../support/server.js';
 

@@ -1,5 +1,8 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { createRateLimits, RATE_LIMITS, type RateLimit } from '../../src/gateway/rate-limits.js';
 import { unique } from '../support/given.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { type Client, startServer, type TestServer } from '../support/server.js';
 
@@ -70,6 +73,62 @@ test('a Redis that hangs holds up nobody', async () => {
   expect(performance.now() - began).toBeLessThan(2000);
   redis.thaw();
   await until(() => answered('together again'));
+});
+
+describe('A Redis that is there and does not work is left alone, told of once, and tried again', () => {
+  /** One that counts on this Redis, and what it was told of it. */
+  async function givenLimits(url: string) {
+    const told: string[] = [];
+    const limits = createRateLimits({
+      perMinute: Object.fromEntries(RATE_LIMITS.map((limit) => [limit, 1_000_000])) as Record<RateLimit, number>,
+      redisUrl: url,
+      onRefused: () => undefined,
+      onRedis: (state) => void told.push(state),
+    });
+    const subject = unique('person');
+    const admin = new Redis(redis.url);
+    const shared = async () => Number((await admin.get(`orgate:limit:person:${subject}`)) ?? 0);
+    const count = () => limits.count('person', subject);
+    await until(async () => {
+      await count();
+      return (await shared()) > 0;
+    });
+    told.length = 0;
+    const close = () => (limits.close(), admin.disconnect());
+    return { told, count, shared, admin, close };
+  }
+
+  test('when it is slow', async () => {
+    const proxy = await startTcpProxy(Number(new URL(redis.url).port));
+    const { told, count, shared, close } = await givenLimits(`redis://127.0.0.1:${proxy.port}`);
+    const before = await shared();
+    proxy.delay(200);
+    for (let each = 0; each < 40; each += 1) expect((await count())?.remaining).toBeLessThan(1_000_000);
+    expect(told).toEqual(['gone']);
+    // Three, and one now and again that tries.
+    expect((await shared()) - before).toBeLessThan(10);
+    proxy.delay(0);
+    await until(async () => (await count(), told.length > 1));
+    expect(told).toEqual(['gone', 'back']);
+    close();
+    await proxy.close();
+  });
+
+  test.each([
+    ['is full', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
+    ['became a replica', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
+  ])('when it %s', async (_, [breaks = '', ...how], [mends = '', ...again]) => {
+    const { told, count, shared, admin, close } = await givenLimits(redis.url);
+    await admin.call(breaks, how);
+    for (let each = 0; each < 40; each += 1) await count();
+    expect(told).toEqual(['gone']);
+    await admin.call(mends, again);
+    const before = await shared();
+    await until(async () => (await count(), told.length > 1));
+    expect(told).toEqual(['gone', 'back']);
+    expect(await shared()).toBeGreaterThan(before);
+    close();
+  });
 });
 
 test('a gateway starts without its Redis', async () => {

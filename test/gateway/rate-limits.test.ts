@@ -18,6 +18,13 @@ async function answeredBefore429(most: number, ask: () => Promise<Answer>): Prom
   return most;
 }
 
+const REFUSED = {
+  code: 'RATE_LIMITED',
+  limit: expect.any(Number),
+  remaining: 0,
+  resetAt: expect.stringMatching(/^\d{4}-/),
+};
+
 function expectRefusal(answer: Answer): void {
   const seconds = Number(answer.headers.get('retry-after'));
   expect([answer.status, answer.data, codeOf(answer)]).toEqual([429, null, 'RATE_LIMITED']);
@@ -25,7 +32,7 @@ function expectRefusal(answer: Answer): void {
   expect(seconds).toBeLessThanOrEqual(60);
   expect(answer.errors[0]).toEqual({
     message: expect.any(String),
-    extensions: { code: 'RATE_LIMITED', retryAfter: seconds, requestId: answer.headers.get('x-request-id') },
+    extensions: { ...REFUSED, retryAfter: seconds, requestId: answer.headers.get('x-request-id') },
   });
 }
 
@@ -128,7 +135,7 @@ describe('an address', () => {
         errors: [
           {
             message: expect.any(String),
-            extensions: { code: 'RATE_LIMITED', retryAfter: expect.any(Number), requestId: expect.any(String) },
+            extensions: { ...REFUSED, retryAfter: expect.any(Number), requestId: expect.any(String) },
           },
         ],
       });
@@ -176,6 +183,22 @@ describe('what is dearer than a request', () => {
     expectRefusal(await owner(many, { id }));
     expectRefusal(await owner(SWITCH, { id }));
     expect((await owner(WHO)).status).toBe(200);
+  });
+
+  test('new organizations: of a person, and of all who ask from one address', async () => {
+    const server = await startServer({ env: { RATE_LIMIT_CREATION: '6' } });
+    const CREATE = 'mutation ($input: CreateOrganizationInput!) { createOrganization(input: $input) { __typename } }';
+    const create = (client: Client) => client(CREATE, { input: { name: 'New', slug: unique('new') } });
+    try {
+      const { owner, viewer } = await givenOrganization(server); // the first of six
+      for (let times = 0; times < 5; times += 1) expect((await create(owner)).errors).toEqual([]);
+      expectRefusal(await create(owner));
+      // Whoever signs up again comes from the same address.
+      expectRefusal(await create(viewer));
+      expect((await owner(WHO)).status).toBe(200);
+    } finally {
+      await server.close();
+    }
   });
 
   test('invitations: of a person, and of all its people together for an organization', async () => {

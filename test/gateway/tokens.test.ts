@@ -188,11 +188,62 @@ describe('A refresh token', () => {
     expect(server.logs.join('')).not.toContain(first.refresh.slice(0, 43));
   });
 
+  test('used twice within ten seconds, as by two tabs, gives the same successor', async () => {
+    const { browser } = await givenPerson();
+    const { refresh } = await browser.token();
+    const [one, other] = [await renew(server, refresh), await renew(server, refresh)];
+    expect([one.status, other.status]).toEqual([200, 200]);
+    expect(other.refresh).toBe(one.refresh);
+    for (const { access } of [one, other]) expect(await statusOf(access)).toBe(200);
+    // Each tab goes on, with the one token that they share now.
+    const third = await renew(server, one.refresh);
+    expect((await renew(server, other.refresh)).refresh).toBe(third.refresh);
+    expect((await browser(WHO)).status).toBe(200);
+  });
+
+  test('ends its session once its successor was used, also within ten seconds', async () => {
+    const { browser } = await givenPerson();
+    const { refresh: copied } = await browser.token();
+    const { refresh } = await renew(server, copied);
+    const owner = await renew(server, refresh);
+    expect((await renew(server, copied)).status).toBe(401);
+    expect((await renew(server, owner.refresh)).status).toBe(401);
+    expect(await statusOf(owner.access)).toBe(401);
+  });
+
+  test('ends its session when it comes again after ten seconds, though its successor was not used', async () => {
+    const { browser } = await givenPerson();
+    const { refresh: copied } = await browser.token();
+    const { refresh, access } = await renew(server, copied);
+    await sql(`update refresh_token set replaced_at = replaced_at - interval '10 seconds' where session_id = $1`, [
+      browser.sessionId,
+    ]);
+    expect((await renew(server, copied)).status).toBe(401);
+    expect((await renew(server, refresh)).status).toBe(401);
+    expect(await statusOf(access)).toBe(401);
+    const { rows } = await sql('select end_reason from session where id = $1', [browser.sessionId]);
+    expect(rows).toEqual([{ end_reason: 'TOKEN_REUSED' }]);
+  });
+
+  test('gives its successor again to nobody whose session is over, or who is disabled', async () => {
+    const { browser, id } = await givenPerson();
+    const { refresh } = await browser.token();
+    await renew(server, refresh);
+    await sql(`update person set status = 'DISABLED' where id = $1`, [id]);
+    expect((await renew(server, refresh)).status).toBe(401);
+    await sql(`update person set status = 'ACTIVE' where id = $1`, [id]);
+    await browser('mutation { signOut }');
+    expect((await renew(server, refresh)).status).toBe(401);
+  });
+
   test('is kept as a hash', async () => {
     const { browser } = await givenPerson();
     const { refresh } = await browser.token();
+    const next = await renew(server, refresh);
     const { rows } = await sql('select to_jsonb(r)::text as row from refresh_token r', []);
-    for (const part of refresh.split('.')) expect(JSON.stringify(rows)).not.toContain(part);
+    for (const part of [...refresh.split('.'), ...next.refresh.split('.')]) {
+      expect(JSON.stringify(rows)).not.toContain(part);
+    }
     const { rows: sessions } = await sql('select to_jsonb(s)::text as row from session s', []);
     expect(JSON.stringify(sessions)).not.toContain(browser.header.cookie.split('=')[1]);
   });

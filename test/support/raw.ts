@@ -10,7 +10,7 @@ export interface RawAnswer {
 /** A request with exactly these headers, Host and Origin among them, which `fetch` would not let a test choose. */
 export function raw(
   url: string,
-  options: { method?: string; headers?: OutgoingHttpHeaders; body?: string } = {},
+  options: { method?: string; headers?: OutgoingHttpHeaders; body?: string | Buffer } = {},
 ): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const { body, headers, method = body === undefined ? 'GET' : 'POST' } = options;

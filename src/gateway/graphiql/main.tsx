@@ -6,12 +6,13 @@ import './page.css';
 import { explorerPlugin } from '@graphiql/plugin-explorer';
 import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
-import type { Fetcher } from '@graphiql/toolkit';
+import type { Fetcher, FetcherParams } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
+import { Kind, type OperationDefinitionNode, parse } from 'graphql';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
-import { SAMPLES } from './samples.js';
-import { findPeople, findStanding, type Person, postGraphQL, type Standing, tokenFor } from './session.js';
+import { samples } from './samples.js';
+import { findAgent, findPeople, findStanding, type Person, postGraphQL, type Standing, tokenFor } from './session.js';
 
 const plugins = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })];
 const PERSON = 'orgate:person';
@@ -25,6 +26,8 @@ function App() {
   const [token, setToken] = useState('');
   const [standing, setStanding] = useState<Standing | null>(null);
   const [organization, setOrganization] = useState<string | null>(null);
+  // For the sample that starts a run.
+  const [agent, setAgent] = useState<string | null>(null);
   const [problem, setProblem] = useState('');
   // A switch shows the other organization's answer to the operation that is open; the first look runs nothing.
   const [switches, setSwitches] = useState(0);
@@ -46,17 +49,20 @@ function App() {
   useEffect(() => {
     setStanding(null);
     if (!people || (!token && email !== SIGNED_IN)) return;
-    findStanding(token).then((found) => {
+    const find = async () => {
+      const found = await findStanding(token);
       const last = localStorage.getItem(ORGANIZATION);
       const first = found.organizations.find(({ slug }) => slug === last) ?? found.organizations[0];
+      setAgent(first ? await findAgent(token, first.slug) : null);
       setOrganization(first?.slug ?? null);
       setStanding(found);
       setProblem('');
-    }, tell);
+    };
+    find().catch(tell);
   }, [token, people]);
 
   const fetcher = useMemo<Fetcher>(
-    () => (request, options) => postGraphQL(request, token, organization, options?.headers ?? {}),
+    () => (request, options) => postGraphQL(withOwnName(request), token, organization, options?.headers ?? {}),
     [token, organization],
   );
 
@@ -129,7 +135,7 @@ function App() {
             key={`${email} ${token.slice(-16)} ${organization}`}
             fetcher={fetcher}
             plugins={plugins}
-            defaultTabs={SAMPLES}
+            defaultTabs={samples(agent)}
             isHeadersEditorEnabled={false}
             showPersistHeadersSettings={false}
           >
@@ -144,6 +150,16 @@ function App() {
       </main>
     </>
   );
+}
+
+/** After a click on another tab the editor may still name an operation of the one before; such a name is left out. */
+function withOwnName({ operationName, ...request }: FetcherParams): FetcherParams {
+  const isOwn = ({ name }: OperationDefinitionNode) => name?.value === operationName;
+  const { definitions } = parse(request.query);
+  const operations = definitions.filter(
+    (node): node is OperationDefinitionNode => node.kind === Kind.OPERATION_DEFINITION,
+  );
+  return operations.some(isOwn) ? { ...request, operationName: operationName ?? null } : request;
 }
 
 function describe(standing: Standing | null, role: string | undefined): string {

@@ -1,5 +1,5 @@
-/** What the tabs hold at the first look. */
-export const SAMPLES = [
+/** What the tabs hold at the first look; each runs as it stands. @param agent the id of one, where there is any */
+export const samples = (agent: string | null) => [
   {
     query: `# Who am I, and in which organization? Switch the organization above and see.
 query WhoAmI {
@@ -60,7 +60,7 @@ query Repositories {
   }
 }
 `,
-    variables: `{ "agent": "paste the id of an agent" }`,
+    variables: JSON.stringify({ agent: agent ?? 'paste the id of an agent' }),
   },
   {
     query: `# A key for a machine, shown this once. It is sent as a bearer token, in the place of a person's.

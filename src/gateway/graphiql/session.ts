@@ -52,6 +52,15 @@ export async function findStanding(token: string): Promise<Standing> {
   };
 }
 
+/** Any agent of an organization, by id. */
+export async function findAgent(token: string, organization: string): Promise<string | null> {
+  const query = '{ agents(first: 1) { nodes { id } } }';
+  const { data } = (await postGraphQL({ query }, token, organization, {})) as {
+    data?: { agents: { nodes: { id: string }[] } | null };
+  };
+  return data?.agents?.nodes[0]?.id ?? null;
+}
+
 /**
  * The token stays in this page's memory: it is nowhere that another page could read. The browser's own session stays out of
  * what a token says: it may be someone else's.

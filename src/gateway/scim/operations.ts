@@ -21,37 +21,73 @@ export function readPatch(body: unknown): Operation[] {
   if (!Array.isArray(operations) || operations.length === 0 || operations.length > MAX_OPERATIONS) {
     throw new ScimError('invalidSyntax', `Operations: A list of 1 to ${MAX_OPERATIONS} operations is needed.`);
   }
-  return operations.flatMap((each: unknown) => {
+  const changes: Operation[] = [];
+  for (const each of operations as unknown[]) {
     const { op, path, value } = asObject(each);
     const kind = typeof op === 'string' ? op.toLowerCase() : '';
     if (kind !== 'add' && kind !== 'replace' && kind !== 'remove') {
       throw new ScimError('invalidSyntax', 'op: Must be add, replace or remove.');
     }
-    if (typeof path === 'string') return changesOf(kind, path, value);
-    if (kind === 'remove' || path != null) throw new ScimError('noTarget', 'path: Says what to remove.');
-    return changesOfAll(kind, asObject(value));
-  });
+    if (typeof path === 'string') addChanges(changes, kind, path, value);
+    else if (kind === 'remove' || path != null) throw new ScimError('noTarget', 'path: Says what to remove.');
+    else addChangesOfAll(changes, kind, asObject(value));
+  }
+  return changes;
 }
 
 /** The body of a POST or PUT, attribute by attribute. */
-export const readResource = (body: unknown): Operation[] => changesOfAll('replace', asObject(body));
+export function readResource(body: unknown): Operation[] {
+  const changes: Operation[] = [];
+  addChangesOfAll(changes, 'replace', asObject(body));
+  return changes;
+}
 
-const changesOfAll = (kind: Operation['kind'], attributes: Record<string, unknown>): Operation[] =>
-  Object.entries(attributes).flatMap(([path, value]) => changesOf(kind, path, value));
+/** A resource has a dozen attributes of its own, and some of extensions. */
+const MAX_ATTRIBUTES = 300;
+/** Of all operations of one request. */
+const MAX_CHANGES = 5000;
 
-function changesOf(kind: Operation['kind'], path: string, value: unknown): Operation[] {
+function addChangesOfAll(
+  changes: Operation[],
+  kind: Operation['kind'],
+  attributes: Record<string, unknown>,
+  isExtension = false,
+): void {
+  for (const [name, value] of entriesOf(attributes)) addChanges(changes, kind, name, value, isExtension);
+}
+
+function entriesOf(attributes: Record<string, unknown>): [string, unknown][] {
+  const entries = Object.entries(attributes);
+  if (entries.length > MAX_ATTRIBUTES) throw new ScimError('invalidValue', `At most ${MAX_ATTRIBUTES} attributes.`);
+  return entries;
+}
+
+/** @param isExtension whether it stands in an object that a schema names, which holds attributes and no other schema */
+function addChanges(
+  changes: Operation[],
+  kind: Operation['kind'],
+  path: string,
+  value: unknown,
+  isExtension = false,
+): void {
   if (path.length > 500) throw new ScimError('invalidPath', 'path: At most 500 characters.');
   const name = attributeName(path);
-  // The one attribute of attributes that has a meaning here.
+  // The one attribute of attributes that has a meaning here; what has parts itself is no part.
   if (name === 'name') {
     const parts = kind === 'remove' ? { formatted: null, givenName: null, familyName: null } : asObject(value ?? {});
-    return Object.entries(parts).flatMap(([part, each]) => changesOf(kind, `name.${part}`, each));
+    for (const [part, each] of entriesOf(parts)) addChanges(changes, kind, `name.${part}`, each, true);
+    return;
   }
-  if (name === SCIM.user.toLowerCase() || name === SCIM.group.toLowerCase()) return changesOfAll(kind, asObject(value));
+  if (name === SCIM.user.toLowerCase() || name === SCIM.group.toLowerCase()) {
+    if (isExtension) throw new ScimError('invalidPath', 'A schema holds no schema.');
+    addChangesOfAll(changes, kind, asObject(value), true);
+    return;
+  }
   // Of several addresses the one for work counts; see user-resource.
-  if (name.startsWith('emails') && /\[\s*type\s+eq\s+"(?!work")/i.test(path)) return [];
+  if (name.startsWith('emails') && /\[\s*type\s+eq\s+"(?!work")/i.test(path)) return;
   const [, selected = null] = /\[\s*value\s+eq\s+"([^"\\\]]*)"\s*\]/i.exec(path) ?? [];
-  return [{ kind, name, selected, value }];
+  if (changes.length >= MAX_CHANGES) throw new ScimError('invalidValue', `At most ${MAX_CHANGES} changes.`);
+  changes.push({ kind, name, selected, value });
 }
 
 function asObject(value: unknown): Record<string, unknown> {

@@ -10,12 +10,15 @@ import {
   updateUser,
 } from '../../domains/scim/provision-user.js';
 import { OrgateError } from '../../errors.js';
+import { announcedLength } from '../bodies/receive-bodies.js';
 import type { RateLimits } from '../rate-limits.js';
+import { boundBodies, chargeBytes, chargeBytesAfter, LargeBodies } from './bound-bodies.js';
 import { resourceTypes, schemas, serviceProviderConfig } from './discovery.js';
 import { applyToGroup, groupResource, readGroup } from './group-resource.js';
 import { listGroups, type ListParameters, listResponse, listUsers } from './list.js';
 import { readPatch, readResource } from './operations.js';
-import { attributeName, SCIM, ScimError, toFailure } from './protocol.js';
+import { SCIM, ScimError, toFailure } from './protocol.js';
+import { readSelection, type SelectionParameters } from './selection.js';
 import { applyToUser, readUser, userResource } from './user-resource.js';
 
 export interface ScimParts {
@@ -26,7 +29,7 @@ export interface ScimParts {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    directory: DirectoryContext | null;
+    directory: (DirectoryContext & { readonly orgId: string }) | null;
   }
 }
 
@@ -34,22 +37,16 @@ const PREFIX = '/scim/v2';
 
 const MINUTE_MS = 60_000;
 
-/** Groups come with everyone in them. */
-const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
-
 type ById = { Params: { id: string } };
-type Listed = { Querystring: ListParameters & Selection };
-/** Which attributes to answer; `id` and `schemas` always are. */
-interface Selection {
-  readonly attributes?: string;
-  readonly excludedAttributes?: string;
-}
+type Listed = { Querystring: ListParameters & SelectionParameters };
 
 /** Serves SCIM 2.0 to the directories of organizations, each of which sees what it made and nothing else. */
 export function serveScim(app: FastifyInstance, { database, limits, publicUrl }: ScimParts): void {
   const base = () => `${publicUrl()}${PREFIX}`;
 
-  async function enter(request: FastifyRequest): Promise<void> {
+  const largeBodies = new LargeBodies();
+
+  async function enter(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { orgId, directoryId, mayWrite, lastUsedAt } = await enterDirectory(
       database.scimDirectories,
       request.headers.authorization,
@@ -61,9 +58,12 @@ export function serveScim(app: FastifyInstance, { database, limits, publicUrl }:
     await limits.count('organization', orgId);
     if (!mayWrite && !['GET', 'HEAD'].includes(request.method))
       throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
+    largeBodies.take(orgId, request, reply);
+    await chargeBytes(limits, announcedLength(request) ?? 0, { directoryId, orgId });
     const db = database.organizationDb(orgId);
     request.directory = {
       db,
+      orgId,
       directoryId,
       personOf: database.scimDirectories.personOf,
       endSessions: (personId) => database.sessions.endAll({ personId, boundOrgId: orgId }, 'REVOKED'),
@@ -78,15 +78,17 @@ export function serveScim(app: FastifyInstance, { database, limits, publicUrl }:
   void app.register(
     async (scim) => {
       scim.decorateRequest('directory', null);
-      scim.addHook('onRoute', (route) => {
-        route.bodyLimit = BODY_LIMIT_BYTES;
-      });
-      scim.addContentTypeParser(SCIM.mediaType, { parseAs: 'string' }, scim.getDefaultJsonParser('error', 'error'));
+      boundBodies(scim);
       scim.setErrorHandler((error, request, reply) => sendFailure(error, request, reply));
       scim.setNotFoundHandler((request, reply) => sendFailure(new OrgateError('NOT_FOUND'), request, reply));
       scim.addHook('onRequest', enter);
       scim.addHook('preSerialization', async (_request, reply, payload) => {
         reply.type(`${SCIM.mediaType}; charset=utf-8`);
+        return payload;
+      });
+      scim.addHook('onSend', async ({ directory, unannouncedBytes }, _reply, payload) => {
+        const answered = typeof payload === 'string' ? Buffer.byteLength(payload) : 0;
+        if (directory) await chargeBytesAfter(limits, unannouncedBytes + answered, directory);
         return payload;
       });
       scim.addHook('onResponse', async (request, reply) => {
@@ -127,18 +129,18 @@ function serveDiscovery(scim: FastifyInstance, base: () => string): void {
 }
 
 function serveUsers(scim: FastifyInstance, base: () => string): void {
-  scim.get<Listed>('/Users', async (request) =>
-    listResponse(await listUsers(request.query, entered(request)), (user) =>
-      select(userResource(user, base()), request.query),
-    ),
-  );
+  scim.get<Listed>('/Users', async (request) => {
+    const { select } = readSelection(request.query);
+    return listResponse(await listUsers(request.query, entered(request)), (user) => select(userResource(user, base())));
+  });
   scim.post('/Users', async (request, reply) => {
     const user = userResource(await createUser(readUser(readResource(request.body)), entered(request)), base());
     return reply.code(201).header('location', user.meta.location).send(user);
   });
-  scim.get<ById & Listed>('/Users/:id', async (request) =>
-    select(userResource(await getUser(request.params.id, entered(request)), base()), request.query),
-  );
+  scim.get<ById & Listed>('/Users/:id', async (request) => {
+    const { select } = readSelection(request.query);
+    return select(userResource(await getUser(request.params.id, entered(request)), base()));
+  });
   scim.put<ById>('/Users/:id', async (request) => {
     const operations = readResource(request.body);
     const changed = await updateUser(request.params.id, (before) => readUser(operations, before), entered(request));
@@ -156,20 +158,20 @@ function serveUsers(scim: FastifyInstance, base: () => string): void {
 }
 
 function serveGroups(scim: FastifyInstance, base: () => string): void {
-  const wantsMembers = ({ attributes, excludedAttributes }: Selection) =>
-    !namesIn(excludedAttributes).has('members') && (!attributes || namesIn(attributes).has('members'));
-  scim.get<Listed>('/Groups', async (request) =>
-    listResponse(await listGroups(request.query, wantsMembers(request.query), entered(request)), (group) =>
-      select(groupResource(group, base()), request.query),
-    ),
-  );
+  scim.get<Listed>('/Groups', async (request) => {
+    const { select, wantsMembers } = readSelection(request.query);
+    return listResponse(await listGroups(request.query, wantsMembers, entered(request)), (group) =>
+      select(groupResource(group, base())),
+    );
+  });
   scim.post('/Groups', async (request, reply) => {
     const group = groupResource(await createGroup(readGroup(readResource(request.body)), entered(request)), base());
     return reply.code(201).header('location', group.meta.location).send(group);
   });
-  scim.get<ById & Listed>('/Groups/:id', async (request) =>
-    select(groupResource(await getGroup(request.params.id, entered(request)), base()), request.query),
-  );
+  scim.get<ById & Listed>('/Groups/:id', async (request) => {
+    const { select } = readSelection(request.query);
+    return select(groupResource(await getGroup(request.params.id, entered(request)), base()));
+  });
   scim.put<ById>('/Groups/:id', async (request) => {
     const operations = readResource(request.body);
     return groupResource(
@@ -192,25 +194,6 @@ function serveGroups(scim: FastifyInstance, base: () => string): void {
 function entered({ directory }: FastifyRequest): DirectoryContext {
   if (!directory) throw new OrgateError('UNAUTHENTICATED');
   return directory;
-}
-
-const namesIn = (list: string | undefined): ReadonlySet<string> =>
-  new Set(
-    (list ?? '')
-      .split(',')
-      .filter(Boolean)
-      .map((name) => attributeName(name).split('.')[0] as string),
-  );
-
-function select(resource: object, { attributes, excludedAttributes }: Selection): object {
-  const [wanted, unwanted] = [namesIn(attributes), namesIn(excludedAttributes)];
-  if (wanted.size + unwanted.size === 0) return resource;
-  return Object.fromEntries(
-    Object.entries(resource).filter(([name]) => {
-      if (name === 'id' || name === 'schemas') return true;
-      return wanted.size > 0 ? wanted.has(name.toLowerCase()) : !unwanted.has(name.toLowerCase());
-    }),
-  );
 }
 
 function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

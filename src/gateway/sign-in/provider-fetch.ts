@@ -12,6 +12,9 @@ export class PrivateAddressError extends Error {
 /** Keys, tokens and claims are a few kilobytes. */
 const MAX_BYTES = 1_048_576;
 
+/** Statuses of answers that have no body. */
+const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
+
 const PRIVATE = new BlockList();
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
@@ -78,13 +81,27 @@ export const createProviderFetch =
             [value ?? []].flat().map((each): [string, string] => [name, each]),
           );
           const status = response.statusCode ?? 500;
-          const text = status === 204 || status === 304 ? null : Buffer.concat(chunks);
-          fulfil(new Response(text, { status, headers: answered }));
+          const text = EMPTY.has(status) ? null : Buffer.concat(chunks);
+          // What the other side chose, such as a status of 999, may make no Response; thrown here it would end the process.
+          try {
+            fulfil(new Response(text, { status, headers: answered }));
+          } catch (error) {
+            reject(error);
+          }
         });
       });
       request.on('error', reject);
+      // An answer of 101 ends HTTP: without these, what comes after it would be waited for without end.
+      request.on('upgrade', (_response, socket) => {
+        socket.destroy();
+        reject(new Error('the provider speaks another protocol'));
+      });
+      request.on('close', () => reject(new Error('the connection closed before an answer')));
       if (body == null) request.end();
       else if (typeof body === 'string' || body instanceof URLSearchParams) request.end(body.toString());
-      else reject(new TypeError('only text is sent to identity providers'));
+      else {
+        reject(new TypeError('only text is sent to identity providers'));
+        request.destroy();
+      }
       return undefined;
     });

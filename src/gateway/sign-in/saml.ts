@@ -5,6 +5,7 @@ import { toEmail } from '../../context/authenticate.js';
 import { ATTEMPT_LIFETIME_MS } from '../../data/sign-in-attempts.js';
 import type { Assertion } from '../../domains/admit-from-provider.js';
 import { samlUrls } from '../../domains/sign-in-urls.js';
+import { boundXml } from './bound-xml.js';
 import { toName } from './person-name.js';
 import type { SamlProvider } from './providers.js';
 
@@ -117,7 +118,9 @@ export function createSaml(publicUrl: () => string): Saml {
       speakTo(provider, attempt).getAuthorizeUrlAsync(relayState, undefined, {}),
 
     async finish(provider, attempt, response) {
-      refuseUnsafeXml(Buffer.from(response, 'base64').toString());
+      const xml = Buffer.from(response, 'base64').toString();
+      boundXml(xml);
+      refuseUnsafeXml(xml);
       const { profile } = await speakTo(provider, attempt).validatePostResponseAsync({ SAMLResponse: response });
       if (!profile) throw new Error('there is no assertion');
       const { Assertion: signed } = relied.parse(profile.getAssertion?.());

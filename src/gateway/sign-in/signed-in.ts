@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { withinReach } from '../../context/enter-organization.js';
 import type { Directory, LiveSession, Person, PersonInOrganizations } from '../../data/directory.js';
 import { hashSecret } from '../../data/secret.js';
 import { readSessionCookie } from './session-cookie.js';
@@ -14,5 +15,6 @@ export async function findSignedIn(directory: Directory, request: FastifyRequest
   const cookie = readSessionCookie(request);
   if (cookie === null) return null;
   const found = await directory.findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
-  return found?.session && found.person.status === 'ACTIVE' ? { ...found, session: found.session } : null;
+  if (!found?.session || found.person.status !== 'ACTIVE') return null;
+  return { ...found, person: withinReach(found), session: found.session };
 }

@@ -9,6 +9,12 @@ const inside = createServer((request, response) => {
   asked.push(request.url ?? '');
   if (request.url === '/long') return void response.end('x'.repeat(2_000_000));
   if (request.url === '/away') return void response.writeHead(302, { location: '/secret' }).end();
+  if (request.url === '/switch') {
+    return void request.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+  }
+  if (request.url === '/gone') return void request.socket.end();
+  const [, status] = /^\/status\/(\d+)$/.exec(request.url ?? '') ?? [];
+  if (status) return void response.writeHead(Number(status)).end('x');
   request.setEncoding('utf8').on('data', (body: string) => response.write(body));
   return void request.on('end', () => response.end('inside'));
 });
@@ -65,4 +71,24 @@ test('redirects are not followed, long answers are cut off, and slow ones are le
   expect(asked).not.toContain('/secret');
   await expect(fetch(`http://127.0.0.1:${port}/long`, get)).rejects.toThrow('too long');
   await expect(fetch(`http://127.0.0.1:${port}/`, { ...get, signal: AbortSignal.abort() })).rejects.toThrow();
+});
+
+// What is thrown while an answer comes in is caught by nobody, and ends the process.
+test('a status that is no status is a failure like any other', async () => {
+  const fetch = createProviderFetch(true);
+  for (const status of [600, 999]) {
+    await expect(fetch(`http://127.0.0.1:${port}/status/${status}`, get)).rejects.toThrow('range');
+  }
+  expect((await fetch(`http://127.0.0.1:${port}/status/205`, get)).status).toBe(205);
+});
+
+test('an answer that ends HTTP, and none at all, are failures like any other', async () => {
+  const fetch = createProviderFetch(true);
+  const closed = new Promise<void>((resolve) =>
+    inside.once('request', ({ socket }) => socket.once('close', () => resolve())),
+  );
+  await expect(fetch(`http://127.0.0.1:${port}/switch`, get)).rejects.toThrow('another protocol');
+  await closed;
+  await expect(fetch(`http://127.0.0.1:${port}/gone`, get)).rejects.toThrow();
+  expect((await fetch(`http://127.0.0.1:${port}/`, get)).status).toBe(200);
 });

@@ -315,6 +315,22 @@ describe('An answer is refused', () => {
     if (!assertion || !signature || evil === assertion) throw new Error('not a signed response');
     return { assertion, signature, evil, evilSigned: evil, unsigned: xml.replace(signature, '') };
   }
+  const dear = (xml: string) =>
+    xml.replace(/(<CanonicalizationMethod Algorithm=")[^"]*/, '$1http://www.w3.org/TR/2001/REC-xml-c14n-20010315');
+  test.each<[string, (xml: string) => string, string]>([
+    ['what grows with the square of its namespaces', dear, 'a transform is not of SAML'],
+    [
+      'elements of its own in a signature',
+      (xml) => xml.replace('</SignedInfo>', '<x/></SignedInfo>'),
+      'a signature holds what is not of SAML',
+    ],
+    ['more than any provider sends', (xml) => `${xml}${' '.repeat(65_536)}`, 'the document is too long'],
+  ])('with %s, before it is parsed', async (_what, change, why) => {
+    const { browser, form } = await givenForm(await givenProvider());
+    refused(browser, await postForm(browser, withXml(form, change)), 403, 'REFUSED');
+    expect(JSON.stringify(lastLog())).toContain(why);
+  });
+
   const asResponse = (xml: string) => xml.replace(/ ID="[^"]*"/, ' ID="_evil_response"');
 
   test.each<[string, (xml: string) => string]>([

@@ -1,0 +1,118 @@
+import {
+  type FragmentDefinitionNode,
+  getNamedType,
+  getNullableType,
+  type GraphQLArgument,
+  type GraphQLCompositeType,
+  type GraphQLField,
+  type GraphQLSchema,
+  isAbstractType,
+  isCompositeType,
+  isLeafType,
+  isObjectType,
+  Kind,
+  type FieldNode,
+  type OperationDefinitionNode,
+  type SelectionNode,
+  type SelectionSetNode,
+  type ValueNode,
+} from 'graphql';
+
+type Variables = Readonly<Record<string, unknown>>;
+
+/** A leaf costs one, whatever it says; JSON as much as the kibibytes that it may hold. */
+const LEAF_COST = 1;
+const JSON_COST = 64;
+/** The whole schema may be asked for, in one answer of some hundred kilobytes. */
+const INTROSPECTION_COST = 500;
+const DEFAULT_ROWS = 20;
+const MAX_ROWS = 100;
+
+/**
+ * What an operation costs: a list its rows times what each row costs, everything else one and what is in it. Counted
+ * from what it asks for, never from what is there, so that the price tells nothing.
+ */
+export function priceOf(
+  schema: GraphQLSchema,
+  operation: OperationDefinitionNode,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  given: Variables,
+): number {
+  const variables = withDefaults(operation, given);
+
+  const costOf = (set: SelectionSetNode, type: GraphQLCompositeType): number => {
+    let always = 0;
+    // Of what depends on the type of an object, the dearest counts: it is of one type only.
+    const byType = new Map<string, number>();
+    for (const node of set.selections) {
+      if (isLeftOut(node, variables)) continue;
+      if (node.kind === Kind.FIELD) {
+        always += costOfField(node, type);
+        continue;
+      }
+      const fragment = node.kind === Kind.INLINE_FRAGMENT ? node : fragments.get(node.name.value);
+      if (!fragment) continue;
+      const condition = fragment.typeCondition ? schema.getType(fragment.typeCondition.name.value) : type;
+      if (!isCompositeType(condition)) continue;
+      const cost = costOf(fragment.selectionSet, condition);
+      if (isAbstractType(type) && isObjectType(condition)) {
+        byType.set(condition.name, (byType.get(condition.name) ?? 0) + cost);
+      } else always += cost;
+    }
+    return always + Math.max(0, ...byType.values());
+  };
+
+  const costOfField = (node: FieldNode, parent: GraphQLCompositeType): number => {
+    const name = node.name.value;
+    if (name.startsWith('__')) return node.selectionSet ? INTROSPECTION_COST : LEAF_COST;
+    const field = 'getFields' in parent ? parent.getFields()[name] : undefined;
+    if (!field) return LEAF_COST;
+    const type = getNamedType(field.type);
+    if (isLeafType(type)) return type.name.startsWith('JSON') ? JSON_COST : LEAF_COST;
+    const inside = node.selectionSet ? costOf(node.selectionSet, type) : 0;
+    return 1 + rowsOf(node, field, variables) * inside;
+  };
+
+  const root = schema.getRootType(operation.operation);
+  return root ? costOf(operation.selectionSet, root) : 0;
+}
+
+function withDefaults({ variableDefinitions = [] }: OperationDefinitionNode, given: Variables): Variables {
+  const variables: Record<string, unknown> = { ...given };
+  for (const { variable, defaultValue } of variableDefinitions) {
+    const name = variable.name.value;
+    if (variables[name] === undefined && defaultValue) variables[name] = valueOf(defaultValue, {});
+  }
+  return variables;
+}
+
+/** What stands there, as far as a price depends on it: a number, a truth, or a list for its length. */
+function valueOf(node: ValueNode | undefined, variables: Variables): unknown {
+  if (node?.kind === Kind.VARIABLE) return variables[node.name.value];
+  if (node?.kind === Kind.INT) return Number(node.value);
+  if (node?.kind === Kind.BOOLEAN) return node.value;
+  if (node?.kind === Kind.LIST) return node.values;
+  return undefined;
+}
+
+/** How many objects a field may answer with: of a page what `first` says, of a lookup as many as there are ids. */
+function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, variables: Variables): number {
+  const argument = (name: string): unknown =>
+    valueOf(node.arguments?.find((each) => each.name.value === name)?.value, variables);
+  const ids = argument('ids');
+  if (Array.isArray(ids) && field.args.some(isIds)) return ids.length;
+  const first = field.args.find(({ name }) => name === 'first');
+  if (!first) return 1;
+  const asked = argument('first') ?? first.defaultValue;
+  return Math.min(Math.max(typeof asked === 'number' ? asked : DEFAULT_ROWS, 1), MAX_ROWS);
+}
+
+const isIds = ({ name, type }: GraphQLArgument): boolean => name === 'ids' && 'ofType' in getNullableType(type);
+
+/** By `@skip` or `@include`. */
+function isLeftOut({ directives = [] }: SelectionNode, variables: Variables): boolean {
+  return directives.some(({ name, arguments: [condition] = [] }) => {
+    const value = valueOf(condition?.value, variables);
+    return (name.value === 'skip' && value === true) || (name.value === 'include' && value === false);
+  });
+}

@@ -1,0 +1,143 @@
+import {
+  BREAK,
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  getOperationAST,
+  GraphQLError,
+  type GraphQLSchema,
+  Kind,
+  type OperationDefinitionNode,
+  parse,
+  specifiedRules,
+  validate,
+  visit,
+} from 'graphql';
+import { checkStructure, fragmentsOf, type Shape } from './check-structure.js';
+import { DOCUMENT_LIMITS, MAX_VALIDATION_ERRORS, STRANGERS_LIMITS } from './document-limits.js';
+import { requestError } from './request-error.js';
+
+/**
+ * One operation of a document that was bounded and validated. It is made here and nowhere else, and only what is one is
+ * priced, limited and executed: they cannot look at different things.
+ */
+export class Operation {
+  /** How often it was asked for. */
+  uses = 0;
+  /** It alone, with the document's fragments: whatever executes this has nothing to choose from. */
+  readonly document: DocumentNode;
+
+  constructor(
+    readonly node: OperationDefinitionNode,
+    readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+    /** Of its whole document, with every fragment spread out. */
+    readonly selections: number,
+  ) {
+    this.document = { kind: Kind.DOCUMENT, definitions: [node, ...fragments.values()] };
+  }
+}
+
+/** A document, read once: what is wrong with it, or its operations. */
+export class ReadDocument {
+  /** What it took to find that something is wrong with it, in milliseconds. Such a document is never kept: this tells of nobody else. */
+  refusedMs = 0;
+  readonly #operations = new Map<OperationDefinitionNode, Operation>();
+  readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+
+  /** @param errors what is wrong with it; of one that has any, nothing is executed */
+  constructor(
+    readonly document: DocumentNode,
+    readonly errors: readonly GraphQLError[],
+    readonly shape: Shape = { selections: 0, pairs: 0 },
+  ) {
+    this.#fragments = fragmentsOf(document);
+  }
+
+  /**
+   * The operation that a request names, as GraphQL says: the only one where it names none.
+   *
+   * @returns an error when there is none of this name, or none was named of several
+   */
+  operation(name: string | null | undefined): Operation | GraphQLError {
+    const node = getOperationAST(this.document, name);
+    if (!node) return requestError('OPERATION_RESOLUTION_FAILURE', this.#whyNone(name));
+    let operation = this.#operations.get(node);
+    if (!operation)
+      this.#operations.set(node, (operation = new Operation(node, this.#fragments, this.shape.selections)));
+    return operation;
+  }
+
+  /** In GraphQL's own words. */
+  #whyNone(name: string | null | undefined): string {
+    if (name != null) return `Unknown operation named "${name}".`;
+    const isAny = this.document.definitions.some(({ kind }) => kind === Kind.OPERATION_DEFINITION);
+    return isAny ? 'Must provide operation name if query contains multiple operations.' : 'Must provide an operation.';
+  }
+}
+
+const EMPTY: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
+
+export interface ReadOptions {
+  readonly schema: GraphQLSchema;
+  /** Whether the schema may be asked for, and is hinted at in what is refused. */
+  readonly introspection: boolean;
+  /** Whoever is not signed in may ask little. */
+  readonly isStranger: boolean;
+}
+
+/** Reads a document: its size, its tokens and its shape are bounded before GraphQL's own validation looks. */
+export function readDocument(source: string, options: ReadOptions): ReadDocument {
+  const limits = options.isStranger ? STRANGERS_LIMITS : DOCUMENT_LIMITS;
+  if (source.length > limits.characters) {
+    return refused(requestError('GRAPHQL_PARSE_FAILED', `The document has more than ${limits.characters} characters.`));
+  }
+  let document: DocumentNode;
+  try {
+    document = parse(source, { maxTokens: limits.tokens });
+  } catch (error) {
+    if (error instanceof GraphQLError) return refused(asRequestError('GRAPHQL_PARSE_FAILED', error));
+    // The parser calls itself for each level, and so runs out of stack before it runs out of tokens.
+    if (error instanceof RangeError) {
+      return refused(requestError('GRAPHQL_PARSE_FAILED', 'The document has too many levels.'));
+    }
+    throw error;
+  }
+  const shape = checkStructure(document, limits);
+  if (shape instanceof GraphQLError) return refused(asRequestError('GRAPHQL_VALIDATION_FAILED', shape));
+  const errors = findErrors(document, options).map((error) => asRequestError('GRAPHQL_VALIDATION_FAILED', error));
+  return new ReadDocument(document, errors, shape);
+}
+
+function refused(error: GraphQLError): ReadDocument {
+  return new ReadDocument({ ...EMPTY }, [error]);
+}
+
+function findErrors(document: DocumentNode, { schema, introspection }: ReadOptions): readonly GraphQLError[] {
+  for (const node of document.definitions) {
+    if (node.kind !== Kind.OPERATION_DEFINITION || schema.getRootType(node.operation)) continue;
+    return [new GraphQLError(`There are no ${node.operation}s here.`, { nodes: node })];
+  }
+  if (!introspection && asksForSchema(document)) return [new GraphQLError('Introspection is off here.')];
+  const errors = validate(schema, document, specifiedRules, { maxErrors: MAX_VALIDATION_ERRORS });
+  return introspection ? errors : errors.map(withoutSuggestion);
+}
+
+function asksForSchema(document: DocumentNode): boolean {
+  let isAsked = false;
+  visit(document, {
+    Field({ name: { value } }) {
+      if (value !== '__schema' && value !== '__type') return undefined;
+      isAsked = true;
+      return BREAK;
+    },
+  });
+  return isAsked;
+}
+
+/** What GraphQL thinks was meant is a piece of the schema. */
+function withoutSuggestion(error: GraphQLError): GraphQLError {
+  const [plain = ''] = error.message.split(' Did you mean ');
+  return new GraphQLError(plain, { nodes: error.nodes ?? null });
+}
+
+const asRequestError = (code: Parameters<typeof requestError>[0], error: GraphQLError): GraphQLError =>
+  requestError(code, error.message, error);

@@ -1,0 +1,110 @@
+import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
+import type { RequestContext } from '../../context/context.js';
+import { type ErrorCode, OrgateError } from '../../errors.js';
+import { chargePoints, limitFields } from '../limit-requests.js';
+import type { RateLimits } from '../rate-limits.js';
+import type { RequestRecord } from '../request-record.js';
+import { sizeOf } from './bound-answer.js';
+import { createExecute } from './execute.js';
+import { priceOf } from './price.js';
+import type { Operation, ReadDocument } from './read-document.js';
+import { requestError } from './request-error.js';
+
+/**
+ * What reading a document costs. Whether it was known here already makes no difference: another organization may have sent
+ * it, and a price must not tell. What is wrong is never kept, and so costs what it takes, whoever sends it.
+ */
+const readingCost = ({ shape, refusedMs }: ReadDocument): number =>
+  Math.floor(refusedMs * 100) + shape.selections + 2 * shape.pairs;
+
+/** What a request asks for. */
+export interface OperationRequest {
+  readonly read: ReadDocument;
+  readonly operationName: string | null | undefined;
+  readonly variables: Readonly<Record<string, unknown>>;
+  /** True where nothing may be changed, as by GET. */
+  readonly isReadOnly: boolean;
+  /** What the request says of itself, filled in here: a door without one could not be limited. */
+  readonly record: RequestRecord;
+  readonly context: RequestContext;
+}
+
+export interface RunOptions {
+  readonly schema: GraphQLSchema;
+  readonly limits: RateLimits;
+  /** Of one operation, in points. */
+  readonly maxCost: number;
+  /** Of one answer, in characters. */
+  readonly maxAnswer: number;
+  readonly compileFrom: number;
+}
+
+export type Run = (request: OperationRequest) => Promise<ExecutionResult>;
+
+/** The whole request is refused, and nothing of it ran. */
+export class RefusedRequestError extends Error {
+  override readonly name = 'RefusedRequestError';
+  constructor(readonly errors: readonly GraphQLError[]) {
+    super(errors[0]?.message);
+  }
+}
+
+/**
+ * The one gate. Operation, price, limits, method and log line are all taken from the one operation that is executed,
+ * whichever door the request came in at.
+ *
+ * @throws RefusedRequestError, OrgateError (RATE_LIMITED): nothing ran
+ */
+export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: RunOptions): Run {
+  const execute = createExecute({ schema, compileFrom });
+
+  return async ({ read, operationName, variables, isReadOnly, context, record }) => {
+    const reading = readingCost(read);
+    // What is refused is paid for as well, as far as it was read.
+    const refuse = async (...errors: readonly GraphQLError[]): Promise<never> => {
+      await chargePoints(limits, reading, context);
+      throw new RefusedRequestError(errors);
+    };
+    if (read.errors.length > 0) return refuse(...read.errors);
+    const operation = read.operation(operationName);
+    if (operation instanceof GraphQLError) return refuse(operation);
+    const { node, fragments } = operation;
+    note(operation, record);
+    if (node.operation !== 'query' && isReadOnly) {
+      return refuse(requestError('METHOD_NOT_ALLOWED', 'Only queries are served here.'));
+    }
+    const cost = priceOf(schema, node, fragments, variables);
+    record.cost = cost;
+    if (cost > maxCost) {
+      const message = `This operation costs ${cost}, more than ${maxCost}; ask for fewer rows.`;
+      return refuse(requestError('QUERY_TOO_EXPENSIVE', message));
+    }
+    await chargePoints(limits, reading + cost, context);
+    await limitFields(limits, operation, context, record);
+    const result = await execute({ operation, variables, context });
+    const size = sizeOf(result.data, maxAnswer);
+    if (size === Infinity) {
+      const message = `The answer is larger than ${maxAnswer} characters; ask for fewer rows or fields.`;
+      return unanswered(operation, 'QUERY_TOO_EXPENSIVE', message);
+    }
+    try {
+      record.held?.printed(size);
+      return result;
+    } catch (error) {
+      if (!(error instanceof OrgateError) || node.operation === 'query') throw error;
+      return unanswered(operation, error.code, error.message);
+    }
+  };
+}
+
+/** Says of the request what its log line needs. */
+function note({ node }: Operation, record: RequestRecord): void {
+  record.operationName = node.name?.value.slice(0, 200);
+  record.operationType = node.operation;
+}
+
+/** What ran, but is not shown. */
+function unanswered({ node }: Operation, code: ErrorCode, message: string): ExecutionResult {
+  const done = node.operation === 'mutation' ? ' The mutation was carried out.' : '';
+  return { data: null, errors: [new GraphQLError(`${message}${done}`, { extensions: { code } })] };
+}

@@ -1,0 +1,137 @@
+import { describe, expect, test } from '@jest/globals';
+import { givenKey } from '../support/api-key.js';
+import { givenMember, givenOrganization } from '../support/given.js';
+import { type Answer, codeOf, startServer, useServer } from '../support/server.js';
+import { startRedis } from '../support/redis.js';
+
+const LEFT = '{ rateLimit { cost limit remaining resetAt } repositories(first: 50) { nodes { id name } } }';
+const WHO = '{ viewer { role } }';
+
+/** What the headers say: `"points";r=…;t=…` and `"points";q=…;w=60`. */
+function headersOf({ headers }: Answer): { limit: number; remaining: number; seconds: number } {
+  const [, remaining, seconds] = /^"points";r=(\d+);t=(\d+)$/.exec(headers.get('ratelimit') ?? '') ?? [];
+  const [, limit] = /^"points";q=(\d+);w=60$/.exec(headers.get('ratelimit-policy') ?? '') ?? [];
+  return { limit: Number(limit), remaining: Number(remaining), seconds: Number(seconds) };
+}
+
+describe('points', () => {
+  const server = useServer({ env: { RATE_LIMIT_PERSON_POINTS: '30000' } });
+
+  test('are told by rateLimit and by the headers, which say the same', async () => {
+    const { owner } = await givenOrganization(server);
+    const before = headersOf(await owner(LEFT));
+    const answer = await owner(LEFT);
+    const { cost, limit, remaining, resetAt } = answer.data.rateLimit;
+    // One for the request, nine selections of the document, five for rateLimit, and 50 rows of nodes { id name }.
+    expect(cost).toBe(1 + 9 + 5 + 1 + 50 * (1 + 2));
+    expect({ limit, remaining }).toEqual({ limit: 30_000, remaining: before.remaining - cost });
+    expect(headersOf(answer)).toMatchObject({ limit, remaining });
+    expect(new Date(resetAt).getTime() - Date.now()).toBeLessThan(60_000);
+    expect(headersOf(answer).seconds).toBeLessThanOrEqual(60);
+  });
+
+  test('that are used up refuse the next operation with the same numbers, and run nothing of it', async () => {
+    const { developer } = await givenOrganization(server);
+    const dear = '{ repositories(first: 100) { nodes { id name gitUrl branch description } } }';
+    let answer = await developer(dear);
+    for (let times = 0; times < 100 && answer.status === 200; times += 1) answer = await developer(dear);
+    expect([answer.status, codeOf(answer), answer.data]).toEqual([429, 'RATE_LIMITED', null]);
+    const extensions: Record<string, unknown> = answer.errors[0]?.extensions ?? {};
+    expect(extensions).toMatchObject({ limit: 30_000, remaining: 0, cost: expect.any(Number) });
+    expect(headersOf(answer)).toMatchObject({ limit: 30_000, remaining: 0 });
+    expect(Number(answer.headers.get('retry-after'))).toBe(extensions['retryAfter']);
+    const made = 'mutation { createRepository(input: { name: "late", gitUrl: "https://git.example/x" }) { id } }';
+    expect((await developer(made)).status).toBe(429);
+  });
+
+  test('pay for a document that is refused, by what that took', async () => {
+    const { viewer } = await givenOrganization(server);
+    const variables = Array.from({ length: 900 }, (_, index) => `$v${index}: Int`).join(' ');
+    const left = headersOf(await viewer(WHO)).remaining;
+    const after = headersOf(await viewer(`query (${variables}) { viewer { role } }`)).remaining;
+    expect(left - after).toBeGreaterThan(100);
+  });
+
+  test('tell nothing of what others have sent: a document costs the same, known here or not', async () => {
+    const acme = await givenOrganization(server);
+    const globex = await givenOrganization(server, 'globex');
+    const text = (name: string) => `query ${name} { viewer { role } repositories(first: 3) { nodes { id name } } }`;
+    await globex.owner(text('Known'));
+    await globex.owner(text('Known'));
+    const costs = [];
+    for (const name of ['Known', 'Unknown', 'Known', 'Unknown']) {
+      const before = headersOf(await acme.viewer(WHO)).remaining;
+      costs.push(before - headersOf(await acme.viewer(text(name))).remaining);
+    }
+    expect(new Set(costs).size).toBe(1);
+  });
+
+  test('of a stranger are not counted, nor of an organization they only name', async () => {
+    const acme = await givenOrganization(server);
+    const headers = { 'x-organization-id': acme.slug };
+    const answer = await server.post(JSON.stringify({ query: '{ __typename }' }), headers);
+    expect(answer.headers.get('ratelimit')).toBeNull();
+    expect(codeOf(await server.post(JSON.stringify({ query: '{ rateLimit { cost } }' })))).toBe('UNAUTHENTICATED');
+  });
+});
+
+describe('an organization’s points', () => {
+  const server = useServer({ env: { RATE_LIMIT_ORGANIZATION_POINTS: '40000' } });
+
+  test('are one for all its members and keys, whoever has less left is shown; others do not notice', async () => {
+    const acme = await givenOrganization(server);
+    const globex = await givenOrganization(server, 'globex');
+    const { client: machine } = await givenKey(server, acme.owner, ['repository:read']);
+    const dear = '{ repositories(first: 100) { nodes { id name gitUrl branch description } } }';
+    const members = [acme.developer, acme.viewer, machine, await givenMember(server, acme, 'VIEWER')];
+    let refused: Answer | undefined;
+    for (let times = 0; times < 150 && !refused; times += 1) {
+      const answer = await (members[times % members.length] as typeof machine)(dear);
+      if (answer.status === 429) refused = answer;
+    }
+    expect(refused && headersOf(refused)).toMatchObject({ limit: 40_000, remaining: 0 });
+    expect((await acme.admin(WHO)).status).toBe(429);
+    expect((await globex.admin(WHO)).status).toBe(200);
+  });
+
+  test('are not touched by who is no member: a foreign name is refused before anything is charged', async () => {
+    const acme = await givenOrganization(server);
+    const { viewer: stranger } = await givenOrganization(server, 'globex');
+    const spent = async () => {
+      const before = headersOf(await acme.viewer(WHO)).remaining;
+      return before - headersOf(await acme.viewer(WHO)).remaining;
+    };
+    const alone = await spent();
+    const before = headersOf(await acme.viewer(WHO)).remaining;
+    for (let times = 0; times < 5; times += 1) await stranger(WHO, {}, { 'x-organization-id': acme.slug });
+    expect(before - headersOf(await acme.viewer(WHO)).remaining).toBe(alone);
+    expect(headersOf(await acme.viewer(WHO)).limit).toBe(40_000);
+  });
+});
+
+test('replicas count points together, and each on its own while Redis is gone; PostgreSQL never hears of them', async () => {
+  const redis = await startRedis();
+  const env = { REDIS_URL: redis.url, RATE_LIMIT_KEY_POINTS: '100000' };
+  const replicas = [await startServer({ env }), await startServer({ env })] as const;
+  const organization = await givenOrganization(replicas[0]);
+  // Each replica trusts an issuer of its own here; a key is known to both.
+  const { secret } = await givenKey(replicas[0], organization.owner, ['repository:read']);
+  const left: number[] = [];
+  for (const replica of replicas) left.push(headersOf(await replica.withToken(secret)(WHO)).remaining);
+  expect(left[1]).toBeLessThan(left[0] as number);
+  const before = replicas[0].statements.length;
+  await redis.kill();
+  expect((await replicas[0].withToken(secret)(WHO)).status).toBe(200);
+  expect(replicas[0].statements.slice(before).filter(({ text }) => /point|limit_/i.test(text))).toEqual([]);
+  for (const replica of replicas) await replica.close();
+});
+
+test('an address without anyone signed in may ask GraphQL less often', async () => {
+  const server = await startServer({ env: { RATE_LIMIT_STRANGER: '5' } });
+  const ask = () => server.post(JSON.stringify({ query: '{ __typename }' }));
+  for (let times = 0; times < 5; times += 1) expect((await ask()).status).toBe(200);
+  expect((await ask()).status).toBe(429);
+  const { viewer } = await givenOrganization(server);
+  expect((await viewer(WHO)).status).toBe(200);
+  await server.close();
+});
