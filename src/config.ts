@@ -45,6 +45,7 @@ export interface Config {
   readonly databasePoolSize: number;
   readonly preparedStatements: boolean;
   readonly statementTimeoutMs: number;
+  readonly lockTimeoutMs: number;
   readonly dataDirectory: string;
   /** 32 bytes each in base64: the first seals secrets, every one opens them. Null takes one kept in the data directory. */
   readonly secretKeys: readonly string[] | null;
@@ -210,6 +211,7 @@ const VARIABLES = {
   DATABASE_POOL_SIZE: [number(1, 1000).default(10), '10'],
   DATABASE_PREPARED_STATEMENTS: [flag.default(true), 'false'],
   DATABASE_STATEMENT_TIMEOUT_MS: [number(1, 3_600_000).default(10_000), '10000'],
+  DATABASE_LOCK_TIMEOUT_MS: [number(1, 3_600_000).default(2000), '2000'],
   DATA_DIR: [z.string().min(1).default('.data'), '.data'],
   ORGATE_SECRET_KEY: [secretKeys.optional(), '$(openssl rand -base64 32)'],
   PUBLIC_URL: [origin.optional(), 'https://orgate.example.com'],
@@ -327,6 +329,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     databasePoolSize: value.DATABASE_POOL_SIZE,
     preparedStatements: value.DATABASE_PREPARED_STATEMENTS,
     statementTimeoutMs: value.DATABASE_STATEMENT_TIMEOUT_MS,
+    lockTimeoutMs: value.DATABASE_LOCK_TIMEOUT_MS,
     dataDirectory: value.DATA_DIR,
     secretKeys: value.ORGATE_SECRET_KEY ?? null,
     publicUrl: value.PUBLIC_URL ?? null,

@@ -1,14 +1,33 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
-import { ConfigError, readConfig } from './config.js';
+import { type Config, ConfigError, readConfig } from './config.js';
 import { DataDirectoryInUseError } from './data/data-directory-lock.js';
+import type { Database } from './data/database.js';
+import { DatabaseAwayError, DatabaseRefusalError } from './data/database-away.js';
 import { UnsafeDatabaseError } from './data/isolation-check.js';
 import { MigrationError } from './data/migrate.js';
+import { PoolerError } from './data/pooler-check.js';
 import { SigningKeyError } from './data/signing-keys.js';
-import { createMetrics } from './gateway/metrics.js';
+import { createMetrics, type Metrics } from './gateway/metrics.js';
 import { createServer, openConfiguredDatabase } from './server.js';
 
 /** What its user can mend: told in one paragraph, without a stack. */
-const EXPECTED = [ConfigError, DataDirectoryInUseError, MigrationError, SigningKeyError, UnsafeDatabaseError];
+const EXPECTED = [
+  ConfigError,
+  DataDirectoryInUseError,
+  DatabaseAwayError,
+  DatabaseRefusalError,
+  MigrationError,
+  PoolerError,
+  SigningKeyError,
+  UnsafeDatabaseError,
+];
+
+const ASK_AGAIN_MS = 1000;
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+// A disk that is full under what is printed costs lines and not the gateway.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 try {
   await main();
@@ -25,11 +44,12 @@ try {
 
 async function main(): Promise<void> {
   const config = readConfig();
+  // The first process of a container gets no signal that it does not ask for, however long it takes to start.
+  const leave = () => process.exit(0);
+  for (const signal of SIGNALS) process.on(signal, leave);
   const metrics = createMetrics();
   if (!config.production) console.log(config.databaseUrl ? 'Opening PostgreSQL …' : 'Opening the embedded database …');
-  const database = await openConfiguredDatabase(config, metrics, (step, ms) => {
-    if (!config.production && ms > 50) console.log(`  ${step} (${(ms / 1000).toFixed(1)} s)`);
-  });
+  const database = await openPatiently(config, metrics, process.argv.includes('--wait'));
   const server = await createServer({ config, database, metrics }).catch(async (error: unknown) => {
     await database.close();
     throw error;
@@ -38,7 +58,27 @@ async function main(): Promise<void> {
     if (err) console.error(err);
     await server.close();
   });
+  for (const signal of SIGNALS) process.off(signal, leave);
   if (!config.production) console.log(banner(server.url.replace('127.0.0.1', 'localhost'), config.development));
+}
+
+/** Opens the database. One that is away is asked for again and again where it is worth waiting for. */
+async function openPatiently(config: Config, metrics: Metrics, isPatient: boolean): Promise<Database> {
+  const tellOfOther = () => console.error('Another process migrates the database. Waiting until it is done.');
+  let isWaiting = false;
+  for (;;) {
+    try {
+      const tellStep = (step: string, ms: number) => {
+        if (!config.production && ms > 50) console.log(`  ${step} (${(ms / 1000).toFixed(1)} s)`);
+      };
+      return await openConfiguredDatabase(config, metrics, tellStep, tellOfOther);
+    } catch (error) {
+      if (!isPatient || !(error instanceof DatabaseAwayError)) throw error;
+      if (!isWaiting) console.error(`${error.message}. Waiting until it is there.`);
+      isWaiting = true;
+      await wait(ASK_AGAIN_MS);
+    }
+  }
 }
 
 function banner(url: string, development: boolean): string {

@@ -69,6 +69,7 @@ export async function openConfiguredDatabase(
   config: Config,
   metrics: Metrics,
   onStep: (step: string, ms: number) => void = () => undefined,
+  onWaiting: () => void = () => undefined,
 ): Promise<Database> {
   const counts = {
     orgate_app: metrics.statements.labels('orgate_app'),
@@ -81,10 +82,12 @@ export async function openConfiguredDatabase(
         : { url: config.databaseUrl, migrationUrl: config.migrationDatabaseUrl },
     poolSize: config.databasePoolSize,
     statementTimeoutMs: config.statementTimeoutMs,
+    lockTimeoutMs: config.lockTimeoutMs,
     preparedStatements: config.preparedStatements,
     requireSeparateLogin: config.production,
     onStatement: (_text, { role }) => counts[role].inc(),
     onStep,
+    onWaiting,
   });
   if (config.development && config.databaseUrl === null && (await isDatabaseEmpty(database))) {
     const began = performance.now();
@@ -106,7 +109,7 @@ export async function createServer({
   const contract = createContract();
   const development = config.development ? await openDevelopmentIssuer(config.dataDirectory) : null;
   const app = await createHttpServer({ ...config, logTo, closeGraceMs, isReady: () => readiness() });
-  let readiness = () => database.directory.ping();
+  let readiness = () => database.checkReadiness();
   const limits = createRateLimits({
     perMinute: config.rateLimits,
     redisUrl: config.redisUrl,
@@ -130,6 +133,11 @@ export async function createServer({
     metrics.alarms.inc({ stopped_by: stoppedBy });
     app.log.error({ stoppedBy, organization: orgId, statement }, 'isolation alarm');
   });
+  database.watchPoolSize((size) =>
+    size < config.databasePoolSize
+      ? app.log.warn({ size, configured: config.databasePoolSize }, 'the database has fewer connections to give')
+      : app.log.info({ size }, 'the database has all connections to give again'),
+  );
   const resolve = createFindTxt(config.dnsServers);
   const isAlone = config.development && config.dnsServers.length === 0;
   const developmentDns = isAlone ? await openDevelopmentDns(config.dataDirectory, resolve) : null;
@@ -151,8 +159,8 @@ export async function createServer({
   const outbox = createOutbox({
     mailer: config.mail ? openSmtp(config.mail.url, config.mail.from) : config.development ? mailbox : noMailer,
     seal,
-    organizationDb: database.organizationDb,
     listDueMail: database.listDueMail,
+    organizationDb: database.organizationDb,
     onFailure: (err, { orgId, id }) => app.log.warn({ err, organization: orgId, mail: id }, 'mail was not sent'),
   });
   schedule.every('mail', 15_000, () => outbox.sendDue());

@@ -2,7 +2,7 @@ import type { KeyEnvironment } from '../data/api-key-format.js';
 import type { ApiKeys } from '../data/api-keys.js';
 import type { ActiveMembership, Directory, OrganizationCard, Person, Reach } from '../data/directory.js';
 import type { FindInvitation } from '../data/find-invitation.js';
-import type { OrgId } from '../data/id.js';
+import type { OrgId, VerifiedOrgId } from '../data/id.js';
 import type { FindJoinable, Joiner } from '../data/joining.js';
 import type { OrganizationDb } from '../data/organization-db.js';
 import type { Seal } from '../data/seal.js';
@@ -39,7 +39,7 @@ export type ContextSource = 'HEADER' | 'TOKEN' | 'API_KEY' | 'DEFAULT' | 'SOLE_M
 
 /** The organization of this request. The viewer's membership was read in this request and is active. */
 export interface CurrentOrganization {
-  readonly orgId: OrgId;
+  readonly orgId: VerifiedOrgId;
   readonly organization: OrganizationCard;
   readonly membership: ActiveMembership;
   readonly role: Role;

@@ -1,7 +1,7 @@
 import { createDirectoryQuery } from './directory-query.js';
 import type { ActiveMembership } from './directory.js';
 import { MEMBERSHIP, type MembershipRow, toMembership } from './find-person.js';
-import { brandVerifiedOrgId, type OrgId } from './id.js';
+import { brandOrgId, type OrgId } from './id.js';
 import { inFrame, type ScopedPool } from './org-connection.js';
 
 /** A key that has not ended, of an owner who is active. Whether the secret is right is not yet known. */
@@ -77,7 +77,7 @@ export function createApiKeys(pool: ScopedPool): ApiKeys {
       const isNoted = lastUsedAt !== null && Date.now() - lastUsedAt.getTime() < NOTED_EVERY_MS;
       if (isNoted || noting.has(id)) return;
       noting.add(id);
-      const orgId = brandVerifiedOrgId(membership.organization.id); // its owner's membership was just read, and is active
+      const orgId = brandOrgId(membership.organization.id); // its owner's membership was just read, and is active
       inFrame({ role: 'orgate_app', orgId }, () => pool.query({ text: NOTE_USE, values: [orgId, id] }))
         .catch(() => undefined)
         .finally(() => noting.delete(id));
@@ -85,7 +85,7 @@ export function createApiKeys(pool: ScopedPool): ApiKeys {
 
     async listEnding(most) {
       const rows = await query<{ orgId: string; id: string }>(LIST_ENDING, [most]);
-      return rows.map(({ orgId, id }) => ({ orgId: brandVerifiedOrgId(orgId), id }));
+      return rows.map(({ orgId, id }) => ({ orgId: brandOrgId(orgId), id }));
     },
   };
 }

@@ -1,12 +1,13 @@
 import { types } from 'node:util';
 import { Prisma } from '../generated/prisma/client.js';
-import { conflict, OrgateError } from '../errors.js';
+import { busy, conflict, OrgateError } from '../errors.js';
 import type { Model } from './models.js';
 
 /** SQLSTATE classes and driver kinds that say the database cannot be reached, or has no connection to spare. */
-const UNAVAILABLE = /^(08|53|57P0)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT)/;
+const UNAVAILABLE =
+  /^(08|53|57P0)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT|EMFILE|ENFILE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/;
 const UNAVAILABLE_MESSAGES =
-  /timeout exceeded when trying to connect|Connection terminated|Unable to start a transaction/;
+  /timeout exceeded when trying to connect|Connection terminated|Unable to start a transaction|expired transaction|is not queryable/;
 const UNAVAILABLE_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout', 'TooManyConnections']);
 
 /** What Prisma calls what a statement of our own on a model is told by its SQLSTATE. */
@@ -41,6 +42,8 @@ export function translateDatabaseError(error: unknown, model?: Model): unknown {
   if (known === 'P2003') return new OrgateError('NOT_FOUND', undefined, {}, options);
   if (known === 'P2034') return new OrgateError('CONFLICT', undefined, {}, options);
   if (known === 'P2024') return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
+  // It waited for a lock as long as anyone may.
+  if (state === '55P03') return busy(options);
   if (state === '57014') return new OrgateError('TIMEOUT', undefined, {}, options);
   // After a FATAL error, or one on the way there, there is no connection.
   const isGone = cause.severity === 'FATAL' || UNAVAILABLE.test(state) || UNAVAILABLE_KINDS.has(cause.kind ?? '');

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { fileURLToPath } from 'node:url';
 import { type ApiKeys, createApiKeys } from './api-keys.js';
+import { reaching } from './database-away.js';
 import { createDirectory, type Directory } from './directory.js';
 import { type ClaimDueDomains, createClaimDueDomains } from './due-domains.js';
 import { createListDueMail, type ListDueMail } from './due-mail.js';
@@ -10,12 +11,14 @@ import type { OrgId } from './id.js';
 import { createFindJoinable, type FindJoinable } from './joining.js';
 import { createIdentityProviders, type IdentityProviders } from './identity-providers.js';
 import { checkIsolation } from './isolation-check.js';
-import { migrate } from './migrate.js';
+import { migrate, SMALL_CHECK_MS } from './migrate.js';
 import { readModels } from './models.js';
+import { checkPreparedStatements } from './pooler-check.js';
 import { type ConnectionOptions, ScopedPool } from './org-connection.js';
 import type { IsolationAlarm } from './tripwire.js';
 import { createOrganizationDbs, type OrganizationDb } from './organization-db.js';
 import { createPrisma } from './scope.js';
+import { createReadiness } from './readiness.js';
 import { createScimDirectories, type ScimDirectories } from './scim-directories.js';
 import { createSessions, type Sessions } from './sessions.js';
 
@@ -36,12 +39,16 @@ export interface OutsideDoors {
 export interface Database extends OutsideDoors {
   organizationDb(orgId: OrgId): OrganizationDb;
   readonly pool: ScopedPool;
+  /** Answers when the database does, and fails within two seconds when it does not, however busy the pool is. */
+  checkReadiness(): Promise<void>;
   /** Has someone told of every attempt to cross organizations. */
   watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
+  /** Has someone told when fewer connections are to be had than configured, with how many, and when all are again. */
+  watchPoolSize(listener: (size: number) => void): void;
   close(): Promise<void>;
 }
 
-export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onAlarm'> {
+export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onAlarm' | 'onPoolSize'> {
   readonly store:
     | {
         readonly url: string;
@@ -55,6 +62,8 @@ export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onA
   readonly requireSeparateLogin: boolean;
   /** Told of each step that takes a while, with its milliseconds. */
   readonly onStep: (step: string, ms: number) => void;
+  /** Told when another process migrates the database, and is waited for. */
+  readonly onWaiting?: () => void;
 }
 
 export const openOutsideDoors = (pool: ScopedPool): OutsideDoors => ({
@@ -69,13 +78,16 @@ export const openOutsideDoors = (pool: ScopedPool): OutsideDoors => ({
   scimDirectories: createScimDirectories(pool),
 });
 
+/** How long a server that does not answer is waited for. */
+const CONNECT_MS = 10_000;
+
 /** The migrations of this release. */
 export const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
 /**
  * Opens the database, migrates it and proves that it keeps organizations apart.
  *
- * @throws DataDirectoryInUseError, MigrationError, UnsafeDatabaseError
+ * @throws DataDirectoryInUseError, DatabaseAwayError, DatabaseRefusalError, MigrationError, PoolerError, UnsafeDatabaseError
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const timed = async <T>(step: string, work: () => Promise<T>): Promise<T> => {
@@ -102,25 +114,40 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   try {
     const owner =
       'url' in target
-        ? { connectionString: target.migrationUrl ?? target.url }
+        ? { connectionString: target.migrationUrl ?? target.url, connectionTimeoutMillis: CONNECT_MS }
         : { host: target.socketDirectory, user: 'postgres', database: 'postgres' };
-    await timed('applied migrations', async () => {
-      await migrate(owner, MIGRATIONS);
-      if ('url' in target) await letLoginAct(target.migrationUrl ?? target.url, target.url);
-    });
-    // All connections of the embedded database share one backend, so it gets one.
+    const ownerUrl = 'url' in target ? (target.migrationUrl ?? target.url) : null;
+    const url = 'url' in target ? target.url : null;
+    await timed('applied migrations', () =>
+      reaching(ownerUrl, async () => {
+        await migrate(owner, MIGRATIONS, options.onWaiting);
+        if (ownerUrl !== null && url !== null) await letLoginAct(ownerUrl, url);
+      }),
+    );
+    if (url !== null && options.preparedStatements) await reaching(url, () => checkPreparedStatements(url));
     const watchers = new Set<(alarm: IsolationAlarm) => void>();
     const onAlarm = (alarm: IsolationAlarm) => watchers.forEach((watch) => watch(alarm));
-    pool = new ScopedPool({ ...options, target, onAlarm, poolSize: 'url' in target ? options.poolSize : 1 });
+    const sizeWatchers = new Set<(size: number) => void>();
+    const onPoolSize = (size: number) => sizeWatchers.forEach((watch) => watch(size));
+    // All connections of the embedded database share one backend, so it gets one.
+    const poolSize = url === null ? 1 : options.poolSize;
+    pool = new ScopedPool({ ...options, target, onAlarm, onPoolSize, poolSize });
     const open = pool;
-    await timed('proved the isolation of organizations', () => checkIsolation(open, options.requireSeparateLogin));
+    await timed('proved the isolation of organizations', () =>
+      reaching(url, () => checkIsolation(open, options.requireSeparateLogin)),
+    );
     const prisma = createPrisma(open);
+    const doors = openOutsideDoors(open);
+    const readiness = createReadiness(url, () => doors.directory.ping());
     return {
-      ...openOutsideDoors(open),
+      ...doors,
+      checkReadiness: () => readiness.check(),
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
       pool: open,
       watchAlarms: (listener) => void watchers.add(listener),
+      watchPoolSize: (listener) => void sizeWatchers.add(listener),
       close: async () => {
+        await readiness.close();
         await prisma.$disconnect();
         await close();
       },
@@ -137,7 +164,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
  */
 async function letLoginAct(ownerUrl: string, loginUrl: string): Promise<void> {
   const { user: login } = new pg.Client({ connectionString: loginUrl });
-  const owner = new pg.Client({ connectionString: ownerUrl });
+  const owner = new pg.Client({
+    connectionString: ownerUrl,
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: SMALL_CHECK_MS,
+  });
+  owner.on('error', () => undefined); // reported by the statement it breaks
   await owner.connect();
   try {
     const { rows } = await owner.query(

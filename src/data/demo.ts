@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Database } from './database.js';
-import { brandVerifiedOrgId, newId, type OrgId } from './id.js';
+import { assertHealthy, examineDatabase } from './doctor.js';
+import { brandOrgId, newId, type OrgId } from './id.js';
 import { type Frame, inFrame } from './org-connection.js';
 
 interface DemoOrganization {
@@ -30,11 +31,19 @@ export const isDatabaseEmpty = async ({ directory }: Database): Promise<boolean>
 
 /**
  * Fills the demo world of prisma/demo.json into a database, all or nothing: people, three organizations and the runs of
- * the last 60 days. Through the same roles and policies as everything else.
+ * the last 60 days. Through the same roles and policies as everything else. What comes of it is examined, as `npm run
+ * doctor` would.
  *
  * @returns false when an organization `acme` is there already, and nothing was done
+ * @throws when the doctor finds something
  */
-export async function loadDemo({ pool }: Database, now = Date.now()): Promise<boolean> {
+export async function loadDemo(database: Database, now = Date.now()): Promise<boolean> {
+  const loaded = await fill(database, now);
+  if (loaded) assertHealthy(await examineDatabase(database.pool, false));
+  return loaded;
+}
+
+async function fill({ pool }: Database, now: number): Promise<boolean> {
   const world = JSON.parse(await readFile(new URL('../../prisma/demo.json', import.meta.url), 'utf8')) as DemoWorld;
   const client = await pool.connect();
   const insert = (frame: Frame, table: string, rows: object[]) => {
@@ -81,7 +90,7 @@ export async function loadDemo({ pool }: Database, now = Date.now()): Promise<bo
     );
     for (const [index, organization] of world.organizations.entries()) {
       // Ids sort by time: in lists the first of the world is the first everywhere.
-      const orgId = brandVerifiedOrgId(newId('org', made + index));
+      const orgId = brandOrgId(newId('org', made + index));
       const rows = demoRows(organization, orgId, byEmail, made, now);
       const inside: Frame = { role: 'orgate_app', orgId };
       await insert(DIRECTORY, 'organization', rows.organization);

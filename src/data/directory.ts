@@ -12,7 +12,7 @@ import {
   toMembership,
   toPersonInOrganizations,
 } from './find-person.js';
-import { brandVerifiedOrgId, newId } from './id.js';
+import { brandOrgId, newId } from './id.js';
 import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
 
 /** A human being, as the deployment knows them. */
@@ -99,7 +99,10 @@ export interface Directory {
     named: readonly string[],
     cookieHash?: string | null,
   ): Promise<PersonInOrganizations | null>;
-  /** Ties an identity with a verified e-mail to its person, and makes the person on first sight. */
+  /**
+   * Ties an identity with a verified e-mail to its person, and makes the person on first sight. The name is what they are
+   * called on the whole deployment, in organizations that they join: none where an organization's own provider says it.
+   */
   admit(identity: VerifiedIdentity & { readonly verifiedEmail: string }): Promise<void>;
   /** One active membership within reach, by the organization's id or slug. */
   findMembership(reach: Reach, named: string): Promise<ActiveMembership | null>;
@@ -152,6 +155,12 @@ export function createDirectory(pool: ScopedPool): Directory {
         `update person set email_verified_at = current_timestamp where email = $1 and email_verified_at is null`,
         [verifiedEmail],
       );
+      // Whoever an organization made known is called by their address, until they are called something here.
+      if (name === null) return;
+      await query(`update person set name = $2 where email = $1 and name = split_part(email, '@', 1) and name <> $2`, [
+        verifiedEmail,
+        name,
+      ]);
     },
 
     async findMembership({ personId, boundOrgId }, name) {
@@ -193,7 +202,7 @@ export function createDirectory(pool: ScopedPool): Directory {
 
     async createOrganization(owner, { name, slug, description }) {
       const card = { id: newId('org'), name, slug, status: 'ACTIVE' as const, createdAt: new Date() };
-      const orgId = brandVerifiedOrgId(card.id); // nobody else knows it yet: whoever makes it is its first member
+      const orgId = brandOrgId(card.id); // nobody else knows it yet: whoever makes it is its first member
       const inside: Frame = { role: 'orgate_app', orgId };
       const client = await pool.connect();
       try {

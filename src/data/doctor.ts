@@ -20,9 +20,19 @@ export async function examine(config: Examined): Promise<Check[]> {
   const embedded = config.databaseUrl === null ? await openEmbeddedDatabase(config.dataDirectory) : null;
   const target = embedded ?? { url: config.databaseUrl as string };
   const pool = new ScopedPool({ ...config, target, poolSize: 1 });
+  try {
+    return await examineDatabase(pool, config.production);
+  } finally {
+    await pool.end();
+    await embedded?.close();
+  }
+}
+
+/** The same for a database that is open. @param production whether the login must own nothing */
+export async function examineDatabase(pool: ScopedPool, production: boolean): Promise<Check[]> {
   const groups: [string, () => Promise<Check[]>][] = [
     ['the database answers', async () => [{ check: 'the database answers', ok: true, detail: await version(pool) }]],
-    ['the login is known', () => inspectLogin(pool, config.production)],
+    ['the login is known', () => inspectLogin(pool, production)],
     ['migrations are complete', () => inspectMigrations(pool)],
     ['the catalogue can be read', () => inspectCatalogue(pool)],
     ['isolation can be tried', () => probeIsolation(pool)],
@@ -30,16 +40,17 @@ export async function examine(config: Examined): Promise<Check[]> {
     ['clocks can be compared', () => inspectClock(pool)],
   ];
   const checks: Check[] = [];
-  try {
-    for (const [name, group] of groups) {
-      checks.push(...(await group().catch((error: Error) => [{ check: name, ok: false, detail: error.message }])));
-      if (name === 'the database answers' && !checks.at(-1)?.ok) break;
-    }
-  } finally {
-    await pool.end();
-    await embedded?.close();
+  for (const [name, group] of groups) {
+    checks.push(...(await group().catch((error: Error) => [{ check: name, ok: false, detail: error.message }])));
+    if (name === 'the database answers' && !checks.at(-1)?.ok) break;
   }
   return checks;
+}
+
+/** @throws with everything that was found */
+export function assertHealthy(checks: readonly Check[]): void {
+  const failed = checks.filter(({ ok }) => !ok).map(({ check, detail }) => `${check}: ${detail}`);
+  if (failed.length > 0) throw new Error(['The doctor finds the database unsound:', ...failed].join('\n  '));
 }
 
 const version = async (pool: ScopedPool): Promise<string> =>
@@ -59,8 +70,8 @@ async function inspectMigrations(pool: ScopedPool): Promise<Check[]> {
 async function inspectAddresses(pool: ScopedPool): Promise<Check[]> {
   const { rows } = await asDirectory(
     pool,
-    `select coalesce(o.slug, a.name) as name from organization o
-     full join address a on a.org_id = o.id and a.name = o.slug and a.kind = 'SLUG'
+    `select coalesce(a.name, o.slug) as name from organization o
+     full join (select name, org_id from address where kind = 'SLUG') a on a.org_id = o.id and a.name = o.slug
      where o.id is null or a.name is null
      union select min(name) from address group by lower(name) having count(*) > 1`,
   );

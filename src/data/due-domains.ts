@@ -1,4 +1,4 @@
-import { brandVerifiedOrgId, type OrgId } from './id.js';
+import { brandOrgId, type OrgId } from './id.js';
 import { inFrame, type ScopedPool } from './org-connection.js';
 
 /** A domain whose daily check is due, and the organization that holds it: the check acts for nobody else. */
@@ -27,5 +27,5 @@ export const createClaimDueDomains =
         values: [most],
       }),
     );
-    return (rows as { orgId: string; id: string }[]).map(({ orgId, id }) => ({ orgId: brandVerifiedOrgId(orgId), id }));
+    return (rows as { orgId: string; id: string }[]).map(({ orgId, id }) => ({ orgId: brandOrgId(orgId), id }));
   };

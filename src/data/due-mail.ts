@@ -1,5 +1,5 @@
 import { createDirectoryQuery } from './directory-query.js';
-import { brandVerifiedOrgId, type OrgId } from './id.js';
+import { brandOrgId, type OrgId } from './id.js';
 import type { ScopedPool } from './org-connection.js';
 
 /** A mail that waits in the outbox of an organization; what is done with it is done for that organization. */
@@ -19,6 +19,6 @@ export function createListDueMail(pool: ScopedPool): ListDueMail {
        order by next_attempt_at limit $1`,
       [most],
     );
-    return rows.map(({ orgId, id }) => ({ orgId: brandVerifiedOrgId(orgId), id }));
+    return rows.map(({ orgId, id }) => ({ orgId: brandOrgId(orgId), id }));
   };
 }

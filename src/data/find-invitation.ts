@@ -1,5 +1,5 @@
 import { createDirectoryQuery } from './directory-query.js';
-import { brandVerifiedOrgId, type OrgId } from './id.js';
+import { brandOrgId, type OrgId } from './id.js';
 import type { ScopedPool } from './org-connection.js';
 
 /** The invitation that a secret was mailed for. Whoever has the secret may act on it, and on nothing else there. */
@@ -25,6 +25,6 @@ export function createFindInvitation(pool: ScopedPool): FindInvitation {
        from invitation_secret s join organization o on o.id = s.org_id where s.hash = $1`,
       [secretHash, personId],
     );
-    return found ? { ...found, orgId: brandVerifiedOrgId(found.orgId) } : null;
+    return found ? { ...found, orgId: brandOrgId(found.orgId) } : null;
   };
 }

@@ -51,8 +51,9 @@ const CLAIMANTS = {
 
 type ClaimantOf<K extends Claimant['kind']> = Extract<Claimant, { kind: K }>;
 
-function withinBounds(orgId: string): string {
-  return `(s.bound_org_id is null or ${orgId} = s.bound_org_id)`;
+/** What an organization's own provider signed in counts for the stay in which it did: whoever came back signs in anew. */
+function withinBounds(membership: string): string {
+  return `(s.bound_org_id is null or (${membership}.org_id = s.bound_org_id and ${membership}.joined_at <= s.created_at))`;
 }
 
 /** A dozen texts at the most, each written once: every request asks with one of them. */
@@ -92,12 +93,12 @@ function writeStatement(
     : [`cross join unnest($${namesAt}::text[]) as ref(name)`, 'ref.name'];
   const memberships = namesAt
     ? `${list} left join membership m on m.org_id = ${organizationNamed(name)} and m.user_id = p.id
-         and m.status = 'ACTIVE' and ${reaches('m.org_id')}`
+         and m.status = 'ACTIVE' and ${reaches('m')}`
     : `left join lateral (
          (select * from membership d
-          where d.org_id = p.default_org_id and d.user_id = p.id and d.status = 'ACTIVE' and ${reaches('d.org_id')})
+          where d.org_id = p.default_org_id and d.user_id = p.id and d.status = 'ACTIVE' and ${reaches('d')})
          union
-         (select * from membership e where e.user_id = p.id and e.status = 'ACTIVE' and ${reaches('e.org_id')}
+         (select * from membership e where e.user_id = p.id and e.status = 'ACTIVE' and ${reaches('e')}
           order by e.org_id limit 2)
        ) m on true`;
   return `select ${PERSON}, ${MEMBERSHIP}${columns}${cookie} from ${from} ${memberships}

@@ -1,33 +1,48 @@
-import { v7 } from 'uuid';
+import { v4, v7 } from 'uuid';
 
 /**
  * A new id: a prefix that names the type, an underscore and 26 characters of a UUIDv7 in base 32 (`run_01kap…`), so that ids sort
- * by the time they were made. Slugs have no underscore, so the two never collide.
+ * by the time they were made. Slugs have no underscore, so the two never collide. Ids of persons are random instead (a
+ * UUIDv4): organizations read them, and would read when someone first appeared on the deployment.
  *
  * @param prefix three lower-case letters, one prefix for each type
  * @param at when the thing came into being, in milliseconds since 1970; now when left out
  */
 export function newId(prefix: string, at?: number): string {
-  const uuid = at === undefined ? v7() : v7({ msecs: at });
+  const uuid = prefix === PERSON ? v4() : at === undefined ? v7() : v7({ msecs: at });
   return `${prefix}_${BigInt(`0x${uuid.replaceAll('-', '')}`)
     .toString(32)
     .padStart(26, '0')}`;
 }
 
+const PERSON = 'usr';
+
 /** The prefix of a well-formed id, or null. */
 export const idPrefix = (id: string): string | null => /^([a-z]{3})_[0-9a-v]{26}$/.exec(id)?.[1] ?? null;
 
 declare const organizationId: unique symbol;
+declare const verified: unique symbol;
 
 /**
- * The id of an organization that this request may act in: its membership was read, and is active. Only
- * `enter-organization`, the directory's `createOrganization` `joining` for who may ask to join, and work that the gateway does for the
- * organization itself (`due-domains`) make one; a lint rule keeps it so.
+ * The id of an organization that work is done in, and in no other: its database opens to it. That work may be anybody's, or
+ * the gateway's own (a mail that is due, a domain to check, an invitation that was followed).
  */
 export type OrgId = string & { readonly [organizationId]: true };
 
-/** Makes an OrgId. Call it only where a membership has just been verified. */
-export function brandVerifiedOrgId(id: string): OrgId {
+/**
+ * The id of the organization that a request acts in: a membership in it was read in this request, and is active. Only
+ * `context/enter-organization` makes one; a lint rule keeps it so.
+ */
+export type VerifiedOrgId = OrgId & { readonly [verified]: true };
+
+/** Makes a VerifiedOrgId. Call it only where a membership has just been read. */
+export const brandVerifiedOrgId = (id: string): VerifiedOrgId => brandOrgId(id) as VerifiedOrgId;
+
+/**
+ * Makes an OrgId for work that needs nobody's membership. Only the named doors of `data/` do, each for what it found in
+ * the database under a secret, an id or a time that is due; a lint rule keeps a list of them.
+ */
+export function brandOrgId(id: string): OrgId {
   if (!/^org_[0-9a-v]{26}$/.test(id)) throw new TypeError('not an organization id');
   return id as OrgId;
 }

@@ -1,5 +1,5 @@
 import { createDirectoryQuery } from './directory-query.js';
-import { brandVerifiedOrgId, type OrgId } from './id.js';
+import { brandOrgId, type OrgId } from './id.js';
 import type { ScopedPool } from './org-connection.js';
 
 /** What the sign-in page says of an identity provider. */
@@ -37,7 +37,7 @@ export function createIdentityProviders(pool: ScopedPool): IdentityProviders {
         `select org_id as "orgId" from identity_provider where id = $1 and status = 'ACTIVE'`,
         [providerId],
       );
-      return rows[0] ? brandVerifiedOrgId(rows[0].orgId) : null;
+      return rows[0] ? brandOrgId(rows[0].orgId) : null;
     },
   };
 }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { lintCatalogue } from './catalogue-lint.js';
-import { brandVerifiedOrgId, newId } from './id.js';
+import { brandOrgId, newId } from './id.js';
 import { asLoginRole, type Frame, inFrame, type ScopedPool } from './org-connection.js';
 
 /** Serving would not be safe. The message says what is wrong and, where SQL mends it, which. */
@@ -90,7 +90,7 @@ export async function inspectCatalogue(pool: ScopedPool): Promise<Check[]> {
 
 /** Two organizations, made and tried in a transaction that is always rolled back. */
 export async function probeIsolation(pool: ScopedPool): Promise<Check[]> {
-  const [a, b] = [brandVerifiedOrgId(newId('org')), brandVerifiedOrgId(newId('org'))];
+  const [a, b] = [brandOrgId(newId('org')), brandOrgId(newId('org'))];
   const inA: Frame = { role: 'orgate_app', orgId: a };
   const inB: Frame = { role: 'orgate_app', orgId: b };
   const client = await pool.connect();

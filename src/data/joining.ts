@@ -1,6 +1,6 @@
 import { domainOfEmail } from '../dns-name.js';
 import { translateDatabaseError } from './database-error.js';
-import { brandVerifiedOrgId, type OrgId } from './id.js';
+import { brandOrgId, type OrgId } from './id.js';
 import { inFrame, type ScopedPool } from './org-connection.js';
 
 /** Who wants to join. */
@@ -45,7 +45,7 @@ export const createFindJoinable =
     try {
       const { rows } = await inFrame({ role: 'orgate_directory' }, () => pool.query({ text: FIND_JOINABLE, values }));
       const [found] = rows as (Omit<Joinable, 'orgId'> & { orgId: string })[];
-      return found ? { ...found, orgId: brandVerifiedOrgId(found.orgId) } : null;
+      return found ? { ...found, orgId: brandOrgId(found.orgId) } : null;
     } catch (error) {
       throw translateDatabaseError(error);
     }

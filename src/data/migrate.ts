@@ -1,7 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
+
+/** How long what is asked before and after migrations may take. They themselves take as long as they take. */
+export const SMALL_CHECK_MS = 30_000;
+const END_MS = 5000;
+const ASK_FOR_LOCK_MS = 1000;
+const TELL_OF_LOCK_MS = 3000;
 
 /** The advisory lock that Prisma Migrate takes, so that the two never run at once. */
 const PRISMA_MIGRATE_LOCK = 72_707_369;
@@ -26,19 +33,26 @@ export class MigrationError extends Error {
  * and with Prisma's bookkeeping: `prisma migrate deploy` finds nothing left to do.
  *
  * @param directory the folder of `<stamp>_<name>/migration.sql`
+ * @param onWaiting told once when another process migrates, and is waited for
  * @returns the names of those applied now
  * @throws MigrationError when a migration fails, or one already applied was edited since
  */
-export async function migrate(connection: pg.ClientConfig, directory: string): Promise<string[]> {
+export async function migrate(
+  connection: pg.ClientConfig,
+  directory: string,
+  onWaiting: () => void = () => undefined,
+): Promise<string[]> {
   const client = new pg.Client({ application_name: 'orgate-migrate', ...connection });
   client.on('error', () => undefined); // reported by the statement it breaks
   await client.connect();
   try {
-    await client.query('select pg_advisory_lock($1)', [PRISMA_MIGRATE_LOCK]);
-    const { rows: exists } = await client.query(`select to_regclass('_prisma_migrations') is not null as it`);
-    if (!exists[0].it) await client.query(HISTORY);
+    await takeLock(client, onWaiting);
+    const { rows: exists } = await client.query(small(`select to_regclass('_prisma_migrations') is not null as it`));
+    if (!exists[0].it) await client.query(small(HISTORY));
     const { rows } = await client.query(
-      'select migration_name as name, checksum, finished_at from _prisma_migrations where rolled_back_at is null',
+      small(
+        'select migration_name as name, checksum, finished_at from _prisma_migrations where rolled_back_at is null',
+      ),
     );
     const done = new Map(rows.map((row) => [row.name as string, row]));
     const applied: string[] = [];
@@ -55,8 +69,20 @@ export async function migrate(connection: pg.ClientConfig, directory: string): P
     }
     return applied;
   } finally {
-    await client.query('select pg_advisory_unlock_all()').catch(() => undefined);
-    await client.end();
+    await client.query(small('select pg_advisory_unlock_all()', [], END_MS)).catch(() => undefined);
+    await Promise.race([client.end(), wait(END_MS, undefined, { ref: false })]);
+  }
+}
+
+const small = (text: string, values: unknown[] = [], ms = SMALL_CHECK_MS) => ({ text, values, query_timeout: ms });
+
+/** Asks for the lock again and again, so that a server that has gone silent is told from one that is held up. */
+async function takeLock(client: pg.Client, onWaiting: () => void): Promise<void> {
+  for (let waited = 0; ; waited += ASK_FOR_LOCK_MS) {
+    const { rows } = await client.query(small('select pg_try_advisory_lock($1) as taken', [PRISMA_MIGRATE_LOCK]));
+    if (rows[0].taken) return;
+    if (waited === TELL_OF_LOCK_MS) onWaiting();
+    await wait(ASK_FOR_LOCK_MS);
   }
 }
 

@@ -11,6 +11,14 @@ export const GLOBAL_MODELS = {
   SigningKey: 'signs for the whole deployment',
 } as const;
 
+/** Columns that may be large, by model. Rows come without them; who asks for one has it loaded for all rows at once. */
+export const READ_APART = {
+  Run: ['input', 'output'],
+} as const satisfies Partial<Record<Prisma.ModelName, readonly string[]>>;
+
+/** The fields that rows of a model come without. */
+export type ReadApart<M> = M extends keyof typeof READ_APART ? (typeof READ_APART)[M][number] : never;
+
 export type OwnedModelName = Exclude<Prisma.ModelName, keyof typeof GLOBAL_MODELS>;
 
 const KEY_FIELDS: Readonly<Record<string, string>> = {
@@ -29,7 +37,7 @@ export interface Model {
   readonly keyField: string;
   /** Scalar fields by name; relations are not among them, and so cannot be reached. */
   readonly fields: ReadonlyMap<string, { column: string; type: string }>;
-  /** What a row is read as: `"git_url" as "gitUrl"` and so on. Whose it is goes without saying. */
+  /** What a row is read as: `"git_url" as "gitUrl"` and so on, but what is read apart. Whose it is goes without saying. */
   readonly selected: string;
 }
 
@@ -62,7 +70,8 @@ export function readModels(client: PrismaClient): ReadonlyMap<OwnedModelName, Mo
         `model ${name} has no orgId: give it one, or name it in GLOBAL_MODELS (src/data/models.ts) with the reason`,
       );
     }
-    const shown = scalars.filter((field) => field.name !== 'orgId');
+    const apart = (READ_APART as Partial<Record<string, readonly string[]>>)[name] ?? [];
+    const shown = scalars.filter((field) => field.name !== 'orgId' && !apart.includes(field.name));
     owned.set(name as OwnedModelName, {
       name: name as OwnedModelName,
       table: dbName ?? name,

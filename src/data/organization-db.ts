@@ -1,13 +1,15 @@
+import { createSets, type Force, type Sets } from './change-sets.js';
 import type { PrismaClient } from '../generated/prisma/client.js';
 import type { OrgId } from './id.js';
 import { insertRow } from './insert-row.js';
 import { readLatestPerParent } from './latest-per-parent.js';
 import type { Model, OwnedModelName } from './models.js';
-import { inFrame, type ScopedPool } from './org-connection.js';
-import { readRows } from './read-rows.js';
+import { holdingOne, inFrame, type ScopedPool } from './org-connection.js';
+import { countRows, namesMany, readRows } from './read-rows.js';
 import { forceOrganization, frameOf, type ScopedPrisma, scopeToOrganization } from './scope.js';
 import {
   type AnyRow,
+  type Apart,
   type Created,
   createTable,
   type Delegate,
@@ -16,12 +18,13 @@ import {
   type Row,
   type Table,
 } from './table.js';
+import { WAIT_MS } from './turns.js';
 
-type Tables = { readonly [M in OwnedModelName as Uncapitalize<M>]: Table<Row<M>, Created<M>> };
+type Tables = { readonly [M in OwnedModelName as Uncapitalize<M>]: Table<Row<M>, Created<M>, Apart<M>> };
 
 /** The database as one organization sees it, and nothing else exists. Made for one request. */
 export type OrganizationDb = Tables & {
-  /** All or nothing. `lock` first where rights or limits are checked: it orders everyone who changes them. */
+  /** All or nothing. `lockOrganization` first where rights or limits are checked: it orders everyone who changes them. */
   transaction<T>(work: (db: OrganizationDb & TransactionOnly) => Promise<T>): Promise<T>;
 };
 
@@ -55,20 +58,29 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
   };
   return (orgId) => {
     const frame = frameOf(orgId);
+    const force: Force = (model, operation, args) => forceOrganization(model, operation, args, orgId);
     return organizationDbOver({
       client: () => clientOf(orgId),
       models,
       inFrame: (work) => inFrame(frame, work),
       statements: {
-        rows: (model, query) =>
-          inFrame(frame, () => readRows(pool, model, forceOrganization(model, 'findMany', query, orgId))),
+        rows: (model, { past, only, isPlannedAnew, ...query }) =>
+          inFrame(frame, () =>
+            readRows(pool, model, { ...forceOrganization(model, 'findMany', query, orgId), past, only, isPlannedAnew }),
+          ),
+        count: (model, { where, isPlannedAnew }) =>
+          inFrame(frame, () =>
+            countRows(pool, model, { ...forceOrganization(model, 'count', { where }, orgId), isPlannedAnew }),
+          ),
         latest: (model, parent, ids, page) =>
           inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page)),
         insert: (model, data) =>
           inFrame(frame, () =>
             insertRow(pool, model, forceOrganization(model, 'create', { data }, orgId)['data'] as AnyRow),
           ),
+        sets: createSets((statement) => inFrame(frame, () => pool.query(statement)), force),
       },
+      setsInTransaction: createSets((statement) => inFrame(frame, () => pool.queryHeld(statement)), force),
     });
   };
 }
@@ -80,6 +92,8 @@ export interface OrganizationDbBase {
   readonly models: Models;
   inFrame<T>(work: () => PromiseLike<T>): Promise<T>;
   readonly statements: Statements;
+  /** On the connection that a transaction holds. */
+  readonly setsInTransaction: Sets;
 }
 
 /** The narrow client over whatever it is given: the walls are in what it is given. */
@@ -90,27 +104,49 @@ export function organizationDbOver(base: OrganizationDbBase): OrganizationDb {
     transaction: <T>(work: (db: OrganizationDb & TransactionOnly) => Promise<T>): Promise<T> =>
       base
         .inFrame(() =>
-          base.client().$transaction((tx) => {
-            const db: OrganizationDb & TransactionOnly = openTables(models, new TableSet(() => tx, statementsOf(tx)), {
-              transaction: <N>(nested: (same: OrganizationDb & TransactionOnly) => Promise<N>): Promise<N> =>
-                nested(db),
-              // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
-              lockOrganization: () => db.organization.update({}, { lockVersion: { increment: 1 } }),
-            });
-            return work(db);
-          }, TRANSACTION_LIMITS),
+          holdingOne(() =>
+            base.client().$transaction((tx) => {
+              const db: OrganizationDb & TransactionOnly = openTables(
+                models,
+                new TableSet(() => tx, statementsOf(tx, base.setsInTransaction)),
+                {
+                  transaction: <N>(nested: (same: OrganizationDb & TransactionOnly) => Promise<N>): Promise<N> =>
+                    nested(db),
+                  // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
+                  lockOrganization: () => db.organization.update({}, { lockVersion: { increment: 1 } }),
+                },
+              );
+              return work(db);
+            }, TRANSACTION_LIMITS),
+          ),
         )
         .finally(() => outside.forget())
         .catch(rethrowTranslated()),
   });
 }
 
-/** How long a transaction may wait for a connection, and take, in milliseconds. */
-const TRANSACTION_LIMITS = { maxWait: 10_000, timeout: 15_000 };
+/** In milliseconds: how long a transaction may take, once it has the connection that it waited for as long as anyone. */
+const TRANSACTION_LIMITS = { maxWait: WAIT_MS + 10_000, timeout: 15_000 };
 
-/** Inside a transaction everything goes through Prisma: the connection is its own. */
-const statementsOf = (tx: object): Statements => ({
-  rows: (model, query) => delegateOf(tx, model).findMany(query),
+/** So many rows are no longer read through Prisma, whose way from the answer to rows nothing else gets between. */
+const MANY = 200;
+
+/** Inside a transaction all but what is done to many rows goes through Prisma. */
+const statementsOf = (tx: object, sets: Sets): Statements => ({
+  sets,
+  rows: (model, own) => {
+    const { past, only, isPlannedAnew: _, ...query } = own;
+    if (past !== undefined || only !== undefined) {
+      return Promise.reject(
+        new Error('pages past a row and what is read apart are for reading, not for a transaction'),
+      );
+    }
+    return namesMany(query.where) || (query.take ?? 0) > MANY
+      ? sets.rows(model, query)
+      : delegateOf(tx, model).findMany(query);
+  },
+  count: (model, { where = {} }) =>
+    namesMany(where) ? sets.count(model, where) : delegateOf(tx, model).count({ where }),
   latest: () => Promise.reject(new Error('listFor is for reading; a transaction has list')),
   insert: (model, data) => delegateOf(tx, model).create({ data }),
 });

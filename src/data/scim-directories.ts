@@ -1,5 +1,5 @@
 import { createDirectoryQuery } from './directory-query.js';
-import { brandVerifiedOrgId, newId, type OrgId } from './id.js';
+import { brandOrgId, newId, type OrgId } from './id.js';
 import type { ScopedPool } from './org-connection.js';
 
 /** A directory as its token names it; whoever has the token whose hash this is acts for it, in its organization only. */
@@ -17,7 +17,7 @@ export interface ScimDirectories {
    * The person with this e-mail address, made on first sight; nothing of a person that is there already changes. The
    * same statements either way. Call it only for addresses under a domain that the organization holds.
    */
-  personOf(email: string, name: string): Promise<{ id: string; email: string }>;
+  personOf(email: string): Promise<{ id: string; email: string }>;
 }
 
 export function createScimDirectories(pool: ScopedPool): ScimDirectories {
@@ -30,14 +30,15 @@ export function createScimDirectories(pool: ScopedPool): ScimDirectories {
          from scim_directory d join organization o on o.id = d.org_id where d.id = $1`,
         [id],
       );
-      return found ? { ...found, orgId: brandVerifiedOrgId(found.orgId) } : null;
+      return found ? { ...found, orgId: brandOrgId(found.orgId) } : null;
     },
 
-    async personOf(email, name) {
-      // A directory says that there is such an address; whose it is shows when someone signs in with it.
+    async personOf(email) {
+      // A directory says that there is such an address; whose it is, and what they are called elsewhere, shows when someone
+      // signs in with it.
       await query(
         `insert into person (id, email, name, email_verified_at) values ($1, $2, $3, null) on conflict (email) do nothing`,
-        [newId('usr'), email, name],
+        [newId('usr'), email, email.split('@')[0]],
       );
       const [person] = await query<{ id: string }>('select id from person where email = $1', [email]);
       return { id: (person as { id: string }).id, email };

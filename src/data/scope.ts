@@ -2,7 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.js';
 import type { OrgId } from './id.js';
-import type { Model, OwnedModelName } from './models.js';
+import { type Model, type OwnedModelName, READ_APART } from './models.js';
 import { type Frame, inFrame, type ScopedPool, UnscopedStatementError } from './org-connection.js';
 
 /** A call that leads, or could lead, out of the organization; refused before any SQL. */
@@ -25,7 +25,11 @@ const FILTERS = new Set(['equals', 'in', 'not', 'lt', 'lte', 'gt', 'gte']);
 type Args = Readonly<Record<string, unknown>>;
 
 export const createPrisma = (pool: ScopedPool): PrismaClient =>
-  new PrismaClient({ adapter: new PrismaPg(pool as unknown as pg.Pool), errorFormat: 'minimal' });
+  new PrismaClient({
+    adapter: new PrismaPg(pool as unknown as pg.Pool),
+    errorFormat: 'minimal',
+    omit: { run: Object.fromEntries(READ_APART.Run.map((field) => [field, true])) },
+  });
 
 /** @throws UnscopedStatementError when there is no organization */
 export function frameOf(orgId: OrgId): Frame {
@@ -66,7 +70,7 @@ export function forceOrganization(model: Model, operation: string, args: Args, o
   if ('orderBy' in args) checkOrder(model, args['orderBy']);
   for (const name of aggregatedFields(args)) checkField(model, name);
   const where = allowed.includes('where') && {
-    where: { ...checkFilter(model, args['where']), [model.orgField]: orgId },
+    where: { ...checkFilter(model, args['where'], orgId), [model.orgField]: orgId },
   };
   const data = 'data' in args && { data: checkData(model, args['data'] as Args, operation === 'create', orgId) };
   return { ...args, ...where, ...data };
@@ -90,12 +94,14 @@ function checkOrder(model: Model, orderBy: unknown): void {
   }
 }
 
-function checkFilter(model: Model, where: unknown): Args {
+function checkFilter(model: Model, where: unknown, orgId: OrgId): Args {
   const filter = (where ?? {}) as Args;
   for (const [name, value] of Object.entries(filter)) {
     checkField(model, name);
     // Prisma drops an undefined filter, which would widen it to every row.
     if (value === undefined) refuse(`${model.name}.${name} is undefined`);
+    // To put one's own id in the place of another would do to one's own what was asked of the other.
+    if (name === model.orgField && !isOnly(orgId, value)) refuse(`${model.name}.${name} names another organization`);
     if (isValue(value)) continue;
     for (const [operator, operand] of Object.entries(value as Args)) {
       if (!FILTERS.has(operator) || operand === undefined || !isValue(operand)) {
@@ -106,9 +112,15 @@ function checkFilter(model: Model, where: unknown): Args {
   return filter;
 }
 
+/** The id itself, alone or as the whole of a list, as loaders ask. */
+const isOnly = (orgId: OrgId, value: unknown): boolean => [orgId, `{"in":["${orgId}"]}`].includes(asText(value));
+
+const asText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
 function checkData(model: Model, data: Args, creating: boolean, orgId: OrgId): Args {
   for (const [name, value] of Object.entries(data)) {
     checkField(model, name);
+    if (name === model.orgField && value !== orgId) refuse(`${model.name}.${name} names another organization`);
     if (!creating && name === 'id') refuse(`${model.name}.id never changes`);
     const isJson = model.fields.get(name)?.type === 'Json';
     // { increment } is the one object that is not a value; { connect }, { set } and nested writes are not on the list.

@@ -1,13 +1,20 @@
 import type pg from 'pg';
 import type { Frame } from './org-connection.js';
-import { Statement, type Wire } from './statement.js';
+import { type OwnStatement, Statement, type Wire } from './statement.js';
+
+/** How long a statement waits for a lock, where nothing else is said. */
+const LOCK_TIMEOUT_MS = 2000;
 
 // `where` rather than a row: the answer is one message shorter.
 const SET_SCOPE = `select where set_config('role', $1, true) is null or set_config('app.org_id', $2, true) is null
-  or set_config('statement_timeout', $3, true) is null`;
+  or set_config('statement_timeout', $3, true) is null or set_config('lock_timeout', $4, true) is null`;
 
 /** Prepares the statement that sets the scope, before any other. */
-export const scopeStatement = (name: string): pg.QueryConfig => ({ name, text: SET_SCOPE, values: ['none', '', '0'] });
+export const scopeStatement = (name: string): pg.QueryConfig => ({
+  name,
+  text: SET_SCOPE,
+  values: ['none', '', '0', '0'],
+});
 
 /**
  * One statement that carries its frame with it: role, organization and time limit are set and the statement is run in
@@ -19,12 +26,13 @@ export class ScopedQuery extends Statement {
   #scopeAnswered = false;
 
   constructor(
-    config: pg.QueryConfig,
+    config: OwnStatement,
     readonly frame: Frame,
-    statementTimeoutMs: number,
+    { statementTimeoutMs, lockTimeoutMs = LOCK_TIMEOUT_MS }: { statementTimeoutMs: number; lockTimeoutMs?: number },
   ) {
     super(config);
-    this.#scope = [frame.role, frame.role === 'orgate_app' ? frame.orgId : '', String(statementTimeoutMs)];
+    const orgId = frame.role === 'orgate_app' ? frame.orgId : '';
+    this.#scope = [frame.role, orgId, String(statementTimeoutMs), String(lockTimeoutMs)];
   }
 
   protected override write(connection: Wire): void {

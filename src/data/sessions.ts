@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { createDirectoryQuery } from './directory-query.js';
 import type { Page, Reach } from './directory.js';
 import { isLive } from './find-person.js';
@@ -39,8 +40,9 @@ export interface Sessions {
   /** A token that renews access tokens of a live session, for one more client of it. */
   issueRefreshToken(sessionId: string): Promise<string>;
   /**
-   * Takes a refresh token for its successor, once. One that was used before was copied, and nobody knows by whom: it
-   * ends its session, with all that came of it. Of two who come at once, one is first and the other ends the session.
+   * Takes a refresh token for its successor. For ten seconds it gives the same one again, since two tabs may come at
+   * once, unless that was used already. Whoever else comes with one that was used has a copy, and nobody knows who had it
+   * first: it ends its session, with all that came of it.
    *
    * @returns null when no live session of an active person stands behind it
    */
@@ -89,6 +91,33 @@ const OF_PERSON = `s.person_id = $1 and ($2::text is null or s.bound_org_id = $2
 
 const END = `update session s set ended_at = current_timestamp, end_reason = $3 where ${OF_PERSON}`;
 
+type Renewed = Omit<RenewedSession, 'refreshToken'> & { readonly salt: string };
+
+/** How long a token that was used gives its successor again. */
+const GRACE = "interval '10 seconds'";
+
+/** What a secret is replaced by: nobody makes it without that secret, nor without what is kept here. */
+const successorOf = (secret: string, salt: string): string =>
+  createHmac('sha256', salt).update(secret).digest('base64url');
+
+const renewing = (change: string, which: string): string => `
+  with renewed as (
+    update refresh_token r set last_used_at = current_timestamp ${change}
+    from session s join person p on p.id = s.person_id
+    where r.family_hash = $1 and ${which} and s.id = r.session_id and ${isLive('s')} and p.status = 'ACTIVE'
+    returning r.session_id, r.salt
+  )
+  update session s set last_used_at = current_timestamp from renewed where s.id = renewed.session_id
+  returning s.id as "sessionId", s.person_id as "personId", s.expires_at as "expiresAt", renewed.salt`;
+
+const RENEW = renewing(
+  ', secret_hash = $3, replaced_hash = $2, replaced_at = current_timestamp, salt = $4',
+  'r.secret_hash = $2',
+);
+
+/** Once the successor was used, it is what was replaced, and this finds nothing. */
+const RENEW_AGAIN = renewing('', `r.replaced_hash = $2 and r.replaced_at > current_timestamp - ${GRACE}`);
+
 export function createSessions(pool: ScopedPool): Sessions {
   const query = createDirectoryQuery(pool);
 
@@ -99,9 +128,10 @@ export function createSessions(pool: ScopedPool): Sessions {
         cookie: newSecret(),
         expiresAt: new Date(Date.now() + LIFETIME_MS),
       };
+      // Told by the clock that told when they joined: a session counts for the stay that it began in.
       await query(
-        `insert into session (id, person_id, provider, bound_org_id, cookie_hash, user_agent, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7)`,
+        `insert into session (id, person_id, provider, bound_org_id, cookie_hash, user_agent, expires_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)`,
         [
           started.sessionId,
           personId,
@@ -110,6 +140,7 @@ export function createSessions(pool: ScopedPool): Sessions {
           hashSecret(started.cookie),
           userAgent?.slice(0, 300) ?? null,
           started.expiresAt,
+          new Date(),
         ],
       );
       return started;
@@ -132,21 +163,15 @@ export function createSessions(pool: ScopedPool): Sessions {
     async renew(refreshToken) {
       const [, family, secret] = /^([\w-]{43})\.([\w-]{43})$/.exec(refreshToken) ?? [];
       if (!family || !secret) return null;
-      const next = newSecret();
       const hashes = [hashSecret(family), hashSecret(secret)];
+      const salt = newSecret();
       // Whoever comes second waits for the row, and finds another secret in it.
-      const [renewed] = await query<Omit<RenewedSession, 'refreshToken'>>(
-        `with renewed as (
-           update refresh_token r set secret_hash = $3, last_used_at = current_timestamp
-           from session s join person p on p.id = s.person_id
-           where r.family_hash = $1 and r.secret_hash = $2 and s.id = r.session_id and ${isLive('s')} and p.status = 'ACTIVE'
-           returning r.session_id
-         )
-         update session s set last_used_at = current_timestamp from renewed where s.id = renewed.session_id
-         returning s.id as "sessionId", s.person_id as "personId", s.expires_at as "expiresAt"`,
-        [...hashes, hashSecret(next)],
-      );
-      if (renewed) return { ...renewed, refreshToken: `${family}.${next}` };
+      const first = await query<Renewed>(RENEW, [...hashes, hashSecret(successorOf(secret, salt)), salt]);
+      const [renewed] = first.length > 0 ? first : await query<Renewed>(RENEW_AGAIN, hashes);
+      if (renewed) {
+        const { salt: used, ...session } = renewed;
+        return { ...session, refreshToken: `${family}.${successorOf(secret, used)}` };
+      }
       const ended = await query(
         `update session s set ended_at = current_timestamp, end_reason = 'TOKEN_REUSED' from refresh_token r
          where r.family_hash = $1 and r.secret_hash <> $2 and s.id = r.session_id and ${isLive('s')} returning s.id`,

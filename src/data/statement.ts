@@ -6,7 +6,7 @@ const MAX_NAMED_STATEMENTS = 400;
 
 /** The parts of pg's own connection that a statement needs and pg's types leave out. */
 export interface Wire extends NodeJS.EventEmitter {
-  readonly stream: { cork(): void; uncork(): void };
+  readonly stream: { cork(): void; uncork(): void; destroy(): void };
   /** Texts of the statements that PostgreSQL holds for this connection, by name. Kept by pg's client. */
   readonly parsedStatements: Readonly<Record<string, string>>;
   parse(message: { text: string; name?: string | undefined }): void;
@@ -77,6 +77,17 @@ class RowShape {
 export type Callback = (error: Error | null, result?: pg.QueryResult) => void;
 
 /**
+ * A statement that is prepared is soon planned for any values, as if each were as frequent as the next. Filters of which
+ * one finds half of all rows, and all together none, are planned for their own values, each time.
+ */
+export interface Planning {
+  readonly isPlannedAnew?: boolean | undefined;
+}
+
+/** What a statement is made of. */
+export type OwnStatement = pg.QueryConfig & Planning & { readonly rowMode?: 'array' };
+
+/**
  * One statement with its values. PostgreSQL reads it once for each connection, and tells once what its rows are made of;
  * pg's own query asks for that every time, which takes as long as reading a row.
  *
@@ -84,22 +95,28 @@ export type Callback = (error: Error | null, result?: pg.QueryResult) => void;
  */
 export class Statement {
   callback: Callback = () => undefined;
+  /** Told of each row as it comes, with its bytes; what it throws is the statement's failure. */
+  onRow: (bytes: number) => void = () => undefined;
+  /** Told when the statement has failed here, while PostgreSQL is still at it. */
+  onFailure: () => void = () => undefined;
   name: string | undefined;
   readonly text: string;
   readonly #values: readonly unknown[];
   readonly #types: pg.CustomTypesConfig;
   readonly #isList: boolean;
+  readonly #isPlannedAnew: boolean;
   #prepared: Prepared | null = null;
   #shape: RowShape | null = null;
   readonly #rows: unknown[] = [];
   #rowCount: number | null = null;
   #failure: Error | null = null;
 
-  constructor({ text, values = [], types = pg.types, rowMode }: pg.QueryConfig & { rowMode?: 'array' }) {
+  constructor({ text, values = [], types = pg.types, rowMode, isPlannedAnew = false }: OwnStatement) {
     this.text = text;
     this.#values = (values as unknown[]).map((value) => prepareValue(value));
     this.#types = types;
     this.#isList = rowMode === 'array';
+    this.#isPlannedAnew = isPlannedAnew;
   }
 
   submit(connection: Wire): void {
@@ -110,7 +127,7 @@ export class Statement {
   }
 
   protected write(connection: Wire): void {
-    this.#prepared = connection.statements?.of(this.text) ?? null;
+    this.#prepared = this.#isPlannedAnew ? null : (connection.statements?.of(this.text) ?? null);
     this.name = this.#prepared?.name;
     const known = this.#prepared?.shape;
     if (known) this.#shape = known.types === this.#types ? known : new RowShape(known.fields, this.#types);
@@ -127,13 +144,16 @@ export class Statement {
     if (this.#prepared) this.#prepared.shape = this.#shape;
   }
 
-  handleDataRow({ fields: texts }: { fields: readonly (string | null)[] }): void {
+  handleDataRow({ fields: texts, length }: { fields: readonly (string | null)[]; length: number }): void {
     const shape = this.#shape;
     if (!shape || this.#failure) return;
     try {
+      this.onRow(length);
       this.#rows.push(this.#isList ? shape.list(texts) : shape.object(texts));
     } catch (error) {
       this.#failure = error as Error;
+      this.#rows.length = 0;
+      this.onFailure();
     }
   }
 

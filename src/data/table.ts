@@ -1,15 +1,19 @@
 import DataLoader from 'dataloader';
 import type { Prisma } from '../generated/prisma/client.js';
 import { notFound } from '../errors.js';
+import type { Sets } from './change-sets.js';
 import { translateDatabaseError } from './database-error.js';
 import type { ParentPage } from './latest-per-parent.js';
-import type { Model, OwnedModelName } from './models.js';
-import type { RowQuery } from './read-rows.js';
+import type { Model, OwnedModelName, ReadApart } from './models.js';
+import { namesMany, type OwnQuery, type Past } from './read-rows.js';
+import type { Planning } from './statement.js';
 
 type Scalars<M extends OwnedModelName> = Prisma.TypeMap['model'][M]['payload']['scalars'];
 
-/** One row of a model, as resolvers see it: scalars only, and without the organization. */
-export type Row<M extends OwnedModelName> = Omit<Scalars<M>, 'orgId'>;
+/** One row of a model, as resolvers see it: scalars only, without the organization and without what is read apart. */
+export type Row<M extends OwnedModelName> = Omit<Scalars<M>, 'orgId' | ReadApart<M>>;
+/** What rows of a model come without. */
+export type Apart<M extends OwnedModelName> = Pick<Scalars<M>, ReadApart<M> & keyof Scalars<M>>;
 
 type Operators<V> = { equals: V } | { in: readonly V[] } | { not: V | null } | { lt?: V; lte?: V; gt?: V; gte?: V };
 
@@ -24,7 +28,7 @@ export type Created<M extends OwnedModelName> = Omit<
 >;
 type Changed<R> = { readonly [F in keyof R]?: R[F] | (R[F] extends number ? { increment: number } : never) };
 
-export interface ListQuery<R> {
+export interface ListQuery<R> extends Past, Planning {
   readonly where?: Filter<R>;
   readonly orderBy: { readonly [F in keyof R]?: 'asc' | 'desc' };
   /** At most this many rows. */
@@ -41,17 +45,19 @@ export interface Group<R, B extends keyof R> {
 }
 
 /** All that can be done with the rows of one model inside the organization. */
-export interface Table<R, New> {
+export interface Table<R, New, A = object> {
   /** The first row that matches, or null. */
   find(where: Filter<R>): Promise<R | null>;
   /** The row that matches; NOT_FOUND when there is none. */
   get(where: Filter<R>): Promise<R>;
   /** The row with this key (the id; of a membership the user's id), or null. Calls of one tick share a statement. */
   load(key: string): Promise<R | null>;
+  /** A field that rows come without, of the row with this key. Calls of one tick for one field share a statement. */
+  loadApart<F extends keyof A & string>(key: string, field: F): Promise<A[F] | null>;
   list(query: ListQuery<R>): Promise<R[]>;
   /** The first rows of each parent, for many parents in one statement. */
   listFor(parent: keyof R & string, parentId: string, page: ParentPage): Promise<R[]>;
-  count(where: Filter<R>): Promise<number>;
+  count(where: Filter<R>, planning?: Planning): Promise<number>;
   /** How many rows each parent has, for many parents in one statement. */
   countFor(parent: keyof R & string, parentId: string): Promise<number>;
   /** Rows by the values of a field. */
@@ -61,18 +67,24 @@ export interface Table<R, New> {
     sums?: readonly (keyof R & string)[],
   ): Promise<Group<R, B>[]>;
   create(data: New): Promise<R>;
-  /** Changes the one row that matches; NOT_FOUND when there is none. */
-  update(where: Filter<R>, data: Changed<R>): Promise<R>;
+  /** Changes the rows that match, and answers the first; NOT_FOUND when there is none. */
+  update(where: Filter<R>, data: Changed<R & A>): Promise<R>;
+  /** Makes rows by one statement, however many; they have the same fields. Answers how many. */
+  createMany(data: readonly New[]): Promise<number>;
+  /** Changes every row that matches to the same, or `atMost` of them, by one statement. Answers how many. */
+  updateMany(where: Filter<R>, data: { readonly [F in keyof R]?: R[F] }, atMost?: number): Promise<number>;
   /** How many rows went. */
   delete(where: Filter<R>): Promise<number>;
 }
 
 /** What is done most, by statements of our own where that is possible; the rest goes through Prisma. */
 export interface Statements {
-  rows(model: Model, query: RowQuery): Promise<AnyRow[]>;
+  rows(model: Model, query: OwnQuery): Promise<AnyRow[]>;
+  count(model: Model, query: Pick<OwnQuery, 'where' | 'isPlannedAnew'>): Promise<number>;
   /** A page of children for each of many parents. */
   latest(model: Model, parent: string, parentIds: readonly string[], page: ParentPage): Promise<AnyRow[]>;
   insert(model: Model, data: AnyRow): Promise<AnyRow>;
+  readonly sets: Sets;
 }
 
 export type AnyRow = Record<string, unknown>;
@@ -98,6 +110,20 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     const found = new Map(rows.map((row) => [row[key], row]));
     return keys.map((wanted) => found.get(wanted) ?? null);
   });
+  const apart = new Map<string, DataLoader<string, unknown>>();
+  const apartLoader = (field: string) => {
+    let loader = apart.get(field);
+    if (!loader) {
+      loader = new DataLoader(async (keys) => {
+        const where = { [key]: { in: keys } };
+        const rows = await statements.rows(model, { where, only: [key, field] }).catch(failed);
+        const found = new Map(rows.map((row) => [row[key], row[field]]));
+        return keys.map((wanted) => found.get(wanted) ?? null);
+      });
+      apart.set(field, loader);
+    }
+    return loader;
+  };
   const byParent = new Map<string, DataLoader<string, AnyRow[]>>();
   const parentLoader = (parent: string, page: ParentPage) => {
     const shape = JSON.stringify([parent, page]);
@@ -134,9 +160,10 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     find,
     get: async (where) => (await find(where)) ?? fail(),
     load: (id) => byKey.load(id),
-    list: (query) => statements.rows(model, query as RowQuery).catch(failed),
+    loadApart: (id, field: string) => apartLoader(field).load(id) as Promise<never>,
+    list: (query) => statements.rows(model, query as OwnQuery).catch(failed),
     listFor: (parent, parentId, page) => parentLoader(parent, page).load(parentId),
-    count: (where) => delegate().count({ where }).catch(failed),
+    count: (where, planning) => statements.count(model, { where, ...planning }).catch(failed),
     countFor: (parent, parentId) => countLoader(parent).load(parentId),
     group: async (by, where, sums = []) => {
       const groups: (AnyRow & { _count: { _all: number }; _sum?: Record<string, bigint | null> })[] = await delegate()
@@ -163,14 +190,23 @@ export function createTable(model: Model, statements: Statements, delegate: () =
       changed();
       return rows[0] ?? fail();
     },
+    createMany: (data) => statements.sets.insert(model, data).catch(failed).finally(changed),
+    updateMany: (where, data, atMost) =>
+      statements.sets.update(model, where, data, atMost).catch(failed).finally(changed),
     delete: async (where) => {
-      const { count }: { count: number } = await delegate().deleteMany({ where }).catch(failed);
+      const deleted = namesMany(where)
+        ? statements.sets.delete(model, where)
+        : delegate()
+            .deleteMany({ where })
+            .then(({ count }: { count: number }) => count);
+      const count = await deleted.catch(failed);
       changed();
       return count;
     },
   };
   const forget = () => {
     byKey.clearAll();
+    apart.clear();
     byParent.clear();
     countLoaders.clear();
   };

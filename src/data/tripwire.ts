@@ -54,14 +54,18 @@ function compared(text: string): number[] {
   return [...text.matchAll(pattern)].flatMap(([, list]) => parameters(list ?? ''));
 }
 
-/** `insert into "public"."run" ("org_id", "id") values ($1, $2), ($3, $4)` */
+/** `insert into "public"."run" ("org_id", "id") values ($1, $2), ($3, $4)`, and `… select $1, given.* from …` */
 function inserted(text: string): number[] {
-  const match = /^\s*insert\s+into\s+(?:"?\w+"?\.)?"?(\w+)"?\s*\(([^)]*)\)\s*values\s*([\s\S]*)$/i.exec(text);
+  const match =
+    /^\s*insert\s+into\s+(?:"?\w+"?\.)?"?(\w+)"?\s*\(([^)]*)\)\s*(?:values\s*([\s\S]*)|select\s+(.*?)\s+from\s[\s\S]*)$/i.exec(
+      text,
+    );
   if (!match) return [];
-  const [, table, columnList = '', tuples = ''] = match;
+  const [, table, columnList = '', tuples = '', selected] = match;
   const columns = columnList.split(',').map((column) => column.replaceAll('"', '').trim().toLowerCase());
   const index = columns.indexOf(table === 'organization' ? 'id' : 'org_id');
   if (index < 0) return [];
+  if (selected !== undefined) return parameters(selected.split(',')[index] ?? '');
   return [...tuples.matchAll(/\(([^)]*)\)/g)].flatMap(([, tuple = '']) => parameters(tuple.split(',')[index] ?? ''));
 }
 

@@ -6,6 +6,7 @@ import { badInput, notFound } from '../errors.js';
 import type { Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';
 import { allow, can } from '../permissions/rules.js';
+import { clearingRuns } from './clear-runs.js';
 import { connect, keyset, type Order, type PageArgs } from './connection.js';
 import { descriptionText, given, nameText, parseInput } from './input.js';
 import { listRunsOf } from './run.js';
@@ -65,10 +66,12 @@ const resolvers = {
       const cleared = description === null ? '' : description;
       return updateIfUnchanged(db.agent, id, expectedUpdatedAt, given({ ...changes, description: cleared }));
     },
-    deleteAgent: async (_, { id }, { db }) => {
-      if ((await db.agent.delete({ id })) === 0) throw notFound();
-      return id;
-    },
+    deleteAgent: (_, { id }, { db }) =>
+      clearingRuns(db, async (tx, clear) => {
+        if (!(await clear('agentId', id))) return null;
+        if ((await tx.agent.delete({ id })) === 0) throw notFound();
+        return id;
+      }),
   },
   Agent: {
     organization: (_, _args, { organization }) => organization.organization,

@@ -22,6 +22,8 @@ export interface Connection<T> {
 export interface Order<T> {
   /** Part of the cursor; a cursor of another order is refused. */
   readonly name: string;
+  /** A column by which the rows are ordered before that; then the one that differs is the key. */
+  readonly leading?: keyof T & string;
   readonly column: keyof T & string;
   readonly direction: 'asc' | 'desc';
 }
@@ -77,11 +79,13 @@ export async function connect<T>(
 }
 
 /** The filter and order that a table needs for a page. */
-export const keyset = <T>(order: Order<T>, { after, take }: PageQuery) => ({
-  where: after === undefined ? {} : { [order.column]: { [order.direction === 'asc' ? 'gt' : 'lt']: after } },
-  orderBy: { [order.column]: order.direction },
-  take,
-});
+export function keyset<T>({ leading, column, direction }: Order<T>, { after, take }: PageQuery) {
+  if (leading !== undefined) {
+    return { where: {}, orderBy: { [leading]: direction, [column]: direction }, take, past: after };
+  }
+  const where = after === undefined ? {} : { [column]: { [direction === 'asc' ? 'gt' : 'lt']: after } };
+  return { where, orderBy: { [column]: direction }, take };
+}
 
 const encodeCursor = (scope: string, order: string, value: string): string =>
   Buffer.from(JSON.stringify([scope, order, value])).toString('base64url');

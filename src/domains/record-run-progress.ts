@@ -24,6 +24,8 @@ const NEXT: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
   CANCELLED: [],
 };
 
+export const STATUSES = Object.keys(NEXT) as readonly RunStatus[];
+
 export const isFinished = (status: string): boolean => NEXT[status as RunStatus].length === 0;
 
 /**

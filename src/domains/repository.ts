@@ -7,6 +7,7 @@ import type { Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';
 import { allow, can } from '../permissions/rules.js';
 import { listAgentsOf } from './agent.js';
+import { clearingRuns } from './clear-runs.js';
 import { connect, keyset, type Order, type PageArgs } from './connection.js';
 import { descriptionText, given, nameText, parseInput } from './input.js';
 import { listRunsOf } from './run.js';
@@ -86,8 +87,14 @@ const resolvers = {
       return updateIfUnchanged(db.repository, id, expectedUpdatedAt, given({ ...changes, description: cleared }));
     },
     deleteRepository: (_, { id }, { db }) =>
-      db.transaction(async (tx) => {
-        await tx.agent.delete({ repositoryId: id });
+      clearingRuns(db, async (tx, clear) => {
+        if (!(await clear('repositoryId', id))) return null;
+        const agents = await tx.agent.list({ where: { repositoryId: id }, orderBy: { name: 'asc' }, take: 100 });
+        for (const agent of agents) {
+          if (!(await clear('agentId', agent.id))) return null;
+          await tx.agent.delete({ id: agent.id });
+        }
+        if (agents.length === 100) return null;
         if ((await tx.repository.delete({ id })) === 0) throw notFound();
         return id;
       }),

@@ -8,15 +8,15 @@ import { allow, can } from '../permissions/rules.js';
 import { connect, keyset, type Order, type PageArgs } from './connection.js';
 import { parseInput } from './input.js';
 import { cancelRun } from './cancel-run.js';
-import { MICROS, recordRunProgress } from './record-run-progress.js';
+import { MICROS, recordRunProgress, STATUSES } from './record-run-progress.js';
 import { startRun } from './start-run.js';
 
 type RunRow = Row<'Run'>;
 
-/** Ids are made with `createdAt` and sort like it, and unlike it never tie. */
+/** By time, and where that is the same by id. Every index that a list is read by is in this order. */
 const ORDERS: Record<RunOrder, Order<RunRow>> = {
-  CREATED_AT_DESC: { name: 'runs desc', column: 'id', direction: 'desc' },
-  CREATED_AT_ASC: { name: 'runs asc', column: 'id', direction: 'asc' },
+  CREATED_AT_DESC: { name: 'runs desc', leading: 'createdAt', column: 'id', direction: 'desc' },
+  CREATED_AT_ASC: { name: 'runs asc', leading: 'createdAt', column: 'id', direction: 'asc' },
 };
 
 interface RunArgs extends PageArgs {
@@ -27,15 +27,16 @@ interface RunArgs extends PageArgs {
 export function listRuns(args: RunArgs, { db, organization }: RequestContext) {
   const order = ORDERS[args.order ?? 'CREATED_AT_DESC'];
   const filter = toFilter(args.filter ?? {});
+  const isPlannedAnew = Object.keys(filter).length > 1;
   return connect(
     args,
     organization.orgId,
     order,
     (page) => {
       const { where, ...rest } = keyset(order, page);
-      return db.run.list({ ...rest, where: { ...filter, ...where } });
+      return db.run.list({ ...rest, isPlannedAnew, where: { ...indexed(filter), ...where } });
     },
-    () => db.run.count(filter),
+    () => db.run.count(filter, { isPlannedAnew }),
   );
 }
 
@@ -65,7 +66,9 @@ function toFilter({
   createdBefore,
 }: RunFilter): Filter<RunRow> {
   return {
-    ...(status && { status: status.length === 1 ? status[0] : { in: status } }),
+    // All of them are no filter.
+    ...(status &&
+      new Set(status).size < STATUSES.length && { status: status.length === 1 ? status[0] : { in: status } }),
     ...(agentId && { agentId }),
     ...(repositoryId && { repositoryId }),
     ...(createdById && { createdById }),
@@ -74,6 +77,12 @@ function toFilter({
     }),
   } as Filter<RunRow>;
 }
+
+/** The index of what somebody started goes by status before it goes by time: of all statuses, each is looked for. */
+const indexed = (filter: Filter<RunRow>): Filter<RunRow> =>
+  'createdById' in filter && !('status' in filter || 'agentId' in filter || 'repositoryId' in filter)
+    ? { ...filter, status: { in: STATUSES } }
+    : filter;
 
 const startInput = z.object({
   agentId: z.string(),
@@ -120,6 +129,8 @@ const resolvers = {
     },
     agent: ({ agentId }, _args, { db }) => (agentId === null ? null : db.agent.load(agentId)),
     repository: ({ repositoryId }, _args, { db }) => (repositoryId === null ? null : db.repository.load(repositoryId)),
+    input: ({ id }, _args, { db }) => db.run.loadApart(id, 'input'),
+    output: ({ id }, _args, { db }) => db.run.loadApart(id, 'output'),
     totalCost: ({ totalCostMicros }) => Number(totalCostMicros) / MICROS,
   },
 } satisfies Resolvers;

@@ -25,7 +25,9 @@ export async function startRun(
   const stored: unknown = JSON.parse(JSON.stringify(input ?? null));
   const earlier = async () => {
     const found = idempotencyKey == null ? null : await db.run.find({ idempotencyKey });
-    if (found && (found.agentId !== agentId || !isDeepStrictEqual(found.input, stored))) {
+    const isSame = async ({ id, agentId: before }: Row<'Run'>) =>
+      before === agentId && isDeepStrictEqual(await db.run.loadApart(id, 'input'), stored);
+    if (found && !(await isSame(found))) {
       throw conflict('This key was used for another start.', 'input.idempotencyKey');
     }
     return found;

@@ -260,7 +260,7 @@ function noteUse(sessions: Sessions, { session: { id, lastUsedAt } }: Viewer, { 
 function boundReading(request: FastifyRequest, reply: FastifyReply, limits: ReadLimits): Stop {
   const bound = new ReadBound(limits);
   if (request.record) request.record.held = bound;
-  const stop = new Stop();
+  const stop = new Stop(bound);
   reply.raw.once('close', () => {
     bound.release();
     if (!reply.raw.writableFinished && request.record?.operationType === 'query') stop.stop();

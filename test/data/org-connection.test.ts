@@ -7,7 +7,7 @@ import { unique } from '../support/given.js';
 import { openTestDatabase } from '../support/server.js';
 
 const DIRECTORY: Frame = { role: 'orgate_directory' };
-const STANDING = `select current_user::text as role, coalesce(current_setting('app.org_id', true), '') as org, current_setting('statement_timeout') as timeout`;
+const STANDING = `select current_user::text as role, coalesce(current_setting('app.org_id', true), '') as org, current_setting('statement_timeout') as timeout, current_setting('lock_timeout') as patience`;
 
 /** Every statement carries its role, organization and time limit with it, and leaves the connection as it was. */
 describe.each([true, false])('one connection, prepared statements: %s', (preparedStatements) => {
@@ -42,7 +42,12 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
   }
 
   beforeAll(async () => {
-    database = await openTestDatabase({ poolSize: 1, preparedStatements, statementTimeoutMs: 4321 });
+    database = await openTestDatabase({
+      poolSize: 1,
+      preparedStatements,
+      statementTimeoutMs: 4321,
+      lockTimeoutMs: 765,
+    });
     untouched = await standing();
     expect(untouched['org']).toBe('');
     [acme, globex] = [await givenOrganization(), await givenOrganization()];
@@ -51,9 +56,9 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
 
   test('inside a frame a statement runs as its role, for its organization, with its limit', async () => {
     const { rows } = await run(inside(acme), STANDING);
-    expect(rows).toEqual([{ role: 'orgate_app', org: acme, timeout: '4321ms' }]);
+    expect(rows).toEqual([{ role: 'orgate_app', org: acme, timeout: '4321ms', patience: '765ms' }]);
     const outside = await run(DIRECTORY, STANDING);
-    expect(outside.rows).toEqual([{ role: 'orgate_directory', org: '', timeout: '4321ms' }]);
+    expect(outside.rows).toEqual([{ role: 'orgate_directory', org: '', timeout: '4321ms', patience: '765ms' }]);
   });
 
   test('after a statement nothing of it is left', async () => {

@@ -1,10 +1,16 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { newId } from '../../src/data/id.js';
+import { brandVerifiedOrgId, newId } from '../../src/data/id.js';
+import { insertRow } from '../../src/data/insert-row.js';
+import { type Model, readModels } from '../../src/data/models.js';
+import { inFrame, UnscopedStatementError } from '../../src/data/org-connection.js';
 import type { OrganizationDb } from '../../src/data/organization-db.js';
+import { createSets } from '../../src/data/change-sets.js';
+import { countRows, readRows, type RowQuery } from '../../src/data/read-rows.js';
+import { createPrisma } from '../../src/data/scope.js';
 import type { AnyRow, Table } from '../../src/data/table.js';
 import { givenOrganization, type GivenOrganization, unique } from '../support/given.js';
 import { givenEverything } from '../support/given-everything.js';
-import { useServer } from '../support/server.js';
+import { openTestDatabase, useServer } from '../support/server.js';
 
 /**
  * Outside a transaction rows are read and made by statements of our own, inside by Prisma: which of them it was, nobody
@@ -93,6 +99,11 @@ describe('lists', () => {
   ])('are alike: %s', async (_, query) => {
     const [own, prisma] = await bothWays('run', (table) => table.list({ orderBy: oldest, take: 50, ...query }));
     expect(own).toEqual(prisma);
+    const { where } = { where: {}, ...query } as { where?: object };
+    const [counted, byPrisma] = await bothWays('run', (table) => table.count(where ?? {}));
+    expect(counted).toBe(byPrisma);
+    const anew = await tables(db)['run']?.list({ orderBy: oldest, take: 50, ...query, isPlannedAnew: true });
+    expect(anew).toEqual(own);
   });
 
   test.each<[string, string, object]>([
@@ -104,6 +115,120 @@ describe('lists', () => {
     expect(own).toEqual(prisma);
   });
 });
+
+describe('without an organization', () => {
+  const model = () => readModels(createPrisma(server.database.pool)).get('Repository') as Model;
+
+  test.each([undefined, null, ''])('nothing is read or made, and no statement sent: %j', async (orgId) => {
+    const before = server.statements.length;
+    // The frame has one: the statement itself must.
+    const frame = { role: 'orgate_app', orgId: organization.id } as const;
+    const row = { orgId, id: newId('rep'), name: 'x', gitUrl: 'https://git.example/x' };
+    for (const where of [{ orgId }, { orgId, id: 'x' }]) {
+      const read = inFrame(frame, () => readRows(server.database.pool, model(), { where } as RowQuery));
+      await expect(read).rejects.toThrow(UnscopedStatementError);
+    }
+    const made = inFrame(frame, () => insertRow(server.database.pool, model(), row));
+    await expect(made).rejects.toThrow(UnscopedStatementError);
+    const counted = inFrame(frame, () => countRows(server.database.pool, model(), { where: { orgId } }));
+    await expect(counted).rejects.toThrow(UnscopedStatementError);
+    expect(server.statements.length).toBe(before);
+  });
+
+  test.each([undefined, null, ''])(
+    'nor many at once, whatever the check before them let through: %j',
+    async (orgId) => {
+      const before = server.statements.length;
+      const frame = { role: 'orgate_app', orgId: organization.id } as const;
+      const where = { orgId, id: 'x' };
+      const row = { orgId, id: newId('rep'), name: 'x', gitUrl: 'https://git.example/x' };
+      const sets = createSets(
+        (statement) => inFrame(frame, () => server.database.pool.query(statement)),
+        (_model, _operation, args) => ({ ...args, where, ...('data' in args && { data: row }) }),
+      );
+      const tries = [
+        () => sets.insert(model(), [row]),
+        () => sets.update(model(), {}, { name: 'x' }),
+        () => sets.delete(model(), {}),
+        () => sets.count(model(), {}),
+        () => sets.rows(model(), {}),
+      ];
+      // One after the other: each has to be refused by itself.
+      for (const attempt of tries) await expect((async () => attempt())()).rejects.toThrow(UnscopedStatementError);
+      expect(server.statements.length).toBe(before);
+    },
+  );
+});
+
+describe('what was read before a change is read anew after it', () => {
+  const GIT = 'https://git.example/r';
+  const nameOf = async (id: string) => (await db.repository.load(id))?.name;
+
+  test('after create, update and delete', async () => {
+    const id = newId('rep');
+    expect(await nameOf(id)).toBeUndefined();
+    await db.repository.create({ id, name: unique('first'), gitUrl: GIT });
+    expect(await nameOf(id)).toMatch(/^first/);
+    await db.repository.update({ id }, { name: unique('second') });
+    expect(await nameOf(id)).toMatch(/^second/);
+    await db.repository.delete({ id });
+    expect(await nameOf(id)).toBeUndefined();
+  });
+
+  test('after a transaction, whether it was committed or not', async () => {
+    const { id } = await db.repository.create({ id: newId('rep'), name: unique('first'), gitUrl: GIT });
+    expect(await nameOf(id)).toMatch(/^first/);
+    await db.transaction(async (tx) => {
+      await tx.repository.update({ id }, { name: unique('second') });
+      expect((await tx.repository.load(id))?.name).toMatch(/^second/);
+      await tx.repository.update({ id }, { name: unique('third') });
+      expect((await tx.repository.load(id))?.name).toMatch(/^third/);
+    });
+    expect(await nameOf(id)).toMatch(/^third/);
+    const undone = db.transaction(async (tx) => {
+      await tx.repository.update({ id }, { name: unique('fourth') });
+      throw new Error('undone');
+    });
+    await expect(undone).rejects.toThrow('undone');
+    expect(await nameOf(id)).toMatch(/^third/);
+  });
+
+  test('by each of several mutations of one document', async () => {
+    const change = (alias: string) =>
+      `${alias}: updateOrganization(input: { description: "${alias}" }) { description }`;
+    const { data } = await organization.owner(`mutation { ${['one', 'two', 'three'].map(change).join(' ')} }`);
+    expect(data).toEqual({ one: { description: 'one' }, two: { description: 'two' }, three: { description: 'three' } });
+  });
+});
+
+test.each(['40001', '40P01'])(
+  'what loses to another transaction (%s) is CONFLICT, whoever sent it',
+  async (state) => {
+    const database = await openTestDatabase({ ownDatabase: true });
+    try {
+      await database.pool.queryAsLoginRole(
+        `create function lose() returns trigger language plpgsql as $$ begin raise 'lost' using errcode = '${state}'; end $$`,
+      );
+      await database.pool.queryAsLoginRole('create trigger lose before insert on repository execute function lose()');
+      const owner = {
+        id: newId('usr'),
+        email: 'o@o.example',
+        name: 'O',
+        systemRole: 'USER',
+        status: 'ACTIVE',
+      } as const;
+      const made = { name: 'O', slug: 'losers', description: '' };
+      const { id } = await database.directory.createOrganization({ ...owner, defaultOrgId: null }, made);
+      const own = database.organizationDb(brandVerifiedOrgId(id));
+      const row = () => ({ id: newId('rep'), name: 'x', gitUrl: 'https://git.example/x' });
+      await expect(own.repository.create(row())).rejects.toMatchObject({ code: 'CONFLICT' });
+      await expect(own.transaction((tx) => tx.repository.create(row()))).rejects.toMatchObject({ code: 'CONFLICT' });
+    } finally {
+      await database.close();
+    }
+  },
+  60_000,
+);
 
 describe('rows are made alike', () => {
   const MINTED = ['id', 'name', 'createdAt', 'updatedAt', 'email', 'userId'];

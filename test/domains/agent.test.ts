@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { givenOrganization, givenTwoOrganizations, unique } from '../support/given.js';
+import { newId } from '../../src/data/id.js';
+import { givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
 import { codeOf, useServer } from '../support/server.js';
 
 const server = useServer();
@@ -149,3 +150,30 @@ test.each([
   ]);
   expect(second.edges.at(-1).node.runs.totalCount).toBe(1);
 });
+
+test('an agent, or a repository, of many runs goes by batches, each under the lock of the organization', async () => {
+  const { db, developer, repositoryId } = await givenMany();
+  const { data } = await developer('{ agents { nodes { id } } }');
+  const agentId = data.agents.nodes[0].id as string;
+  const before = server.statements.length;
+  expect((await developer(DELETE, { id: agentId })).data).toEqual({ deleteAgent: agentId });
+  expect(await db.run.count({ agentId: null as never })).toBe(6001);
+  const gone = await developer('mutation ($id: ID!) { deleteRepository(id: $id) }', { id: repositoryId });
+  expect(gone.data).toEqual({ deleteRepository: repositoryId });
+  expect(await db.run.count({ repositoryId: null as never })).toBe(6001);
+  const texts = server.statements.slice(before).map(({ text }) => text);
+  const batches = texts.filter((text) => /^update "run" set "(agent|repository)_id".* limit /.test(text));
+  expect(batches).toHaveLength(4);
+  expect(texts.filter((text) => /lock_version/.test(text) && /^update/i.test(text))).toHaveLength(4);
+}, 60_000);
+
+async function givenMany() {
+  const organization = await givenOrganization(server);
+  const db = server.database.organizationDb(organization.id);
+  const { agentId, repositoryId } = organization;
+  const createdById = await personId(organization.developer);
+  await db.run.createMany(
+    Array.from({ length: 6000 }, () => ({ id: newId('run'), agentId, repositoryId, createdById })),
+  );
+  return { db, developer: organization.developer, repositoryId };
+}

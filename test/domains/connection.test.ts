@@ -68,6 +68,7 @@ const SHORT_LISTS = [
   'MemberRemovalPreview.apiKeys',
   'MemberRemovalPreview.serviceAccountKeys',
   'MemberRemovalPreview.invitationsSent',
+  'MemberRemovalPreview.directories',
 ];
 
 /** Lists that belong to the person, not to an organization. */

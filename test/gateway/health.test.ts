@@ -6,7 +6,7 @@ import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 import { expect, test } from '@jest/globals';
 import pg from 'pg';
 import { type DatabaseOptions, openDatabase } from '../../src/data/database.js';
-import { unique } from '../support/given.js';
+import { givenOrganization, unique } from '../support/given.js';
 import { raw } from '../support/raw.js';
 import { codeOf, isPostgres, startServer } from '../support/server.js';
 
@@ -91,6 +91,23 @@ test('/readyz follows the database, /livez does not; requests are told to try ag
     await server.close();
     await close();
   }
+});
+
+(isPostgres ? test : test.skip)('/readyz does not wait for a pool that is full', async () => {
+  const server = await startServer({ poolSize: 1, env: { DATABASE_STATEMENT_TIMEOUT_MS: '60000' } });
+  const outside = new pg.Client({ connectionString: process.env['ORGATE_TEST_URL'] });
+  await outside.connect();
+  const { owner } = await givenOrganization(server);
+  await outside.query('begin; lock table repository in access exclusive mode');
+  const waiting = Array.from({ length: 4 }, () => owner('{ repositories { totalCount } }'));
+  const watcher = new pg.Client({ connectionString: process.env['ORGATE_TEST_URL'] });
+  await watcher.connect();
+  const stuck = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  while ((await watcher.query(stuck)).rowCount === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect((await raw(`${server.url}/readyz`)).status).toBe(200);
+  await outside.query('rollback');
+  for (const { errors } of await Promise.all(waiting)) expect(errors).toEqual([]);
+  await Promise.all([outside.end(), watcher.end(), server.close()]);
 });
 
 test('a server that is about to stop says so first, and goes on serving until then', async () => {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ForbiddenOperationError } from '../../src/data/scope.js';
 import type { OrganizationDb } from '../../src/data/organization-db.js';
+import type { CurrentOrganization } from '../../src/context/context.js';
+import { brandOrgId, brandVerifiedOrgId, newId } from '../../src/data/id.js';
 import { GLOBAL_MODELS } from '../../src/data/models.js';
 import { givenOrganization, type GivenOrganization } from '../support/given.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -59,6 +61,40 @@ test.each(PROGRAMS)('MUST neither compile nor run: %s', async (_name, program) =
   expect(server.statements.length).toBe(before);
 });
 
+/** What the organization's own row answers to: its own id, however it is named. No other stands in for it. */
+const OTHER_IDS: readonly [string, Program][] = [
+  ['find', (db) => db.organization.find({ id: OTHER })],
+  ['load', (db) => db.organization.load(OTHER)],
+  ['list', (db) => db.organization.list({ where: { id: { in: [OTHER] } }, orderBy: { id: 'asc' }, take: 1 })],
+  ['count', (db) => db.organization.count({ id: { equals: OTHER } })],
+  ['count of all others', (db) => db.organization.count({ id: { not: OTHER } })],
+  ['group', (db) => db.organization.group('plan', { id: OTHER })],
+  ['update', (db) => db.organization.update({ id: OTHER }, { description: 'taken' })],
+  ['update by a range', (db) => db.organization.update({ id: { gte: '' } }, { description: 'taken' })],
+  ['delete', (db) => db.organization.delete({ id: OTHER })],
+  ['delete of none', (db) => db.organization.delete({ id: { in: [] } })],
+  ['delete in a transaction', (db) => db.transaction((tx) => tx.organization.delete({ id: OTHER }))],
+  ['create', (db) => db.organization.create({ id: OTHER, name: 'Other', slug: 'other' })],
+];
+const OTHER = newId('org');
+
+test.each(OTHER_IDS)(
+  "MUST refuse another organization's id, and not put its own in the place: %s",
+  async (_name, program) => {
+    const before = server.statements.length;
+    const db = server.database.organizationDb(organization.id);
+    await expect(async () => program(db)).rejects.toThrow(ForbiddenOperationError);
+    expect(server.statements.slice(before).filter(({ text }) => /organization/.test(text))).toEqual([]);
+  },
+);
+
+test('an organization MAY name itself', async () => {
+  const { id } = organization;
+  const db = server.database.organizationDb(id);
+  for (const found of [await db.organization.find({ id }), await db.organization.load(id)]) expect(found?.id).toBe(id);
+  expect(await db.organization.count({ id: { in: [id] } })).toBe(1);
+});
+
 const MISSING: readonly [string, Program][] = [
   // @ts-expect-error unique lookups of several requests are merged into one statement
   ['findUnique', (db) => db.repository.findUnique({ where: { id: 'x' } })],
@@ -99,6 +135,14 @@ test('an organization that is empty, missing or no id MUST not open a database',
   for (const orgId of ['', undefined, null]) {
     expect(() => server.database.organizationDb(orgId as never)).toThrow('the organization is empty');
   }
+});
+
+test('work that needs no membership MUST not pass for the organization of a request', () => {
+  // @ts-expect-error only where a membership was read is an id verified
+  const orgId: CurrentOrganization['orgId'] = brandOrgId(newId('org'));
+  expect(orgId).toMatch(/^org_/);
+  expect(() => brandOrgId('org_x')).toThrow(TypeError);
+  expect(() => brandVerifiedOrgId('')).toThrow(TypeError);
 });
 
 test('global models MUST each have a reason', () => {

@@ -1,95 +1,36 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Database, openDatabase } from '../../src/data/database.js';
 import { newId } from '../../src/data/id.js';
 import { asLoginRole } from '../../src/data/org-connection.js';
 import { givenTwoOrganizations } from '../support/given.js';
+import { startPgBouncer, type TestPgBouncer } from '../support/pgbouncer.js';
 import { isPostgres, startServer, type TestServer } from '../support/server.js';
 
-const PGBOUNCER = '/usr/sbin/pgbouncer';
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-
-/** A pooler in transaction mode with two server connections, which hands each transaction whichever is free. */
-async function startPgBouncer(url: URL): Promise<{ url: string; stop(): Promise<void> }> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'orgate-pgbouncer-'));
-  const port = await freePort();
-  const database = url.pathname.slice(1);
-  const ini = path.join(directory, 'pgbouncer.ini');
-  await writeFile(
-    ini,
-    `[databases]
-${database} = host=${url.hostname} port=${url.port || 5432} dbname=${database} user=${url.username}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-auth_type = any
-pool_mode = transaction
-default_pool_size = 2
-max_client_conn = 100
-unix_socket_dir =
-`,
-  );
-  // It refuses to run as root.
-  const isRoot = userInfo().uid === 0;
-  await chmod(directory, 0o755);
-  if (isRoot) await chown(directory, 65_534, 65_534);
-  const child: ChildProcess = spawn(PGBOUNCER, [...(isRoot ? ['-u', 'nobody'] : []), ini], { stdio: 'ignore' });
-  return {
-    url: `postgres://${url.username}@127.0.0.1:${port}/${database}`,
-    stop: async () => {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill();
-      await ended;
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
-}
-
 (isPostgres ? describe : describe.skip)('through PgBouncer in transaction mode, without prepared statements', () => {
-  let bouncer: Awaited<ReturnType<typeof startPgBouncer>>;
+  let bouncer: TestPgBouncer;
   let server: TestServer;
   let pooled: Database;
 
   beforeAll(async () => {
-    expect(existsSync(PGBOUNCER)).toBe(true);
     server = await startServer();
     bouncer = await startPgBouncer(new URL(process.env['ORGATE_TEST_URL'] as string));
-    pooled = await connectPatiently(bouncer.url);
+    pooled = await openPooled(bouncer.url);
   }, 60_000);
   afterAll(async () => {
     await pooled.close();
-    await bouncer.stop();
+    await bouncer.close();
     await server.close();
   });
 
-  async function connectPatiently(url: string, attempts = 50): Promise<Database> {
-    try {
-      return await openDatabase({
-        store: { url, migrationUrl: null },
-        poolSize: 10,
-        statementTimeoutMs: 5000,
-        preparedStatements: false,
-        requireSeparateLogin: false,
-        onStep: () => undefined,
-      });
-    } catch (error) {
-      if (attempts === 0) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      return connectPatiently(url, attempts - 1);
-    }
-  }
+  const openPooled = (url: string): Promise<Database> =>
+    openDatabase({
+      store: { url, migrationUrl: null },
+      poolSize: 10,
+      statementTimeoutMs: 5000,
+      preparedStatements: false,
+      requireSeparateLogin: false,
+      onStep: () => undefined,
+    });
 
   test('interleaved organizations MUST see their own rows, in and outside transactions, also after errors', async () => {
     const { acme, globex } = await givenTwoOrganizations(server);

@@ -64,6 +64,41 @@ test('totalCount MUST be counted only when it is asked for', async () => {
   expect(withIt).toHaveLength(without.length + 1);
 });
 
+test('what a run was given and answered MUST be read only where it is asked for, for all rows at once', async () => {
+  const organization = await givenOrganization(server);
+  await fill(organization, 3);
+  const { data } = await organization.viewer('{ runs(first: 100) { nodes { id } } }');
+  const ids = data.runs.nodes.map(({ id }: { id: string }) => id) as string[];
+  for (const id of ids) {
+    await server.database.pool.queryAsLoginRole(
+      `update run set input = jsonb_build_object('of', id), output = jsonb_build_array(id) where id = $1`,
+      [id],
+    );
+  }
+  const LISTS = (fields: string) => `{
+    runs { nodes { id ${fields} } }
+    repositories(first: 5) { nodes { runs { nodes { id ${fields} } } } }
+    run(id: "${ids[0]}") { id ${fields} }
+    node(id: "${ids[1]}") { ... on Run { id ${fields} } }
+  }`;
+  const reads = (texts: string[], column: string) => texts.filter((text) => text.includes(`"${column}"`)).length;
+  const without = await statementsOf(organization, LISTS('status'));
+  expect([reads(without, 'input'), reads(without, 'output')]).toEqual([0, 0]);
+  const withInput = await statementsOf(organization, LISTS('status input'));
+  expect([reads(withInput, 'input'), reads(withInput, 'output')]).toEqual([expect.any(Number), 0]);
+  expect(withInput.length - without.length).toBeLessThanOrEqual(3);
+  const answer = (await organization.viewer(LISTS('input output'))).data;
+  type Seen = { id: string; input: unknown; output: unknown };
+  const seen = [
+    ...(answer.runs.nodes as Seen[]),
+    ...(answer.repositories.nodes as { runs: { nodes: Seen[] } }[]).flatMap(({ runs }) => runs.nodes),
+    answer.run as Seen,
+    answer.node as Seen,
+  ];
+  expect(seen.length).toBeGreaterThan(40);
+  for (const { id, input, output } of seen) expect([input, output]).toEqual([{ of: id }, [id]]);
+});
+
 test('who asks, and in which organization, MUST be read live in one statement', async () => {
   const organization = await givenOrganization(server);
   expect(await statementsOf(organization, '{ viewer { role } }')).toHaveLength(1);

@@ -51,7 +51,7 @@ const LOOK = `{
   currentOrganization { name settings { featureFlags } members { totalCount nodes { role user { email } } } usage { totalRuns totalTokens totalCost } }
   repositories(first: 100) { totalCount edges { cursor } pageInfo { hasNextPage endCursor } nodes { id name agents { totalCount nodes { id name } } runs { totalCount nodes { id status } } } }
   agents(first: 100) { totalCount edges { cursor } nodes { id name } }
-  runs(first: 100) { totalCount edges { cursor } nodes { id input createdBy { name } } }
+  runs { totalCount edges { cursor } nodes { id input createdBy { name } } }
   organizationUsage { totalRuns runsByStatus { status count } }
 }`;
 

@@ -50,7 +50,37 @@ describe.each<[Walls, boolean]>([
     expect(await changed(db.transaction((tx) => tx.repository.update({ id: victim.id }, { branch: 'stolen' })))).toBe(
       leaks,
     );
-    expect((await db.repository.delete({ id: victim.id })) > 0).toBe(leaks);
+    const many = { id: { in: [victim.id, ...Array.from({ length: 200 }, () => newId('rep'))] } };
+    const held = <T>(work: (of: typeof db) => Promise<T>): Promise<T> => db.transaction((tx) => work(tx));
+    expect((await db.repository.count(many)) > 0).toBe(leaks);
+    expect((await held((tx) => tx.repository.count(many))) > 0).toBe(leaks);
+    expect((await held((tx) => tx.repository.list({ where: many, orderBy: {}, take: 9 }))).length > 0).toBe(leaks);
+    expect((await db.repository.updateMany({ id: victim.id }, { branch: 'stolen' })) > 0).toBe(leaks);
+    expect((await held((tx) => tx.repository.updateMany(many, { branch: 'stolen' }))) > 0).toBe(leaks);
+    expect((await held((tx) => tx.repository.delete(many))) > 0).toBe(leaks);
+    expect((await db.repository.delete({ id: victim.id })) > 0).toBe(false);
+    const { id } = await server.database
+      .organizationDb(acme.id)
+      .repository.create({ id: newId('rep'), name: newId('rep'), gitUrl: 'https://git.example/v' });
+    expect((await db.repository.delete({ id })) > 0).toBe(leaks);
+  });
+
+  test('rows that are made together are made in one organization, alone or in a transaction', async () => {
+    const db = stolen();
+    const rows = Array.from({ length: 3 }, () => ({
+      id: newId('rep'),
+      name: newId('rep'),
+      gitUrl: 'https://x.example',
+    }));
+    const own = { where: { id: { in: rows.map(({ id }) => id) } }, orderBy: {}, take: 9 } as const;
+    expect(await db.repository.createMany(rows.slice(0, 1))).toBe(1);
+    expect(await db.transaction((tx) => tx.repository.createMany(rows.slice(1)))).toBe(2);
+    expect(await server.database.organizationDb(globex.id).repository.list(own)).toHaveLength(3);
+    expect(await server.database.organizationDb(acme.id).repository.list(own)).toHaveLength(0);
+    if (walls === 'neither') return;
+    const forged = { ...rows[0], id: newId('rep'), name: newId('rep'), orgId: acme.id } as never;
+    await db.repository.createMany([forged]).catch(() => undefined);
+    expect(await server.database.organizationDb(acme.id).repository.list(own)).toHaveLength(0);
   });
 });
 
@@ -75,6 +105,7 @@ describe('the connection', () => {
     'select * from repository where org_id in ($1)',
     'update repository set org_id = $1',
     `insert into repository ("org_id", "id", "name", "git_url") values ($1, 'rep_x', 'x', 'y')`,
+    `insert into repository ("org_id", "id", "name", "git_url") select $1, given.* from unnest(array['x']) as given`,
     'select * from "public"."organization" where "public"."organization"."id" = $1',
   ])('MUST refuse, before it is sent, a statement that names another organization: %s', async (text) => {
     const [before, sent] = [await alarms('tripwire'), server.statements.length];

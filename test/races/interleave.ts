@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { countWaitingTurns } from '../support/server.js';
 
 /** A connection of its own, beside every pool, as the owner of the database. */
 export async function connectBeside(): Promise<pg.Client> {
@@ -8,8 +9,8 @@ export async function connectBeside(): Promise<pg.Client> {
 }
 
 /**
- * Starts each step while a row is locked, the next one only once those before it wait for a lock, and lets them all go
- * at once: PostgreSQL serves those who wait in the order in which they came.
+ * Starts each step while a row is locked, the next one only once those before it wait for a lock or for their turn, and
+ * lets them all go at once: PostgreSQL and the turns serve those who wait in the order in which they came.
  *
  * @param lock a statement that takes the lock
  * @param meanwhile what else happens before the lock is given back
@@ -46,7 +47,7 @@ async function countWaiting(client: pg.Client): Promise<number> {
   const { rowCount } = await client.query(
     `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
   );
-  return rowCount ?? 0;
+  return (rowCount ?? 0) + countWaitingTurns();
 }
 
 export const organizationRow = (id: string) => ({

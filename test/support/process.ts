@@ -34,13 +34,27 @@ export const freePort = (): Promise<number> =>
     });
   });
 
-/** Starts the program; resolves once it answers, or has ended. */
-export async function start(env: NodeJS.ProcessEnv): Promise<Process> {
+/**
+ * Starts the program; resolves once it answers, or has ended.
+ *
+ * @param options its arguments, a file that its standard output goes to instead, and who is told that it has begun
+ */
+export async function start(
+  env: NodeJS.ProcessEnv,
+  {
+    args = [],
+    output = 'pipe',
+    onBegun = () => undefined,
+  }: { args?: readonly string[]; output?: number | 'pipe'; onBegun?: (process: Process) => void } = {},
+): Promise<Process> {
   const port = await freePort();
-  const child = spawn(process.execPath, [`${DIST}main.js`], { env: environment({ PORT: String(port), ...env }) });
+  const child = spawn(process.execPath, [`${DIST}main.js`, ...args], {
+    env: environment({ PORT: String(port), ...env }),
+    stdio: ['ignore', output, 'pipe'],
+  });
   let printed = '';
-  child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  child.stdout?.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (printed += chunk.toString()));
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   const started: Process = {
     url: `http://localhost:${port}`,
@@ -51,6 +65,7 @@ export async function start(env: NodeJS.ProcessEnv): Promise<Process> {
       return ended;
     },
   };
+  onBegun(started);
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null) break;
     if ((await fetch(`${started.url}/readyz`).catch(() => null))?.ok) break;

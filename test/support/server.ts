@@ -82,22 +82,34 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly wrap?: (database: Database) => Database;
   readonly poolSize?: number;
+  readonly closeGraceMs?: number;
   /** A database that nothing else is in: the embedded one, in memory. */
   readonly ownDatabase?: boolean;
+  readonly compileFrom?: number;
 }
+
+const opened = new Set<Database>();
+
+/** How many statements and transactions wait for their organization's turn, in all databases of this test file. */
+export const countWaitingTurns = (): number => {
+  let count = 0;
+  for (const { pool } of opened) count += pool.turns.waiting;
+  return count;
+};
 
 export async function openTestDatabase(
   options: {
     ownDatabase?: boolean | undefined;
     poolSize?: number;
     statementTimeoutMs?: number;
+    lockTimeoutMs?: number;
     preparedStatements?: boolean;
     onStatement?: (text: string, frame: Frame) => void;
   } = {},
 ): Promise<Database> {
   const url = process.env['ORGATE_TEST_URL'];
   const shared = url ? { url, migrationUrl: null } : { socketDirectory: process.env['ORGATE_TEST_SOCKET'] as string };
-  return openDatabase({
+  const database = await openDatabase({
     store: options.ownDatabase ? { dataDirectory: null } : shared,
     poolSize: 4,
     statementTimeoutMs: 10_000,
@@ -106,21 +118,36 @@ export async function openTestDatabase(
     onStep: () => undefined,
     ...options,
   });
+  opened.add(database);
+  return database;
 }
 
 /** Tests ask faster than people; those of the limits set their own. */
 const UNHURRIED = Object.fromEntries(
-  ['ADDRESS', 'PERSON', 'KEY', 'ORGANIZATION', 'SIGN_IN', 'INVITATION', 'ACCEPTANCE', 'SWITCHING'].map((limit) => [
-    `RATE_LIMIT_${limit}`,
-    '1000000',
-  ]),
+  [
+    'ADDRESS',
+    'PERSON',
+    'KEY',
+    'ORGANIZATION',
+    'STRANGER',
+    'PERSON_POINTS',
+    'KEY_POINTS',
+    'ORGANIZATION_POINTS',
+    'SIGN_IN',
+    'INVITATION',
+    'ACCEPTANCE',
+    'SWITCHING',
+    'CREATION',
+  ].map((limit) => [`RATE_LIMIT_${limit}`, '1000000000']),
 );
 
 export async function startServer({
   env = {},
   wrap = (each) => each,
   poolSize = 4,
+  closeGraceMs,
   ownDatabase,
+  compileFrom,
 }: StartOptions = {}): Promise<TestServer> {
   const directory = await mkdtemp(path.join(tmpdir(), 'orgate-test-'));
   const issuer = await startIssuer();
@@ -131,6 +158,8 @@ export async function startServer({
     // One for all servers of a run, which share a database and what is sealed in it.
     ORGATE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
     GRAPHIQL: 'false',
+    // A test waits for locks as long as it means to, however busy the machine is.
+    DATABASE_LOCK_TIMEOUT_MS: '20000',
     ...UNHURRIED,
     AUTH_ISSUERS: JSON.stringify([
       { issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'orgate', algorithms: ['ES256'], typ: 'at+jwt' },
@@ -144,13 +173,17 @@ export async function startServer({
     ownDatabase,
     poolSize,
     statementTimeoutMs: config.statementTimeoutMs,
+    lockTimeoutMs: config.lockTimeoutMs,
     onStatement: (text, frame) => void statements.push({ text, frame }),
   });
   const server: Server = await createServer({
     config,
     database: wrap(database),
     metrics,
+    ...(closeGraceMs !== undefined && { closeGraceMs }),
     logTo: { write: (line: string) => void logs.push(line) },
+    // Most tests ask once: on PostgreSQL they are answered by compiled operations, on the embedded database as people are.
+    compileFrom: compileFrom ?? (isPostgres ? 1 : 3),
   });
 
   const post = async (body: string, headers: Record<string, string> = {}): Promise<Answer> => {

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { createSets, type Force } from '../../src/data/change-sets.js';
 import { type Database, openOutsideDoors } from '../../src/data/database.js';
 import type { OrgId } from '../../src/data/id.js';
 import { insertRow } from '../../src/data/insert-row.js';
@@ -6,7 +7,7 @@ import { readLatestPerParent } from '../../src/data/latest-per-parent.js';
 import { type Model, type OwnedModelName, readModels } from '../../src/data/models.js';
 import { type Frame, inFrame, type ScopedPool } from '../../src/data/org-connection.js';
 import { createOrganizationDbs, type OrganizationDb, organizationDbOver } from '../../src/data/organization-db.js';
-import { readRows } from '../../src/data/read-rows.js';
+import { countRows, readRows } from '../../src/data/read-rows.js';
 import { createPrisma } from '../../src/data/scope.js';
 
 /** Which walls stand. The product has no such choice: these are other data layers, handed to the same server. */
@@ -52,6 +53,7 @@ function loginPool(pool: ScopedPool): ScopedPool {
         client.release();
       }
     },
+    queryHeld: (config: pg.QueryConfig) => pool.queryHeld(new Plain(config) as never),
     connect: async () => {
       const client = await pool.connect();
       return {
@@ -107,22 +109,42 @@ function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId): Organiza
         inFrame(frame, () =>
           readRows(unfiltered(pool), model, { ...query, where: { ...query.where, [model.orgField]: orgId } }),
         ),
+      count: (model, query) =>
+        inFrame(frame, () =>
+          countRows(unfiltered(pool), model, { ...query, where: { ...query.where, [model.orgField]: orgId } }),
+        ),
       latest: (model, parent, ids, page) =>
         inFrame(frame, () => readLatestPerParent(unfiltered(pool), model, orgId, parent, ids, page)),
       insert: (model, data) => inFrame(frame, () => insertRow(pool, model, { ...data, [model.orgField]: orgId })),
+      sets: createSets((statement) => inFrame(frame, () => unfiltered(pool).query(statement)), unchecked(orgId)),
     },
+    setsInTransaction: createSets(
+      (statement) => inFrame(frame, () => unfiltered(pool).queryHeld(statement)),
+      unchecked(orgId),
+    ),
   });
 }
 
+/** The arguments of sets of rows with the organization in them, which `unfiltered` takes out of conditions again. */
+const unchecked =
+  (orgId: OrgId): Force =>
+  ({ orgField }, _operation, args) => ({
+    ...args,
+    where: { ...(args['where'] as object | undefined), [orgField]: orgId },
+    data: { ...(args['data'] as object | undefined), ...(!('where' in args) && { [orgField]: orgId }) },
+  });
+
 /** Statements of our own, without their filter. */
-const unfiltered = (pool: ScopedPool): ScopedPool =>
-  ({
-    query: ({ text, ...rest }: pg.QueryConfig) =>
-      pool.query({
-        ...rest,
-        text: text.replace(
-          /(?:\w+\.)?(?:"\w+"\.)?(?:"?org_id"?|(?<="organization"\.)"id") = (\$\d+)/,
-          '$1::text is not null',
-        ),
-      }),
-  }) as unknown as ScopedPool;
+const unfiltered = (pool: ScopedPool): ScopedPool => {
+  const open = ({ text, ...rest }: pg.QueryConfig): pg.QueryConfig => ({
+    ...rest,
+    text: text.replace(
+      /(?:\w+\.)?(?:"\w+"\.)?(?:"?org_id"?|(?<="organization"\.)"id") = (\$\d+)/,
+      '$1::text is not null',
+    ),
+  });
+  return {
+    query: (config: pg.QueryConfig) => pool.query(open(config)),
+    queryHeld: (config: pg.QueryConfig) => pool.queryHeld(open(config)),
+  } as unknown as ScopedPool;
+};

@@ -1,0 +1,43 @@
+import pg from 'pg';
+
+/** The database is not there, or not yet: it may be in a while. */
+export class DatabaseAwayError extends Error {
+  override readonly name = 'DatabaseAwayError';
+}
+
+/** The database is there and does not let this login in. */
+export class DatabaseRefusalError extends Error {
+  override readonly name = 'DatabaseRefusalError';
+}
+
+/** No connection, none to spare, starting up or shutting down. */
+const AWAY = /^(08|53|57P0|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT)/;
+const AWAY_MESSAGES = /timeout expired|Query read timeout|Connection terminated/;
+/** A wrong password or user, or no database of this name. */
+const REFUSED = /^(28|3D)/;
+
+/** Says of what broke while the database was opened where it was looked for, without user or password. */
+export async function reaching<T>(url: string | null, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (url === null) throw error;
+    const { code = '' } = error as { code?: string };
+    const { host, port, database } = new pg.Client({ connectionString: url });
+    const said = describe(error as Error, code);
+    if (AWAY.test(code) || AWAY_MESSAGES.test(said)) {
+      throw new DatabaseAwayError(`The database at ${host}:${port} cannot be reached: ${said}`, { cause: error });
+    }
+    if (REFUSED.test(code)) {
+      const where = `The database ${database ?? ''} at ${host}:${port}`;
+      throw new DatabaseRefusalError(`${where} lets nobody in with this URL: ${said}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** A name with several addresses fails with one error for each, and no words of its own. */
+function describe(error: Error, code: string): string {
+  const all = error instanceof AggregateError ? error.errors.map((each: unknown) => (each as Error).message) : [];
+  return error.message || all.join(', ') || code;
+}

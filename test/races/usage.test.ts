@@ -1,0 +1,132 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type pg from 'pg';
+import { newId } from '../../src/data/id.js';
+import { type GivenOrganization, givenOrganization, personId } from '../support/given.js';
+import { isPostgres, useServer } from '../support/server.js';
+import { connectBeside, inOrder, organizationRow } from './interleave.js';
+
+const race = isPostgres ? test : test.skip;
+if (!isPostgres) {
+  test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
+    undefined);
+}
+const server = useServer({ poolSize: 12 });
+jest.setTimeout(120_000);
+
+const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
+
+/** What is answered, which was counted with every change, and what the rows themselves add up to. */
+async function expectExact(acme: GivenOrganization): Promise<{ totalRuns: number; totalTokens: number }> {
+  const { data } = await acme.viewer(
+    '{ organizationUsage { totalRuns totalTokens totalCostMicros runsByStatus { status count } } }',
+  );
+  const { rows } = await sql(
+    `select status, count(*)::int as count, sum(total_tokens)::int as tokens, sum(total_cost_micros)::int as micros
+     from run where org_id = $1 group by 1`,
+    [acme.id],
+  );
+  const sum = (key: string) => rows.reduce((total, row) => total + (row as Record<string, number>)[key]!, 0);
+  const counts = Object.fromEntries(rows.map((row) => [row['status'], row['count']]));
+  expect(data.organizationUsage).toEqual({
+    totalRuns: sum('count'),
+    totalTokens: sum('tokens'),
+    totalCostMicros: sum('micros'),
+    runsByStatus: ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'].map((status) => ({
+      status,
+      count: counts[status] ?? 0,
+    })),
+  });
+  return data.organizationUsage;
+}
+
+const start = ({ developer, agentId }: GivenOrganization) =>
+  developer('mutation ($id: ID!) { startRun(input: { agentId: $id }) { id } }', { id: agentId });
+const record = ({ developer }: GivenOrganization, id: string, input: object) =>
+  developer('mutation ($id: ID!, $input: RunProgressInput!) { recordRunProgress(id: $id, input: $input) { id } }', {
+    id,
+    input,
+  });
+const cancel = ({ developer }: GivenOrganization, id: string) =>
+  developer('mutation ($id: ID!) { cancelRun(id: $id) { id } }', { id });
+
+race('whatever starts, moves on and is cancelled at the same moment is counted once', async () => {
+  const acme = await givenOrganization(server);
+  for (let round = 0; round < 5; round += 1) {
+    const started = await Promise.all(Array.from({ length: 20 }, () => start(acme)));
+    const ids = started.map(({ data }) => data.startRun.id as string);
+    await Promise.all([
+      ...ids.map((id, index) => record(acme, id, { status: 'SUCCEEDED', totalTokens: index, totalCostMicros: 7 })),
+      ...ids.filter((_, index) => index % 3 === 0).map((id) => cancel(acme, id)),
+      ...ids.slice(0, 10).map((id) => record(acme, id, { totalTokens: 1 })),
+      ...Array.from({ length: 5 }, () => start(acme)),
+    ]);
+  }
+  expect((await expectExact(acme)).totalRuns).toBe(126);
+});
+
+race('the end of a run and its cancellation are counted as they came to be, in either order', async () => {
+  const acme = await givenOrganization(server);
+  for (const isCancelledFirst of [true, false]) {
+    const id = (await start(acme)).data.startRun.id as string;
+    const steps = [() => cancel(acme, id), () => record(acme, id, { status: 'FAILED', totalTokens: 3 })];
+    await inOrder(organizationRow(acme.id), isCancelledFirst ? steps : steps.toReversed());
+    await expectExact(acme);
+  }
+});
+
+describe('Two connections that count in the same row', () => {
+  const clients: pg.Client[] = [];
+  let pair: [pg.Client, pg.Client];
+
+  /** Of seventeen processes two have the same remainder by sixteen. */
+  beforeEach(async () => {
+    if (!isPostgres) return;
+    const bySlot = new Map<number, pg.Client>();
+    for (let count = 0; count < 17; count += 1) {
+      const client = await connectBeside();
+      clients.push(client);
+      const slot = (await client.query('select pg_backend_pid() % 16 as slot')).rows[0].slot as number;
+      const other = bySlot.get(slot);
+      if (other) pair = [other, client];
+      bySlot.set(slot, client);
+    }
+  });
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((client) => client.end()));
+  });
+
+  race.each([
+    ['commit', 'commit'],
+    ['rollback', 'commit'],
+    ['commit', 'rollback'],
+  ])('wait for each other and lose nothing: the first ends in %s, the second in %s', async (first, second) => {
+    const acme = await givenOrganization(server);
+    const createdBy = await personId(acme.owner);
+    const insert = `insert into run (org_id, id, created_by, total_tokens) values ($1, $2, $3, 5)`;
+    const values = () => [acme.id, newId('run'), createdBy];
+    for (const [one, two] of [pair, pair.toReversed() as typeof pair]) {
+      await one.query('begin');
+      await two.query('begin');
+      await one.query(insert, values());
+      let isThrough = false;
+      const waiting = two.query(insert, values()).then(() => (isThrough = true));
+      await waitsForLock(two, () => isThrough);
+      await one.query(first);
+      await waiting;
+      await two.query(second);
+      await expectExact(acme);
+    }
+  });
+});
+
+async function waitsForLock(client: pg.Client, isThrough: () => boolean): Promise<void> {
+  const { processID } = client as unknown as { processID: number };
+  for (let look = 0; look < 2000; look += 1) {
+    if (isThrough()) throw new Error('it did not wait');
+    const { rowCount } = await sql(`select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'`, [
+      processID,
+    ]);
+    if (rowCount) return;
+  }
+  throw new Error('it never waited');
+}
