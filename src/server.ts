@@ -160,10 +160,10 @@ export async function createServer({
     mailer: config.mail ? openSmtp(config.mail.url, config.mail.from) : config.development ? mailbox : noMailer,
     seal,
     listDueMail: database.listDueMail,
-    organizationDb: database.organizationDb,
+    mailAttempts: database.mailAttempts,
     onFailure: (err, { orgId, id }) => app.log.warn({ err, organization: orgId, mail: id }, 'mail was not sent'),
   });
-  schedule.every('mail', 15_000, () => outbox.sendDue());
+  schedule.every('mail', 5_000, (signal) => outbox.sendDue(signal));
   schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...database, findTxt, outbox }, signal));
   schedule.every('tell-of-ending-keys', 10 * 60_000, (signal) => tellOfEndingKeys({ ...database, outbox }, signal));
   const context: ContextParts = {

@@ -11,6 +11,7 @@ import type { OrgId } from './id.js';
 import { createFindJoinable, type FindJoinable } from './joining.js';
 import { createIdentityProviders, type IdentityProviders } from './identity-providers.js';
 import { checkIsolation } from './isolation-check.js';
+import { createMailAttempts, type MailAttempts } from './mail-attempts.js';
 import { migrate, SMALL_CHECK_MS } from './migrate.js';
 import { readModels } from './models.js';
 import { checkPreparedStatements } from './pooler-check.js';
@@ -32,6 +33,7 @@ export interface OutsideDoors {
   readonly findJoinable: FindJoinable;
   readonly findInvitation: FindInvitation;
   readonly listDueMail: ListDueMail;
+  readonly mailAttempts: MailAttempts;
   readonly scimDirectories: ScimDirectories;
 }
 
@@ -75,6 +77,7 @@ export const openOutsideDoors = (pool: ScopedPool): OutsideDoors => ({
   findJoinable: createFindJoinable(pool),
   findInvitation: createFindInvitation(pool),
   listDueMail: createListDueMail(pool),
+  mailAttempts: createMailAttempts(pool),
   scimDirectories: createScimDirectories(pool),
 });
 

@@ -9,9 +9,10 @@ export interface Mail {
 export interface Mailer {
   /**
    * @param id stays the same when a mail is tried again, so that whoever receives it twice can tell
+   * @param signal gives up: the connection of this mail is closed
    * @throws MailRefusedError when trying again is in vain; anything else when it is not
    */
-  send(mail: Mail, id: string): Promise<void>;
+  send(mail: Mail, id: string, signal: AbortSignal): Promise<void>;
   close(): void;
 }
 

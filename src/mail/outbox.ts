@@ -1,13 +1,16 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { ListDueMail, WaitingMail } from '../data/due-mail.js';
 import { newId, type OrgId } from '../data/id.js';
+import type { MailAttempt, MailAttempts, MailOutcome } from '../data/mail-attempts.js';
 import type { OrganizationDb } from '../data/organization-db.js';
 import type { Seal } from '../data/seal.js';
-import { OrgateError } from '../errors.js';
+import { fewAtOnce } from './few-at-once.js';
 import { type Mail, type Mailer, MailRefusedError } from './mail.js';
 
 /**
  * Mail is written in the transaction that is its reason, sent after it, and tried again until it goes: what was
- * committed is told, and nothing is told that was not. A mail may go out twice where a process ends in between.
+ * committed is told, and nothing is told that was not. A mail may go out again where a process ends in between, or the
+ * database cannot be told that it went: later each time, and at most as often as one that fails is tried.
  */
 export interface Outbox {
   /**
@@ -19,50 +22,98 @@ export interface Outbox {
   queue(db: OrganizationDb, orgId: OrgId, mail: Mail, invitationId?: string): Promise<WaitingMail>;
   /** Sends a mail in the background, now that its transaction is committed. Never fails. */
   dispatch(mail: WaitingMail): void;
-  /** Sends what is due, of every organization. */
-  sendDue(): Promise<void>;
-  /** Waits for what is being sent. */
+  /** Sends what is due, of every organization, until it is told to stop. */
+  sendDue(signal?: AbortSignal): Promise<void>;
+  /** Waits for what is being sent, for some seconds. */
   close(): Promise<void>;
 }
 
 export interface OutboxParts {
   readonly mailer: Mailer;
   readonly seal: Seal;
-  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly listDueMail: ListDueMail;
+  readonly mailAttempts: MailAttempts;
   /** Told of each attempt that failed. */
   readonly onFailure: (error: unknown, mail: WaitingMail) => void;
 }
 
-/** Sending at once is left to `dispatch` for this long. */
-const FIRST_ROUND_MS = 60_000;
-const LONGEST_WAIT_MS = 6 * 3_600_000;
+/** In milliseconds. */
+export interface OutboxLimits {
+  /** How long sending one mail may take, however alive the mail server seems: less than a mail's first wait. */
+  readonly send: number;
+  /** The pauses between attempts to write down that a mail was sent. */
+  readonly tellAgain: readonly number[];
+  /** How long closing waits before it gives up what is being sent. */
+  readonly close: number;
+}
+
+const LIMITS: OutboxLimits = { send: 60_000, tellAgain: [500, 1000, 2000, 4000, 8000, 15_000, 15_000], close: 5_000 };
+
+/** Sending at once is left to `dispatch` for this long; where the process ended before it, the next round sends. */
+const FIRST_ROUND_MS = 5_000;
 /** With the waits between them, more than a day. */
 const MAX_ATTEMPTS = 12;
 const BATCH = 50;
+/**
+ * Mails that are sent at once by rounds, and as many by `dispatch`: neither holds up the other, and the mail server sees
+ * ten connections of a replica at the most.
+ */
+const AT_ONCE = 5;
+/** How often an attempt says that it is still under way. It ends by itself, after a minute at the latest. */
+const EXTEND_MS = 4000;
+/** Mails that wait in memory for their turn; more are left to the rounds. */
+const MOST_WAITING = 200;
 
-const waitAfter = (attempts: number): number => Math.min(2 ** attempts * 60_000, LONGEST_WAIT_MS);
 const purposeOf = ({ orgId, id }: WaitingMail): string => `outgoing_mail/${orgId}/${id}`;
 
-export function createOutbox({ mailer, seal, organizationDb, listDueMail, onFailure }: OutboxParts): Outbox {
+export function createOutbox(
+  { mailer, seal, listDueMail, mailAttempts, onFailure }: OutboxParts,
+  limits: OutboxLimits = LIMITS,
+): Outbox {
   const sending = new Set<Promise<void>>();
+  const atOnce = fewAtOnce(AT_ONCE, MOST_WAITING);
+  const closed = new AbortController();
+  const closeSoon = () => void setTimeout(() => closed.abort(), limits.close).unref();
 
   const send = async (waiting: WaitingMail): Promise<void> => {
-    const db = organizationDb(waiting.orgId);
-    const claimed = await claim(db, waiting.id);
-    if (!claimed) return;
+    if (closed.signal.aborted) return;
+    const attempt = await mailAttempts.begin(waiting);
+    if (!attempt) return;
+    // Whether it ever went, nobody could write down.
+    if (attempt.attempts > MAX_ATTEMPTS) return mailAttempts.end(attempt, failed('It is unknown whether it was sent.'));
+    const until = performance.now() + limits.send;
+    const extending = setInterval(() => {
+      if (performance.now() > until) return clearInterval(extending);
+      mailAttempts.extend(attempt).catch((error: unknown) => onFailure(error, waiting));
+    }, EXTEND_MS).unref();
     try {
-      const mail = JSON.parse(await seal.open(claimed.sealed, purposeOf(waiting))) as Mail;
-      await mailer.send(mail, waiting.id);
+      const mail = JSON.parse(await seal.open(attempt.sealed, purposeOf(waiting))) as Mail;
+      await mailer.send(mail, waiting.id, AbortSignal.any([AbortSignal.timeout(limits.send), closed.signal]));
     } catch (error) {
       onFailure(error, waiting);
       const isRefused = error instanceof MailRefusedError;
-      const mailProblem = isRefused ? error.message : 'The mail server could not be reached.';
-      const isOver = isRefused || claimed.attempts >= MAX_ATTEMPTS;
-      return settle(db, claimed, isOver ? { mailStatus: 'FAILED', mailProblem } : { mailProblem }, isOver);
+      const problem = isRefused ? error.message : 'The mail server could not be reached.';
+      const isOver = isRefused || attempt.attempts >= MAX_ATTEMPTS;
+      return mailAttempts.end(attempt, isOver ? failed(problem) : { status: 'QUEUED', problem });
+    } finally {
+      clearInterval(extending);
     }
-    await settle(db, claimed, { mailStatus: 'SENT', mailProblem: null }, true);
+    await tellSent(attempt);
   };
+
+  /** It is out, and would go out again: that it went is told until the database has heard it. */
+  const tellSent = async (attempt: MailAttempt): Promise<void> => {
+    for (const pause of [...limits.tellAgain, null]) {
+      try {
+        return await mailAttempts.end(attempt, { status: 'SENT', problem: null });
+      } catch (error) {
+        if (pause === null || closed.signal.aborted) throw error;
+        await wait(pause, undefined, { signal: closed.signal }).catch(() => undefined);
+      }
+    }
+  };
+  const trySend = (waiting: WaitingMail): Promise<void> =>
+    send(waiting).catch((error: unknown) => onFailure(error, waiting));
 
   return {
     async queue(db, orgId, mail, invitationId) {
@@ -76,48 +127,24 @@ export function createOutbox({ mailer, seal, organizationDb, listDueMail, onFail
       return waiting;
     },
     dispatch(waiting) {
-      const sent = send(waiting)
-        .catch((error: unknown) => onFailure(error, waiting))
-        .finally(() => sending.delete(sent));
+      const sent = atOnce(() => trySend(waiting)).finally(() => sending.delete(sent));
       sending.add(sent);
     },
-    async sendDue() {
-      for (const waiting of await listDueMail(BATCH)) {
-        await send(waiting).catch((error: unknown) => onFailure(error, waiting));
-      }
+    async sendDue(signal) {
+      signal?.addEventListener('abort', closeSoon, { once: true });
+      const due = await listDueMail(BATCH);
+      const sendNext = async (): Promise<void> => {
+        for (let next = due.shift(); next && !signal?.aborted; next = due.shift()) await trySend(next);
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
+      signal?.removeEventListener('abort', closeSoon);
     },
     async close() {
+      closeSoon();
       await Promise.all(sending);
       mailer.close();
     },
   };
 }
 
-type Claimed = NonNullable<Awaited<ReturnType<typeof claim>>>;
-
-/** Takes a mail for one attempt: whoever counts it up has it until the next one is due. */
-async function claim(db: OrganizationDb, id: string) {
-  const waiting = await db.outgoingMail.find({ id });
-  if (!waiting) return null;
-  const { attempts } = waiting;
-  const isSomeoneElses = attempts > 0 && waiting.nextAttemptAt.getTime() > Date.now();
-  if (isSomeoneElses) return null;
-  const nextAttemptAt = new Date(Date.now() + waitAfter(attempts + 1));
-  return db.outgoingMail.update({ id, attempts }, { attempts: attempts + 1, nextAttemptAt }).catch((error: unknown) => {
-    if (error instanceof OrgateError && error.code === 'NOT_FOUND') return null;
-    throw error;
-  });
-}
-
-/** What became of it; `isOver` takes it out of the outbox. */
-function settle(
-  db: OrganizationDb,
-  { id, invitationId }: Claimed,
-  outcome: { mailStatus?: string; mailProblem: string | null },
-  isOver: boolean,
-): Promise<void> {
-  return db.transaction(async (tx) => {
-    if (isOver) await tx.outgoingMail.delete({ id });
-    if (invitationId !== null) await tx.invitation.update({ id: invitationId }, outcome);
-  });
-}
+const failed = (problem: string): MailOutcome => ({ status: 'FAILED', problem });

@@ -1,8 +1,10 @@
 import { createTransport } from 'nodemailer';
 import { type Mailer, MailRefusedError } from './mail.js';
 
-/** Shorter than the first wait of the outbox: what has not failed by then was sent. */
+/** How long a mail server may be silent. How long it may take in all, whoever sends says by a signal. */
 const TIMEOUT_MS = 20_000;
+/** How long a connection may take to close once it is given up. */
+const CLOSE_MS = 2000;
 
 interface SmtpError extends Error {
   readonly code?: string;
@@ -24,6 +26,7 @@ export function openSmtp(url: string, from: string): Mailer {
       connectionTimeout: TIMEOUT_MS,
       greetingTimeout: TIMEOUT_MS,
       socketTimeout: TIMEOUT_MS,
+      socketCloseTimeout: CLOSE_MS,
       // What is in a mail was typed by people; none of it names a file or an address to fetch.
       disableFileAccess: true,
       disableUrlAccess: true,
@@ -32,9 +35,9 @@ export function openSmtp(url: string, from: string): Mailer {
   );
   const domain = /@([^\s<>@]+)>?\s*$/.exec(from)?.[1] ?? 'localhost';
   return {
-    async send(mail, id) {
+    async send(mail, id, signal) {
       try {
-        await transport.sendMail({ ...mail, messageId: `<${id}@${domain}>` });
+        await transport.sendMail({ ...mail, messageId: `<${id}@${domain}>`, signal });
       } catch (error) {
         const { code, responseCode = 0, response = '' } = error as SmtpError;
         // The server would not have this address or this mail. What is wrong with the server itself may be mended.

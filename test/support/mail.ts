@@ -50,8 +50,8 @@ export const openOutbox = ({ database }: TestServer, smtpUrl: string): Outbox =>
   createOutbox({
     mailer: openSmtp(smtpUrl, 'orgate@deployment.example'),
     seal: createSeal([Buffer.alloc(32, 7).toString('base64')]),
-    organizationDb: database.organizationDb,
     listDueMail: database.listDueMail,
+    mailAttempts: database.mailAttempts,
     onFailure: (error) => {
       throw error;
     },
