@@ -4,10 +4,8 @@ import type { OrganizationDb } from '../data/organization-db.js';
 import { domainOfEmail } from '../dns-name.js';
 import { OrgateError } from '../errors.js';
 import type { Catalogue, Role } from '../permissions/catalogue.js';
-import { isStillGranted } from './answer-invitation.js';
-import type { Standing } from './change-membership.js';
-import { isOpen, withdrawInvitation } from './end-invitation.js';
-import { enrolMember } from './enrol-member.js';
+import { type Enrolled, enrolMember } from './enrol-member.js';
+import { takeInvitation } from './take-invitation.js';
 
 /** What an identity provider said of someone; its signature, audience, time and the way here were verified. */
 export interface Assertion {
@@ -69,14 +67,14 @@ export async function admitFromProvider(
   if (!found) {
     if (verifiedEmail === null) throw new NotAdmittedError('EMAIL_UNVERIFIED');
     await assertMaySpeakFor(verifiedEmail, provider, db);
-    await directory.admit({ ...identity, verifiedEmail });
+    await directory.admit({ ...identity, verifiedEmail, name: organization ? null : name });
     found = await find();
   }
   if (found?.person.status !== 'ACTIVE') throw new NotAdmittedError('DISABLED');
   const { person, memberships } = found;
   if (db && organization && memberships.length === 0) {
     await assertMaySpeakFor(person.email, provider, db);
-    await enrol(db, person, organization.defaultRole, catalogue);
+    await enrol(db, { ...person, name: name ?? nameOfAddress(person.email) }, organization.defaultRole, catalogue);
   }
   return person;
 }
@@ -89,17 +87,19 @@ async function assertMaySpeakFor(email: string, provider: AssertingProvider, db:
   if (!may) throw new NotAdmittedError('EMAIL_DOMAIN');
 }
 
+const nameOfAddress = (email: string): string => email.split('@')[0] as string;
+
 /**
  * Whoever was suspended stays so, and whoever was removed until that is cleared or someone invited them again. An
  * invitation counts as it would if they had followed its link.
  */
-const enrol = (db: OrganizationDb, person: Person, role: Role, catalogue: Catalogue): Promise<unknown> =>
+const enrol = (db: OrganizationDb, person: Enrolled, role: Role, catalogue: Catalogue): Promise<unknown> =>
   db
     .transaction(async (inside) => {
       const { seatLimit, status } = await inside.lockOrganization();
       if (status !== 'ACTIVE') throw new NotAdmittedError('NO_MEMBERSHIP');
       const own = await inside.membership.find({ userId: person.id });
-      const invited = await takeInvitation(inside, person.email, catalogue);
+      const invited = await takeInvitation(inside, person, catalogue);
       await enrolMember(inside, person, invited ?? { role, granted: [], withheld: [] }, {
         seatLimit,
         reactivateRemoved: invited !== null || (own?.mayRejoin ?? false),
@@ -109,13 +109,3 @@ const enrol = (db: OrganizationDb, person: Person, role: Role, catalogue: Catalo
       if (!(error instanceof OrgateError) || error.code !== 'CONFLICT') throw error;
       throw new NotAdmittedError('NO_MEMBERSHIP', { cause: error });
     });
-
-/** What someone is invited to, if that can be accepted now. One that nobody stands behind any more is taken back. */
-async function takeInvitation(db: OrganizationDb, email: string, catalogue: Catalogue): Promise<Standing | null> {
-  const invitation = await db.invitation.find({ pendingEmail: email });
-  if (!invitation || !isOpen(invitation)) return null;
-  const place = await db.membership.find({ email, status: 'INVITED' });
-  if (place && (await isStillGranted(db, place, catalogue))) return place;
-  await withdrawInvitation(db, invitation, 'REVOKED');
-  return null;
-}

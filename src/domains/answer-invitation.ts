@@ -9,6 +9,7 @@ import { notFound, OrgateError } from '../errors.js';
 import type { InvitationOutcome } from '../generated/graphql.js';
 import type { Catalogue } from '../permissions/catalogue.js';
 import { effective, isWithinRights } from './change-membership.js';
+import { standingsBehind } from './earlier-standing.js';
 import { isOpen, withdrawInvitation } from './end-invitation.js';
 import { enrolMember } from './enrol-member.js';
 import { type MembershipParent, toMembership } from './membership.js';
@@ -64,7 +65,7 @@ export async function acceptInvitation(secret: string, context: RequestContext):
     }
     if (!isOpen(invitation)) return outcomeOf(invitation);
     const place = await db.membership.find({ email: invitation.email, status: 'INVITED' });
-    if (!place || !(await isStillGranted(db, place, context.catalogue))) {
+    if (!place || !(await isStillGranted(db, place, person.id, context.catalogue))) {
       await withdrawInvitation(db, invitation, 'REVOKED');
       return 'REVOKED';
     }
@@ -154,14 +155,20 @@ const outcomeOf = ({ status }: Row<'Invitation'>): InvitationOutcome =>
     status as 'PENDING' | 'ACCEPTED' | 'REVOKED' | 'DECLINED'
   ];
 
-/** Whether whoever granted this place still may: nobody grants more than they hold, also not by having left. */
+/**
+ * Whether whoever granted this place to whoever accepts it still may: nobody grants more than they hold, also not by having
+ * left, nor brings back whom they could not have removed.
+ */
 export async function isStillGranted(
   db: OrganizationDb,
   place: Row<'Membership'>,
+  personId: string,
   catalogue: Catalogue,
 ): Promise<boolean> {
   const inviter = await db.membership.find({ userId: place.invitedBy ?? '', status: 'ACTIVE' });
-  return (
-    inviter !== null && effective(catalogue, inviter).has('member:invite') && isWithinRights(catalogue, inviter, place)
-  );
+  if (!inviter || !effective(catalogue, inviter).has('member:invite')) return false;
+  // Invited by another address, they may have a removal behind them that the place knows nothing of.
+  const own = await db.membership.find({ userId: personId, status: 'REMOVED' });
+  const touched = [...(await standingsBehind(db, place)), ...(own ? await standingsBehind(db, own) : [])];
+  return isWithinRights(catalogue, inviter, ...touched);
 }

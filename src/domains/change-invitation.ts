@@ -2,6 +2,7 @@ import type { RequestContext } from '../context/context.js';
 import type { Row } from '../data/table.js';
 import { conflict, notFound } from '../errors.js';
 import { assertNoEscalation, assertSeatFree, readActor } from './change-membership.js';
+import { standingsBehind } from './earlier-standing.js';
 import { isOpen, withdrawInvitation } from './end-invitation.js';
 import { hoursFromNow, sendInvitation } from './send-invitation.js';
 
@@ -21,7 +22,7 @@ export async function resendInvitation(
     const before = await db.invitation.get({ id });
     const place = await db.membership.find({ email: before.email, status: 'INVITED' });
     if (before.status !== 'PENDING' || !place) throw conflict('This invitation is over; invite anew.', 'id');
-    assertNoEscalation(context.catalogue, actor, place);
+    assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, place)));
     if (!isOpen(before)) await assertSeatFree(db, seatLimit);
     await db.membership.update({ userId: place.userId }, { invitedBy: actor.userId });
     const renewed = await db.invitation.update(

@@ -3,11 +3,13 @@ import type { OrganizationDb } from '../data/organization-db.js';
 import type { Row } from '../data/table.js';
 import { conflict, notFound, OrgateError } from '../errors.js';
 import { type Catalogue, isAtMost, type Permission, type Role } from '../permissions/catalogue.js';
+import { standingsBehind } from './earlier-standing.js';
+import { forgetWhoEnded } from './end-earlier-stay.js';
 import { endInvitation } from './end-invitation.js';
 
 type MembershipRow = Row<'Membership'>;
 export type Standing = Pick<MembershipRow, 'role' | 'granted' | 'withheld'>;
-type Change = Partial<Standing & Pick<MembershipRow, 'status'>>;
+type Change = Partial<Omit<MembershipRow, 'userId'>>;
 
 /**
  * Changes what someone is in the current organization.
@@ -30,12 +32,19 @@ export function changeMembership(
     await db.lockOrganization();
     const actor = await readActor(db, context, permission);
     const before = await db.membership.find({ userId });
-    if (!before || before.kind !== 'PERSON' || before.status === 'REMOVED') throw notFound();
+    if (!before || before.kind !== 'PERSON' || (before.status === 'REMOVED' && !before.mayRejoin)) throw notFound();
     const changes = change(before);
     const after = { ...before, ...changes };
-    assertNoEscalation(context.catalogue, actor, before, after);
+    // Of who was removed, and that was cleared, nothing is left but to take the clearance back.
+    if (before.status === 'REMOVED' && after.mayRejoin) throw notFound();
+    assertNoEscalation(context.catalogue, actor, before);
+    // Whoever changes what someone is invited to be brings them back, when they accept.
+    const isInvited = after.status === 'INVITED';
+    const touched = isInvited ? await standingsBehind(db, after) : after.status === 'REMOVED' ? [] : [after];
+    assertNoEscalation(context.catalogue, actor, ...touched);
     await assertOwnerStays(db, before, after);
     await alongside(db);
+    if (changes.status) await forgetWhoEnded(db, userId);
     if (before.status !== 'INVITED') return db.membership.update({ userId }, changes);
     const invitation = after.status === 'INVITED' ? null : await db.invitation.find({ pendingEmail: before.email });
     if (invitation) await endInvitation(db, invitation, 'REVOKED');

@@ -1,5 +1,6 @@
 import type { OrganizationDb } from '../data/organization-db.js';
 import type { Row } from '../data/table.js';
+import { ended } from './earlier-standing.js';
 
 type InvitationRow = Row<'Invitation'>;
 
@@ -24,6 +25,6 @@ export async function withdrawInvitation(
   status: 'REVOKED' | 'DECLINED',
 ): Promise<InvitationRow> {
   const place = await db.membership.find({ email: invitation.email, status: 'INVITED' });
-  if (place) await db.membership.update({ userId: place.userId }, { status: 'REMOVED' });
+  if (place) await db.membership.update({ userId: place.userId }, ended(place));
   return endInvitation(db, invitation, status);
 }

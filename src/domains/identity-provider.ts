@@ -6,7 +6,7 @@ import type { Row } from '../data/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../errors.js';
 import type { Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';
-import { allow, can } from '../permissions/rules.js';
+import { allow, can, canAsPerson } from '../permissions/rules.js';
 import { readActor } from './change-membership.js';
 import { connect, keyset, type Order } from './connection.js';
 import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
@@ -129,10 +129,10 @@ export const identityProvider = defineDomain({
   access: {
     Query: { identityProviders: can('identity-provider:manage'), identityProvider: can('identity-provider:manage') },
     Mutation: {
-      createOidcProvider: can('identity-provider:manage'),
-      createSamlProvider: can('identity-provider:manage'),
-      updateIdentityProvider: can('identity-provider:manage'),
-      deleteIdentityProvider: can('identity-provider:manage'),
+      createOidcProvider: canAsPerson('identity-provider:manage'),
+      createSamlProvider: canAsPerson('identity-provider:manage'),
+      updateIdentityProvider: canAsPerson('identity-provider:manage'),
+      deleteIdentityProvider: canAsPerson('identity-provider:manage'),
     },
     IdentityProvider: allow,
     OidcSettings: allow,

@@ -3,7 +3,7 @@ import type { Filter, Row } from '../data/table.js';
 import { badInput } from '../errors.js';
 import type { InvitationStatus, MailStatus, Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';
-import { allow, can, isPerson } from '../permissions/rules.js';
+import { allow, can, canAsPerson, isPerson } from '../permissions/rules.js';
 import { acceptInvitation, declineInvitation, requestNewInvitation } from './answer-invitation.js';
 import { resendInvitation, revokeInvitation } from './change-invitation.js';
 import { connect, keyset, type Order } from './connection.js';
@@ -23,15 +23,11 @@ export async function withMemberships(
   rows: readonly Row<'Invitation'>[],
   { db, organization: { orgId } }: RequestContext,
 ): Promise<InvitationParent[]> {
-  const emails = [...new Set(rows.map(({ email }) => email))];
-  const memberships = await db.membership.list({
-    where: { email: { in: emails } },
-    orderBy: { userId: 'asc' },
-    take: emails.length,
-  });
-  const byEmail = new Map(memberships.map((membership) => [membership.email, membership]));
-  return rows.map((row) => {
-    const membership = byEmail.get(row.email);
+  const memberships = await Promise.all(
+    rows.map(({ email }) => db.membership.listFor('email', email, { column: 'userId', direction: 'asc', take: 1 })),
+  );
+  return rows.map((row, index) => {
+    const membership = memberships[index]?.[0];
     return {
       ...row,
       membership: membership ? { ...membership, orgId } : null,
@@ -100,7 +96,7 @@ export const invitation = defineDomain({
   access: {
     Query: { invitations: can('member:invite') },
     Mutation: {
-      resendInvitation: can('member:invite'),
+      resendInvitation: canAsPerson('member:invite'),
       revokeInvitation: can('member:invite'),
       acceptInvitation: isPerson,
       declineInvitation: isPerson,

@@ -3,6 +3,7 @@ import { newId } from '../data/id.js';
 import type { Row } from '../data/table.js';
 import { conflict } from '../errors.js';
 import { assertNoEscalation, assertSeatFree, readActor } from './change-membership.js';
+import { invitedAgain, standingsBehind } from './earlier-standing.js';
 import { isOpen } from './end-invitation.js';
 import { parseStanding, type StandingInput } from './parse-standing.js';
 import { hoursFromNow, sendInvitation } from './send-invitation.js';
@@ -34,16 +35,16 @@ export async function inviteUser(
     const actor = await readActor(db, context, 'member:invite');
     assertNoEscalation(context.catalogue, actor, standing);
     const before = await db.membership.find({ email });
-    const changes = { ...standing, name, status: 'INVITED', invitedBy: context.actorId, joinedAt: null };
+    const changes = { name, invitedBy: context.actorId };
     if (before?.status === 'ACTIVE' || before?.status === 'SUSPENDED') {
       throw conflict('This person is a member already.', 'input.email');
     }
-    if (before?.status === 'INVITED') assertNoEscalation(context.catalogue, actor, before);
+    if (before) assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, before)));
     const pending = await db.invitation.find({ pendingEmail: email });
     if (!pending || !isOpen(pending)) await assertSeatFree(db, seatLimit);
     const membership = before
-      ? await db.membership.update({ userId: before.userId }, changes)
-      : await db.membership.create({ ...changes, userId: newId('usr'), email });
+      ? await db.membership.update({ userId: before.userId }, { ...changes, ...invitedAgain(before, standing) })
+      : await db.membership.create({ ...changes, ...standing, status: 'INVITED', userId: newId('usr'), email });
 
     const expiresAt = hoursFromNow(invited.expiresInHours ?? 168);
     const invitation = pending

@@ -4,11 +4,12 @@ import type { Row } from '../data/table.js';
 import { badInput, conflict, notFound } from '../errors.js';
 import type { DomainJoining, JoinRequestStatus, OrganizationRole, Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';
-import { allow, can, isPerson } from '../permissions/rules.js';
+import { allow, can, canAsPerson, isPerson } from '../permissions/rules.js';
 import { isAtMost } from '../permissions/catalogue.js';
 import { assertNoEscalation, readActor } from './change-membership.js';
 import { connect, keyset, type Order } from './connection.js';
 import { approveJoinRequest, declineJoinRequest } from './decide-join-request.js';
+import { standingsBehind } from './earlier-standing.js';
 import { joinByDomain } from './join-by-domain.js';
 import { memberUser } from './membership.js';
 
@@ -43,9 +44,10 @@ function setDomainJoining(
 const clearRemoval = (userId: string, context: RequestContext): Promise<Row<'Membership'>> =>
   context.db.transaction(async (db) => {
     await db.lockOrganization();
-    await readActor(db, context, 'member:invite');
-    const { status } = await db.membership.get({ userId, kind: 'PERSON' });
-    if (status !== 'REMOVED') throw conflict('This member was not removed.');
+    const actor = await readActor(db, context, 'member:invite');
+    const before = await db.membership.get({ userId, kind: 'PERSON' });
+    if (before.status !== 'REMOVED') throw conflict('This member was not removed.');
+    assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, before)));
     return db.membership.update({ userId }, { mayRejoin: true });
   });
 
@@ -101,10 +103,10 @@ export const joinRequest = defineDomain({
     Query: { joinableOrganizations: isPerson, joinRequests: can('member:invite') },
     Mutation: {
       requestToJoin: isPerson,
-      setDomainJoining: can('domain:manage'),
-      approveJoinRequest: can('member:invite'),
+      setDomainJoining: canAsPerson('domain:manage'),
+      approveJoinRequest: canAsPerson('member:invite'),
       declineJoinRequest: can('member:invite'),
-      clearRemoval: can('member:invite'),
+      clearRemoval: canAsPerson('member:invite'),
     },
     JoinableOrganization: allow,
     JoinRequest: allow,

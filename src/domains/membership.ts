@@ -16,6 +16,7 @@ import { parseStanding } from './parse-standing.js';
 import {
   countBoundSessions,
   countRequestsWaiting,
+  listDirectories,
   listInvitationsSent,
   listWorkingKeys,
   previewMemberRemoval,
@@ -140,6 +141,7 @@ const resolvers = {
     apiKeys: (preview, _args, context) => listWorkingKeys(preview, 'own', context),
     serviceAccountKeys: (preview, _args, context) => listWorkingKeys(preview, 'service accounts', context),
     invitationsSent: (preview, _args, context) => listInvitationsSent(preview, context),
+    directories: (preview, _args, context) => listDirectories(preview, context),
     sessions: (preview, _args, context) => countBoundSessions(preview, context),
     joinRequestsWaiting: (preview, _args, context) => countRequestsWaiting(preview, context),
   },
@@ -147,6 +149,7 @@ const resolvers = {
     user: memberUser,
     organization: ({ organization }, _args, context) => organization ?? context.organization.organization,
     permissions: (membership, _args, context) => permissionsOf(membership, context),
+    joinedAt: ({ status, joinedAt }) => (status === 'INVITED' ? null : joinedAt),
   },
 } satisfies Resolvers;
 
@@ -162,11 +165,11 @@ export const membership = defineDomain({
   access: {
     Query: { members: can('member:read'), previewMemberRemoval: can('member:remove') },
     Mutation: {
-      inviteUser: can('member:invite'),
-      updateMemberRole: can('member:update'),
-      updateMemberPermissions: can('member:update'),
+      inviteUser: canAsPerson('member:invite'),
+      updateMemberRole: canAsPerson('member:update'),
+      updateMemberPermissions: canAsPerson('member:update'),
       suspendMember: can('member:update'),
-      reinstateMember: can('member:update'),
+      reinstateMember: canAsPerson('member:update'),
       removeMember: can('member:remove'),
       leaveOrganization: isMember,
       transferOwnership: canAsPerson('ownership:transfer'),
@@ -176,6 +179,7 @@ export const membership = defineDomain({
       apiKeys: can('api-key:manage'),
       serviceAccountKeys: can('api-key:manage'),
       invitationsSent: can('member:invite'),
+      directories: can('scim:manage'),
       sessions: allow,
       joinRequestsWaiting: allow,
     },

@@ -6,6 +6,7 @@ import { isOpen } from './end-invitation.js';
 import { type InvitationParent, withMemberships } from './invitation.js';
 import type { MembershipParent } from './membership.js';
 import { placesOf } from './remove-member.js';
+import { MAX_DIRECTORIES } from './scim/scim-directory.js';
 
 /** What would come of removing a member; each part is read when it is asked for. */
 export interface MemberRemovalPreviewParent {
@@ -56,6 +57,13 @@ export async function listInvitationsSent(
   });
   return withMemberships(invitations.filter(isOpen), context);
 }
+
+/** Directories whose token was shown to the member: it works until another replaces it. */
+export const listDirectories = (
+  { membership: { userId } }: MemberRemovalPreviewParent,
+  { db }: RequestContext,
+): Promise<Row<'ScimDirectory'>[]> =>
+  db.scimDirectory.list({ where: { tokenMadeBy: userId }, orderBy: { id: 'asc' }, take: MAX_DIRECTORIES });
 
 /** Sessions that the organization's own provider signed in. */
 export const countBoundSessions = (

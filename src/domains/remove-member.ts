@@ -3,14 +3,15 @@ import type { OrganizationDb } from '../data/organization-db.js';
 import type { Row } from '../data/table.js';
 import { badInput, notFound, OrgateError } from '../errors.js';
 import { assertOwnerStays, changeMembership, isWithinRights } from './change-membership.js';
+import { ended } from './earlier-standing.js';
 import { withdrawInvitation } from './end-invitation.js';
 
 /** One organization seldom has more that wait of one person; what is left over is worth nothing without its sender. */
 const MOST = 1000;
 
 /**
- * Ends a membership or an invitation. What the person sent and nobody answered yet goes on in the name of someone else, or
- * is revoked.
+ * Ends a membership or an invitation, or takes back that someone who was removed might come back. What the person sent and
+ * nobody answered yet goes on in the name of someone else, or is revoked; what they asked is answered with no.
  *
  * @param reassignTo an active member who may grant what those invitations grant
  * @throws NOT_FOUND; BAD_USER_INPUT on `reassignTo`; ROLE_ESCALATION; LAST_OWNER
@@ -21,13 +22,10 @@ export async function removeMember(
   context: RequestContext,
 ): Promise<Row<'Membership'>> {
   if (reassignTo === userId) throw badInput('reassignTo', 'Someone other than who is removed.');
-  const removed = await changeMembership(
-    userId,
-    context,
-    'member:remove',
-    () => ({ status: 'REMOVED' }),
-    (db) => handOverInvitations(db, userId, reassignTo, context),
-  );
+  const removed = await changeMembership(userId, context, 'member:remove', ended, async (db) => {
+    await handOverInvitations(db, userId, reassignTo, context);
+    await endJoinRequest(db, userId, context.actorId);
+  });
   await endBoundSessions(userId, context);
   return removed;
 }
@@ -41,10 +39,17 @@ export async function leaveOrganization(context: RequestContext): Promise<Row<'M
     if (!before) throw notFound();
     await assertOwnerStays(db, before, { ...before, status: 'REMOVED' });
     await withdrawInvitationsOf(db, userId);
-    return db.membership.update({ userId }, { status: 'REMOVED' });
+    await endJoinRequest(db, userId, userId);
+    return db.membership.update({ userId }, ended(before));
   });
   await endBoundSessions(userId, context);
   return left;
+}
+
+/** What someone had asked before they were removed brings them back by nobody's oversight. */
+export async function endJoinRequest(db: OrganizationDb, personId: string, decidedById: string | null): Promise<void> {
+  const asked = await db.joinRequest.find({ personId, status: 'PENDING' });
+  if (asked) await db.joinRequest.update({ id: asked.id }, { status: 'DECLINED', decidedById, decidedAt: new Date() });
 }
 
 /** What the organization's own provider signed in reaches nothing any more. */

@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { makeApiKey } from '../../src/data/api-key-format.js';
+import { newId } from '../../src/data/id.js';
 import { givenKey, givenServiceAccount } from '../support/api-key.js';
 import {
   type GivenOrganization,
+  givenHeldDomain,
   givenMember,
   givenOrganization,
   givenTwoOrganizations,
@@ -246,15 +248,8 @@ describe('What a key may', () => {
     // Nor once such a permission stands in its row, whoever wrote it there.
     await sql('update api_key set permissions = $2 where id = $1', [id, held]);
     expect((await client('{ viewer { permissions } }')).data.viewer.permissions).toEqual(given);
-    const OWNERS =
-      'mutation ($email: String!) { inviteUser(input: { email: $email, name: "x", role: OWNER }) { role } }';
-    expect(codeOf(await client(OWNERS, { email: 'x@acme.example' }))).toBe('ROLE_ESCALATION');
-    const viewerId = await personId(acme.viewer);
-    expect(codeOf(await client(UPDATE_ROLE, { id: viewerId, role: 'OWNER' }))).toBe('ROLE_ESCALATION');
-    expect(codeOf(await client(UPDATE_ROLE, { id: await personId(acme.owner), role: 'VIEWER' }))).toBe(
-      'ROLE_ESCALATION',
-    );
-    expect((await client(UPDATE_ROLE, { id: viewerId, role: 'DEVELOPER' })).errors).toEqual([]);
+    const removed = 'mutation ($id: ID!) { removeMember(userId: $id) { status } }';
+    expect(codeOf(await client(removed, { id: await personId(acme.owner) }))).toBe('ROLE_ESCALATION');
     const refused = [
       [CREATE, { input: { name: 'x', permissions: ['run:read'] } }],
       [ROTATE, { id }],
@@ -271,11 +266,56 @@ describe('What a key may', () => {
     }
   });
 
+  test('is never to make anyone a member, more of one, or one again: they would outlive the key', async () => {
+    const acme = await givenOrganization(server);
+    const db = server.database.organizationDb(acme.id);
+    const { id: joinRequestId } = await db.joinRequest.create({
+      id: newId('jrq'),
+      personId: newId('usr'),
+      email: `${newId('usr')}@wants.example`,
+      name: 'Wants in',
+      domain: 'wants.example',
+      status: 'PENDING',
+    });
+    const { id: domainId } = await givenHeldDomain(server, acme);
+    const [gone, waiting, viewer] = [
+      await personId(await givenMember(server, acme, 'VIEWER', { status: 'REMOVED' })),
+      await personId(await givenMember(server, acme, 'VIEWER', { status: 'SUSPENDED' })),
+      await personId(acme.viewer),
+    ];
+    const invited = await acme.admin(
+      'mutation { inviteUser(input: { email: "z@acme.example", name: "z", role: VIEWER }) { invitation { id } } }',
+    );
+    const { id: invitationId } = invited.data.inviteUser.invitation;
+    const mutations = [
+      'inviteUser(input: { email: "y@acme.example", name: "y", role: ADMIN }) { role }',
+      `resendInvitation(id: "${invitationId}") { id }`,
+      `approveJoinRequest(id: "${joinRequestId}") { role }`,
+      `clearRemoval(userId: "${gone}") { role }`,
+      `reinstateMember(userId: "${waiting}") { role }`,
+      `updateMemberRole(userId: "${viewer}", role: DEVELOPER) { role }`,
+      `updateMemberPermissions(userId: "${viewer}", permissions: ["member:invite"], withheldPermissions: []) { role }`,
+      `setDomainJoining(id: "${domainId}", joining: AUTO, role: DEVELOPER) { joining }`,
+    ];
+    const all = (await acme.admin('{ viewer { permissions } }')).data.viewer.permissions as string[];
+    const serviceAccountId = await givenServiceAccount(acme.owner, 'ADMIN');
+    const machine = (await givenKey(server, acme.admin, all, { serviceAccountId })).client;
+    const personal = (await givenKey(server, acme.owner, all)).client;
+    for (const mutation of mutations) {
+      for (const client of [machine, personal]) {
+        const answer = await client(`mutation { ${mutation} }`);
+        expect([mutation, codeOf(answer)]).toEqual([mutation, 'FORBIDDEN']);
+        expect(answer.errors[0]?.message).toBe('Only a person can do this, no key.');
+      }
+      expect([mutation, (await acme.admin(`mutation { ${mutation} }`)).errors]).toEqual([mutation, []]);
+    }
+  });
+
   test('stays within its permissions when it acts on others: it grants no more than the key itself has', async () => {
     const acme = await givenOrganization(server);
-    const { client } = await givenKey(server, acme.owner, ['member:invite', 'member:update', 'member:remove']);
-    const invite = 'mutation { inviteUser(input: { email: "y@acme.example", name: "y", role: VIEWER }) { role } }';
-    expect(codeOf(await client(invite))).toBe('ROLE_ESCALATION');
+    const { client } = await givenKey(server, acme.owner, ['member:update', 'member:remove']);
+    const suspend = 'mutation ($id: ID!) { suspendMember(userId: $id) { status } }';
+    expect(codeOf(await client(suspend, { id: await personId(acme.viewer) }))).toBe('ROLE_ESCALATION');
     const remove = 'mutation ($id: ID!) { removeMember(userId: $id) { status } }';
     expect(codeOf(await client(remove, { id: await personId(acme.viewer) }))).toBe('ROLE_ESCALATION');
   });

@@ -4,6 +4,7 @@ import { givenKey, givenServiceAccount } from '../support/api-key.js';
 import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../support/given.js';
 import { describeIsolation, never, type Target } from '../support/isolation.js';
 import { secretFor } from '../support/mail.js';
+import { givenDirectory } from '../support/scim.js';
 import { type Answer, type Client, codeOf, useServer } from '../support/server.js';
 
 const server = useServer();
@@ -202,6 +203,29 @@ describe('What stops when a member is removed', () => {
     await server.database.organizationDb(acme.id).joinRequest.create({ ...request, status: 'PENDING' });
     return { acme, id, own, account, machine, email, invitationId: sent.invitation.id as string };
   }
+
+  test('and what goes on with them: directories whose token they know, until another OWNER replaces it', async () => {
+    const acme = await givenOrganization(server);
+    const boss = await givenMember(server, acme, 'OWNER');
+    const id = await personId(boss);
+    const directory = await givenDirectory(server, { ...acme, owner: boss });
+    await givenDirectory(server, acme);
+    const group = await directory('POST', '/Groups', { displayName: 'Chiefs' });
+    const giveRole = 'mutation ($id: ID!) { setScimGroupRole(input: { groupId: $id, role: OWNER }) { role } }';
+    expect((await boss(giveRole, { id: group.body.id })).errors).toEqual([]);
+    const known = async () => {
+      const text = 'query ($id: ID!) { previewMemberRemoval(userId: $id) { directories { id } } }';
+      return (await acme.owner(text, { id })).data.previewMemberRemoval.directories;
+    };
+    expect(await known()).toEqual([{ id: directory.id }]);
+    await acme.owner('mutation ($id: ID!) { updateMemberRole(userId: $id, role: VIEWER) { role } }', { id });
+    expect(await known()).toEqual([{ id: directory.id }]);
+    const replace = 'mutation ($id: ID!) { replaceScimToken(id: $id) { token } }';
+    expect((await acme.owner(replace, { id: directory.id })).errors).toEqual([]);
+    expect(await known()).toEqual([]);
+    await acme.owner('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id });
+    expect((await directory('POST', '/Users', { userName: `sock@${directory.domain}` })).status).toBe(401);
+  });
 
   test('is told beforehand: keys, invitations, requests that wait and sessions', async () => {
     const { acme, id, own, account, machine, email, invitationId } = await givenBusyAdmin();

@@ -295,6 +295,7 @@ const ABOUT_ONESELF = [
   'organizations',
   'joinableOrganizations',
   'mySessions',
+  'rateLimit',
 ];
 
 /** One's own keys, for which test/domains/api-key.test.ts makes some for each. */

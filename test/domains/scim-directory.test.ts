@@ -134,6 +134,7 @@ const directoryOf = async ({ ownerId }: Pick<Target, 'ownerId'>, db: Organizatio
     tokenHash: unique('hash'),
     tokenLastFour: '0000',
     createdBy: ownerId,
+    tokenMadeBy: ownerId,
   });
 const theirs = {
   foreign: async (acme: Target, db: OrganizationDb) => (await directoryOf(acme, db)).id,

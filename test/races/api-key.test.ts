@@ -62,8 +62,7 @@ describe('A key that is revoked, or whose owner is demoted, while it acts', () =
     const { client, id } = await givenKey(server, acme.admin, data.viewer.permissions as string[]);
     const ends = whose === 'key' ? id : await personId(acme.admin);
     const viewerId = await personId(acme.viewer);
-    const act = () =>
-      client('mutation ($id: ID!) { updateMemberRole(userId: $id, role: DEVELOPER) { role } }', { id: viewerId });
+    const act = () => client('mutation ($id: ID!) { suspendMember(userId: $id) { role } }', { id: viewerId });
     const [answer] = await inOrder(organizationRow(acme.id), [act], (beside) => beside.query(text, [acme.id, ends]));
     expect(codeOf(answer as Answer)).toBe('FORBIDDEN');
   });

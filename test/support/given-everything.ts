@@ -54,6 +54,7 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     tokenHash: newId('scm'),
     tokenLastFour: '0000',
     createdBy: ownerId,
+    tokenMadeBy: ownerId,
   });
   return {
     ...organization,

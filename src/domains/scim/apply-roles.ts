@@ -1,6 +1,7 @@
 import type { OrganizationDb } from '../../data/organization-db.js';
 import { isAtMost, type Role } from '../../permissions/catalogue.js';
-import { assertOwnerStays } from '../change-membership.js';
+import type { Row } from '../../data/table.js';
+import { OrgateError } from '../../errors.js';
 
 /**
  * Makes these users of a directory what it says they are: the highest of its default role and of the roles that their
@@ -14,35 +15,57 @@ export async function applyRoles(db: OrganizationDb, directoryId: string, userId
   const groups = await db.scimGroup.list({
     where: { directoryId, role: { not: null } },
     orderBy: { id: 'asc' },
-    take: MAX_ROWS,
+    take: MAX_GROUPS,
   });
   const roleOf = new Map(groups.map(({ id, role }) => [id, role as Role]));
-  const wanted = new Map(userIds.map((id) => [id, defaultRole as Role]));
-  const belongings = await db.scimGroupMember.list({
-    where: { scimUserId: { in: userIds }, groupId: { in: [...roleOf.keys()] } },
-    orderBy: { scimUserId: 'asc' },
-    take: MAX_ROWS,
-  });
-  for (const { scimUserId, groupId } of belongings) {
-    const [known, given] = [wanted.get(scimUserId) as Role, roleOf.get(groupId) as Role];
-    if (isAtMost(known, given)) wanted.set(scimUserId, given);
+  const wantedOf = new Map<string, Role>();
+  const memberships: Row<'Membership'>[] = [];
+  for (let start = 0; start < userIds.length; start += AT_ONCE) {
+    const some = userIds.slice(start, start + AT_ONCE);
+    const wanted = new Map(some.map((id) => [id, defaultRole as Role]));
+    const belongings = await db.scimGroupMember.list({
+      where: { scimUserId: { in: some }, groupId: { in: [...roleOf.keys()] } },
+      orderBy: { scimUserId: 'asc' },
+      take: some.length * roleOf.size, // all there can be
+    });
+    for (const { scimUserId, groupId } of belongings) {
+      const [known, given] = [wanted.get(scimUserId) as Role, roleOf.get(groupId) as Role];
+      if (isAtMost(known, given)) wanted.set(scimUserId, given);
+    }
+    const users = await db.scimUser.list({ where: { id: { in: some } }, orderBy: { id: 'asc' }, take: AT_ONCE });
+    for (const { id, userId } of users) wantedOf.set(userId, wanted.get(id) as Role);
+    memberships.push(
+      ...(await db.membership.list({
+        // What the removed were stays as it was: whoever brings them back must hold it. What they are then is read anew.
+        where: { userId: { in: users.map(({ userId }) => userId) }, status: { in: ['ACTIVE', 'SUSPENDED'] } },
+        orderBy: { userId: 'asc' },
+        take: AT_ONCE,
+      })),
+    );
   }
-  const users = await db.scimUser.list({ where: { id: { in: userIds } }, orderBy: { id: 'asc' }, take: MAX_ROWS });
-  const wantedOf = new Map(users.map(({ id, userId }) => [userId, wanted.get(id) as Role]));
-  const memberships = await db.membership.list({
-    where: { userId: { in: [...wantedOf.keys()] } },
-    orderBy: { userId: 'asc' },
-    take: MAX_ROWS,
-  });
-  // Whoever becomes OWNER comes first, so that an OWNER may go in the same change.
-  const changed = memberships
-    .map((before) => ({ before, role: wantedOf.get(before.userId) as Role }))
-    .filter(({ before, role }) => before.role !== role)
-    .toSorted((a, b) => Number(b.role === 'OWNER') - Number(a.role === 'OWNER'));
-  for (const { before, role } of changed) {
-    await assertOwnerStays(db, before, { ...before, role });
-    await db.membership.update({ userId: before.userId }, { role, ...(role === 'OWNER' && { withheld: [] }) });
+  const changed = memberships.filter(({ userId, role }) => role !== wantedOf.get(userId));
+  if (await losesLastOwner(db, changed, wantedOf)) throw new OrgateError('LAST_OWNER');
+  for (const role of new Set(wantedOf.values())) {
+    const given = changed.filter(({ userId }) => wantedOf.get(userId) === role).map(({ userId }) => userId);
+    if (given.length === 0) continue;
+    await db.membership.updateMany({ userId: { in: given } }, { role, ...(role === 'OWNER' && { withheld: [] }) });
   }
 }
 
-const MAX_ROWS = 50_000;
+/** Whether no active OWNER would be left. Who becomes one counts, so that another may go in the same change. */
+async function losesLastOwner(
+  db: OrganizationDb,
+  changed: readonly Row<'Membership'>[],
+  wantedOf: ReadonlyMap<string, Role>,
+): Promise<boolean> {
+  const active = changed.filter(({ status }) => status === 'ACTIVE');
+  const gone = active.filter(({ role }) => role === 'OWNER').length;
+  if (gone === 0) return false;
+  const come = active.filter(({ userId }) => wantedOf.get(userId) === 'OWNER').length;
+  return (await db.membership.count({ role: 'OWNER', status: 'ACTIVE' })) - gone + come < 1;
+}
+
+const MAX_GROUPS = 50_000;
+
+/** Of so many users the groups are read at once; of two groups with everyone in them all. */
+const AT_ONCE = 5000;

@@ -70,14 +70,19 @@ export async function getGroup(id: string, { db, directoryId }: GroupContext): P
   return { row, members: (await membersOf(db, [id])).get(id) as ReadonlySet<string> };
 }
 
-/** The members of each of these groups. */
+/**
+ * The members of each of these groups.
+ *
+ * @throws BAD_USER_INPUT on `count` when they have more than one answer holds
+ */
 export async function membersOf(
   db: OrganizationDb,
   groupIds: readonly string[],
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const found = new Map(groupIds.map((id) => [id, new Set<string>()]));
   const where = { groupId: { in: groupIds } };
-  const rows = await db.scimGroupMember.list({ where, orderBy: { scimUserId: 'asc' }, take: MAX_MEMBERS });
+  const rows = await db.scimGroupMember.list({ where, orderBy: { scimUserId: 'asc' }, take: MAX_MEMBERS + 1 });
+  if (rows.length > MAX_MEMBERS) throw badInput('count', 'Ask for fewer groups at once, or without their members.');
   for (const { groupId, scimUserId } of rows) found.get(groupId)?.add(scimUserId);
   return found;
 }
@@ -100,6 +105,6 @@ async function changeMembers(
   const known = await db.scimUser.count({ directoryId, id: { in: added }, userName: { not: null } });
   if (known !== added.length) throw badInput('members', 'No user of this directory has this id.');
   if (gone.length > 0) await db.scimGroupMember.delete({ groupId, scimUserId: { in: gone } });
-  for (const scimUserId of added) await db.scimGroupMember.create({ groupId, scimUserId });
+  await db.scimGroupMember.createMany(added.map((scimUserId) => ({ groupId, scimUserId })));
   await applyRoles(db, directoryId, [...gone, ...added]);
 }

@@ -3,9 +3,11 @@ import type { OrganizationDb } from '../../data/organization-db.js';
 import type { Row } from '../../data/table.js';
 import { domainOfEmail } from '../../dns-name.js';
 import { badInput, conflict, notFound } from '../../errors.js';
-import { assertOwnerStays, assertSeatFree } from '../change-membership.js';
+import { assertOwnerStays } from '../change-membership.js';
+import { ended } from '../earlier-standing.js';
 import { enrolMember } from '../enrol-member.js';
-import { withdrawInvitationsOf } from '../remove-member.js';
+import { endJoinRequest, withdrawInvitationsOf } from '../remove-member.js';
+import { standingByDirectory } from './directory-role.js';
 import { describe, type DirectoryUser, keep, type UserMembership } from './directory-user.js';
 
 /** A directory at work, in its own organization. */
@@ -13,7 +15,7 @@ export interface DirectoryContext {
   readonly db: OrganizationDb;
   readonly directoryId: string;
   /** See ScimDirectories. */
-  readonly personOf: (email: string, name: string) => Promise<{ id: string; email: string }>;
+  readonly personOf: (email: string) => Promise<{ id: string; email: string }>;
   /** Ends what the organization's own provider signed this person in to. */
   readonly endSessions: (personId: string) => Promise<unknown>;
 }
@@ -26,7 +28,8 @@ export interface ProvisionedUser {
 /**
  * Makes someone a member on their directory's word: only under an e-mail domain that the organization holds, within its
  * seats, and only who is no member by other means. Whoever was removed by people of the organization stays out until
- * that is cleared; whom a directory ended itself it may bring back.
+ * that is cleared, also while an invitation waits for them, which is theirs to accept; whom a directory ended itself it may
+ * bring back.
  *
  * @throws BAD_USER_INPUT; CONFLICT on `userName` for someone who is there already
  */
@@ -34,24 +37,22 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
   const { db, directoryId } = context;
   const { active, row: described, member } = keep(user);
   await assertDomainHeld(db, member.email);
-  const { id: userId } = await context.personOf(member.email, member.name);
+  const { id: userId } = await context.personOf(member.email);
   return db.transaction(async (tx) => {
     const { seatLimit } = await tx.lockOrganization();
-    const { defaultRole: role } = await tx.scimDirectory.get({ id: directoryId });
     const before = await tx.membership.find({ userId });
     const known = await tx.scimUser.find({ userId });
     await assertNameFree(tx, directoryId, described.userName);
     if (before?.status === 'ACTIVE' || before?.status === 'SUSPENDED') {
       throw conflict('This person is a member already.', 'userName');
     }
+    // Who was another directory's is in none of its groups any more.
+    if (known && known.directoryId !== directoryId) await tx.scimGroupMember.delete({ scimUserId: known.id });
     await enrolMember(
       tx,
       { id: userId, ...member },
-      { role, granted: [], withheld: [] },
-      {
-        seatLimit,
-        reactivateRemoved: before?.mayRejoin === true || (known !== null && known.leftAs === before?.status),
-      },
+      await standingByDirectory(tx, { directoryId, scimUserId: known?.id ?? null }),
+      { seatLimit, reactivateRemoved: before?.mayRejoin === true || known?.leftAs === 'REMOVED' },
     );
     const standing = active ? { leftAs: null } : { leftAs: 'SUSPENDED' };
     const membership = await tx.membership.update({ userId }, { ...member, ...(!active && { status: 'SUSPENDED' }) });
@@ -87,17 +88,24 @@ export async function updateUser(
       }
     }
     if (active && !before.active) {
-      if (row.leftAs !== membership.status && !membership.mayRejoin) {
+      const isCleared = membership.status === 'REMOVED' && membership.mayRejoin;
+      if (row.leftAs !== membership.status && !isCleared) {
         throw conflict('People of the organization ended this membership; only they can resume it.');
       }
       await assertDomainHeld(tx, member.email);
-      if (membership.status === 'REMOVED') await assertSeatFree(tx, seatLimit);
+      if (isCleared)
+        await enrolMember(
+          tx,
+          { id: userId, ...member },
+          await standingByDirectory(tx, { directoryId, scimUserId: id }),
+          { seatLimit, reactivateRemoved: true },
+        );
     }
     const status = active ? 'ACTIVE' : before.active ? 'SUSPENDED' : membership.status;
     await assertOwnerStays(tx, membership, { ...membership, status });
     const leftAs = active ? null : before.active ? 'SUSPENDED' : row.leftAs;
     return {
-      membership: await tx.membership.update({ userId }, { ...member, status, ...(active && { mayRejoin: false }) }),
+      membership: await tx.membership.update({ userId }, { ...member, status }),
       row: await tx.scimUser.update({ id }, { ...described, leftAs }),
     };
   });
@@ -118,7 +126,8 @@ export async function deleteUser(id: string, { db, directoryId, endSessions }: D
     if (isTheirs) {
       await assertOwnerStays(tx, membership, { ...membership, status: 'REMOVED' });
       await withdrawInvitationsOf(tx, row.userId);
-      await tx.membership.update({ userId: row.userId }, { status: 'REMOVED' });
+      await endJoinRequest(tx, row.userId, null);
+      await tx.membership.update({ userId: row.userId }, ended(membership));
     }
     await tx.scimGroupMember.delete({ scimUserId: id });
     const leftAs = isTheirs ? 'REMOVED' : null;

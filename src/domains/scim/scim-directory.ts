@@ -12,12 +12,13 @@ import { assertNoEscalation, readActor } from '../change-membership.js';
 import { connect, keyset, type Order } from '../connection.js';
 import { given, nameText, parseInput } from '../input.js';
 import { applyRoles } from './apply-roles.js';
+import { membersOf } from './provision-group.js';
 
 const byId: Order<Row<'ScimDirectory'>> = { name: 'scimDirectories', column: 'id', direction: 'asc' };
 const groupsById: Order<Row<'ScimGroup'>> = { name: 'scimGroups', column: 'id', direction: 'asc' };
 
-const MAX_DIRECTORIES = 10;
-const MAX_USERS = 50_000;
+export const MAX_DIRECTORIES = 10;
+const MAX_GROUPS = 50_000;
 
 /** A group is given more by name; whoever is in none was chosen by nobody here, so they manage no others. */
 const defaultRole = z.enum(['VIEWER', 'DEVELOPER'], 'VIEWER or DEVELOPER.');
@@ -46,18 +47,24 @@ const asOwner = <T>(
     return work(db);
   });
 
-const directoryFields = ({ hash, lastFour }: ReturnType<typeof makeScimToken>) => ({
+const tokenFields = ({ hash, lastFour }: ReturnType<typeof makeScimToken>, { actorId }: RequestContext) => ({
   tokenHash: hash,
   tokenLastFour: lastFour,
+  tokenMadeBy: actorId,
 });
 
-/** Every user of a directory, or those of one of its groups. */
-const userIdsOf = async (db: OrganizationDb, directoryId: string): Promise<string[]> =>
-  (await db.scimUser.list({ where: { directoryId }, orderBy: { id: 'asc' }, take: MAX_USERS })).map(({ id }) => id);
-const memberIdsOf = async (db: OrganizationDb, groupId: string): Promise<string[]> =>
-  (await db.scimGroupMember.list({ where: { groupId }, orderBy: { scimUserId: 'asc' }, take: MAX_USERS })).map(
-    ({ scimUserId }) => scimUserId,
-  );
+/** Every user of a directory, however many. */
+async function userIdsOf(db: OrganizationDb, directoryId: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (;;) {
+    const where = { directoryId, id: { gt: ids.at(-1) ?? '' } };
+    const page = await db.scimUser.list({ where, orderBy: { id: 'asc' }, take: PAGE });
+    ids.push(...page.map(({ id }) => id));
+    if (page.length < PAGE) return ids;
+  }
+}
+
+const PAGE = 10_000;
 
 const resolvers = {
   Query: {
@@ -79,7 +86,7 @@ const resolvers = {
         }
         const id = newId('scm');
         const made = makeScimToken(id);
-        const row = { id, name, defaultRole, createdBy: context.actorId, ...directoryFields(made) };
+        const row = { id, name, defaultRole, createdBy: context.actorId, ...tokenFields(made, context) };
         return { directory: await db.scimDirectory.create(row), token: made.token };
       });
     },
@@ -94,24 +101,23 @@ const resolvers = {
     setScimGroupRole: (_, { input: { groupId: id, role } }, context) =>
       asOwner(context, role, async (db) => {
         const group = await db.scimGroup.update({ id }, { role: role ?? null });
-        await applyRoles(db, group.directoryId, await memberIdsOf(db, id));
+        await applyRoles(db, group.directoryId, [...((await membersOf(db, [id])).get(id) ?? [])]);
         return group;
       }),
     replaceScimToken: (_, { id }, context) =>
       asOwner(context, null, async (db) => {
         const made = makeScimToken(id);
-        return { directory: await db.scimDirectory.update({ id }, directoryFields(made)), token: made.token };
+        return { directory: await db.scimDirectory.update({ id }, tokenFields(made, context)), token: made.token };
       }),
     deleteScimDirectory: (_, { id }, context) =>
       asOwner(context, null, async (db) => {
         await db.scimDirectory.get({ id });
-        for (const { id: groupId } of await db.scimGroup.list({
+        const groups = await db.scimGroup.list({
           where: { directoryId: id },
           orderBy: { id: 'asc' },
-          take: MAX_USERS,
-        })) {
-          await db.scimGroupMember.delete({ groupId });
-        }
+          take: MAX_GROUPS,
+        });
+        await db.scimGroupMember.delete({ groupId: { in: groups.map((group) => group.id) } });
         await db.scimGroup.delete({ directoryId: id });
         await db.scimUser.delete({ directoryId: id });
         await db.scimDirectory.delete({ id });

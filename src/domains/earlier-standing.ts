@@ -1,0 +1,48 @@
+import type { OrganizationDb } from '../data/organization-db.js';
+import type { Row } from '../data/table.js';
+import type { Standing } from './change-membership.js';
+import { standingByDirectory } from './scim/directory-role.js';
+
+type MembershipRow = Row<'Membership'>;
+
+const NOTHING_LEFT = { leftRole: null, leftGranted: [], leftWithheld: [] };
+
+/** What a membership becomes that someone joins: an active one, without anything of an earlier stay. */
+export const joined = ({ role, granted, withheld }: Standing) => ({
+  role,
+  granted,
+  withheld,
+  status: 'ACTIVE',
+  joinedAt: new Date(),
+  mayRejoin: false,
+  ...NOTHING_LEFT,
+});
+
+/**
+ * What a membership becomes that ends, or an invitation that comes to nothing: whoever was removed before is again who
+ * they were then, and that they might come back is over.
+ */
+export function ended(before: MembershipRow) {
+  const was = whatTheyLeft(before);
+  return { ...(was && { ...was, ...NOTHING_LEFT }), status: 'REMOVED', mayRejoin: false };
+}
+
+/** What a membership becomes whose person is invited. What someone was who had been removed is kept until they answer. */
+export function invitedAgain(before: MembershipRow, standing: Standing) {
+  const { role, granted, withheld } = before;
+  const left = { leftRole: role, leftGranted: granted, leftWithheld: withheld };
+  return { ...standing, ...(before.status === 'REMOVED' && left), status: 'INVITED', mayRejoin: false };
+}
+
+/**
+ * All that bringing someone back touches: what they were, what they are invited to be, and what their directory would
+ * make of them. Whoever may not remove someone does not undo it either.
+ */
+export async function standingsBehind(db: OrganizationDb, membership: MembershipRow): Promise<Standing[]> {
+  const known = await db.scimUser.find({ userId: membership.userId });
+  const byDirectory = known && (await standingByDirectory(db, { ...known, scimUserId: known.id }));
+  return [membership, whatTheyLeft(membership), byDirectory].filter((standing) => standing !== null);
+}
+
+const whatTheyLeft = ({ leftRole: role, leftGranted: granted, leftWithheld: withheld }: MembershipRow) =>
+  role === null ? null : { role, granted, withheld };
