@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net';
  * Query, and a round trip is an answer that ends in ReadyForQuery. The texts and values are kept for pgbench.
  */
 
-/** @typedef {{ text: string, values: (string | null)[] }} Statement */
+/** @typedef {{ text: string, values: (string | null)[], isPrepared?: boolean }} Statement */
 
 /**
  * @param {string} target URL of the real server
@@ -111,5 +111,6 @@ function bind(session, body) {
     values.push(size < 0 ? null : body.toString('utf8', at, at + size));
     at += Math.max(size, 0);
   }
-  session.portals.set(portal.text, { text: session.statements.get(statement.text) ?? '', values });
+  const isPrepared = statement.text !== '';
+  session.portals.set(portal.text, { text: session.statements.get(statement.text) ?? '', values, isPrepared });
 }

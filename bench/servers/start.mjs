@@ -19,7 +19,10 @@ export const CONTESTANTS = /** @type {const} */ ({
 
 /** Rate limits are on, and never reached: everything comes from one address here. */
 export const UNREACHED_LIMITS = Object.fromEntries(
-  ['ADDRESS', 'PERSON', 'ORGANIZATION'].map((limit) => [`RATE_LIMIT_${limit}`, '100000000']),
+  ['ADDRESS', 'PERSON', 'ORGANIZATION', 'PERSON_POINTS', 'ORGANIZATION_POINTS', 'CREATION'].map((limit) => [
+    `RATE_LIMIT_${limit}`,
+    '100000000',
+  ]),
 );
 
 /**
@@ -52,6 +55,8 @@ export async function startGateway(name, { world, jwksUri, settings, databasePor
     RATE_LIMIT_ADDRESS: '1000000000',
     RATE_LIMIT_PERSON: '1000000000',
     RATE_LIMIT_ORGANIZATION: '1000000000',
+    RATE_LIMIT_PERSON_POINTS: '1000000000',
+    RATE_LIMIT_ORGANIZATION_POINTS: '1000000000',
     ...UNREACHED_LIMITS,
     LOG_LEVEL: 'info',
     SHUTDOWN_DELAY_MS: '0',

@@ -10,7 +10,7 @@ const { createServer } = await import(`${PROJECT}dist/server.js`);
 const { openOutsideDoors } = await import(`${PROJECT}dist/data/database.js`);
 const { readLatestPerParent } = await import(`${PROJECT}dist/data/latest-per-parent.js`);
 const { insertRow } = await import(`${PROJECT}dist/data/insert-row.js`);
-const { readRows } = await import(`${PROJECT}dist/data/read-rows.js`);
+const { countRows, readRows } = await import(`${PROJECT}dist/data/read-rows.js`);
 const { readModels } = await import(`${PROJECT}dist/data/models.js`);
 const { organizationDbOver } = await import(`${PROJECT}dist/data/organization-db.js`);
 const { createPrisma } = await import(`${PROJECT}dist/data/scope.js`);
@@ -38,12 +38,16 @@ const database = {
       inFrame: (work) => work(),
       statements: {
         rows: (model, query) => readRows(pool, model, { ...query, where: { ...query.where, [model.orgField]: orgId } }),
+        count: (model, query) =>
+          countRows(pool, model, { ...query, where: { ...query.where, [model.orgField]: orgId } }),
         latest: (model, parent, ids, page) => readLatestPerParent(pool, model, orgId, parent, ids, page),
         insert: (model, data) => insertRow(pool, model, { ...data, [model.orgField]: orgId }),
       },
     }),
   pool,
   watchAlarms: () => undefined,
+  watchPoolSize: () => undefined,
+  checkReadiness: () => pool.query({ text: 'select' }),
   close: async () => {
     await pool.end();
   },

@@ -1,0 +1,130 @@
+import { getNamedType, isInputObjectType, isObjectType } from 'graphql';
+
+/** How each list of the contract is reached, and what it is filtered by. @typedef {{ in?: string, args?: object[] }} List */
+
+const MONTH = { createdFrom: '2026-02-01T00:00:00Z', createdBefore: '2026-03-01T00:00:00Z' };
+const DAY = { createdFrom: '2025-12-20T00:00:00Z', createdBefore: '2025-12-21T00:00:00Z' };
+const HALF = { createdFrom: '2025-12-01T00:00:00Z', createdBefore: '2026-06-01T00:00:00Z' };
+const NEVER = { createdFrom: '2020-01-01T00:00:00Z', createdBefore: '2020-02-01T00:00:00Z' };
+
+/** Each is one of those that find much, few and nothing; together they do so as well. */
+function runFilters({ largeAgent, smallAgent, largeRepository, smallRepository, largeCreator, smallCreator }) {
+  const statuses = [
+    ['SUCCEEDED'],
+    ['FAILED'],
+    ['CANCELLED'],
+    ['QUEUED'],
+    ['QUEUED', 'RUNNING'],
+    ['QUEUED', 'CANCELLED', 'FAILED'],
+    ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
+  ];
+  const sets = [
+    [{}, ...statuses.map((status) => ({ status }))],
+    [{}, { agentId: largeAgent }, { agentId: smallAgent }],
+    [{}, { repositoryId: largeRepository }, { repositoryId: smallRepository }],
+    [{}, { createdById: largeCreator }, { createdById: smallCreator }],
+    [{}, MONTH, DAY, HALF, NEVER],
+  ];
+  const all = sets.reduce((before, set) => before.flatMap((one) => set.map((more) => ({ ...one, ...more }))), [{}]);
+  // A window is one filter. All alone and in pairs, and some of the many that combine more.
+  const filtersOf = (filter) => Object.keys(filter).filter((name) => name !== 'createdBefore').length;
+  return all.filter((filter, index) => filtersOf(filter) <= 2 || index % 5 === 0);
+}
+
+/** @returns {Record<string, List>} */
+export function lists(ids) {
+  const ofRuns = runFilters(ids).map((filter) => ({ filter }));
+  const statuses = (...names) => [{}, ...names.map((status) => ({ status: { enum: status } }))];
+  const orders = [{}, { order: { enum: 'CREATED_AT_ASC' } }];
+  const members = statuses('INVITED', 'ACTIVE', 'SUSPENDED', 'REMOVED');
+  return {
+    'Query.agents': {},
+    'Query.apiKeys': { args: [{}, { ownerId: ids.largeCreator }, { ownerId: ids.smallCreator }] },
+    'Query.domains': {},
+    'Query.identityProviders': {},
+    'Query.invitations': { args: statuses('PENDING', 'EXPIRED', 'ACCEPTED', 'DECLINED', 'REVOKED') },
+    'Query.joinRequests': { args: statuses('PENDING', 'APPROVED', 'DECLINED') },
+    'Query.members': { args: members },
+    'Query.mySessions': {},
+    'Query.myOrganizations': {},
+    'Query.organizations': {},
+    'Query.repositories': {},
+    'Query.runs': {
+      args: [...ofRuns, ...ofRuns.filter((_, index) => index % 29 === 0).map((one) => ({ ...one, ...orders[1] }))],
+    },
+    'Query.scimDirectories': {},
+    'Query.serviceAccounts': {},
+    'Organization.members': { in: 'currentOrganization', args: members },
+    'Organization.repositories': { in: 'currentOrganization' },
+    'Organization.agents': { in: 'currentOrganization' },
+    'Organization.runs': {
+      in: 'currentOrganization',
+      args: [{}, { filter: { status: ['QUEUED', 'FAILED'], ...HALF } }, orders[1]],
+    },
+    'AgentRepository.agents': { in: `repository(id: "${ids.largeRepository}")` },
+    'AgentRepository.runs': { in: `repository(id: "${ids.largeRepository}")`, args: orders },
+    'Agent.runs': { in: `agent(id: "${ids.largeAgent}")`, args: orders },
+    'ScimDirectory.groups': { in: `node(id: "${ids.directory}") { ... on ScimDirectory`, closing: ' }' },
+    'Viewer.memberships': { in: 'viewer' },
+  };
+}
+
+/** What is counted or added up beside lists. */
+export const counts = (ids) => ({
+  'ScimDirectory.userCount': `{ node(id: "${ids.directory}") { ... on ScimDirectory { userCount } } }`,
+  'ScimGroup.memberCount': `{ node(id: "${ids.directory}") { ... on ScimDirectory { groups(first: 100) { nodes { memberCount } } } } }`,
+  'Query.organizationUsage':
+    '{ organizationUsage(period: "2026-02") { totalRuns totalTokens totalCostMicros runsByStatus { status count } } }',
+  'Organization.usage': '{ currentOrganization { usage { totalRuns totalTokens } } }',
+  'the latest 5 runs of 100 repositories':
+    '{ repositories(first: 100) { nodes { runs(first: 5) { totalCount nodes { id } } } } }',
+  'the runs of 100 agents': '{ agents(first: 100) { nodes { runs(first: 20) { totalCount nodes { id } } } } }',
+});
+
+/** Every list of the schema with what it can be filtered by: whatever of it is not asked for ends the benchmark. */
+export function forgotten(schema, table, counted) {
+  const missing = [];
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) || /^__|(Connection|Edge)$/.test(type.name)) continue;
+    for (const field of Object.values(type.getFields())) {
+      const name = `${type.name}.${field.name}`;
+      if (getNamedType(field.type).name === 'OrganizationUsage' || field.name.endsWith('Count')) {
+        if (!(name in counted)) missing.push(name);
+      }
+      if (!getNamedType(field.type).name.endsWith('Connection')) continue;
+      const list = table[name];
+      if (!list) missing.push(name);
+      for (const argument of list ? field.args : []) {
+        if (['first', 'after'].includes(argument.name)) continue;
+        const given = (list.args ?? []).map((args) => args[argument.name]).filter((value) => value !== undefined);
+        const input = getNamedType(argument.type);
+        const inner = isInputObjectType(input) ? Object.keys(input.getFields()) : [];
+        // A list that is another's under a second name is tried with some of the filters.
+        if (given.length === 0) missing.push(`${name}(${argument.name})`);
+        const isFirst = name.startsWith('Query.');
+        for (const each of isFirst ? inner : [])
+          if (!given.some((value) => each in value)) missing.push(`${name}(${argument.name}.${each})`);
+      }
+    }
+  }
+  for (const name of Object.keys(table)) {
+    const [type, field] = name.split('.');
+    if (!schema.getType(type)?.getFields()[field]) missing.push(`${name}, which the schema does not have`);
+  }
+  return missing;
+}
+
+/** Arguments as they stand in a document. */
+export function write(args) {
+  const value = (given) => {
+    if (given !== null && typeof given === 'object' && 'enum' in given) return given.enum;
+    if (Array.isArray(given)) return `[${given.join(', ')}]`; // of enums
+    if (typeof given === 'object')
+      return `{ ${Object.entries(given)
+        .map(([name, each]) => `${name}: ${value(each)}`)
+        .join(', ')} }`;
+    return JSON.stringify(given);
+  };
+  const all = Object.entries(args).map(([name, each]) => `${name}: ${value(each)}`);
+  return all.length > 0 ? `(${all.join(', ')})` : '';
+}
