@@ -10,11 +10,16 @@ export class DatabaseRefusalError extends Error {
   override readonly name = 'DatabaseRefusalError';
 }
 
-/** No connection, none to spare, starting up or shutting down. */
-const AWAY = /^(08|53|57P0|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT)/;
-const AWAY_MESSAGES = /timeout expired|Query read timeout|Connection terminated/;
+/** No connection, none to spare, starting up or shutting down: as SQLSTATE and as the system's own code. */
+const AWAY = /^(08|53|57P0)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT|EMFILE|ENFILE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/;
+/** The driver's own words, where it gives no code. */
+const AWAY_MESSAGES =
+  /timeout expired|timeout exceeded when trying to connect|Query read timeout|Connection terminated|is not queryable/;
 /** A wrong password or user, or no database of this name. */
 const REFUSED = /^(28|3D)/;
+
+/** Whether what the driver or the server says means that the database cannot be reached, or has no connection to spare. */
+export const saysAway = (code: string, message: string): boolean => AWAY.test(code) || AWAY_MESSAGES.test(message);
 
 /** Says of what broke while the database was opened where it was looked for, without user or password. */
 export async function reaching<T>(url: string | null, work: () => Promise<T>): Promise<T> {
@@ -25,7 +30,7 @@ export async function reaching<T>(url: string | null, work: () => Promise<T>): P
     const { code = '' } = error as { code?: string };
     const { host, port, database } = new pg.Client({ connectionString: url });
     const said = describe(error as Error, code);
-    if (AWAY.test(code) || AWAY_MESSAGES.test(said)) {
+    if (saysAway(code, said)) {
       throw new DatabaseAwayError(`The database at ${host}:${port} cannot be reached: ${said}`, { cause: error });
     }
     if (REFUSED.test(code)) {

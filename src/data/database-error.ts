@@ -1,14 +1,12 @@
 import { types } from 'node:util';
 import { Prisma } from '../generated/prisma/client.js';
 import { busy, conflict, OrgateError } from '../errors.js';
+import { saysAway } from './database-away.js';
 import type { Model } from './models.js';
 
-/** SQLSTATE classes and driver kinds that say the database cannot be reached, or has no connection to spare. */
-const UNAVAILABLE =
-  /^(08|53|57P0)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT|EMFILE|ENFILE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/;
-const UNAVAILABLE_MESSAGES =
-  /timeout exceeded when trying to connect|Connection terminated|Unable to start a transaction|expired transaction|is not queryable/;
-const UNAVAILABLE_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout', 'TooManyConnections']);
+/** What Prisma says where the database cannot be reached, or has no connection to spare. */
+const PRISMA_MESSAGES = /Unable to start a transaction|expired transaction/;
+const PRISMA_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout', 'TooManyConnections']);
 
 /** What Prisma calls what a statement of our own on a model is told by its SQLSTATE. */
 const PRISMA_CODES: Readonly<Record<string, string>> = {
@@ -46,8 +44,8 @@ export function translateDatabaseError(error: unknown, model?: Model): unknown {
   if (state === '55P03') return busy(options);
   if (state === '57014') return new OrgateError('TIMEOUT', undefined, {}, options);
   // After a FATAL error, or one on the way there, there is no connection.
-  const isGone = cause.severity === 'FATAL' || UNAVAILABLE.test(state) || UNAVAILABLE_KINDS.has(cause.kind ?? '');
-  if (isGone || UNAVAILABLE_MESSAGES.test(error.message)) {
+  const isGone = cause.severity === 'FATAL' || saysAway(state, error.message);
+  if (isGone || PRISMA_KINDS.has(cause.kind ?? '') || PRISMA_MESSAGES.test(error.message)) {
     return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
   }
   return error;

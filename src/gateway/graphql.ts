@@ -24,7 +24,7 @@ import { createRun, RefusedRequestError, type Run } from './graphql/run.js';
 import { errorBody } from './http.js';
 import { limitViewer, networkOf } from './limit-requests.js';
 import { isLocalHost } from './local-host.js';
-import type { RateLimits } from './rate-limits.js';
+import { type RateLimits, WINDOW_S } from './rate-limits.js';
 import { acceptsGraphQLResponse, refusal } from './refusal.js';
 import { currentRecord, type RequestRecord, withRecord } from './request-record.js';
 import type { Contract } from './schema.js';
@@ -169,15 +169,13 @@ function cutWhenNotTaken({ raw }: FastifyReply): void {
   raw.once('close', () => clearTimeout(timer));
 }
 
-const MINUTE_S = 60;
-
 /** What is left of the minute's points, as draft-ietf-httpapi-ratelimit-headers says it. */
 function rateLimitHeaders(spending: Spending | null): Record<string, string> {
   if (!spending) return {};
   const { limit, remaining, resetAt } = spending;
   const seconds = Math.max(Math.ceil((resetAt.getTime() - Date.now()) / 1000), 0);
   return {
-    'ratelimit-policy': `"points";q=${limit};w=${MINUTE_S}`,
+    'ratelimit-policy': `"points";q=${limit};w=${WINDOW_S}`,
     ratelimit: `"points";r=${remaining};t=${seconds}`,
   };
 }

@@ -54,7 +54,8 @@ export interface RateLimits {
   close(): void;
 }
 
-const MINUTE_S = 60;
+/** For how long a subject's counts are kept, in seconds. */
+export const WINDOW_S = 60;
 
 /**
  * Counts in fixed minutes that begin with a subject's first request. With Redis all replicas count together; while it is
@@ -67,7 +68,7 @@ export function createRateLimits({ perMinute, redisUrl, onRefused, onRedis }: Ra
   for (const limit of RATE_LIMITS) {
     const points = perMinute[limit];
     if (points === null) continue;
-    const options = { keyPrefix: `orgate:limit:${limit}`, points, duration: MINUTE_S };
+    const options = { keyPrefix: `orgate:limit:${limit}`, points, duration: WINDOW_S };
     const shared =
       redis &&
       new RateLimiterRedis({

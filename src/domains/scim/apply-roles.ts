@@ -1,7 +1,8 @@
 import type { OrganizationDb } from '../../data/organization-db.js';
-import { isAtMost, type Role } from '../../permissions/catalogue.js';
+import type { Role } from '../../permissions/catalogue.js';
 import type { Row } from '../../data/table.js';
 import { OrgateError } from '../../errors.js';
+import { highestRoles, readDirectoryRoles } from './directory-role.js';
 
 /**
  * Makes these users of a directory what it says they are: the highest of its default role and of the roles that their
@@ -11,27 +12,12 @@ import { OrgateError } from '../../errors.js';
  */
 export async function applyRoles(db: OrganizationDb, directoryId: string, userIds: readonly string[]): Promise<void> {
   if (userIds.length === 0) return;
-  const { defaultRole } = await db.scimDirectory.get({ id: directoryId });
-  const groups = await db.scimGroup.list({
-    where: { directoryId, role: { not: null } },
-    orderBy: { id: 'asc' },
-    take: MAX_GROUPS,
-  });
-  const roleOf = new Map(groups.map(({ id, role }) => [id, role as Role]));
+  const roles = await readDirectoryRoles(db, directoryId);
   const wantedOf = new Map<string, Role>();
   const memberships: Row<'Membership'>[] = [];
   for (let start = 0; start < userIds.length; start += AT_ONCE) {
     const some = userIds.slice(start, start + AT_ONCE);
-    const wanted = new Map(some.map((id) => [id, defaultRole as Role]));
-    const belongings = await db.scimGroupMember.list({
-      where: { scimUserId: { in: some }, groupId: { in: [...roleOf.keys()] } },
-      orderBy: { scimUserId: 'asc' },
-      take: some.length * roleOf.size, // all there can be
-    });
-    for (const { scimUserId, groupId } of belongings) {
-      const [known, given] = [wanted.get(scimUserId) as Role, roleOf.get(groupId) as Role];
-      if (isAtMost(known, given)) wanted.set(scimUserId, given);
-    }
+    const wanted = await highestRoles(db, roles, some);
     const users = await db.scimUser.list({ where: { id: { in: some } }, orderBy: { id: 'asc' }, take: AT_ONCE });
     for (const { id, userId } of users) wantedOf.set(userId, wanted.get(id) as Role);
     memberships.push(
@@ -64,8 +50,6 @@ async function losesLastOwner(
   const come = active.filter(({ userId }) => wantedOf.get(userId) === 'OWNER').length;
   return (await db.membership.count({ role: 'OWNER', status: 'ACTIVE' })) - gone + come < 1;
 }
-
-const MAX_GROUPS = 50_000;
 
 /** Of so many users the groups are read at once; of two groups with everyone in them all. */
 const AT_ONCE = 5000;

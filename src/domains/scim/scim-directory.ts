@@ -12,13 +12,13 @@ import { assertNoEscalation, readActor } from '../change-membership.js';
 import { connect, keyset, type Order } from '../connection.js';
 import { given, nameText, parseInput } from '../input.js';
 import { applyRoles } from './apply-roles.js';
+import { MAX_GROUPS } from './directory-role.js';
 import { membersOf } from './provision-group.js';
 
 const byId: Order<Row<'ScimDirectory'>> = { name: 'scimDirectories', column: 'id', direction: 'asc' };
 const groupsById: Order<Row<'ScimGroup'>> = { name: 'scimGroups', column: 'id', direction: 'asc' };
 
 export const MAX_DIRECTORIES = 10;
-const MAX_GROUPS = 50_000;
 
 /** A group is given more by name; whoever is in none was chosen by nobody here, so they manage no others. */
 const defaultRole = z.enum(['VIEWER', 'DEVELOPER'], 'VIEWER or DEVELOPER.');
