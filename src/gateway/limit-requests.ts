@@ -6,7 +6,7 @@ import { OrgateError } from '../errors.js';
 import type { MutationResolvers } from '../generated/graphql.js';
 import type { Operation } from './graphql/read-document.js';
 import { errorBody } from './http.js';
-import type { RateLimit, RateLimits } from './rate-limits.js';
+import type { Allowance, RateLimit, RateLimits } from './rate-limits.js';
 import type { RequestRecord } from './request-record.js';
 
 /** Root fields that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
@@ -54,15 +54,38 @@ export function limitAddresses(app: FastifyInstance, limits: RateLimits): void {
   });
 }
 
-/** Counts a request against who asks and then, if that passes, against their organization: nobody uses up its share alone. */
+/**
+ * Counts a request against who asks and then, if that passes, against their organization: nobody uses up its share alone.
+ * It costs a point by itself, so that whoever has none left is refused before anything of theirs is read.
+ */
 export async function limitViewer(limits: RateLimits, context: RequestContext): Promise<void> {
-  const { viewer, current } = context;
-  if (viewer?.person) await limits.count('person', subjectOf(viewer.person, viewer));
-  else if (viewer?.apiKey) await limits.count('key', viewer.apiKey.id);
-  if (current) await limits.count('organization', current.orgId);
-  // A point for the request itself: whoever has none left is refused before anything of theirs is read.
-  await chargePoints(limits, 1, context);
+  const asks = whoAsks(context);
+  // Both counts of one party at once: where Redis keeps them, that is one way there and back.
+  const own = asks && (await both(limits.count(asks.requests, asks.subject), charge(limits, 1, asks, context)));
+  const theirs = whoseMember(context);
+  const shared =
+    theirs && (await both(limits.count(theirs.requests, theirs.subject), charge(limits, 1, theirs, context)));
+  noteTighter(1, context, own, shared);
 }
+
+const both = async (requests: Promise<unknown>, points: Promise<Allowance | null>): Promise<Allowance | null> =>
+  (await Promise.all([requests, points]))[1];
+
+/** Whom requests and points count against. */
+interface Party {
+  readonly requests: RateLimit;
+  readonly points: RateLimit;
+  readonly subject: string;
+}
+
+function whoAsks({ viewer }: RequestContext): Party | null {
+  if (viewer?.person) return { requests: 'person', points: 'personPoints', subject: subjectOf(viewer.person, viewer) };
+  return viewer?.apiKey ? { requests: 'key', points: 'keyPoints', subject: viewer.apiKey.id } : null;
+}
+
+/** Only who was let into an organization is charged to it, or strangers could use up what it has. */
+const whoseMember = ({ current }: RequestContext): Party | null =>
+  current && { requests: 'organization', points: 'organizationPoints', subject: current.orgId };
 
 /**
  * A person; in a session that one organization's own provider opened, the person there: whoever runs that provider can open
@@ -72,29 +95,42 @@ const subjectOf = ({ id }: { readonly id: string }, { session: { boundOrgId } }:
   boundOrgId === null ? id : `${id}@${boundOrgId}`;
 
 /**
- * Charges points to who asks and then, if that passes, to their organization. Only who was let into an organization is
- * charged to it, or strangers could use up what it has.
+ * Charges points to who asks and then, if that passes, to their organization.
  *
  * @throws RATE_LIMITED with what the request has cost so far, and what is left
  */
 export async function chargePoints(limits: RateLimits, points: number, context: RequestContext): Promise<void> {
-  const { viewer, current } = context;
-  const cost = (context.spending?.cost ?? 0) + points;
+  const [asks, theirs] = [whoAsks(context), whoseMember(context)];
+  const own = asks && (await charge(limits, points, asks, context));
+  const shared = theirs && (await charge(limits, points, theirs, context));
+  noteTighter(points, context, own, shared);
+}
+
+/** What the request has cost with these points. */
+const costWith = (points: number, { spending }: RequestContext): number => (spending?.cost ?? 0) + points;
+
+async function charge(
+  limits: RateLimits,
+  points: number,
+  party: Party,
+  context: RequestContext,
+): Promise<Allowance | null> {
   try {
-    const own = viewer?.person
-      ? await limits.count('personPoints', subjectOf(viewer.person, viewer), points)
-      : viewer?.apiKey
-        ? await limits.count('keyPoints', viewer.apiKey.id, points)
-        : null;
-    const shared = current && (await limits.count('organizationPoints', current.orgId, points));
-    const tighter = own && shared ? (own.remaining <= shared.remaining ? own : shared) : (own ?? shared);
-    if (tighter) context.noteSpending({ ...tighter, cost });
+    return await limits.count(party.points, party.subject, points);
   } catch (error) {
     if (!(error instanceof OrgateError)) throw error;
+    const cost = costWith(points, context);
     const { limit = 0, remaining = 0, resetAt = new Date() } = error.detail;
     context.noteSpending({ limit, remaining, resetAt, cost });
     throw new OrgateError(error.code, 'This minute holds no more points for operations.', { ...error.detail, cost });
   }
+}
+
+function noteTighter(points: number, context: RequestContext, ...left: (Allowance | null)[]): void {
+  const [first, ...others] = left.filter((each) => each !== null);
+  if (!first) return;
+  const tighter = others.reduce((least, each) => (each.remaining < least.remaining ? each : least), first);
+  context.noteSpending({ ...tighter, cost: costWith(points, context) });
 }
 
 /**
