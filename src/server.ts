@@ -27,6 +27,7 @@ import { serveInvitations } from './gateway/invitation-page.js';
 import { limitAddresses } from './gateway/limit-requests.js';
 import { type Metrics, serveMetrics } from './gateway/metrics.js';
 import { createRateLimits } from './gateway/rate-limits.js';
+import { onceDone } from './gateway/when-over.js';
 import { createContract } from './gateway/schema.js';
 import { createOidc } from './gateway/sign-in/oidc.js';
 import { serveScim } from './gateway/scim/scim.js';
@@ -121,13 +122,11 @@ export async function createServer({
   });
   receiveBodies(app, config.bodyLimitBytes);
   limitAddresses(app, limits);
-  app.addHook('onResponse', (request, reply, done) => {
-    if (request.record) {
-      const operation = request.record.operationType ?? 'none';
-      metrics.requests.inc({ operation, code: request.record.codes[0] ?? 'none' });
-      metrics.duration.observe({ operation }, reply.elapsedTime / 1000);
-    }
-    done();
+  onceDone(app, ({ record }, reply) => {
+    if (!record) return;
+    const operation = record.operationType ?? 'none';
+    metrics.requests.inc({ operation, code: record.codes[0] ?? 'none' });
+    metrics.duration.observe({ operation }, reply.elapsedTime / 1000);
   });
   database.watchAlarms(({ stoppedBy, orgId, statement }) => {
     metrics.alarms.inc({ stopped_by: stoppedBy });

@@ -1,6 +1,7 @@
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { whenOver } from './when-over.js';
 
 /** A request that was cut off. Its path goes without the query, which may hold secrets. */
 export interface CutRequest {
@@ -23,6 +24,19 @@ export interface Connections {
 }
 
 /**
+ * Hands on one request of a connection at a time. HTTP/1.1 lets a client send the next ones before the first is answered,
+ * and no client in use does: their answers would wait in memory, and nobody is told when the client goes. Such a
+ * connection is closed, and so is one that is gone already: nobody knows any more whom to count its requests against.
+ */
+export const oneAtATime =
+  (handle: RequestListener): RequestListener =>
+  (request, response) => {
+    // An answer that has the socket is the first one; those behind it wait for theirs.
+    if (response.socket && request.socket.remoteAddress !== undefined) handle(request, response);
+    else request.socket.destroy();
+  };
+
+/**
  * Counts for itself: Node takes a connection on which no byte ever came for a busy one, until its headers are overdue.
  * Clients open such connections ahead of need, and one of them kept a server from closing for half a minute.
  */
@@ -38,7 +52,7 @@ export function watchConnections(server: Server): Connections {
     enter({ raw: { socket } }, reply) {
       const inFlight = open.get(socket);
       inFlight?.add(reply);
-      reply.raw.once('close', () => {
+      whenOver(reply.raw, () => {
         inFlight?.delete(reply);
         if (isDraining && inFlight?.size === 0) socket.destroySoon();
       });

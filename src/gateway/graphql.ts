@@ -22,7 +22,7 @@ import { Documents } from './graphql/documents.js';
 import type { ReadDocument } from './graphql/read-document.js';
 import { createRun, RefusedRequestError, type Run } from './graphql/run.js';
 import { errorBody } from './http.js';
-import { limitViewer, networkOf } from './limit-requests.js';
+import { limitViewer } from './limit-requests.js';
 import { isLocalHost } from './local-host.js';
 import { type RateLimits, WINDOW_S } from './rate-limits.js';
 import { acceptsGraphQLResponse, refusal } from './refusal.js';
@@ -30,6 +30,7 @@ import { currentRecord, type RequestRecord, withRecord } from './request-record.
 import type { Contract } from './schema.js';
 import type { IsFromOwnPage } from './sign-in/own-page.js';
 import { clearSessionCookie, readSessionCookie } from './sign-in/session-cookie.js';
+import { whenOver } from './when-over.js';
 
 /** What tells who asks. */
 export interface ContextParts {
@@ -100,7 +101,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       if (!URL.canParse(`http://${request.hostname}/`)) {
         return reply.code(400).send(errorBody('BAD_REQUEST', 'The Host header names no host.', request.id));
       }
-      request.record = { requestId: request.id, address: networkOf(request.ip), codes: [] };
+      request.record = { requestId: request.id, address: request.network, codes: [] };
       const answer = () => handler.call(app, request as never, reply as never);
       return withRecord(request.record, () => stoppable(boundReading(request, reply, readLimits), answer)) as unknown;
     },
@@ -166,7 +167,7 @@ const ANSWER_TAKEN_MS = 60_000;
 
 function cutWhenNotTaken({ raw }: FastifyReply): void {
   const timer = setTimeout(() => raw.destroy(), ANSWER_TAKEN_MS).unref();
-  raw.once('close', () => clearTimeout(timer));
+  whenOver(raw, () => clearTimeout(timer));
 }
 
 /** What is left of the minute's points, as draft-ietf-httpapi-ratelimit-headers says it. */
@@ -187,7 +188,7 @@ async function createContext(
 ): Promise<RequestContext> {
   try {
     const context = await openContext(request, reply, parts);
-    if (!context.viewer) await parts.limits.count('stranger', networkOf(request.ip));
+    if (!context.viewer) await parts.limits.count('stranger', request.network);
     return context;
   } catch (error) {
     throw error instanceof OrgateError ? refusal(error, request.headers.accept) : error;
@@ -259,7 +260,7 @@ function boundReading(request: FastifyRequest, reply: FastifyReply, limits: Read
   const bound = new ReadBound(limits);
   if (request.record) request.record.held = bound;
   const stop = new Stop(bound);
-  reply.raw.once('close', () => {
+  whenOver(reply.raw, () => {
     bound.release();
     if (!reply.raw.writableFinished && request.record?.operationType === 'query') stop.stop();
   });

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import compress from '@fastify/compress';
 import cookie from '@fastify/cookie';
@@ -15,8 +15,10 @@ import fastify, {
 import helmet from 'helmet';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { type ErrorCode, type ErrorDetail, OrgateError } from '../errors.js';
-import { watchConnections } from './connections.js';
+import { oneAtATime, watchConnections } from './connections.js';
+import { noteNetworks } from './network.js';
 import { requestIdOf } from './request-record.js';
+import { onceDone, whenOver } from './when-over.js';
 
 export interface HttpOptions {
   readonly logLevel: string;
@@ -49,10 +51,12 @@ const SECRETS = [
  * no answer, is ended.
  */
 const TIMEOUTS = {
+  headersTimeout: 10_000,
   requestTimeout: 30_000,
-  connectionTimeout: 60_000,
-  http: { headersTimeout: 10_000, connectionsCheckingInterval: 1000 },
+  keepAliveTimeout: 72_000,
+  connectionsCheckingInterval: 1000,
 };
+const STILL_MS = 60_000;
 
 /** Connections at once. Whatever comes beyond is closed unheard: a process that is out of files helps nobody. */
 const MAX_CONNECTIONS = 10_000;
@@ -72,7 +76,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
     clientErrorHandler: refuseConnection,
     return503OnClosing: false,
-    ...TIMEOUTS,
+    serverFactory: openHttp,
     routerOptions: { maxParamLength: 200 },
   });
   app.decorateRequest('record', null);
@@ -84,16 +88,14 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     connections.drain(options.closeGraceMs, (requests) => app.log.warn({ requests }, 'closing: requests were cut off'));
     done();
   });
+  noteNetworks(app);
   const headers = { ...securityHeaders(options.production), 'cache-control': 'no-store' };
   app.addHook('onRequest', (request, reply, done) => {
     connections.enter(request, reply);
     reply.headers(headers).header('x-request-id', request.id);
     done();
   });
-  app.addHook('onResponse', (request, reply, done) => {
-    logRequest(requestLog, request, reply);
-    done();
-  });
+  onceDone(app, (request, reply) => logRequest(requestLog, request, reply));
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', reply.request.id)),
@@ -118,7 +120,13 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     // An OPTIONS that is no preflight is answered as one, rather than refused in plain text.
     strictPreflight: false,
   });
-  await app.register(compress, { threshold: 1024, encodings: ['br', 'gzip'], brotliOptions: { params: { 1: 4 } } });
+  boundCompression(app);
+  await app.register(compress, {
+    threshold: 1024,
+    syncThreshold: AT_ONCE_BYTES,
+    encodings: ['br', 'gzip'],
+    brotliOptions: { params: { 1: 4 } },
+  });
 
   app.get('/livez', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
@@ -131,6 +139,35 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     }
   });
   return app;
+}
+
+/** Up to this an answer is compressed in one go, and holds nothing afterwards. */
+const AT_ONCE_BYTES = 16_384;
+/** Compressors at once, of half a megabyte each. */
+const MAX_COMPRESSORS = 32;
+
+/** Whatever is large goes as it is while many others are compressed. To be called before there is a compressor. */
+function boundCompression(app: FastifyInstance): void {
+  let compressors = 0;
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const isAtOnce = payload === null || payload === undefined || isSmall(payload);
+    if (!isAtOnce && request.headers['accept-encoding'] !== undefined) {
+      if (compressors < MAX_COMPRESSORS) {
+        compressors += 1;
+        whenOver(reply.raw, () => (compressors -= 1));
+      } else request.headers['x-no-compression'] = 'full'; // what the compressor asks, and no client says
+    }
+    done(null, payload);
+  });
+}
+
+const isSmall = (payload: unknown): boolean =>
+  (typeof payload === 'string' || Buffer.isBuffer(payload)) && Buffer.byteLength(payload) <= AT_ONCE_BYTES;
+
+function openHttp(handle: RequestListener): Server {
+  const server = createServer(TIMEOUTS, oneAtATime(handle));
+  server.setTimeout(STILL_MS);
+  return server;
 }
 
 /** What waits for a disk to have room again, in bytes; more is dropped. */
@@ -178,6 +215,7 @@ function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): 
       viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId,
       apiKey: context?.viewer?.apiKey?.id,
       status: reply.statusCode,
+      ...(!reply.raw.writableFinished && { clientLeft: true }),
       durationMs: Math.round(reply.elapsedTime * 10) / 10,
       ...(codes.length > 0 && { codes: [...new Set(codes)] }),
     },

@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { Kind, type SelectionSetNode } from 'graphql';
 import type { RequestContext, Viewer } from '../context/context.js';
@@ -38,7 +37,7 @@ export function limitAddresses(app: FastifyInstance, limits: RateLimits): void {
     // The route as it was declared: a client can spell a path in many ways.
     const route = request.routeOptions.url;
     if (UNLIMITED.has(route)) return;
-    const address = networkOf(request.ip);
+    const address = request.network;
     const [, stricter = null] = PATHS.find(([path]) => route?.startsWith(path)) ?? [];
     try {
       await limits.count('address', address);
@@ -176,19 +175,4 @@ function limitedFields({ node: { selectionSet }, fragments }: Operation): Map<Ra
   };
   visit(selectionSet);
   return times;
-}
-
-/** An address as one party holds it: of IPv6 the /64 that everyone is given whole. */
-export function networkOf(ip: string): string {
-  if (!ip.includes(':')) return ip;
-  const address = ip.replace(/^::ffff:(?=\d+\.)/i, '');
-  if (!isIPv6(address)) return address;
-  const [left = '', right = ''] = address.split('::');
-  const groups = left === '' ? [] : left.split(':');
-  const missing = address.includes('::') ? 8 - groups.length - right.split(':').filter(Boolean).length : 0;
-  const full = [...groups, ...Array.from({ length: missing }, () => '0'), ...right.split(':').filter(Boolean)];
-  return `${full
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
 }

@@ -4,7 +4,7 @@ import { newId, type OrgId } from '../data/id.js';
 import type { MailAttempt, MailAttempts, MailOutcome } from '../data/mail-attempts.js';
 import type { OrganizationDb } from '../data/organization-db.js';
 import type { Seal } from '../data/seal.js';
-import { fewAtOnce } from './few-at-once.js';
+import { fewAtOnce } from '../few-at-once.js';
 import { type Mail, type Mailer, MailRefusedError } from './mail.js';
 
 /**

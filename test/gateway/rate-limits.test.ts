@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { networkOf } from '../../src/gateway/limit-requests.js';
+import { networkOf } from '../../src/gateway/network.js';
 import { createContract } from '../../src/gateway/schema.js';
 import { givenKey } from '../support/api-key.js';
 import { givenMember, givenOrganization, givenTwoOrganizations, unique } from '../support/given.js';

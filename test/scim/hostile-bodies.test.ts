@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { givenOrganization } from '../support/given.js';
 import { raw } from '../support/raw.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
@@ -97,8 +97,10 @@ test('names of attributes are few', async () => {
   expect((await directory('GET', `/Groups?attributes=${'a,'.repeat(49)}a`)).status).toBe(200);
 });
 
-/** Begins a large body of a group, and does not end it. */
-async function begin(token: string): Promise<Socket> {
+const LONGEST = 8 * MIB;
+
+/** Begins the largest body that may come, and goes on with it, or not. */
+async function begin(token: string, { goesOn }: { goesOn: boolean }): Promise<Socket> {
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname);
   sockets.push(socket);
@@ -106,8 +108,12 @@ async function begin(token: string): Promise<Socket> {
   await once(socket, 'connect');
   socket.write(
     `POST /scim/v2/Groups HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
-      `Content-Type: application/scim+json\r\nContent-Length: ${MIB}\r\n\r\n{`,
+      `Content-Type: application/scim+json\r\nContent-Length: ${LONGEST}\r\n\r\n{`,
   );
+  if (goesOn) {
+    const more = setInterval(() => socket.write(' '.repeat(MIB / 8)), 500);
+    socket.once('close', () => clearInterval(more));
+  }
   return socket;
 }
 
@@ -119,36 +125,56 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
   throw new Error('it never was so');
 }
 
-test('of large bodies an organization sends one at a time, and all of them two', async () => {
-  const [second, third] = await Promise.all(
-    [1, 2].map(async () => givenDirectory(server, await givenOrganization(server))),
-  );
-  const large = async ({ token }: ScimClient) => {
-    const body = JSON.stringify({ displayName: '', externalId: 'x'.repeat(MIB / 2) });
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/scim+json' };
-    const { status, headers: answered } = await raw(`${server.url}/scim/v2/Groups`, { method: 'POST', headers, body });
-    if (status === 503) expect(answered['retry-after']).toBe('1');
-    return status;
-  };
-  const [a, b, c] = [directory, second as ScimClient, third as ScimClient];
-  expect(await large(a)).toBe(400);
-  const hold = async (client: ScimClient) => {
-    let socket = await begin(client.token);
-    await until(async () => {
-      // Another may have been before it.
-      if (socket.destroyed) socket = await begin(client.token);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      return (await large(client)) === 503 && !socket.destroyed;
-    });
-    return socket;
-  };
-  const first = await hold(a);
-  expect(await large(b)).toBe(400);
-  await hold(b);
-  expect(await large(c)).toBe(503);
-  expect((await c('POST', '/Groups', { displayName: 'small' })).status).toBe(201);
-  first.destroy();
-  await until(async () => (await large(c)) === 400);
+/** A body of a group that is large and wrong: it is read, and refused for what it says. */
+async function sendLarge({ token }: ScimClient): Promise<number> {
+  const body = JSON.stringify({ displayName: '', externalId: 'x'.repeat(MIB / 2) });
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/scim+json' };
+  const { status, headers: answered } = await raw(`${server.url}/scim/v2/Groups`, { method: 'POST', headers, body });
+  if (status === 503) expect(answered['retry-after']).toBe('1');
+  return status;
+}
+
+describe('large bodies', () => {
+  let directories: ScimClient[];
+  beforeAll(async () => {
+    directories = [];
+    for (let each = 0; each < 9; each += 1) {
+      directories.push(await givenDirectory(server, await givenOrganization(server)));
+    }
+  });
+
+  /** Another body of theirs may have been before it. */
+  async function hold({ token }: ScimClient): Promise<Socket> {
+    for (;;) {
+      const socket = await begin(token, { goesOn: true });
+      const refused = once(socket, 'close');
+      const waited = new Promise((resolve) => setTimeout(resolve, 200));
+      await Promise.race([refused, waited]);
+      if (!socket.destroyed) return socket;
+    }
+  }
+
+  test('come one at a time of an organization, and 64 MiB of all together', async () => {
+    const [last, ...others] = directories as [ScimClient, ...ScimClient[]];
+    const held: Socket[] = [];
+    for (const each of others) held.push(await hold(each));
+    for (const each of directories) expect(await sendLarge(each)).toBe(503);
+    expect((await last('POST', '/Groups', { displayName: 'small' })).status).toBe(201);
+    held[0]?.destroy();
+    await until(async () => (await sendLarge(last)) === 400);
+  });
+
+  test('that stand still are cut off', async () => {
+    const [one] = directories as [ScimClient];
+    await until(async () => (await sendLarge(one)) === 400);
+    const socket = await begin(one.token, { goesOn: false });
+    await once(socket, 'close');
+    await until(async () => (await sendLarge(one)) === 400);
+  });
+
+  test('that came whole wait for each other', async () => {
+    await until(async () => (await Promise.all(directories.map(sendLarge))).every((status) => status === 400));
+  });
 });
 
 test('bytes cost points: what is sent when it comes, what is answered afterwards', async () => {

@@ -11,21 +11,19 @@ export const REQUEST_BOUNDS: JsonBounds = { elements: 40_000, members: 10_000, l
 export function readJson(
   app: FastifyInstance,
   mediaType: string,
-  boundsOf: (request: FastifyRequest) => JsonBounds = () => REQUEST_BOUNDS,
+  boundsOf: (request: FastifyRequest) => Promise<JsonBounds> | JsonBounds = () => REQUEST_BOUNDS,
 ): void {
   if (app.hasContentTypeParser(mediaType)) app.removeContentTypeParser(mediaType);
-  app.addContentTypeParser<Buffer>(mediaType, { parseAs: 'buffer' }, (request, body, done) => {
-    if (body.length === 0) return done(new errorCodes.FST_ERR_CTP_EMPTY_JSON_BODY());
-    const fault = findJsonFault(body, boundsOf(request));
-    if (fault === 'TOO_MUCH') return done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
-    if (fault === 'POISONED') return done(new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY());
-    let parsed: unknown;
+  app.addContentTypeParser<Buffer>(mediaType, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    if (body.length === 0) throw new errorCodes.FST_ERR_CTP_EMPTY_JSON_BODY();
+    const fault = findJsonFault(body, await boundsOf(request));
+    if (fault === 'TOO_MUCH') throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
+    if (fault === 'POISONED') throw new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY();
     try {
-      parsed = JSON.parse(withoutByteOrderMark(body.toString()));
+      return JSON.parse(withoutByteOrderMark(body.toString())) as unknown;
     } catch {
-      return done(new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY());
+      throw new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY();
     }
-    done(null, parsed);
   });
 }
 

@@ -1,8 +1,8 @@
 import { Transform } from 'node:stream';
 import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { busy, OrgateError } from '../../errors.js';
-import { networkOf } from '../limit-requests.js';
 import { readSessionCookie } from '../sign-in/session-cookie.js';
+import { whenOver } from '../when-over.js';
 import { BodyBudget } from './body-budget.js';
 import { readJson } from './read-json.js';
 
@@ -35,9 +35,9 @@ export function receiveBodies(app: FastifyInstance, bodyLimitBytes: number): voi
     if (isStranger(request) && (length ?? 0) > STRANGERS_BODY_BYTES) {
       return done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
     }
-    const reservation = budget.reserve(networkOf(request.ip), Math.min(length ?? ordinary, ordinary));
+    const reservation = budget.reserve(request.network, Math.min(length ?? ordinary, ordinary));
     if (!reservation) return done(busy());
-    reply.raw.once('close', () => reservation.release());
+    whenOver(reply.raw, () => reservation.release());
     done();
   });
   app.addHook('preParsing', (request, _reply, payload, done) => {

@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { busy, OrgateError } from '../../errors.js';
+import { fewAtOnce } from '../../few-at-once.js';
 import type { JsonBounds } from '../bodies/bound-json.js';
 import { readJson } from '../bodies/read-json.js';
 import { announcedLength, ORDINARY_BODY_BYTES } from '../bodies/receive-bodies.js';
 import type { RateLimits } from '../rate-limits.js';
+import { whenOver } from '../when-over.js';
 import { SCIM } from './protocol.js';
 
 /** Groups come with everyone in them: 50,000 members, with 160 bytes for each. */
@@ -13,8 +15,13 @@ const GROUP_BODY_BYTES = 8 * 1024 * 1024;
 const GROUP_BOUNDS: JsonBounds = { elements: 300_000, members: 1000, levels: 16 };
 const BOUNDS: JsonBounds = { elements: 10_000, members: 1000, levels: 16 };
 
-/** At once, in this process. */
-const MAX_LARGE_BODIES = 2;
+/** Of large bodies that are being received or wait for their turn, in this process. */
+const MAX_LARGE_BYTES = 64 * 1024 * 1024;
+/** So much of a large body comes in each two seconds, or it is not waited for. */
+const LEAST_BYTES = 128 * 1024;
+const LOOK_MS = 2000;
+/** Of those that came whole, so many are read and worked off at a time: what is read takes several times as much. */
+const WORKED_OFF = 2;
 
 const FREE_BYTES = 16_384;
 const BYTES_A_POINT = 20;
@@ -23,25 +30,64 @@ const isOfGroups = (url: string | undefined): boolean => url?.includes('/Groups'
 
 /** To be called before the routes are declared: only groups may be large, and JSON is counted before it is parsed. */
 export function boundBodies(scim: FastifyInstance): void {
+  scim.decorateRequest('turnOfLargeBody', null);
   scim.addHook('onRoute', (route) => {
     route.bodyLimit = isOfGroups(route.url) ? GROUP_BODY_BYTES : ORDINARY_BODY_BYTES;
   });
   for (const mediaType of [SCIM.mediaType, 'application/json']) {
-    readJson(scim, mediaType, ({ routeOptions: { url } }) => (isOfGroups(url) ? GROUP_BOUNDS : BOUNDS));
+    readJson(scim, mediaType, async ({ routeOptions: { url }, turnOfLargeBody }) => {
+      await turnOfLargeBody?.();
+      return isOfGroups(url) ? GROUP_BOUNDS : BOUNDS;
+    });
   }
 }
 
-/** The few bodies that are large, by the organization that sends them. */
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of a large body, once it came whole: waits until it may be read. */
+    turnOfLargeBody: (() => Promise<void>) | null;
+  }
+}
+
+/** The bodies that are large, by the organization that sends them: many may come, and few are worked off. */
 export class LargeBodies {
   readonly #senders = new Set<string>();
+  readonly #workOff = fewAtOnce(WORKED_OFF, MAX_LARGE_BYTES / ORDINARY_BODY_BYTES);
+  #bytes = 0;
 
-  /** @throws SERVICE_UNAVAILABLE while the organization is sending one, or too many others are */
+  /** @throws SERVICE_UNAVAILABLE while the organization is sending one, or others send too much */
   take(orgId: string, request: FastifyRequest, reply: FastifyReply): void {
-    if ((announcedLength(request) ?? 0) <= ORDINARY_BODY_BYTES) return;
-    if (this.#senders.has(orgId) || this.#senders.size >= MAX_LARGE_BODIES) throw busy();
+    const length = announcedLength(request) ?? 0;
+    if (length <= ORDINARY_BODY_BYTES) return;
+    if (this.#senders.has(orgId) || this.#bytes + length > MAX_LARGE_BYTES) throw busy();
     this.#senders.add(orgId);
-    reply.raw.once('close', () => this.#senders.delete(orgId));
+    this.#bytes += length;
+    const watch = cutWhenSlow(request);
+    whenOver(reply.raw, () => {
+      clearInterval(watch);
+      this.#senders.delete(orgId);
+      this.#bytes -= length;
+    });
+    request.turnOfLargeBody = () =>
+      new Promise((begin) => {
+        void this.#workOff(() => {
+          begin();
+          return new Promise((end) => whenOver(reply.raw, end));
+        });
+      });
   }
+}
+
+/** Whoever lets others wait sends. */
+function cutWhenSlow({ raw }: FastifyRequest): NodeJS.Timeout {
+  let before = raw.socket.bytesRead;
+  const watch = setInterval(() => {
+    if (raw.complete) return clearInterval(watch);
+    const { bytesRead } = raw.socket;
+    if (bytesRead - before < LEAST_BYTES) raw.socket.destroy();
+    before = bytesRead;
+  }, LOOK_MS).unref();
+  return watch;
 }
 
 /** What bytes cost, to read them or to write them. */

@@ -12,6 +12,7 @@ import {
 import { OrgateError } from '../../errors.js';
 import { announcedLength } from '../bodies/receive-bodies.js';
 import type { RateLimits } from '../rate-limits.js';
+import { onceDone } from '../when-over.js';
 import { boundBodies, chargeBytes, chargeBytesAfter, LargeBodies } from './bound-bodies.js';
 import { resourceTypes, schemas, serviceProviderConfig } from './discovery.js';
 import { applyToGroup, groupResource, readGroup } from './group-resource.js';
@@ -91,7 +92,7 @@ export function serveScim(app: FastifyInstance, { database, limits, publicUrl }:
         if (directory) await chargeBytesAfter(limits, unannouncedBytes + answered, directory);
         return payload;
       });
-      scim.addHook('onResponse', async (request, reply) => {
+      onceDone(scim, (request, reply) => {
         const { method, routeOptions, directory } = request;
         request.log.info(
           {
