@@ -5,7 +5,7 @@ import { OrgateError } from '../errors.js';
 import type { MutationResolvers } from '../generated/graphql.js';
 import type { Operation } from './graphql/read-document.js';
 import { errorBody } from './http.js';
-import type { Allowance, RateLimit, RateLimits } from './rate-limits.js';
+import type { Allowance, Counted, RateLimit, RateLimits } from './rate-limits.js';
 import type { RequestRecord } from './request-record.js';
 
 /** Root fields that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
@@ -53,6 +53,9 @@ export function limitAddresses(app: FastifyInstance, limits: RateLimits): void {
   });
 }
 
+/** What every request costs, whatever it asks for. */
+const REQUEST: Points = { reading: 1, running: 0 };
+
 /**
  * Counts a request against who asks and then, if that passes, against their organization: nobody uses up its share alone.
  * It costs a point by itself, so that whoever has none left is refused before anything of theirs is read.
@@ -60,11 +63,11 @@ export function limitAddresses(app: FastifyInstance, limits: RateLimits): void {
 export async function limitViewer(limits: RateLimits, context: RequestContext): Promise<void> {
   const asks = whoAsks(context);
   // Both counts of one party at once: where Redis keeps them, that is one way there and back.
-  const own = asks && (await both(limits.count(asks.requests, asks.subject), charge(limits, 1, asks, context)));
+  const own = asks && (await both(limits.count(asks.requests, asks.subject), charge(limits, REQUEST, asks, context)));
   const theirs = whoseMember(context);
   const shared =
-    theirs && (await both(limits.count(theirs.requests, theirs.subject), charge(limits, 1, theirs, context)));
-  noteTighter(1, context, own, shared);
+    theirs && (await both(limits.count(theirs.requests, theirs.subject), charge(limits, REQUEST, theirs, context)));
+  noteTighter(REQUEST, context, own, shared);
 }
 
 const both = async (requests: Promise<unknown>, points: Promise<Allowance | null>): Promise<Allowance | null> =>
@@ -93,43 +96,57 @@ const whoseMember = ({ current }: RequestContext): Party | null =>
 const subjectOf = ({ id }: { readonly id: string }, { session: { boundOrgId } }: Viewer): string =>
   boundOrgId === null ? id : `${id}@${boundOrgId}`;
 
+/** What an operation costs, in points: reading it, and running it. */
+export interface Points {
+  readonly reading: number;
+  readonly running: number;
+}
+
 /**
- * Charges points to who asks and then, if that passes, to their organization.
+ * Charges points to who asks and then, if that passes, to their organization. What is refused does not run, and costs
+ * nobody more than the reading.
  *
- * @throws RATE_LIMITED with what the request has cost so far, and what is left
+ * @throws RATE_LIMITED with what the request would have cost, and what is left
  */
-export async function chargePoints(limits: RateLimits, points: number, context: RequestContext): Promise<void> {
+export async function chargePoints(limits: RateLimits, points: Points, context: RequestContext): Promise<void> {
   const [asks, theirs] = [whoAsks(context), whoseMember(context)];
   const own = asks && (await charge(limits, points, asks, context));
-  const shared = theirs && (await charge(limits, points, theirs, context));
+  const shared =
+    theirs &&
+    (await charge(limits, points, theirs, context).catch(async (error: unknown) => {
+      await own?.giveBack(points.running);
+      throw error;
+    }));
   noteTighter(points, context, own, shared);
 }
 
 /** What the request has cost with these points. */
-const costWith = (points: number, { spending }: RequestContext): number => (spending?.cost ?? 0) + points;
+const costWith = ({ reading, running }: Points, { spending }: RequestContext): number =>
+  (spending?.cost ?? 0) + reading + running;
 
 async function charge(
   limits: RateLimits,
-  points: number,
+  points: Points,
   party: Party,
   context: RequestContext,
-): Promise<Allowance | null> {
+): Promise<Counted | null> {
   try {
-    return await limits.count(party.points, party.subject, points);
+    return await limits.count(party.points, party.subject, points.reading + points.running, points.running);
   } catch (error) {
     if (!(error instanceof OrgateError)) throw error;
     const cost = costWith(points, context);
     const { limit = 0, remaining = 0, resetAt = new Date() } = error.detail;
     context.noteSpending({ limit, remaining, resetAt, cost });
-    throw new OrgateError(error.code, 'This minute holds no more points for operations.', { ...error.detail, cost });
+    throw new OrgateError(error.code, error.message, { ...error.detail, cost });
   }
 }
 
-function noteTighter(points: number, context: RequestContext, ...left: (Allowance | null)[]): void {
+function noteTighter(points: Points, context: RequestContext, ...left: (Allowance | null)[]): void {
   const [first, ...others] = left.filter((each) => each !== null);
   if (!first) return;
   const tighter = others.reduce((least, each) => (each.remaining < least.remaining ? each : least), first);
-  context.noteSpending({ ...tighter, cost: costWith(points, context) });
+  const { limit, remaining, resetAt } = tighter;
+  context.noteSpending({ limit, remaining, resetAt, cost: costWith(points, context) });
 }
 
 /**

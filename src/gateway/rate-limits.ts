@@ -35,6 +35,23 @@ export interface RateLimitOptions {
   readonly onRedis: (state: 'gone' | 'back', error?: unknown) => void;
 }
 
+/** What a limit counts, and of whom, as a refusal says it. */
+const COUNTED: Readonly<Record<RateLimit, string>> = {
+  address: 'requests from this address',
+  person: 'requests of this person',
+  key: 'requests of this key',
+  organization: 'requests of this organization',
+  stranger: 'requests from this address without signing in',
+  personPoints: 'points of this person',
+  keyPoints: 'points of this key',
+  organizationPoints: 'points of this organization',
+  signIn: 'requests from this address for signing in',
+  invitation: 'invitations of this person or organization',
+  acceptance: 'answers to invitations of this person or from this address',
+  switching: 'switches of this person between organizations',
+  creation: 'new organizations of this person or from this address',
+};
+
 /** What a subject has left of its minute. */
 export interface Allowance {
   readonly limit: number;
@@ -42,20 +59,36 @@ export interface Allowance {
   readonly resetAt: Date;
 }
 
+export interface Counted extends Allowance {
+  /** Takes points off the count again, of what did not run after all. */
+  giveBack(points: number): Promise<void>;
+}
+
 export interface RateLimits {
   /**
-   * Counts `points` more of `limit` against `subject`, such as `person:usr_…`. A refused subject is refused until its
-   * minute is over, and nobody else is.
+   * Counts `points` more of `limit` against `subject`, such as `person:usr_…`. They are counted before it is known whether
+   * there are as many: of what is asked for at once, no more passes than the limit. A refused subject may still have what
+   * is left, until its minute is over.
    *
+   * @param running how many of the points are for what will not run if it is refused: they are given back then
    * @returns null where nothing is counted
    * @throws RATE_LIMITED with the seconds to wait, and what is left
    */
-  count(limit: RateLimit, subject: string, points?: number): Promise<Allowance | null>;
+  count(limit: RateLimit, subject: string, points?: number, running?: number): Promise<Counted | null>;
   close(): void;
 }
 
 /** For how long a subject's counts are kept, in seconds. */
 export const WINDOW_S = 60;
+
+/** So late in a minute nothing is given back: it could arrive in the next one, and let more pass there than the limit. */
+const LAST_MS = 1000;
+
+/** What counting came to. */
+interface Outcome {
+  readonly left: RateLimiterRes;
+  readonly isRefused: boolean;
+}
 
 /**
  * Counts in fixed minutes that begin with a subject's first request. With Redis all replicas count together; while it is
@@ -75,31 +108,28 @@ export function createRateLimits({ perMinute, redisUrl, onRefused, onRedis }: Ra
         ...options,
         storeClient: redis,
         rejectIfRedisNotReady: true,
-        // Whoever is over the limit is refused from memory, and costs Redis nothing more.
-        inMemoryBlockOnConsumed: points + 1,
+        // Whoever is over the limit is refused from memory, and costs Redis nothing more; but for points, which may be
+        // given back: a cheaper operation passes where a dearer one did not.
+        ...(!isOfPoints(limit) && { inMemoryBlockOnConsumed: points + 1 }),
       });
     limiters.set(limit, { memory: new RateLimiterMemory(options), shared });
   }
-  /** What Redis says, or null when it says nothing. @throws RateLimiterRes */
-  const ask = async (shared: RateLimiterRedis, subject: string, points: number): Promise<RateLimiterRes | null> => {
+  /** What Redis says, or null when it says nothing. */
+  const ask = async (asked: () => Promise<RateLimiterRes>): Promise<Outcome | null> => {
     if (redis?.status !== 'ready' || !breaker.mayAsk()) return null;
     try {
-      const left = await shared.consume(subject, points);
-      breaker.answered();
-      return left;
-    } catch (error) {
-      if (!(error instanceof RateLimiterRes)) {
-        breaker.failed(error);
-        return null;
-      }
+      const outcome = await outcomeOf(asked());
       // Refused from memory, it says nothing about Redis.
-      if (error.consumedPoints > 0) breaker.answered();
-      else breaker.unasked();
-      throw error;
+      if (outcome.isRefused && outcome.left.consumedPoints === 0) breaker.unasked();
+      else breaker.answered();
+      return outcome;
+    } catch (error) {
+      breaker.failed(error);
+      return null;
     }
   };
   return {
-    async count(limit, subject, points = 1) {
+    async count(limit, subject, points = 1, running = 0) {
       const limiter = limiters.get(limit);
       if (!limiter) return null;
       const { memory, shared } = limiter;
@@ -108,17 +138,48 @@ export function createRateLimits({ perMinute, redisUrl, onRefused, onRedis }: Ra
         remaining: Math.max(remainingPoints, 0),
         resetAt: new Date(Date.now() + msBeforeNext),
       });
-      try {
-        return allowance((shared && (await ask(shared, subject, points))) ?? (await memory.consume(subject, points)));
-      } catch (refused) {
-        if (!(refused instanceof RateLimiterRes)) throw refused;
-        onRefused(limit);
-        const retryAfter = Math.ceil(refused.msBeforeNext / 1000) || 1;
-        throw new OrgateError('RATE_LIMITED', undefined, { retryAfter, ...allowance(refused) });
-      }
+      const counted = shared && (await ask(() => shared.consume(subject, points)));
+      const { left, isRefused } = counted ?? (await outcomeOf(memory.consume(subject, points)));
+      const endsAt = performance.now() + left.msBeforeNext;
+      /** Where it was counted and nowhere else, and never into the next minute. */
+      const giveBack = async (given: number): Promise<RateLimiterRes | null> => {
+        if (given === 0 || endsAt - performance.now() < LAST_MS) return null;
+        if (!counted) return memory.reward(subject, given);
+        return (shared && (await ask(() => shared.reward(subject, given))))?.left ?? null;
+      };
+      if (!isRefused) return { ...allowance(left), giveBack: async (given) => void (await giveBack(given)) };
+      onRefused(limit);
+      const now = allowance((await giveBack(running)) ?? left);
+      const retryAfter = Math.ceil(left.msBeforeNext / 1000) || 1;
+      throw new OrgateError('RATE_LIMITED', whyRefused(limit, now, running), { retryAfter, ...now });
     },
     close: () => redis?.disconnect(),
   };
+}
+
+const isOfPoints = (limit: RateLimit): boolean => limit.endsWith('Points');
+
+/** The limiters throw what is left when it is too little. */
+async function outcomeOf(counting: Promise<RateLimiterRes>): Promise<Outcome> {
+  try {
+    return { left: await counting, isRefused: false };
+  } catch (error) {
+    if (!(error instanceof RateLimiterRes)) throw error;
+    return { left: error, isRefused: true };
+  }
+}
+
+function whyRefused(limit: RateLimit, { limit: holds, remaining }: Allowance, running: number): string {
+  const [of, minute] = [COUNTED[limit], holds.toLocaleString('en')];
+  if (!isOfPoints(limit)) {
+    return `More than ${minute} ${of} in a minute; try again after as many seconds as Retry-After says.`;
+  }
+  if (running === 0) return `None of this minute's ${minute} ${of} are left.`;
+  const whose = of.replace(/^points /, '');
+  return (
+    `Running this operation costs ${running.toLocaleString('en')} points, ` +
+    `and ${remaining.toLocaleString('en')} of this minute's ${minute} ${whose} are left.`
+  );
 }
 
 /** A connection that fails fast: what it cannot answer at once is counted in memory instead. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { createRateLimits, RATE_LIMITS, type RateLimit } from '../../src/gateway/rate-limits.js';
 import { givenKey } from '../support/api-key.js';
-import { givenMember, givenOrganization } from '../support/given.js';
-import { type Answer, codeOf, startServer, useServer } from '../support/server.js';
+import { givenMember, givenOrganization, unique } from '../support/given.js';
+import { type Answer, type Client, codeOf, startServer, useServer } from '../support/server.js';
 import { startRedis } from '../support/redis.js';
 
 const LEFT = '{ rateLimit { cost limit remaining resetAt } repositories(first: 50) { nodes { id name } } }';
@@ -15,7 +16,7 @@ function headersOf({ headers }: Answer): { limit: number; remaining: number; sec
 }
 
 describe('points', () => {
-  const server = useServer({ env: { RATE_LIMIT_PERSON_POINTS: '30000' } });
+  const server = useServer({ env: { RATE_LIMIT_PERSON_POINTS: '30000', QUERY_MAX_COST: '15000' } });
 
   test('are told by rateLimit and by the headers, which say the same', async () => {
     const { owner } = await givenOrganization(server);
@@ -31,17 +32,25 @@ describe('points', () => {
   });
 
   test('that are used up refuse the next operation with the same numbers, and run nothing of it', async () => {
-    const { developer } = await givenOrganization(server);
+    const { developer, owner } = await givenOrganization(server);
     const dear = '{ repositories(first: 100) { nodes { id name gitUrl branch description } } }';
     let answer = await developer(dear);
     for (let times = 0; times < 100 && answer.status === 200; times += 1) answer = await developer(dear);
     expect([answer.status, codeOf(answer), answer.data]).toEqual([429, 'RATE_LIMITED', null]);
     const extensions: Record<string, unknown> = answer.errors[0]?.extensions ?? {};
-    expect(extensions).toMatchObject({ limit: 30_000, remaining: 0, cost: expect.any(Number) });
-    expect(headersOf(answer)).toMatchObject({ limit: 30_000, remaining: 0 });
+    const { remaining } = headersOf(answer);
+    expect(extensions).toMatchObject({ limit: 30_000, remaining, cost: expect.any(Number) });
+    expect(remaining).toBeLessThan(600);
     expect(Number(answer.headers.get('retry-after'))).toBe(extensions['retryAfter']);
-    const made = 'mutation { createRepository(input: { name: "late", gitUrl: "https://git.example/x" }) { id } }';
-    expect((await developer(made)).status).toBe(429);
+    const many = Array.from({ length: 20 }, (_, index) => {
+      const input = `{ name: "late-${index}", gitUrl: "https://git.example/x" }`;
+      return `m${index}: createRepository(input: ${input}) { id }`;
+    });
+    for (let times = 0; times < 30; times += 1) answer = await developer(dear);
+    const count = async () => (await owner('{ repositories { totalCount } }')).data.repositories.totalCount;
+    const before = await count();
+    expect((await developer(`mutation { ${many.join(' ')} }`)).status).toBe(429);
+    expect(await count()).toBe(before);
   });
 
   test('pay for a document that is refused, by what that took', async () => {
@@ -75,6 +84,73 @@ describe('points', () => {
   });
 });
 
+describe('an operation for which too little is left', () => {
+  // Four selections to read, and 100 rows of nodes { id name }.
+  const DEAR = '{ repositories(first: 100) { nodes { id name } } }';
+  const [READING, RUNNING] = [4, 1 + 100 * (1 + 2)];
+  const env = { QUERY_MAX_COST: '1000', RATE_LIMIT_PERSON_POINTS: '2000', RATE_LIMIT_ORGANIZATION_POINTS: '2000' };
+  const server = useServer({ env });
+  const left = async (client: Client) => headersOf(await client(WHO)).remaining;
+  /** Spends an organization's points until less is left than one more costs; what is left then. */
+  async function almostSpent(clients: readonly Client[]): Promise<number> {
+    for (;;) {
+      for (const client of clients) {
+        const remaining = await left(client);
+        if (remaining <= RUNNING) return remaining;
+        expect((await client(DEAR)).status).toBe(200);
+      }
+    }
+  }
+
+  test('takes no more than reading it did, of the organization or of who asks, and says whose minute lacks what', async () => {
+    const [acme, globex] = [await givenOrganization(server), await givenOrganization(server, 'globex')];
+    const viewer = await givenMember(server, acme, 'VIEWER');
+    const elsewhere = await givenMember(server, globex, 'VIEWER', { email: viewer.email });
+    const before = await almostSpent([acme.developer, acme.viewer, acme.admin]);
+    const own = await left(elsewhere);
+    const refused = await viewer(DEAR);
+    const remaining = before - 1 - READING;
+    expect([refused.status, refused.data, headersOf(refused)]).toMatchObject([429, null, { limit: 2000, remaining }]);
+    expect(refused.errors[0]).toMatchObject({
+      message: `Running this operation costs 301 points, and ${remaining} of this minute's 2,000 of this organization are left.`,
+      extensions: { limit: 2000, remaining, cost: 1 + READING + RUNNING },
+    });
+    expect((await viewer('{ repositories(first: 20) { nodes { id name } } }')).status).toBe(200);
+    expect(await left(elsewhere)).toBeGreaterThan(own - RUNNING);
+  });
+
+  test('takes as little of a person, who may spend the rest', async () => {
+    const { viewer } = await givenOrganization(server);
+    const before = await almostSpent([viewer]);
+    const refused = await viewer(DEAR);
+    expect([refused.status, headersOf(refused).remaining]).toEqual([429, before - 1 - READING]);
+    expect(refused.errors[0]?.message).toMatch(
+      /^Running this operation costs 301 points, and \d+ of .* of this person are left\.$/,
+    );
+    expect((await viewer(WHO)).status).toBe(200);
+  });
+
+  test('and however many are asked for at once, no more run than the minute holds', async () => {
+    const acme = await givenOrganization(server);
+    const before = await left(acme.developer);
+    const spent = before - (await left(acme.developer));
+    const members = [acme.owner, acme.developer, acme.viewer, acme.admin];
+    const answers = await Promise.all(Array.from({ length: 16 }, (_, index) => (members[index % 4] as Client)(DEAR)));
+    const ran = answers.filter(({ status }) => status === 200).length;
+    expect(ran).toBeGreaterThan(1);
+    expect(ran * RUNNING).toBeLessThan(before);
+    expect(await left(acme.developer)).toBe(before - 2 * spent - 16 * (1 + READING) - ran * RUNNING);
+  });
+
+  test('when no point is left, it says so', async () => {
+    const { viewer } = await givenOrganization(server);
+    let answer = await viewer(WHO);
+    while (answer.status === 200) answer = await viewer('{ repositories(first: 10) { nodes { id } } }');
+    while (headersOf(answer).remaining > 0) answer = await viewer('{ repositories(first: 10) { nodes { id } } }');
+    expect((await viewer(WHO)).errors[0]?.message).toBe("None of this minute's 2,000 points of this person are left.");
+  });
+});
+
 describe('an organization’s points', () => {
   const server = useServer({ env: { RATE_LIMIT_ORGANIZATION_POINTS: '40000' } });
 
@@ -85,7 +161,7 @@ describe('an organization’s points', () => {
     const dear = '{ repositories(first: 100) { nodes { id name gitUrl branch description } } }';
     const members = [acme.developer, acme.viewer, machine, await givenMember(server, acme, 'VIEWER')];
     let refused: Answer | undefined;
-    for (let times = 0; times < 150 && !refused; times += 1) {
+    for (let times = 0; times < 300 && (!refused || headersOf(refused).remaining > 0); times += 1) {
       const answer = await (members[times % members.length] as typeof machine)(dear);
       if (answer.status === 429) refused = answer;
     }
@@ -131,6 +207,42 @@ test('replicas count points together, and each on its own while Redis is gone; P
   expect((await replicas[0].withToken(secret)(WHO)).status).toBe(200);
   expect(replicas[0].statements.slice(before).filter(({ text }) => /point|limit_/i.test(text))).toEqual([]);
   for (const replica of replicas) await replica.close();
+});
+
+test('replicas give back together what was refused, and never let more run than the limit', async () => {
+  const redis = await startRedis();
+  const perMinute = Object.fromEntries(RATE_LIMITS.map((limit) => [limit, limit === 'keyPoints' ? 2000 : null]));
+  const replica = () =>
+    createRateLimits({
+      perMinute: perMinute as Record<RateLimit, number | null>,
+      redisUrl: redis.url,
+      onRefused: () => undefined,
+      onRedis: () => undefined,
+    });
+  const [one, two] = [replica(), replica()];
+  /** Twenty operations at once, of 7 points to read and 293 to run each; then how many ran, and what is left. */
+  const rush = async (): Promise<{ ran: number; left: number[] }> => {
+    const subject = unique('key');
+    const asked = Array.from({ length: 20 }, (_, index) =>
+      (index % 2 ? one : two).count('keyPoints', subject, 300, 293),
+    );
+    const ran = (await Promise.allSettled(asked)).filter(({ status }) => status === 'fulfilled').length;
+    const left = [];
+    for (const each of [one, two]) left.push((await each.count('keyPoints', subject))?.remaining ?? NaN);
+    return { ran, left };
+  };
+  // They connect first; and as above, now and then Redis does not answer in time.
+  const seen: boolean[] = [];
+  for (let times = 0; times < 50; times += 1) {
+    const { ran, left } = await rush();
+    const expected = 2000 - 20 * 7 - ran * 293;
+    seen.push(ran > 0 && ran * 293 <= 2000 && left[0] === expected - 1 && left[1] === expected - 2);
+    if (seen.at(-1)) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  expect(seen).toContain(true);
+  for (const each of [one, two]) each.close();
+  await redis.kill();
 });
 
 test('an address without anyone signed in may ask GraphQL less often', async () => {

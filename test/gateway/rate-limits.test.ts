@@ -25,13 +25,14 @@ const REFUSED = {
   resetAt: expect.stringMatching(/^\d{4}-/),
 };
 
-function expectRefusal(answer: Answer): void {
+/** @param whose what the message says there were too many of, and of whom */
+function expectRefusal(answer: Answer, whose = ''): void {
   const seconds = Number(answer.headers.get('retry-after'));
   expect([answer.status, answer.data, codeOf(answer)]).toEqual([429, null, 'RATE_LIMITED']);
   expect(seconds).toBeGreaterThanOrEqual(1);
   expect(seconds).toBeLessThanOrEqual(60);
   expect(answer.errors[0]).toEqual({
-    message: expect.any(String),
+    message: expect.stringMatching(`^More than \\d+ .*${whose} in a minute; try again after as many seconds`),
     extensions: { ...REFUSED, retryAfter: seconds, requestId: answer.headers.get('x-request-id') },
   });
 }
@@ -42,7 +43,7 @@ describe('a person', () => {
   test('is refused beyond their limit, in GraphQL’s shape with Retry-After, whichever media type they speak', async () => {
     const ann = await server.as(`${unique('ann')}@acme.example`);
     expect(await answeredBefore429(20, () => ann(WHO))).toBe(10);
-    expectRefusal(await ann(WHO));
+    expectRefusal(await ann(WHO), 'requests of this person');
     expectRefusal(await ann(WHO, {}, { accept: 'application/graphql-response+json' }));
     expectRefusal(await ann('{ not a field }'));
   });
@@ -75,7 +76,7 @@ describe('a key', () => {
     const [one, two] = [await givenKey(server, owner, ['agent:read']), await givenKey(server, owner, ['agent:read'])];
     const ask = (client: Client) => client('{ agents { totalCount } }');
     expect(await answeredBefore429(20, () => ask(one.client))).toBe(8);
-    expectRefusal(await ask(one.client));
+    expectRefusal(await ask(one.client), 'requests of this key');
     expect((await ask(two.client)).status).toBe(200);
     expect((await ask(owner)).status).toBe(200);
   });
@@ -96,7 +97,7 @@ describe('an organization', () => {
     const before = await times();
     await answeredBefore429(100, () => ask(acme.viewer));
     await answeredBefore429(100, () => ask(acme.developer));
-    expectRefusal(await ask(acme.owner));
+    expectRefusal(await ask(acme.owner), 'requests of this organization');
     let isOver = false;
     const hog = async () => {
       while (!isOver) expectRefusal(await ask(acme.admin));
@@ -134,7 +135,7 @@ describe('an address', () => {
       expect(await refused.json()).toEqual({
         errors: [
           {
-            message: expect.any(String),
+            message: expect.stringMatching(/^More than 5 requests from this address in a minute/),
             extensions: { ...REFUSED, retryAfter: expect.any(Number), requestId: expect.any(String) },
           },
         ],
@@ -181,7 +182,7 @@ describe('what is dearer than a request', () => {
     }`;
     expect((await owner(many, { id })).errors).toEqual([]);
     expectRefusal(await owner(many, { id }));
-    expectRefusal(await owner(SWITCH, { id }));
+    expectRefusal(await owner(SWITCH, { id }), 'switches of this person between organizations');
     expect((await owner(WHO)).status).toBe(200);
   });
 
@@ -194,7 +195,7 @@ describe('what is dearer than a request', () => {
       for (let times = 0; times < 5; times += 1) expect((await create(owner)).errors).toEqual([]);
       expectRefusal(await create(owner));
       // Whoever signs up again comes from the same address.
-      expectRefusal(await create(viewer));
+      expectRefusal(await create(viewer), 'new organizations of this person or from this address');
       expect((await owner(WHO)).status).toBe(200);
     } finally {
       await server.close();
@@ -205,7 +206,7 @@ describe('what is dearer than a request', () => {
     const acme = await givenOrganization(server);
     const invite = (client: Client) => client(INVITE, { email: `${unique('new')}@acme.example` });
     expect(await answeredBefore429(10, () => invite(acme.admin))).toBe(4);
-    expectRefusal(await invite(acme.owner));
+    expectRefusal(await invite(acme.owner), 'invitations of this person or organization');
     const { data } = await acme.owner('{ members(status: INVITED) { totalCount } }');
     expect(data.members.totalCount).toBe(4);
   });
@@ -223,7 +224,7 @@ describe('whatever takes a secret', () => {
       const guess = (client: Client) =>
         client(`mutation ($secret: String!) { ${field}(secret: $secret) { __typename } }`, { secret: unique('guess') });
       expect(await answeredBefore429(10, () => guess(ann))).toBe(3);
-      expectRefusal(await guess(bob));
+      expectRefusal(await guess(bob), 'answers to invitations of this person or from this address');
       expect((await bob(WHO)).status).toBe(200);
     } finally {
       await server.close();

@@ -62,7 +62,7 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
     const reading = readingCost(read);
     // What is refused is paid for as well, as far as it was read.
     const refuse = async (...errors: readonly GraphQLError[]): Promise<never> => {
-      await chargePoints(limits, reading, context);
+      await chargePoints(limits, { reading, running: 0 }, context);
       throw new RefusedRequestError(errors);
     };
     if (read.errors.length > 0) return refuse(...read.errors);
@@ -79,7 +79,7 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
       const message = `This operation costs ${cost}, more than ${maxCost}; ask for fewer rows.`;
       return refuse(requestError('QUERY_TOO_EXPENSIVE', message));
     }
-    await chargePoints(limits, reading + cost, context);
+    await chargePoints(limits, { reading, running: cost }, context);
     await limitFields(limits, operation, context, record);
     const result = await execute({ operation, variables, context });
     const size = sizeOf(result.data, maxAnswer);
