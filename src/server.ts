@@ -27,6 +27,7 @@ import { serveInvitations } from './gateway/invitation-page.js';
 import { limitAddresses } from './gateway/limit-requests.js';
 import { type Metrics, serveMetrics } from './gateway/metrics.js';
 import { createRateLimits } from './gateway/rate-limits.js';
+import { currentRecord } from './gateway/request-record.js';
 import { onceDone } from './gateway/when-over.js';
 import { createContract } from './gateway/schema.js';
 import { createOidc } from './gateway/sign-in/oidc.js';
@@ -114,7 +115,11 @@ export async function createServer({
   const limits = createRateLimits({
     perMinute: config.rateLimits,
     redisUrl: config.redisUrl,
-    onRefused: (limit) => metrics.refused.inc({ limit }),
+    onRefused: (limit) => {
+      metrics.refused.inc({ limit });
+      const record = currentRecord();
+      if (record) record.refusedBy = limit;
+    },
     onRedis: (state, error) =>
       state === 'gone'
         ? app.log.error({ err: error }, 'Redis is out of reach: each replica counts rate limits on its own')

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { ReadBound } from '../data/read-bound.js';
 import type { RequestContext } from '../context/context.js';
+import type { RateLimit } from './rate-limits.js';
 
 /** What one request says of itself in its log line, filled in as it becomes known. Never variables or arguments. */
 export interface RequestRecord {
@@ -12,6 +13,8 @@ export interface RequestRecord {
   operationType?: string;
   /** In points. */
   cost?: number;
+  /** The limit that refused it. */
+  refusedBy?: RateLimit;
   /** What is held in memory for its answer. */
   held?: ReadBound;
   context?: RequestContext;
