@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isDatabaseUrl } from './data/database-url.js';
 import { certificate, entityId, issuerUrl, providerUrl } from './domains/identity-provider-input.js';
 import type { RateLimit } from './gateway/rate-limits.js';
 
@@ -82,13 +83,21 @@ const number = (min: number, max: number) =>
     .string()
     .regex(/^\d+$/, 'must be a whole number')
     .transform(Number)
-    .refine((value) => value >= min && value <= max, `must be ${min} to ${max}`);
+    // Where it is one of several forms, as of a limit that may be off, all of them are told.
+    .refine((value) => value >= min && value <= max, { message: `must be ${min} to ${max}`, abort: true });
 const perMinute = (byDefault: number) =>
   z
     .union([z.literal('off').transform(() => null), number(1, 1_000_000_000)], 'must be 1 to 1000000000, or off')
     .default(byDefault);
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
-const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+const postgresUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// URL', abort: true })
+  .refine(
+    isDatabaseUrl,
+    'must be a URL in which special characters of the user and password are percent-encoded, as %40 for @, %2F for /, ' +
+      '%3A for :, %23 for #, %3F for ? and %25 for %',
+  );
 const redisUrl = z.string().regex(/^rediss?:\/\//, 'must be a redis:// or rediss:// URL');
 const list = z.string().transform((value) =>
   value
@@ -117,6 +126,21 @@ const origin = z
   )
   .transform((value) => new URL(value).origin);
 const isOrigin = ({ href, origin: self }: URL): boolean => href === `${self}/`;
+const origins = list.refine(
+  (all) => all.every((each) => origin.safeParse(each).data === each),
+  'must be origins exactly as browsers send them, comma-separated: http:// or https://, the host in lower case, the port ' +
+    'unless it is the default one, and nothing after it, not even a slash; * is none',
+);
+
+const isProxy = (proxy: string): boolean => {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(proxy)) return true;
+  const [, address = proxy, bits = '1'] = /^(.+)\/(\d{1,3})$/.exec(proxy) ?? [];
+  return isIP(address) !== 0 && Number(bits) >= 1 && Number(bits) <= (isIP(address) === 4 ? 32 : 128);
+};
+const proxies = list.refine(
+  (all) => all.every(isProxy),
+  'must be IP addresses and networks such as 10.0.0.0/8, or the names loopback, linklocal or uniquelocal, comma-separated',
+);
 
 /** The only algorithms a public key can verify; a shared secret never can. */
 const ALGORITHMS = [
@@ -248,8 +272,8 @@ const VARIABLES = {
   DNS_SERVERS: [dnsServers.default([]), '9.9.9.9,[2620:fe::fe]:53'],
   GRAPHIQL: [flag.optional(), 'true'],
   INTROSPECTION: [flag.optional(), 'true'],
-  CORS_ORIGINS: [list.default([]), 'https://app.example.com,https://admin.example.com'],
-  TRUST_PROXY: [list.default([]), '10.0.0.0/8,127.0.0.1'],
+  CORS_ORIGINS: [origins.default([]), 'https://app.example.com,https://admin.example.com'],
+  TRUST_PROXY: [proxies.default([]), '10.0.0.0/8,127.0.0.1'],
   BODY_LIMIT_BYTES: [number(1024, 10_485_760).default(262_144), '262144'],
   QUERY_MAX_COST: [number(1, 10_000_000).default(20_000), '20000'],
   ANSWER_MAX_CHARACTERS: [number(10_000, 100_000_000).default(5_000_000), '5000000'],
@@ -316,6 +340,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   if (set['SMTP_URL'] !== undefined && set['MAIL_FROM'] === undefined) {
     problems.push(problem('MAIL_FROM', 'is needed where SMTP_URL is set: the address that mail is from'));
   }
+  problems.push(...tooFewPoints(set));
   if (!result.success || problems.length > 0) throw configError(problems);
   const value = result.data;
   return {
@@ -369,8 +394,27 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
 
 const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host);
 
-const problem = (variable: string, message: string): string =>
-  `${variable} ${message}. Example: ${variable}=${VARIABLES[variable as keyof typeof VARIABLES][1]}`;
+const problem = (
+  variable: string,
+  message: string,
+  example: string = VARIABLES[variable as keyof typeof VARIABLES][1],
+): string => `${variable} ${message}. Example: ${variable}=${example}`;
+
+/** An operation that is dearer than a whole minute's points would be refused for ever, and never as too expensive. */
+function tooFewPoints(set: NodeJS.ProcessEnv): string[] {
+  const { data: maxCost } = VARIABLES.QUERY_MAX_COST[0].safeParse(set['QUERY_MAX_COST']);
+  if (maxCost === undefined) return [];
+  return (['PERSON', 'KEY', 'ORGANIZATION'] as const)
+    .map((party) => `RATE_LIMIT_${party}_POINTS` as const)
+    .filter((variable) => (VARIABLES[variable][0].safeParse(set[variable]).data ?? Infinity) < 2 * maxCost)
+    .map((variable) =>
+      problem(
+        variable,
+        `must be at least ${2 * maxCost}, twice QUERY_MAX_COST, so that the dearest operation can run, or off`,
+        String(2 * maxCost),
+      ),
+    );
+}
 
 const configError = (problems: readonly string[]): ConfigError =>
   new ConfigError(

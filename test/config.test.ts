@@ -64,6 +64,8 @@ const WRONG: Record<string, string> = {
   PRIVATE_IDENTITY_PROVIDERS: 'yes',
   ORGANIZATION_CREATION: 'nobody',
   DNS_SERVERS: 'dns.example',
+  CORS_ORIGINS: 'app.example.com',
+  TRUST_PROXY: 'banana',
   GRAPHIQL: '1',
   INTROSPECTION: 'on',
   BODY_LIMIT_BYTES: '1MB',
@@ -226,3 +228,86 @@ test.each(['dns.example', '9.9.9', '9.9.9.9:65536', '9.9.9.9:', '[::1]:x', '9.9.
   'DNS_SERVERS may not be %s',
   (DNS_SERVERS) => expect(linesAbout(complaintOf({ DNS_SERVERS }), 'DNS_SERVERS')).toHaveLength(1),
 );
+
+test.each(['10.0.0.0/8,127.0.0.1', '::1', 'fd00::/8, 2001:db8::7/128', 'loopback, linklocal,uniquelocal'])(
+  'TRUST_PROXY may be %s',
+  (TRUST_PROXY) => expect(complaintOf({ TRUST_PROXY })).toBe(''),
+);
+test.each(['banana', 'true', '1', '*', 'proxy.example', '10.0.0.0/33', '10.0.0.0/0', '::1/129', '10.0.0.1, Loopback'])(
+  'TRUST_PROXY may not be %s: it says what may stand there',
+  (TRUST_PROXY) =>
+    expect(linesAbout(complaintOf({ TRUST_PROXY }), 'TRUST_PROXY')).toEqual([
+      expect.stringMatching(/addresses.*10\.0\.0\.0\/8.*loopback, linklocal or uniquelocal/),
+    ]),
+);
+
+test.each(['https://app.example.com', 'http://localhost:5173, https://[::1]:8443'])(
+  'CORS_ORIGINS may be %s',
+  (CORS_ORIGINS) => expect(complaintOf({ CORS_ORIGINS })).toBe(''),
+);
+test.each([
+  'app.example.com',
+  'http://app.example/',
+  '*',
+  'null',
+  'https://App.example',
+  'https://app.example:443',
+  'https://app.example/path',
+  'https://app.example, ftp://app.example',
+])('CORS_ORIGINS may not be %s: it is compared with what browsers send, which is told', (CORS_ORIGINS) =>
+  expect(linesAbout(complaintOf({ CORS_ORIGINS }), 'CORS_ORIGINS')).toEqual([
+    expect.stringMatching(/as browsers send them.*Example: CORS_ORIGINS=https:\/\/app\.example\.com/),
+  ]),
+);
+
+test.each(['RATE_LIMIT_PERSON', 'RATE_LIMIT_CREATION', 'METRICS_PORT'])(
+  '%s says that it may be off, whatever it is that is wrong',
+  (variable) => {
+    for (const value of ['-1', variable === 'METRICS_PORT' ? '65536' : '0', '99999999999', 'none']) {
+      expect(linesAbout(complaintOf({ [variable]: value }), variable)).toEqual([
+        expect.stringMatching(/ must be \d+ to \d+, or off\. /),
+      ]);
+    }
+  },
+);
+
+test('a minute holds at least two of the dearest operations, or they could never run', () => {
+  const complaint = complaintOf({
+    QUERY_MAX_COST: '400000',
+    RATE_LIMIT_KEY_POINTS: 'off',
+    RATE_LIMIT_ORGANIZATION_POINTS: '799999',
+    PORT: 'four thousand',
+  });
+  for (const party of ['PERSON', 'ORGANIZATION']) {
+    const variable = `RATE_LIMIT_${party}_POINTS`;
+    expect(linesAbout(complaint, variable)).toEqual([
+      expect.stringMatching(/must be at least 800000, twice QUERY_MAX_COST.*, or off.*POINTS=800000$/),
+    ]);
+  }
+  expect(linesAbout(complaint, 'RATE_LIMIT_KEY_POINTS')).toEqual([]);
+  expect(linesAbout(complaint, 'PORT')).toHaveLength(1);
+  expect(complaintOf({ RATE_LIMIT_PERSON_POINTS: '39999' })).toContain('RATE_LIMIT_PERSON_POINTS');
+  expect(complaintOf({ RATE_LIMIT_PERSON_POINTS: '40000' })).toBe('');
+});
+
+test.each([
+  ['p@ss:w/rd', 'postgres://orgate:p@ss:w/rd@db.example/orgate'],
+  ['a slash', 'postgres://orgate:hunter2/x@db.example/orgate'],
+  ['a slash after digits, which look like a port', 'postgres://orgate:12/hunter2@db.example/orgate'],
+  ['a hash after digits', 'postgres://orgate:12#hunter2@db.example/orgate'],
+  ['a question mark', 'postgres://orgate:hunter2?x@db.example/orgate'],
+  ['a question mark after digits', 'postgres://orgate:12?hunter2@db.example/orgate'],
+  ['a percent sign', 'postgres://orgate:hunter2%ff@db.example/orgate'],
+])('a password in a database URL is percent-encoded, which is told without it: %s', (_what, url) => {
+  for (const variable of ['DATABASE_URL', 'MIGRATION_DATABASE_URL']) {
+    const complaint = complaintOf({ [variable]: url });
+    expect(linesAbout(complaint, variable)).toEqual([expect.stringMatching(/percent-encoded.*%40/)]);
+    expect(complaint).not.toMatch(/hunter2|p@ss|rd@/);
+  }
+});
+test.each([
+  'postgres://orgate:p%40ss%2Fw%23%3Frd@db.example/orgate',
+  'postgres://db.example/orgate?user=orgate@server',
+  'postgresql://orgate@[::1]:5432/orgate?sslmode=require',
+  'postgres://orgate:secret@/orgate?host=/var/run/postgresql',
+])('a database URL may be %s', (DATABASE_URL) => expect(complaintOf({ DATABASE_URL })).toBe(''));

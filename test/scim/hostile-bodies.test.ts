@@ -178,7 +178,7 @@ describe('large bodies', () => {
 });
 
 test('bytes cost points: what is sent when it comes, what is answered afterwards', async () => {
-  const own: TestServer = await startServer({ env: { RATE_LIMIT_KEY_POINTS: '10000' } });
+  const own: TestServer = await startServer({ env: { RATE_LIMIT_KEY_POINTS: '10000', QUERY_MAX_COST: '5000' } });
   try {
     const acme = await givenOrganization(own);
     const groups = await Promise.all([1, 2].map(() => givenDirectory(own, acme)));
