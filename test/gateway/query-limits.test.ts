@@ -37,37 +37,41 @@ function chain(levels: number): string {
 
 test('levels: 14 are answered, 15 are not', async () => {
   expect((await ask(chain(QUERY_LIMITS.depth))).errors).toEqual([]);
-  expectRefused(await ask(chain(QUERY_LIMITS.depth + 1)), 'GRAPHQL_VALIDATION_FAILED', /too many levels/);
+  expectRefused(await ask(chain(QUERY_LIMITS.depth + 1)), 'GRAPHQL_VALIDATION_FAILED', /more than 14 levels\.$/);
 });
 
 test('levels count through fragments, named and not, however deep they hide', async () => {
   const fragment = (index: number, inside: string) =>
     `fragment F${index} on AgentRepository { agents(first: 1) { nodes { repository { ${inside} } } } }`;
   const named = `{ repositories(first: 1) { nodes { ...F0 } } } ${times(5, (index) => fragment(index, index < 4 ? `...F${index + 1}` : 'id'))}`;
-  expectRefused(await ask(named), 'GRAPHQL_VALIDATION_FAILED', /too many levels/);
+  expectRefused(await ask(named), 'GRAPHQL_VALIDATION_FAILED', /more than 14 levels\.$/);
   const inline = chain(15).replace('{ nodes {', '{ ... { nodes {').replace(/\}$/, '} }');
-  expectRefused(await ask(inline), 'GRAPHQL_VALIDATION_FAILED', /too many levels/);
+  expectRefused(await ask(inline), 'GRAPHQL_VALIDATION_FAILED', /more than 14 levels\.$/);
 });
 
 test('aliases: 30 are answered, 31 are not, wherever they stand', async () => {
   const flat = (count: number, name = 'a') => `{ ${times(count, (index) => `${name}${index}: __typename`)} }`;
   expect((await ask(flat(30))).errors).toEqual([]);
-  expectRefused(await ask(flat(31)), 'GRAPHQL_VALIDATION_FAILED', /too many aliases/);
+  expectRefused(await ask(flat(31)), 'GRAPHQL_VALIDATION_FAILED', /more than 30 aliases\.$/);
   const spread = `{ ...A ...B } fragment A on Query ${flat(16, 'a')} fragment B on Query ${flat(16, 'b')}`;
-  expectRefused(await ask(spread), 'GRAPHQL_VALIDATION_FAILED', /too many aliases/);
+  expectRefused(await ask(spread), 'GRAPHQL_VALIDATION_FAILED', /more than 30 aliases\.$/);
   const logins = `mutation { ${times(31, (index) => `a${index}: switchOrganization(organizationId: "x") { token }`)} }`;
-  expectRefused(await ask(logins), 'GRAPHQL_VALIDATION_FAILED', /too many aliases/);
+  expectRefused(await ask(logins), 'GRAPHQL_VALIDATION_FAILED', /more than 30 aliases\.$/);
 });
 
 test('repeated fields and directives are bounded', async () => {
   expect((await ask(`{ ${'__typename '.repeat(21)} }`)).errors).toEqual([]);
-  expectRefused(await ask(`{ ${'__typename '.repeat(22)} }`), 'GRAPHQL_VALIDATION_FAILED', /too many repeated fields/);
+  expectRefused(
+    await ask(`{ ${'__typename '.repeat(22)} }`),
+    'GRAPHQL_VALIDATION_FAILED',
+    /more than 20 repeated fields\.$/,
+  );
   const directed = (count: number) =>
     `query ($x: Boolean = true) { ${times(count, () => '... @include(if: $x) { __typename }')} }`;
   expect((await ask(directed(30))).errors).toEqual([]);
-  expectRefused(await ask(directed(31)), 'GRAPHQL_VALIDATION_FAILED', /too many directives/);
-  const twice = await ask(`{ __typename ${'@skip(if: false) '.repeat(200)} }`);
-  expect(twice.data).toBeNull();
+  expectRefused(await ask(directed(31)), 'GRAPHQL_VALIDATION_FAILED', /more than 30 directives\.$/);
+  const heaped = `{ __typename ${'@skip(if: false) '.repeat(200)} }`;
+  expectRefused(await ask(heaped), 'GRAPHQL_VALIDATION_FAILED', /more than 4 directives in one place\.$/);
 });
 
 const NESTED = (rows: string) =>

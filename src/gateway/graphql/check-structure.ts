@@ -27,14 +27,14 @@ export function checkStructure(document: DocumentNode, limits: DocumentLimits): 
     countWritten(document, limits);
     return countSpread(document, limits);
   } catch (error) {
-    if (error instanceof TooMuch) return new GraphQLError(`The document has too many ${error.what}.`);
+    if (error instanceof TooMuch) return new GraphQLError(`The document has more than ${error.message}.`);
     throw error;
   }
 }
 
 class TooMuch extends Error {
-  constructor(readonly what: string) {
-    super(what);
+  constructor(limit: number, what: string) {
+    super(`${limit} ${what}`);
   }
 }
 
@@ -43,7 +43,7 @@ function counter(limit: number, what: string): (by?: number) => number {
   let count = 0;
   return (by = 1) => {
     count += by;
-    if (count > limit) throw new TooMuch(what);
+    if (count > limit) throw new TooMuch(limit, what);
     return count;
   };
 }
@@ -59,14 +59,15 @@ function countWritten(document: DocumentNode, limits: DocumentLimits): void {
   visit(document, {
     enter(node: ASTNode) {
       if ('directives' in node && (node.directives?.length ?? 0) > limits.directivesInOnePlace) {
-        throw new TooMuch('directives in one place');
+        throw new TooMuch(limits.directivesInOnePlace, 'directives in one place');
       }
       if (node.kind === Kind.DIRECTIVE) directive();
       else if (node.kind === Kind.FRAGMENT_DEFINITION) fragment();
       else if (node.kind === Kind.OPERATION_DEFINITION) operation();
       else if (node.kind === Kind.FIELD && node.alias) alias();
       else if (node.kind === Kind.SELECTION_SET) duplicate(repeatedIn(node));
-      else if (isNesting(node) && ++valueDepth > limits.valueDepth) throw new TooMuch('levels');
+      else if (isNesting(node) && ++valueDepth > limits.valueDepth)
+        throw new TooMuch(limits.valueDepth, 'levels in a value');
     },
     leave(node: ASTNode) {
       if (isNesting(node)) valueDepth -= 1;
@@ -86,8 +87,8 @@ function repeatedIn({ selections }: SelectionSetNode): number {
 /** What every operation comes to with its fragments spread out. */
 function countSpread(document: DocumentNode, limits: DocumentLimits): Shape {
   const fragments = fragmentsOf(document);
-  const selection = counter(limits.selections, 'fields');
-  const pair = counter(limits.pairs, 'repeated fields');
+  const selection = counter(limits.selections, 'fields and fragments, all fragments spread out');
+  const pair = counter(limits.pairs, 'pairs of fields of one name, all fragments spread out');
   const spreading = new Set<string>();
   const reached = new Set<string>();
 
@@ -99,7 +100,7 @@ function countSpread(document: DocumentNode, limits: DocumentLimits): Shape {
         const before = names.get(name) ?? 0;
         pair(before);
         names.set(name, before + 1);
-        if (level > limits.depth) throw new TooMuch('levels');
+        if (level > limits.depth) throw new TooMuch(limits.depth, 'levels');
         const isIntrospection = node.name.value.startsWith('__');
         if (node.selectionSet) spread(node.selectionSet, new Map(), isIntrospection ? -Infinity : level + 1);
       } else if (node.kind === Kind.INLINE_FRAGMENT) {

@@ -7,7 +7,7 @@ export interface DocumentLimits {
   /** Of fields within fields; introspection has a bound of its own in GraphQL. */
   readonly depth: number;
   readonly aliases: number;
-  /** The same field again in one selection. */
+  /** The same field again in one selection: of n of a name all but the first. */
   readonly duplicates: number;
   /** Pairs of one name that validation compares, with fragments spread out: n of a name are n (n - 1) / 2 pairs. */
   readonly pairs: number;

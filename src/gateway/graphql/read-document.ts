@@ -97,7 +97,7 @@ export function readDocument(source: string, options: ReadOptions): ReadDocument
     if (error instanceof GraphQLError) return refused(asRequestError('GRAPHQL_PARSE_FAILED', error));
     // The parser calls itself for each level, and so runs out of stack before it runs out of tokens.
     if (error instanceof RangeError) {
-      return refused(requestError('GRAPHQL_PARSE_FAILED', 'The document has too many levels.'));
+      return refused(requestError('GRAPHQL_PARSE_FAILED', `The document has more than ${limits.depth} levels.`));
     }
     throw error;
   }
