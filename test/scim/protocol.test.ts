@@ -20,6 +20,31 @@ const ERROR = 'urn:ietf:params:scim:api:messages:2.0:Error';
 const create = async (to: ScimClient = directory, name = unique('jo')) =>
   (await to('POST', '/Users', { userName: `${name}@${to.domain}` })).body as { id: string; userName: string };
 
+test.each<[string, Record<string, string>]>([
+  ['application/scim+json', { 'content-type': 'application/scim+json' }],
+  ['application/json', { 'content-type': 'application/json; charset=utf-8' }],
+  ['application/scim+json and a length of 0', { 'content-type': 'application/scim+json', 'content-length': '0' }],
+  ['application/json in no chunks', { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }],
+  ['a length of 0', { 'content-length': '0' }],
+])('what needs no body may have none under %s', async (_, more) => {
+  const authorization = `Bearer ${directory.token}`;
+  const send = async (method: string, path: string) => {
+    const answer = await raw(`${server.url}/scim/v2${path}`, { method, headers: { authorization, ...more } });
+    return [answer.status, answer.text === '' ? '' : JSON.parse(answer.text).scimType];
+  };
+  const user = await create();
+  const { body: group } = await directory('POST', '/Groups', { displayName: unique('group') });
+  for (const path of [`/Users/${user.id}`, `/Groups/${group.id}`]) {
+    expect((await send('GET', path))[0]).toBe(200);
+    expect(await send('DELETE', path)).toEqual([204, '']);
+    expect((await send('GET', path))[0]).toBe(404);
+    for (const method of ['POST', 'PUT', 'PATCH']) {
+      const to = method === 'POST' ? path.replace(/\/[^/]+$/, '') : path;
+      expect(await send(method, to)).toEqual([400, 'invalidSyntax']);
+    }
+  }
+});
+
 test('says what it can do, which resources it has and what is kept of them', async () => {
   expect((await directory('GET', '/ServiceProviderConfig')).body).toMatchObject({
     patch: { supported: true },
