@@ -15,6 +15,7 @@ import fastify, {
 import helmet from 'helmet';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { type ErrorCode, type ErrorDetail, OrgateError } from '../errors.js';
+import { UnreadBodyError } from './bodies/unread-body-error.js';
 import { oneAtATime, watchConnections } from './connections.js';
 import { noteNetworks } from './network.js';
 import { requestIdOf } from './request-record.js';
@@ -259,7 +260,8 @@ function sendError(error: FastifyError | OrgateError, request: FastifyRequest, r
     UNSUPPORTED_MEDIA_TYPE: 'Send application/json.',
     BAD_REQUEST: 'The request could not be read; send a JSON object with a query.',
   };
-  return reply.code(status).send(errorBody(code, messages[code] ?? 'The request was refused.', request.id));
+  const message = error instanceof UnreadBodyError ? error.message : (messages[code] ?? 'The request was refused.');
+  return reply.code(status).send(errorBody(code, message, request.id));
 }
 
 /** What is no HTTP, or has headers without end, is refused before there is a request; in the same shape. */

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { ERROR_CODES } from '../../src/errors.js';
 import { givenOrganization } from '../support/given.js';
 import { raw, type RawAnswer, rawBytes } from '../support/raw.js';
-import { useServer } from '../support/server.js';
+import { startServer, useServer } from '../support/server.js';
 
 const server = useServer({ env: { BODY_LIMIT_BYTES: '2048' } });
 
@@ -74,6 +74,31 @@ test('413: a body over the limit, by its length or by what comes', async () => {
     413,
     'PAYLOAD_TOO_LARGE',
   );
+});
+
+/** Within the limit of bytes, and of more than may be. Its length is not what is wrong, so that is not what is said. */
+test.each<[string, number, string, string, RegExp]>([
+  ['levels', 413, 'PAYLOAD_TOO_LARGE', `${'['.repeat(129)}${']'.repeat(129)}`, /more than 128 levels/],
+  ['elements', 413, 'PAYLOAD_TOO_LARGE', `[${'1,'.repeat(40_000)}1]`, /more than 40,000 elements/],
+  [
+    'members',
+    413,
+    'PAYLOAD_TOO_LARGE',
+    `{${Array.from({ length: 10_001 }, (_, each) => `"${each}":1`).join(',')}}`,
+    /object in the request body has more than 10,000 members/,
+  ],
+  ['a prototype', 400, 'BAD_REQUEST', '{"a":{"__proto__":{"canary":1}}}', /a member named __proto__/],
+])('a body that is refused for its %s is told so', async (_, status, code, body, message) => {
+  const own = await startServer();
+  try {
+    const { owner } = await givenOrganization(own);
+    const headers = { ...json, authorization: `Bearer ${owner.token}` };
+    const answer = await raw(`${own.url}/graphql`, { headers, body });
+    expectRefusal(answer, status, code);
+    expect(answer.text).toMatch(message);
+  } finally {
+    await own.close();
+  }
 });
 
 test.each(['text/html', 'application/xml', 'application/canary', 'nonsense'])('415: %s', async (type) => {

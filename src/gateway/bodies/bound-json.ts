@@ -7,9 +7,10 @@ export interface JsonBounds {
   readonly levels: number;
 }
 
-export type JsonFault = 'TOO_MUCH' | 'POISONED';
+/** The bound that was passed, or a member that is named as an object's prototype is. */
+export type JsonFault = keyof JsonBounds | 'prototype';
 
-/** No JSON that is read here may be deeper, or the notes below would not hold it. */
+/** No JSON that is read here may be deeper, whatever its bounds say, or the notes below would not hold it. */
 const MAX_LEVELS = 200;
 
 /** How many members the object at each level has by now, or that it is an array. Kept, as nothing waits in between. */
@@ -24,7 +25,7 @@ const POISON = '__proto__';
  * Looks through a JSON text once, in time that grows with its bytes alone, before anything parses it. Whether it is JSON
  * at all is for the parser to say; of what the parser would accept, nothing is missed here.
  *
- * @returns what is wrong: more than `bounds` allow, or a member that is named as an object's prototype is; null if nothing
+ * @returns what is wrong; null if nothing
  */
 export function findJsonFault(bytes: Buffer, { elements, members, levels }: JsonBounds): JsonFault | null {
   const deepest = Math.min(levels, MAX_LEVELS);
@@ -41,23 +42,23 @@ export function findJsonFault(bytes: Buffer, { elements, members, levels }: Json
         isEscaped = true;
         at += 1;
       }
-      if (isPoison(bytes, begin, at, isEscaped)) return 'POISONED';
+      if (isPoison(bytes, begin, at, isEscaped)) return 'prototype';
     } else if (byte === COMMA) {
       seen += 1;
       const theirs = openMembers[level] ?? ARRAY;
       if (level > 0 && theirs !== ARRAY) {
-        if (theirs >= members) return 'TOO_MUCH';
+        if (theirs >= members) return 'members';
         openMembers[level] = theirs + 1;
       }
     } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
       seen += 1;
       level += 1;
-      if (level > deepest) return 'TOO_MUCH';
+      if (level > deepest) return 'levels';
       openMembers[level] = byte === OPEN_OBJECT ? 1 : ARRAY;
     } else if ((byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) && level > 0) {
       level -= 1;
     }
-    if (seen > elements) return 'TOO_MUCH';
+    if (seen > elements) return 'elements';
   }
   return null;
 }

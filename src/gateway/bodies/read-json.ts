@@ -1,5 +1,6 @@
 import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
-import { findJsonFault, type JsonBounds } from './bound-json.js';
+import { findJsonFault, type JsonBounds, type JsonFault } from './bound-json.js';
+import { UnreadBodyError } from './unread-body-error.js';
 
 /** A JSON argument of 64 KiB has up to 32,768 elements and 100 levels, and comes inside of variables. */
 export const REQUEST_BOUNDS: JsonBounds = { elements: 40_000, members: 10_000, levels: 128 };
@@ -22,9 +23,9 @@ export function readJson(
       if (NEEDS_BODY.has(request.method)) throw new errorCodes.FST_ERR_CTP_EMPTY_JSON_BODY();
       return undefined;
     }
-    const fault = findJsonFault(body, await boundsOf(request));
-    if (fault === 'TOO_MUCH') throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
-    if (fault === 'POISONED') throw new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY();
+    const bounds = await boundsOf(request);
+    const fault = findJsonFault(body, bounds);
+    if (fault) throw refusal(fault, bounds);
     try {
       return JSON.parse(withoutByteOrderMark(body.toString())) as unknown;
     } catch {
@@ -34,3 +35,14 @@ export function readJson(
 }
 
 const withoutByteOrderMark = (text: string): string => (text.startsWith('\uFEFF') ? text.slice(1) : text);
+
+function refusal(fault: JsonFault, bounds: JsonBounds): UnreadBodyError {
+  if (fault === 'prototype') return new UnreadBodyError(400, 'The request body has a member named __proto__.');
+  const most = bounds[fault].toLocaleString('en');
+  const messages = {
+    elements: `The request body has more than ${most} elements: objects, lists, and what stands in them.`,
+    members: `An object in the request body has more than ${most} members.`,
+    levels: `The request body has more than ${most} levels of objects and lists.`,
+  };
+  return new UnreadBodyError(413, messages[fault]);
+}

@@ -1,4 +1,5 @@
 import { OrgateError } from '../../errors.js';
+import { UnreadBodyError } from '../bodies/unread-body-error.js';
 
 /** Names that SCIM 2.0 gives to what is sent (RFC 7643 and 7644). */
 export const SCIM = {
@@ -63,7 +64,7 @@ export function toFailure(error: unknown): ScimFailure | null {
   return {
     status: statusCode,
     ...(isUnread && { scimType: 'invalidSyntax' }),
-    detail: known[statusCode] ?? 'The request could not be read.',
+    detail: error instanceof UnreadBodyError ? error.message : (known[statusCode] ?? 'The request could not be read.'),
   };
 }
 
