@@ -105,8 +105,12 @@ export function createAuthenticate(
     const digest = hash('sha256', token, 'base64');
     const known = verified.get(digest);
     const credential = known && now() < known.until ? known.credential : await verify(token, issuers, now);
+    // Only a development server gets here, and only with a token of its own.
     if (credential.kind === 'identity' && credential.development && !isLocalHost)
-      throw new OrgateError('UNAUTHENTICATED');
+      throw new OrgateError(
+        'UNAUTHENTICATED',
+        'A development token counts only at a localhost name, through no proxy.',
+      );
     if (credential !== known?.credential) {
       if (verified.size >= CACHE_SIZE) verified.delete(verified.keys().next().value as string);
       verified.set(digest, { credential, until: Math.min(now() + CACHE_MS, credential.expiresAt * 1000) });

@@ -6,7 +6,7 @@ import { serveDevelopmentDns } from './development-dns-page.js';
 import type { Mailbox } from '../mail/mailbox.js';
 import { serveDemoIdentityProvider } from './demo-identity-provider.js';
 import { errorBody } from './http.js';
-import { isLocalHost } from './local-host.js';
+import { findForeignHeader } from './local-host.js';
 import { serveMailbox } from './mailbox-page.js';
 
 /** The people of the demo world, whom anyone at this machine may become. */
@@ -35,10 +35,14 @@ export function serveDevelopment(
   dns: DevelopmentDns | null,
   publicUrl: () => string,
 ): void {
+  tellOfForeignRequests(app);
   const guard = async (request: FastifyRequest, reply: FastifyReply) => {
     const { origin, host } = request.headers;
     const isOwnPage = origin === undefined || origin === `http://${host}`;
-    if (isLocalHost(request.headers) && isOwnPage) return;
+    const foreign = findForeignHeader(request.headers);
+    if (foreign === null && isOwnPage) return;
+    // GraphiQL's page says it.
+    if (foreign !== null) reply.header('x-not-development', foreign);
     return reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', request.id));
   };
   serveDemoIdentityProvider(app, DEMO_PEOPLE, publicUrl, guard);
@@ -50,5 +54,23 @@ export function serveDevelopment(
     if (!body.success)
       return reply.code(400).send(errorBody('BAD_USER_INPUT', 'Send {"email": "…", "org": "…"}.', request.id));
     return { token: await issuer.issue(body.data.email, null, body.data.org ?? null) };
+  });
+}
+
+/** One line for each of the few reasons: whoever develops behind a proxy learns why nobody is signed in. */
+function tellOfForeignRequests(app: FastifyInstance): void {
+  const told = new Set<string>();
+  app.addHook('onRequest', (request, _reply, done) => {
+    const header = findForeignHeader(request.headers);
+    // Whatever else follows X-Forwarded is for the client to choose, without end.
+    const reason = header?.replace(/^x-forwarded-.*/, 'x-forwarded') ?? null;
+    if (reason !== null && !told.has(reason)) {
+      told.add(reason);
+      app.log.warn(
+        { header },
+        'no development request: /dev and development tokens need a localhost name and no proxy',
+      );
+    }
+    done();
   });
 }

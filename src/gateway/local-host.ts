@@ -11,5 +11,8 @@ const HANDED_ON = /^(forwarded|x-forwarded(-.*)?|x-real-ip|via)$/;
  * other, so that no web page elsewhere can reach it by pointing a name of its own here, and nobody at all through a
  * proxy, which may name the machine itself upstream. What a proxy says is not believed here, trusted or not.
  */
-export const isLocalHost = (headers: IncomingHttpHeaders): boolean =>
-  LOCAL.test(headers.host ?? '') && !Object.keys(headers).some((name) => HANDED_ON.test(name));
+export const isLocalHost = (headers: IncomingHttpHeaders): boolean => findForeignHeader(headers) === null;
+
+/** The header by which a request is one from elsewhere, in lower case; null for what `isLocalHost`. */
+export const findForeignHeader = (headers: IncomingHttpHeaders): string | null =>
+  LOCAL.test(headers.host ?? '') ? (Object.keys(headers).find((name) => HANDED_ON.test(name)) ?? null) : 'host';

@@ -67,3 +67,49 @@ test.each(['127.0.0.1', '10.0.0.0/8, 127.0.0.0/8', '10.0.0.0/8', ''])(
     }
   },
 );
+
+test('why a request is no development request is logged once for each reason, and told where it matters', async () => {
+  const server = await startServer();
+  try {
+    const warned = () =>
+      server.logs
+        .map((line) => JSON.parse(line) as { header?: string; msg: string })
+        .filter(({ msg }) => msg.startsWith('no development request'))
+        .map(({ header }) => header);
+    const { text } = await raw(`${server.url}/dev/token`, { headers: json, body: '{"email":"ann@acme.example"}' });
+    const authorization = `Bearer ${(JSON.parse(text) as { token: string }).token}`;
+    expect(warned()).toEqual([]);
+    const elsewhere: [string, Record<string, string>][] = [
+      ['host', { host: 'orgate.example' }],
+      ['x-forwarded-for', { 'x-forwarded-for': '203.0.113.7' }],
+      ['forwarded', { forwarded: 'for=203.0.113.7' }],
+      ['x-real-ip', { 'x-real-ip': '203.0.113.7' }],
+      ['via', { via: '1.1 proxy' }],
+    ];
+    for (const [name, headers] of elsewhere) {
+      const asked = { headers: { ...json, ...headers, authorization }, body: '{"query":"{ viewer { role } }"}' };
+      const refused = await raw(`${server.url}/graphql`, asked);
+      expect([refused.status, refused.text]).toEqual([401, expect.stringContaining('A development token counts only')]);
+      // GraphiQL's page reads it.
+      expect((await raw(`${server.url}/dev/people`, { headers })).headers['x-not-development']).toBe(name);
+    }
+    const names = elsewhere.map(([name]) => name);
+    expect(warned()).toEqual(names);
+    for (let each = 0; each < 20; each += 1) await raw(server.url, { headers: { [`x-forwarded-${each}`]: 'x' } });
+    expect(warned()).toEqual(names);
+    expect((await raw(`${server.url}/dev/people`)).headers['x-not-development']).toBeUndefined();
+  } finally {
+    await server.close();
+  }
+});
+
+test('production says nothing of it', async () => {
+  const server = await startServer({ env: PRODUCTION });
+  try {
+    const answer = await raw(`${server.url}/dev/people`, { headers: { host: 'orgate.example', via: '1.1 proxy' } });
+    expect([answer.status, answer.headers['x-not-development']]).toEqual([404, undefined]);
+    expect(server.logs.join('')).not.toContain('no development request');
+  } finally {
+    await server.close();
+  }
+});

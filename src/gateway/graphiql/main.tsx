@@ -29,11 +29,13 @@ function App() {
   // For the sample that starts a run.
   const [agent, setAgent] = useState<string | null>(null);
   const [problem, setProblem] = useState('');
+  const [foreignHeader, setForeignHeader] = useState<string | null>(null);
   // A switch shows the other organization's answer to the operation that is open; the first look runs nothing.
   const [switches, setSwitches] = useState(0);
 
   useEffect(() => {
-    Promise.all([findPeople(), findStanding('')]).then(([found, { name }]) => {
+    Promise.all([findPeople(), findStanding('')]).then(([{ people: found, foreignHeader: header }, { name }]) => {
+      setForeignHeader(header);
       const all =
         name && found.length > 0 ? [{ email: SIGNED_IN, label: `${name}, as signed in here` }, ...found] : found;
       setPeople(all);
@@ -126,7 +128,7 @@ function App() {
           </label>
         )}
         <span className="orgate-standing" role="status">
-          {problem || describe(standing, current?.role)}
+          {problem || describe(standing, current?.role, foreignHeader)}
         </span>
       </header>
       <main>
@@ -162,8 +164,10 @@ function withOwnName({ operationName, ...request }: FetcherParams): FetcherParam
   return operations.some(isOwn) ? { ...request, operationName: operationName ?? null } : request;
 }
 
-function describe(standing: Standing | null, role: string | undefined): string {
+function describe(standing: Standing | null, role: string | undefined, foreignHeader: string | null): string {
   if (!standing) return 'Signing in …';
+  if (!standing.name && foreignHeader !== null)
+    return `Not signed in. The demo people are there at localhost without a proxy only; the header ${foreignHeader} says otherwise.`;
   if (!standing.name) return 'Not signed in.';
   if (!role) return `${standing.name} belongs to no organization.`;
   return `${standing.name} is ${role} here.`;

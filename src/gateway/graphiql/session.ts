@@ -11,9 +11,18 @@ export interface Standing {
 }
 
 /** The people of the demo world; none where the server is not a development one. */
-export async function findPeople(): Promise<Person[]> {
+export interface DemoPeople {
+  readonly people: readonly Person[];
+  /** The header by which a development server takes this page for one from elsewhere, and shows it nobody. */
+  readonly foreignHeader: string | null;
+}
+
+export async function findPeople(): Promise<DemoPeople> {
   const response = await fetch('/dev/people');
-  return response.ok ? ((await response.json()) as Person[]) : [];
+  return {
+    people: response.ok ? ((await response.json()) as Person[]) : [],
+    foreignHeader: response.headers.get('x-not-development'),
+  };
 }
 
 export async function tokenFor(email: string): Promise<string> {
