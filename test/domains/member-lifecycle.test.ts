@@ -245,6 +245,23 @@ describe('What stops when a member is removed', () => {
     expect(codeOf(await acme.developer(PREVIEW, { id }))).toBe('FORBIDDEN');
   });
 
+  test('and an ADMIN, who may remove, is told all but what only OWNERs may see', async () => {
+    const { acme, id, own } = await givenBusyAdmin();
+    const text = PREVIEW.replace('sessions', 'sessions directories { name }');
+    const { data, errors } = await acme.admin(text, { id });
+    expect(data.previewMemberRemoval).toMatchObject({ apiKeys: [{ id: own.id }], sessions: 1, directories: null });
+    expect(errors).toEqual([
+      expect.objectContaining({
+        path: ['previewMemberRemoval', 'directories'],
+        extensions: expect.objectContaining({ code: 'FORBIDDEN', requiredPermission: 'scim:manage' }),
+      }),
+    ]);
+    const mayRemove = { granted: ['member:remove'] };
+    const helper = await givenMember(server, acme, 'VIEWER', mayRemove);
+    const helped = await helper(PREVIEW, { id: await personId(acme.viewer) });
+    expect(helped.data.previewMemberRemoval).toMatchObject({ apiKeys: null, invitationsSent: null, sessions: 0 });
+  });
+
   test('and stops then: their keys and invitations, not what belongs to the organization', async () => {
     const { acme, id, own, machine, email, invitationId } = await givenBusyAdmin();
     const secret = await secretFor(server, email);
