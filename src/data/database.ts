@@ -10,7 +10,7 @@ import { createFindInvitation, type FindInvitation } from './find-invitation.js'
 import type { OrgId } from './id.js';
 import { createFindJoinable, type FindJoinable } from './joining.js';
 import { createIdentityProviders, type IdentityProviders } from './identity-providers.js';
-import { checkIsolation } from './isolation-check.js';
+import { checkIsolation, UnsafeDatabaseError } from './isolation-check.js';
 import { createMailAttempts, type MailAttempts } from './mail-attempts.js';
 import { migrate, SMALL_CHECK_MS } from './migrate.js';
 import { readModels } from './models.js';
@@ -121,6 +121,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         : { host: target.socketDirectory, user: 'postgres', database: 'postgres' };
     const ownerUrl = 'url' in target ? (target.migrationUrl ?? target.url) : null;
     const url = 'url' in target ? target.url : null;
+    if (ownerUrl !== null && url !== null && ownerUrl !== url) await checkOneDatabase(ownerUrl, url);
     await timed('applied migrations', () =>
       reaching(ownerUrl, async () => {
         await migrate(owner, MIGRATIONS, options.onWaiting);
@@ -162,19 +163,45 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 }
 
 /**
+ * Migrations go to the database that is served. What each URL names is asked of the server: a pooler may call it otherwise.
+ *
+ * @throws UnsafeDatabaseError
+ */
+async function checkOneDatabase(ownerUrl: string, loginUrl: string): Promise<void> {
+  const nameOf = (url: string): Promise<string> =>
+    reaching(url, () =>
+      asking(url, async (client) => (await client.query('select current_database() as name')).rows[0].name as string),
+    );
+  const [migrated, served] = [await nameOf(ownerUrl), await nameOf(loginUrl)];
+  if (migrated === served) return;
+  throw new UnsafeDatabaseError(
+    `MIGRATION_DATABASE_URL leads to the database ${migrated}, and DATABASE_URL to ${served}. Name one database in both.`,
+  );
+}
+
+/** Asks over a connection of its own. */
+async function asking<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: SMALL_CHECK_MS,
+  });
+  client.on('error', () => undefined); // reported by the statement it breaks
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
  * Lets the gateway's login act as the two roles, where it may not yet. Roles belong to the whole cluster, so another
  * database's owner may have made them; if this owner may not grant them, the check that follows says what to run.
  */
 async function letLoginAct(ownerUrl: string, loginUrl: string): Promise<void> {
   const { user: login } = new pg.Client({ connectionString: loginUrl });
-  const owner = new pg.Client({
-    connectionString: ownerUrl,
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: SMALL_CHECK_MS,
-  });
-  owner.on('error', () => undefined); // reported by the statement it breaks
-  await owner.connect();
-  try {
+  await asking(ownerUrl, async (owner) => {
     const { rows } = await owner.query(
       `select pg_has_role($1, 'orgate_app', 'MEMBER') and pg_has_role($1, 'orgate_directory', 'MEMBER') as "mayAct"`,
       [login],
@@ -183,7 +210,5 @@ async function letLoginAct(ownerUrl: string, loginUrl: string): Promise<void> {
     await owner
       .query(`grant orgate_app, orgate_directory to ${pg.escapeIdentifier(login ?? '')}`)
       .catch(() => undefined);
-  } finally {
-    await owner.end();
-  }
+  });
 }

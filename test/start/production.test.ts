@@ -50,8 +50,8 @@ const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
     await issuer.close();
   });
 
-  async function expectRefusal(DATABASE_URL: string): Promise<string> {
-    const refused = await start(await environment({ DATABASE_URL }));
+  async function expectRefusal(DATABASE_URL: string, more: NodeJS.ProcessEnv = {}): Promise<string> {
+    const refused = await start(await environment({ DATABASE_URL, ...more }));
     expect(await refused.end()).toBe(1);
     expect(refused.output()).toMatch(/^orgate cannot start\. /m);
     expect(refused.output()).not.toMatch(/secret|\n +at /);
@@ -95,6 +95,25 @@ const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
     const metrics = await (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text();
     expect(metrics).toMatch(/orgate_sql_statements_total\{role="orgate_app"\} [1-9]/);
     expect(metrics).toMatch(/orgate_sql_statements_total\{role="orgate_directory"\} [1-9]/);
+  });
+
+  test('two URLs of two databases are refused, by the names that the server gives them, and nothing is migrated', async () => {
+    const other = name('orgate_other');
+    await admin.query(`create database ${other} owner ${owner}`);
+    const its = new URL(url(owner));
+    its.pathname = other;
+    const inside = new pg.Client({ connectionString: its.href });
+    try {
+      const output = await expectRefusal(url(gateway), { MIGRATION_DATABASE_URL: its.href });
+      expect(output).toContain(
+        `MIGRATION_DATABASE_URL leads to the database ${other}, and DATABASE_URL to ${database}. Name one database in both.`,
+      );
+      await inside.connect();
+      expect((await inside.query("select from pg_tables where schemaname = 'public'")).rowCount).toBe(0);
+    } finally {
+      await inside.end();
+      await admin.query(`drop database ${other} with (force)`);
+    }
   });
 
   test('there is no demo world in it, and nobody can be anybody', async () => {
