@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { createServer as createSocketServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
+import { readArguments } from './commands/read-arguments.js';
 import { type Config, ConfigError, readConfig } from './config.js';
 import { DataDirectoryInUseError } from './data/data-directory-lock.js';
 import type { Database } from './data/database.js';
@@ -23,6 +26,12 @@ const EXPECTED = [
   UnsafeDatabaseError,
 ];
 
+const USAGE = `usage: npm start [-- --wait]
+
+  --wait   waits for a PostgreSQL that is not there yet
+
+Settings are environment variables; .env.example lists them.`;
+
 const ASK_AGAIN_MS = 1000;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -36,20 +45,23 @@ try {
   else if (isAddressInUse(error)) {
     const { port } = error;
     console.error(
-      `orgate cannot start. Port ${port} is taken. Set PORT, or METRICS_PORT if that is the one, to another.`,
+      `orgate cannot start. Port ${port} is taken, perhaps by an orgate that runs already. Set PORT, or METRICS_PORT if that is the one, to another.`,
     );
   } else console.error('orgate cannot start.', error);
   process.exit(1);
 }
 
 async function main(): Promise<void> {
+  const { values } = readArguments(USAGE, { options: { wait: { type: 'boolean', default: false } } });
   const config = readConfig();
   // The first process of a container gets no signal that it does not ask for, however long it takes to start.
   const leave = () => process.exit(0);
   for (const signal of SIGNALS) process.on(signal, leave);
+  await tryPort(config.host, config.port);
+  if (config.metrics) await tryPort(config.metrics.host, config.metrics.port);
   const metrics = createMetrics();
   if (!config.production) console.log(config.databaseUrl ? 'Opening PostgreSQL …' : 'Opening the embedded database …');
-  const database = await openPatiently(config, metrics, process.argv.includes('--wait'));
+  const database = await openPatiently(config, metrics, values.wait);
   const server = await createServer({ config, database, metrics }).catch(async (error: unknown) => {
     await database.close();
     throw error;
@@ -60,6 +72,14 @@ async function main(): Promise<void> {
   });
   for (const signal of SIGNALS) process.off(signal, leave);
   if (!config.production) console.log(banner(server.url.replace('127.0.0.1', 'localhost'), config.development));
+}
+
+/** Whether it is free is known before the database is opened, which may take long. @throws what listening throws */
+async function tryPort(host: string, port: number): Promise<void> {
+  const server = createSocketServer().listen(port, host);
+  await once(server, 'listening');
+  server.close();
+  await once(server, 'close');
 }
 
 /** Opens the database. One that is away is asked for again and again where it is worth waiting for. */

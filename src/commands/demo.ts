@@ -2,9 +2,15 @@ import { readConfig } from '../config.js';
 import { openConfiguredDatabase } from '../server.js';
 import { loadDemo } from '../data/demo.js';
 import { createMetrics } from '../gateway/metrics.js';
+import { readArguments } from './read-arguments.js';
+
+const USAGE = `usage: npm run demo
+
+Loads the demo world into the database that the environment names, in development only; unless it is there.`;
 
 /** Loads the demo world into the configured database, unless it is there. */
 async function main(): Promise<void> {
+  readArguments(USAGE, { options: {} });
   const config = readConfig();
   if (!config.development)
     throw new Error('Demo data exists only where NODE_ENV is not production and HOST is a loopback address.');

@@ -1,14 +1,20 @@
-import { parseArgs } from 'node:util';
 import { type Config, ConfigError, readConfig } from '../config.js';
 import { examine } from '../data/doctor.js';
 import type { Check } from '../data/isolation-check.js';
+import { readArguments } from './read-arguments.js';
+
+const USAGE = `usage: npm run doctor [-- --json]
+
+  --json   for machines, in place of a table
+
+Examines the deployment that the environment names. Ends with 0 when all checks hold, else with 1.`;
 
 /**
  * Says whether a deployment keeps organizations apart, in words that a security team can read. It leaves nothing behind
  * and migrates nothing, so it may be pointed at production.
  */
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
+  const { values } = readArguments(USAGE, { options: { json: { type: 'boolean', default: false } } });
   const checks = await examineAll();
   const failed = checks.filter(({ ok }) => !ok);
   if (values.json) console.log(JSON.stringify({ ok: failed.length === 0, checks }, null, 2));

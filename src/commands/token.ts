@@ -1,15 +1,22 @@
-import { parseArgs } from 'node:util';
 import { readConfig } from '../config.js';
 import { openDevelopmentIssuer } from '../context/development-issuer.js';
 import { DEMO_PEOPLE } from '../gateway/development.js';
+import { readArguments, refuseArguments } from './read-arguments.js';
 
-const USAGE = 'usage: npm run --silent token -- <e-mail> [--org <id or slug>]';
+const USAGE = `usage: npm run --silent token -- <e-mail> [--org <id or slug>]
+
+  --org   binds the token to this organization
+
+Prints a bearer token for a person of the demo world, in development only.`;
 
 /** Prints a bearer token for a person of the demo world, and nothing else. It never opens the database. */
 async function main(): Promise<void> {
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: { org: { type: 'string' } } });
+  const { positionals, values } = readArguments(USAGE, {
+    allowPositionals: true,
+    options: { org: { type: 'string' } },
+  });
   const [email] = positionals;
-  if (positionals.length !== 1 || !email || !/^[^\s@]+@[^\s@]+$/.test(email)) throw new Error(USAGE);
+  if (positionals.length !== 1 || !email || !/^[^\s@]+@[^\s@]+$/.test(email)) refuseArguments('One e-mail is needed');
   const config = readConfig();
   if (!config.development)
     throw new Error(

@@ -1,4 +1,6 @@
-import { stat } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readdir, stat } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { expect, jest, test } from '@jest/globals';
 import { ask, command, newDirectory, start } from '../support/process.js';
 
@@ -55,14 +57,15 @@ test('several token commands at once make one key', async () => {
   await server.end();
 });
 
-test.each<[string, string[], NodeJS.ProcessEnv, RegExp]>([
-  ['no e-mail', [], {}, /usage: npm run --silent token/],
-  ['not an e-mail', ['ann'], {}, /usage: npm run --silent token/],
-  ['an unknown option', ['ann@acme.example', '--role', 'OWNER'], {}, /--role/],
-  ['an address that is not local', ['ann@acme.example'], { HOST: '0.0.0.0' }, /AUTH_ISSUERS/],
-])('the token command says what is wrong: %s', async (_name, args, env, message) => {
+test.each<[string, number, string[], NodeJS.ProcessEnv, RegExp]>([
+  ['no e-mail', 2, [], {}, /^One e-mail is needed\. --help/],
+  ['not an e-mail', 2, ['ann'], {}, /^One e-mail is needed\. --help/],
+  ['two e-mails', 2, ['ann@acme.example', 'bob@globex.example'], {}, /^One e-mail is needed\. --help/],
+  ['an unknown option', 2, ['ann@acme.example', '--role', 'OWNER'], {}, /--role/],
+  ['an address that is not local', 1, ['ann@acme.example'], { HOST: '0.0.0.0' }, /AUTH_ISSUERS/],
+])('the token command says what is wrong: %s', async (_name, expected, args, env, message) => {
   const { code, stdout, stderr } = await command('token', args, { DATA_DIR: await newDirectory(), ...env });
-  expect([code, stdout]).toEqual([1, '']);
+  expect([code, stdout]).toEqual([expected, '']);
   expect(stderr).toMatch(message);
 });
 
@@ -84,3 +87,44 @@ test('a configuration with several problems is refused with all of them', async 
     expect(server.output()).toMatch(new RegExp(`^  ${variable} .*Example: ${variable}=`, 'm'));
   }
 });
+
+/** How each program is named to those who start it. */
+const PROGRAMS = { main: 'npm start', demo: 'npm run demo', doctor: 'npm run doctor', token: 'npm run --silent token' };
+
+test.each(Object.entries(PROGRAMS))('%s tells its usage, and does nothing else', async (program, usage) => {
+  const DATA_DIR = await newDirectory();
+  const { code, stdout, stderr } = await command(program, ['--help'], { DATA_DIR });
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(new RegExp(`^usage: ${usage}`));
+  expect(stdout.split('\n').length).toBeLessThan(10);
+  expect(await readdir(DATA_DIR)).toEqual([]);
+});
+
+test.each(Object.keys(PROGRAMS))('%s refuses an option that it does not know, in one line', async (program) => {
+  const DATA_DIR = await newDirectory();
+  for (const args of [['--wiat'], ['-w'], ['--json=yes']]) {
+    const { code, stdout, stderr } = await command(program, args, { DATA_DIR });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^.+\n$/);
+    expect(stderr).toContain(args[0]?.split('=')[0]);
+  }
+  expect(await readdir(DATA_DIR)).toEqual([]);
+});
+
+test.each(['PORT', 'METRICS_PORT'])(
+  'a %s that is taken is told in one sentence, before anything is opened',
+  async (name) => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    try {
+      const DATA_DIR = await newDirectory();
+      const { port } = other.address() as AddressInfo;
+      const server = await start({ DATA_DIR, [name]: String(port) });
+      expect(await server.end()).toBe(1);
+      expect(server.output()).toMatch(new RegExp(`^orgate cannot start\\. Port ${port} is taken.+\n$`));
+      expect(await readdir(DATA_DIR)).toEqual([]);
+    } finally {
+      other.close();
+    }
+  },
+);

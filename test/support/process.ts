@@ -74,7 +74,7 @@ export async function start(
   return started;
 }
 
-/** Runs a command of the package to its end. */
+/** Runs a command of the package, or `main`, to its end. */
 export const command = (
   name: string,
   args: string[],
@@ -83,7 +83,7 @@ export const command = (
   new Promise((resolve) => {
     execFile(
       process.execPath,
-      [`${DIST}commands/${name}.js`, ...args],
+      [name === 'main' ? `${DIST}main.js` : `${DIST}commands/${name}.js`, ...args],
       { env: environment(env) },
       (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
