@@ -1,14 +1,27 @@
 // Takes things away from the built gateway, and writes down what its clients saw: `npm run faults`.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
+const USAGE = `npm run faults -- [--write]
+
+  --write   in place of the results that are kept
+`;
+const args = process.argv.slice(2);
+if (args.includes('--help')) {
+  console.log(USAGE);
+  process.exit(0);
+}
+if (args.some((arg) => arg !== '--write')) {
+  console.error(USAGE);
+  process.exit(2);
+}
 if (!existsSync(path.join(project, 'dist/main.js'))) {
   console.error('The gateway is not built; run `npm run build` first.');
-  process.exit(1);
+  process.exit(2);
 }
 const directory = mkdtempSync(path.join(tmpdir(), 'orgate-faults-'));
 const file = path.join(directory, 'figures.jsonl');
@@ -46,7 +59,8 @@ const rows = trials.map((each) =>
     each.lost,
   ].join(' | '),
 );
-const results = path.join(project, 'bench/results');
+const results = path.join(project, 'bench/results', args.includes('--write') ? '' : 'quick');
+mkdirSync(results, { recursive: true });
 const what = `Node.js ${process.version}, ${new Date().toISOString().slice(0, 10)}`;
 writeFileSync(
   path.join(results, 'faults.json'),
@@ -67,4 +81,5 @@ ${rows.map((row) => `| ${row} |`).join('\n')}
 `,
 );
 console.log(readFileSync(path.join(results, 'faults.md'), 'utf8'));
+console.log(`written to ${path.relative(project, results)}/faults.md`);
 process.exit(status ?? 1);

@@ -13,12 +13,23 @@ import { openIssuer } from './world/issuer.mjs';
 const BOUND_MS = 20;
 const COUNTED_QUICKLY = 10_000;
 
+const USAGE = `npm run bench:lists -- [--quick] [--write]   (the gateway must be built: npm run build)
+
+  --quick   20,000 runs in place of 450,000: does everything work?
+  --write   in place of the results that are kept; not of --quick
+`;
 const args = process.argv.slice(2);
-if (args.some((arg) => arg !== '--quick') || !existsSync(`${PROJECT}dist/main.js`)) {
-  console.error('npm run bench:lists [-- --quick]   (the gateway must be built: npm run build)');
-  process.exit(2);
+if (args.includes('--help')) {
+  console.log(USAGE);
+  process.exit(0);
 }
 const isQuick = args.includes('--quick');
+const isKept = args.includes('--write');
+const isKnown = args.every((arg) => arg === '--quick' || arg === '--write');
+if (!isKnown || (isQuick && isKept) || !existsSync(`${PROJECT}dist/main.js`)) {
+  console.error(USAGE);
+  process.exit(2);
+}
 const { adminUrl, poolSize } = readSettings([]);
 const began = performance.now();
 const say = (line) => console.log(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${line}`);
@@ -186,7 +197,7 @@ async function readIds() {
 
 function report(results) {
   const slow = results.filter(({ databaseMs, isLargeCount }) => databaseMs > BOUND_MS && !isLargeCount);
-  const folder = `${BENCH}results/${isQuick ? 'quick/' : ''}`;
+  const folder = `${BENCH}results/${isKept ? '' : 'quick/'}`;
   mkdirSync(folder, { recursive: true });
   const machine = {
     cores: availableParallelism(),

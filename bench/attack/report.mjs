@@ -131,7 +131,8 @@ ${table(
   ]),
 )}
 
-Not sent is what attackers held back, told to come later or with too many answers outstanding; unanswered what was outstanding at the end.
+"Not sent" were due, and skipped: their sender had been told to come later, or too many of its requests waited for an answer. "Unanswered"
+still waited for one at the end.
 `;
 }
 

@@ -88,7 +88,7 @@ try {
     peak: gateway.look(),
     lastWords: end ? lastWordsIn(gateway.logFile) : [],
   });
-  const directory = settings.isWhole ? `${BENCH}results/` : `${BENCH}results/quick/`;
+  const directory = settings.write ? `${BENCH}results/` : `${BENCH}results/quick/`;
   mkdirSync(directory, { recursive: true });
   writeFileSync(`${directory}attack.json`, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(`${directory}attack.md`, toMarkdown(results));

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { readSettings as readBenchSettings } from '../settings.mjs';
 import { ATTACKS } from './attacks.mjs';
 
-const USAGE = `npm run attack -- [--minutes 10] [--quick] [--only <attack>[,<attack>]] [--rate 100] [--memory 512]
+const USAGE = `npm run attack -- [--minutes 10] [--quick] [--only <attack>[,<attack>]] [--rate 100] [--memory 512] [--write]
 
   --minutes   how long the attack goes on
   --quick     half a minute of it: says whether it works, and what falls at once
@@ -10,24 +10,26 @@ const USAGE = `npm run attack -- [--minutes 10] [--quick] [--only <attack>[,<att
               ${ATTACKS.map(({ name }) => name).join(', ')}
   --rate      hostile requests a second, all attackers together
   --memory    of the container, in MiB
+  --write     in place of the results that are kept; of the whole attack only
 `;
 
 /** What the gateway promises under attack. */
 export const BOUNDS = { medianRatio: 2, p99Ms: 250 };
 
 export function readAttackSettings(args) {
-  const { minutes, quick, only, rate, memory } = read(args);
+  const { minutes, quick, only, rate, memory, write } = read(args);
   const names = only?.split(',');
   const attacks = names ? ATTACKS.filter(({ name }) => names.includes(name)) : ATTACKS;
   const numbers = [minutes, rate, memory].map(Number);
   if (attacks.length === 0 || attacks.length < (names?.length ?? 0) || !numbers.every((each) => each > 0)) refuse();
+  if (write && (quick || names || Number(minutes) < 10)) refuse();
   return {
     ...readBenchSettings([]),
     // One organization works, and the others attack.
     organizations: 13,
     quick,
     attacks,
-    isWhole: !quick && !names && Number(minutes) >= 10,
+    write,
     attackSeconds: quick ? 30 : Number(minutes) * 60,
     quietSeconds: quick ? 10 : 30,
     warmUpSeconds: quick ? 5 : 10,
@@ -56,10 +58,13 @@ function read(args) {
         only: { type: 'string' },
         rate: { type: 'string', default: '100' },
         memory: { type: 'string', default: '512' },
-        help: { type: 'boolean' },
+        write: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
       },
     });
     if (!values.help) return values;
+    console.log(USAGE);
+    process.exit(0);
   } catch (error) {
     console.error(error.message);
   }
