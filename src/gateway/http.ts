@@ -204,7 +204,7 @@ function securityHeaders(production: boolean): Record<string, string> {
 function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
   const { record } = request;
   if (!record) return;
-  const { context, operationName, operationType, cost, codes } = record;
+  const { context, operationName, operationType, cost, refusedBy, codes } = record;
   log.info(
     {
       requestId: record.requestId,
@@ -218,6 +218,7 @@ function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): 
       status: reply.statusCode,
       ...(!reply.raw.writableFinished && { clientLeft: true }),
       durationMs: Math.round(reply.elapsedTime * 10) / 10,
+      refusedBy,
       ...(codes.length > 0 && { codes: [...new Set(codes)] }),
     },
     'graphql',

@@ -1,16 +1,16 @@
 import { expect, test } from '@jest/globals';
-import { givenMember, givenOrganization, givenTwoOrganizations, personId } from '../support/given.js';
-import { type Answer, useServer } from '../support/server.js';
+import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
+import { type Answer, startServer, useServer } from '../support/server.js';
 
 const server = useServer({ env: { LOG_LEVEL: 'trace' } });
 
 type Line = Record<string, unknown>;
 
 /** The line of the request behind an answer. It is written once the answer is out, so it may come a moment later. */
-async function lineOf(answer: Answer): Promise<Line> {
+async function lineOf(answer: Answer, { logs } = server): Promise<Line> {
   const id = answer.headers.get('x-request-id');
   for (;;) {
-    const lines = server.logs.map((line) => JSON.parse(line) as Line).filter((line) => line['requestId'] === id);
+    const lines = logs.map((line) => JSON.parse(line) as Line).filter((line) => line['requestId'] === id);
     const found = lines.filter((line) => line['msg'] === 'graphql');
     if (found[0]) return found[0];
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -61,6 +61,18 @@ test('the codes of what went wrong are in the line, each once', async () => {
   expect((await lineOf(refused))['codes']).toEqual(['NOT_FOUND']);
   const invalid = await viewer('{ nothing }');
   expect((await lineOf(invalid))['codes']).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+});
+
+test('whoever asked too often is in the line with the limit that said so', async () => {
+  const strict = await startServer({ env: { RATE_LIMIT_PERSON: '1' } });
+  try {
+    const ann = await strict.as(`${unique('ann')}@acme.example`);
+    expect(await lineOf(await ann('{ __typename }'), strict)).not.toHaveProperty('refusedBy');
+    const line = await lineOf(await ann('{ __typename }'), strict);
+    expect(line).toMatchObject({ status: 429, codes: ['RATE_LIMITED'], refusedBy: 'person' });
+  } finally {
+    await strict.close();
+  }
 });
 
 test('no log line holds a variable, a literal, a token or what was answered', async () => {
