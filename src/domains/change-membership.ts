@@ -26,7 +26,7 @@ export function changeMembership(
   context: RequestContext,
   permission: Permission,
   change: (before: MembershipRow) => Change,
-  alongside: (db: OrganizationDb) => Promise<void> = () => Promise.resolve(),
+  alongside: (db: OrganizationDb, actor: MembershipRow) => Promise<void> = () => Promise.resolve(),
 ): Promise<MembershipRow> {
   return context.db.transaction(async (db) => {
     await db.lockOrganization();
@@ -43,7 +43,7 @@ export function changeMembership(
     const touched = isInvited ? await standingsBehind(db, after) : after.status === 'REMOVED' ? [] : [after];
     assertNoEscalation(context.catalogue, actor, ...touched);
     await assertOwnerStays(db, before, after);
-    await alongside(db);
+    await alongside(db, actor);
     if (changes.status) await forgetWhoEnded(db, userId);
     if (before.status !== 'INVITED') return db.membership.update({ userId }, changes);
     const invitation = after.status === 'INVITED' ? null : await db.invitation.find({ pendingEmail: before.email });

@@ -1,9 +1,15 @@
 import type { RequestContext } from '../context/context.js';
 import type { OrganizationDb } from '../data/organization-db.js';
 import type { Row } from '../data/table.js';
-import { badInput, notFound, OrgateError } from '../errors.js';
-import { assertOwnerStays, changeMembership, isWithinRights } from './change-membership.js';
-import { ended } from './earlier-standing.js';
+import { badInput, notFound } from '../errors.js';
+import {
+  assertNoEscalation,
+  assertOwnerStays,
+  changeMembership,
+  effective,
+  type Standing,
+} from './change-membership.js';
+import { ended, standingsBehind } from './earlier-standing.js';
 import { withdrawInvitation } from './end-invitation.js';
 
 /** One organization seldom has more that wait of one person; what is left over is worth nothing without its sender. */
@@ -13,7 +19,8 @@ const MOST = 1000;
  * Ends a membership or an invitation, or takes back that someone who was removed might come back. What the person sent and
  * nobody answered yet goes on in the name of someone else, or is revoked; what they asked is answered with no.
  *
- * @param reassignTo an active member who may grant what those invitations grant
+ * @param reassignTo an active member who may grant what those invitations grant, and holds no more than who removes: nobody
+ *   gives the word of someone above them
  * @throws NOT_FOUND; BAD_USER_INPUT on `reassignTo`; ROLE_ESCALATION; LAST_OWNER
  */
 export async function removeMember(
@@ -22,8 +29,8 @@ export async function removeMember(
   context: RequestContext,
 ): Promise<Row<'Membership'>> {
   if (reassignTo === userId) throw badInput('reassignTo', 'Someone other than who is removed.');
-  const removed = await changeMembership(userId, context, 'member:remove', ended, async (db) => {
-    await handOverInvitations(db, userId, reassignTo, context);
+  const removed = await changeMembership(userId, context, 'member:remove', ended, async (db, actor) => {
+    await handOverInvitations(db, { actor, from: userId, to: reassignTo }, context);
     await endJoinRequest(db, userId, context.actorId);
   });
   await endBoundSessions(userId, context);
@@ -70,14 +77,16 @@ export async function withdrawInvitationsOf(db: OrganizationDb, userId: string):
 
 async function handOverInvitations(
   db: OrganizationDb,
-  from: string,
-  to: string | null,
+  { actor, from, to }: { readonly actor: Standing; readonly from: string; readonly to: string | null },
   { catalogue }: RequestContext,
 ): Promise<void> {
   if (to === null) return withdrawInvitationsOf(db, from);
-  const places = await placesOf(db, from);
-  const heir = await db.membership.find({ userId: to, status: 'ACTIVE' });
+  const heir = await db.membership.find({ userId: to, kind: 'PERSON', status: 'ACTIVE' });
   if (!heir) throw notFound();
-  if (!isWithinRights(catalogue, heir, ...places)) throw new OrgateError('ROLE_ESCALATION');
+  // Whether the invited were removed under another e-mail shows when they accept, and then it is the heir who counts.
+  assertNoEscalation(catalogue, actor, heir);
+  const places = await placesOf(db, from);
+  for (const place of places) assertNoEscalation(catalogue, heir, ...(await standingsBehind(db, place)));
+  if (!effective(catalogue, heir).has('member:invite')) throw badInput('reassignTo', 'This member may invite nobody.');
   for (const { userId } of places) await db.membership.update({ userId }, { invitedBy: heir.userId });
 }

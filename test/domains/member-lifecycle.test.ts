@@ -298,6 +298,22 @@ describe('What stops when a member is removed', () => {
     expect(accepted.data.acceptInvitation.outcome).toBe('ACCEPTED');
   });
 
+  test('goes to nobody under whom it would be worth nothing', async () => {
+    const { acme, id } = await givenBusyAdmin();
+    const low = await remove(acme.owner, id, await personId(acme.viewer));
+    expect(low.errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', argument: 'reassignTo' });
+    const gone = `${unique('gone')}@new.example`;
+    const left = { status: 'INVITED', role: 'VIEWER', leftRole: 'OWNER', joinedAt: new Date() };
+    const row = { userId: newId('usr'), name: 'Gone', email: gone, ...left, invitedBy: id };
+    await server.database.organizationDb(acme.id).membership.create(row);
+    const admin = await personId(await givenMember(server, acme, 'ADMIN'));
+    expect(codeOf(await remove(acme.owner, id, admin))).toBe('ROLE_ESCALATION');
+    const account = await givenServiceAccount(acme.owner, 'ADMIN');
+    expect(codeOf(await remove(acme.owner, id, account))).toBe('NOT_FOUND');
+    expect(await statusOf(acme, id)).toMatchObject({ status: 'ACTIVE' });
+    expect((await remove(acme.owner, id, await personId(acme.owner))).errors).toEqual([]);
+  });
+
   test('is the same for who leaves', async () => {
     const { acme, own, machine, invitationId } = await givenBusyAdmin();
     await leave(acme.admin);
