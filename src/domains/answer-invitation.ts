@@ -9,7 +9,7 @@ import { notFound, OrgateError } from '../errors.js';
 import type { InvitationOutcome } from '../generated/graphql.js';
 import type { Catalogue } from '../permissions/catalogue.js';
 import { effective, isWithinRights } from './change-membership.js';
-import { standingsBehind } from './earlier-standing.js';
+import { standingsBroughtBack } from './earlier-standing.js';
 import { isOpen, withdrawInvitation } from './end-invitation.js';
 import { enrolMember } from './enrol-member.js';
 import { type MembershipParent, toMembership } from './membership.js';
@@ -65,7 +65,7 @@ export async function acceptInvitation(secret: string, context: RequestContext):
     }
     if (!isOpen(invitation)) return outcomeOf(invitation);
     const place = await db.membership.find({ email: invitation.email, status: 'INVITED' });
-    if (!place || !(await isStillGranted(db, place, person.id, context.catalogue))) {
+    if (!place || !(await isStillGranted(db, place, person, context.catalogue))) {
       await withdrawInvitation(db, invitation, 'REVOKED');
       return 'REVOKED';
     }
@@ -162,13 +162,11 @@ const outcomeOf = ({ status }: Row<'Invitation'>): InvitationOutcome =>
 export async function isStillGranted(
   db: OrganizationDb,
   place: Row<'Membership'>,
-  personId: string,
+  person: Pick<Person, 'id' | 'email'>,
   catalogue: Catalogue,
 ): Promise<boolean> {
   const inviter = await db.membership.find({ userId: place.invitedBy ?? '', status: 'ACTIVE' });
   if (!inviter || !effective(catalogue, inviter).has('member:invite')) return false;
   // Invited by another address, they may have a removal behind them that the place knows nothing of.
-  const own = await db.membership.find({ userId: personId, status: 'REMOVED' });
-  const touched = [...(await standingsBehind(db, place)), ...(own ? await standingsBehind(db, own) : [])];
-  return isWithinRights(catalogue, inviter, ...touched);
+  return isWithinRights(catalogue, inviter, ...(await standingsBroughtBack(db, person)));
 }

@@ -3,7 +3,7 @@ import type { Row } from '../data/table.js';
 import { conflict } from '../errors.js';
 import type { Role } from '../permissions/catalogue.js';
 import { assertNoEscalation, readActor } from './change-membership.js';
-import { standingsBehind } from './earlier-standing.js';
+import { standingsBroughtBack } from './earlier-standing.js';
 import { enrolMember } from './enrol-member.js';
 
 /**
@@ -24,15 +24,8 @@ export function approveJoinRequest(
     if (status === 'APPROVED') throw conflict('This request was approved before.');
     const ofDomain = (await db.organizationDomain.find({ name: domain }))?.joiningRole;
     const standing = { role: role ?? ofDomain ?? 'VIEWER', granted: [], withheld: [] };
-    const own = await db.membership.find({ userId: personId });
-    const named = await db.membership.find({ email });
-    assertNoEscalation(context.catalogue, actor, standing);
-    for (const row of [own, named]) {
-      // To ask again is what a clearance allows: whoever gave it held what the removed were.
-      const isBrought = row?.status === 'INVITED' || (row?.status === 'REMOVED' && !row.mayRejoin);
-      if (isBrought) assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, row)));
-    }
     const person = { id: personId, email, name };
+    assertNoEscalation(context.catalogue, actor, standing, ...(await standingsBroughtBack(db, person)));
     const member = await enrolMember(db, person, standing, { seatLimit, reactivateRemoved: true });
     await db.joinRequest.update({ id }, { status: 'APPROVED', ...decision(context) });
     return member;

@@ -44,5 +44,21 @@ export async function standingsBehind(db: OrganizationDb, membership: Membership
   return [membership, whatTheyLeft(membership), byDirectory].filter((standing) => standing !== null);
 }
 
+/**
+ * All that letting a person in brings back: of the row that is theirs, by whatever e-mail they are known here, and of the
+ * place that waits for the one they come with. Nothing of a member; nor of who was cleared, since whoever cleared them held it.
+ */
+export async function standingsBroughtBack(
+  db: OrganizationDb,
+  { id, email }: { readonly id: string; readonly email: string },
+): Promise<Standing[]> {
+  const touched: Standing[] = [];
+  for (const row of [await db.membership.find({ userId: id }), await db.membership.find({ email })]) {
+    const isBrought = row?.status === 'INVITED' || (row?.status === 'REMOVED' && !row.mayRejoin);
+    if (isBrought) touched.push(...(await standingsBehind(db, row)));
+  }
+  return touched;
+}
+
 const whatTheyLeft = ({ leftRole: role, leftGranted: granted, leftWithheld: withheld }: MembershipRow) =>
   role === null ? null : { role, granted, withheld };

@@ -48,9 +48,12 @@ export async function enrolMember(
   const isPlace = isOther && named.joinedAt === null && (named.status === 'INVITED' || named.status === 'REMOVED');
   if (own?.status === 'ACTIVE' && !isPlace) return own;
   if (isOther && !isPlace) throw conflict('Someone else is known here by this e-mail.');
-  const invitation = await db.invitation.find({ pendingEmail: person.email });
-  if (own?.status !== 'ACTIVE' && !(invitation && isOpen(invitation))) await assertSeatFree(db, seatLimit);
-  if (invitation) await endInvitation(db, invitation, 'ACCEPTED');
+  // One may wait at the e-mail they come with, and another at the one they are known by here.
+  const emails = [person.email, own?.email ?? person.email];
+  const page = { orderBy: { id: 'asc' }, take: emails.length } as const;
+  const invitations = await db.invitation.list({ where: { pendingEmail: { in: emails } }, ...page });
+  if (own?.status !== 'ACTIVE' && !invitations.some(isOpen)) await assertSeatFree(db, seatLimit);
+  for (const invitation of invitations) await endInvitation(db, invitation, 'ACCEPTED');
 
   const anew = joined(standing);
   if (!own && named) return db.membership.update({ userId: named.userId }, { ...anew, userId: person.id });

@@ -11,13 +11,14 @@ import { isOpen, withdrawInvitation } from './end-invitation.js';
  */
 export async function takeInvitation(
   db: OrganizationDb,
-  { id, email }: { readonly id: string; readonly email: string },
+  person: { readonly id: string; readonly email: string },
   catalogue: Catalogue,
 ): Promise<Standing | null> {
+  const { email } = person;
   const invitation = await db.invitation.find({ pendingEmail: email });
   if (!invitation || !isOpen(invitation)) return null;
   const place = await db.membership.find({ email, status: 'INVITED' });
-  if (place && (await isStillGranted(db, place, id, catalogue))) return place;
+  if (place && (await isStillGranted(db, place, person, catalogue))) return place;
   await withdrawInvitation(db, invitation, 'REVOKED');
   return null;
 }

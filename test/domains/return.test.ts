@@ -4,7 +4,7 @@ import { admitFromProvider, identityIssuer } from '../../src/domains/admit-from-
 import { createJoinOnSignIn } from '../../src/domains/join-by-domain.js';
 import { createContract } from '../../src/gateway/schema.js';
 import { givenKey } from '../support/api-key.js';
-import { type GivenOrganization, givenOrganization, personId } from '../support/given.js';
+import { givenMember, type GivenOrganization, givenOrganization, personId } from '../support/given.js';
 import { secretFor } from '../support/mail.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
@@ -47,6 +47,12 @@ const setActive = ({ entra, scimId }: Jo, active: boolean) =>
   entra('PATCH', `/Users/${scimId}`, {
     schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
     Operations: [{ op: 'replace', path: 'active', value: active }],
+  });
+
+const setEmail = ({ entra, scimId }: Jo, value: string) =>
+  entra('PATCH', `/Users/${scimId}`, {
+    schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+    Operations: [{ op: 'replace', path: 'emails', value: [{ value }] }],
   });
 
 /** The domain of the directory's people, as one that lets them join. */
@@ -382,6 +388,59 @@ describe('An ADMIN undoes nothing that an OWNER did to an OWNER', () => {
     await stayedOut(jo);
   });
 
+  test('not by an invitation to another address, while one of the OWNER waits or lapsed', async () => {
+    const jo = await givenJo('OWNER');
+    const other = `jo.b@${jo.entra.domain}`;
+    expect((await setEmail(jo, other)).status).toBe(200);
+    await jo.acme.owner(REMOVE, { id: jo.id });
+    await jo.acme.owner(INVITE, { email: other });
+    await expireInvitations(jo);
+    expect((await jo.acme.admin(INVITE, { email: jo.email })).errors).toEqual([]);
+    const accepted = await jo.client(ACCEPT, { secret: await secretFor(server, jo.email) });
+    expect(accepted.data.acceptInvitation.outcome).toBe('REVOKED');
+    expect((await jo.acme.admin(INVITE, { email: jo.email })).errors).toEqual([]);
+    await DOORS["they sign in at the organization's own provider"]?.enter(jo);
+    expect(await rowOf(jo)).toMatchObject({ status: 'INVITED', leftRole: 'OWNER' });
+  });
+
+  test('not by an invitation whose person the directory would call by another address meanwhile', async () => {
+    const jo = await givenRemovedOwner();
+    const id = await invite(jo);
+    expect((await setEmail(jo, `jo.b@${jo.entra.domain}`)).status).toBe(409);
+    expect(codeOf(await jo.acme.admin(INVITE, { email: jo.email }))).toBe('ROLE_ESCALATION');
+    expect((await jo.acme.owner(REVOKE, { id })).errors).toEqual([]);
+    await DOORS["they sign in at the organization's own provider"]?.enter(jo);
+    await stayedOut(jo);
+    expect((await setEmail(jo, `jo.b@${jo.entra.domain}`)).status).toBe(200);
+  });
+
+  test('nor does the directory by it, in organizations where it has called them so already', async () => {
+    const jo = await givenRemovedOwner();
+    await invite(jo);
+    const { membership } = server.database.organizationDb(jo.acme.id);
+    await membership.update({ userId: jo.id }, { email: `jo.b@${jo.entra.domain}` });
+    expect((await jo.acme.admin(INVITE, { email: jo.email })).errors).toEqual([]);
+    const accepted = await jo.client(ACCEPT, { secret: await secretFor(server, jo.email) });
+    expect(accepted.data.acceptInvitation.outcome).toBe('REVOKED');
+    expect((await rowOf(jo)).status).toBe('INVITED');
+  });
+
+  test('not by handing an invitation of theirs over to an OWNER', async () => {
+    const jo = await givenJo('OWNER');
+    const boss = await personId(jo.acme.owner);
+    expect((await setEmail(jo, `jo.b@${jo.entra.domain}`)).status).toBe(200);
+    await jo.acme.owner(REMOVE, { id: jo.id });
+    const second = await givenMember(server, jo.acme, 'ADMIN');
+    const secondId = await personId(second);
+    expect((await second(INVITE, { email: jo.email })).errors).toEqual([]);
+    const text = 'mutation ($id: ID!, $to: ID) { removeMember(userId: $id, reassignTo: $to) { status } }';
+    expect(codeOf(await jo.acme.admin(text, { id: secondId, to: boss }))).toBe('ROLE_ESCALATION');
+    expect((await jo.acme.admin(text, { id: secondId, to: await personId(jo.acme.admin) })).errors).toEqual([]);
+    const accepted = await jo.client(ACCEPT, { secret: await secretFor(server, jo.email) });
+    expect(accepted.data.acceptInvitation.outcome).toBe('REVOKED');
+    await stayedOut(jo);
+  });
+
   test('not by approving what they had asked before, nor what they asked since', async () => {
     const jo = await givenJo('OWNER');
     const { id } = await ask(jo);
@@ -415,6 +474,17 @@ describe('An ADMIN undoes nothing that an OWNER did to an OWNER', () => {
     expect(group.status).toBe(201);
     await stayedOut(jo);
   });
+});
+
+test('Whoever comes in by one of two invitations leaves none that takes a seat', async () => {
+  const jo = await givenJo('VIEWER');
+  const other = `jo.b@${jo.entra.domain}`;
+  await setEmail(jo, other);
+  await jo.acme.owner(REMOVE, { id: jo.id });
+  for (const email of [other, jo.email]) expect((await jo.acme.owner(INVITE, { email })).errors).toEqual([]);
+  const accepted = await jo.client(ACCEPT, { secret: await secretFor(server, jo.email) });
+  expect(accepted.data.acceptInvitation.outcome).toBe('ACCEPTED');
+  expect((await jo.acme.owner('{ invitations(status: PENDING) { totalCount } }')).data.invitations.totalCount).toBe(0);
 });
 
 describe('What ended stays ended', () => {

@@ -67,7 +67,8 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
 /**
  * Changes how a directory describes one of its people, and ends or resumes their membership with it.
  *
- * @throws NOT_FOUND; BAD_USER_INPUT; LAST_OWNER; CONFLICT when they are to resume what people of the organization ended
+ * @throws NOT_FOUND; BAD_USER_INPUT; LAST_OWNER; CONFLICT when they are to resume what people of the organization ended,
+ *   and on `emails` while an invitation waits for them or where someone else has the address
  */
 export async function updateUser(
   id: string,
@@ -82,6 +83,13 @@ export async function updateUser(
     if (described.userName !== row.userName) await assertNameFree(tx, directoryId, described.userName);
     const { userId } = row;
     if (member.email !== membership.email) {
+      // It is by the e-mail that an invitation, the place it leads to and what stands behind both find one another.
+      if (membership.status === 'INVITED') {
+        throw conflict(
+          'An invitation waits at their e-mail here, which changes once that is answered or revoked.',
+          'emails',
+        );
+      }
       await assertDomainHeld(tx, member.email);
       if (await tx.membership.find({ email: member.email })) {
         throw conflict('Someone else is known here by this e-mail.', 'emails');
