@@ -31,17 +31,21 @@ export function ended(before: MembershipRow) {
 export function invitedAgain(before: MembershipRow, standing: Standing) {
   const { role, granted, withheld } = before;
   const left = { leftRole: role, leftGranted: granted, leftWithheld: withheld };
-  return { ...standing, ...(before.status === 'REMOVED' && left), status: 'INVITED', mayRejoin: false };
+  const wasMember = before.status === 'REMOVED' && hasJoined(before);
+  return { ...standing, ...(wasMember && left), status: 'INVITED', mayRejoin: false };
 }
 
 /**
  * All that bringing someone back touches: what they were, what they are invited to be, and what their directory would
- * make of them. Whoever may not remove someone does not undo it either.
+ * make of them. Whoever may not remove someone does not undo it either. Who never joined was nothing: of a place that was
+ * kept for an address there is what its invitation says, while it waits.
  */
 export async function standingsBehind(db: OrganizationDb, membership: MembershipRow): Promise<Standing[]> {
   const known = await db.scimUser.find({ userId: membership.userId });
   const byDirectory = known && (await standingByDirectory(db, { ...known, scimUserId: known.id }));
-  return [membership, whatTheyLeft(membership), byDirectory].filter((standing) => standing !== null);
+  const own = hasJoined(membership) || membership.status === 'INVITED' ? membership : null;
+  const left = hasJoined(membership) ? whatTheyLeft(membership) : null;
+  return [own, left, byDirectory].filter((standing) => standing !== null);
 }
 
 /**
@@ -59,6 +63,8 @@ export async function standingsBroughtBack(
   }
   return touched;
 }
+
+const hasJoined = ({ joinedAt }: MembershipRow): boolean => joinedAt !== null;
 
 const whatTheyLeft = ({ leftRole: role, leftGranted: granted, leftWithheld: withheld }: MembershipRow) =>
   role === null ? null : { role, granted, withheld };

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import { admitFromProvider, identityIssuer } from '../../src/domains/admit-from-provider.js';
 import { createJoinOnSignIn } from '../../src/domains/join-by-domain.js';
+import { takeInvitation } from '../../src/domains/take-invitation.js';
 import { createContract } from '../../src/gateway/schema.js';
 import { givenKey } from '../support/api-key.js';
 import { givenMember, type GivenOrganization, givenOrganization, personId } from '../support/given.js';
@@ -474,6 +475,26 @@ describe('An ADMIN undoes nothing that an OWNER did to an OWNER', () => {
     expect(group.status).toBe(201);
     await stayedOut(jo);
   });
+});
+
+test('Whoever was invited and never came was nothing yet: what they were offered holds nobody back', async () => {
+  const acme = await givenOrganization(server);
+  const email = `never@${acme.slug}.example`;
+  const offer = `mutation ($email: String!) {
+    inviteUser(input: { email: $email, name: "N", role: OWNER }) { invitation { id } }
+  }`;
+  const offered = async (): Promise<string> => (await acme.owner(offer, { email })).data.inviteUser.invitation.id;
+  const id = await offered();
+  expect(codeOf(await acme.admin(INVITE, { email }))).toBe('ROLE_ESCALATION');
+  await acme.owner(REVOKE, { id });
+  expect((await acme.admin(INVITE, { email })).errors).toEqual([]);
+  await acme.owner(REVOKE, { id: await offered() });
+  expect((await acme.admin(INVITE, { email })).errors).toEqual([]);
+  const { catalogue } = createContract();
+  const taken = server.database
+    .organizationDb(acme.id)
+    .transaction((db) => takeInvitation(db, { id: newId('usr'), email }, catalogue));
+  expect(await taken).toMatchObject({ role: 'VIEWER', leftRole: null });
 });
 
 test('Whoever comes in by one of two invitations leaves none that takes a seat', async () => {
