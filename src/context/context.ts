@@ -28,6 +28,8 @@ export interface Session {
   /** The only organization that it reaches, where that organization's own provider signed the person in. */
   readonly boundOrgId: string | null;
   readonly lastUsedAt: Date | null;
+  /** When orgate's own session began; null where there is none. */
+  readonly startedAt: Date | null;
   /** In seconds since 1970; nothing made from this session outlives it. */
   readonly expiresAt: number;
   /** True when orgate itself issued it, and so can issue one for another organization. */
@@ -129,7 +131,8 @@ export class RequestContext {
 
   /** Whose memberships count for this viewer; UNAUTHENTICATED without one. */
   get reach(): Reach {
-    return { personId: this.person.id, boundOrgId: this.viewer?.session.boundOrgId ?? null };
+    const { boundOrgId = null, startedAt = null } = this.viewer?.session ?? {};
+    return { personId: this.person.id, boundOrgId, startedAt };
   }
 
   /** Null where points are not counted. Of what is left to the person or key, and to the organization, the less. */

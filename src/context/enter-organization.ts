@@ -42,6 +42,7 @@ export async function enterOrganization(
       id: session?.id ?? null,
       boundOrgId: session?.boundOrgId ?? null,
       lastUsedAt: session?.lastUsedAt ?? null,
+      startedAt: session?.startedAt ?? null,
       expiresAt: credential.kind === 'cookie' ? toSeconds(session?.expiresAt) : credential.expiresAt,
       renewable: session !== null || (credential.kind === 'identity' && credential.development),
     },

@@ -39,6 +39,7 @@ export async function enterWithKey(
         id: null,
         boundOrgId: organization.id,
         lastUsedAt: key.lastUsedAt,
+        startedAt: null,
         expiresAt: Math.floor(key.expiresAt.getTime() / 1000),
         renewable: false,
       },

@@ -3,6 +3,7 @@ import { conflict } from '../errors.js';
 import { translateDatabaseError } from './database-error.js';
 import { createDirectoryQuery, DIRECTORY } from './directory-query.js';
 import {
+  beganSinceJoining,
   type Claimant,
   findPersonStatement,
   type FoundRow,
@@ -70,12 +71,15 @@ export interface LiveSession {
   readonly boundOrgId: string | null;
   readonly expiresAt: Date;
   readonly lastUsedAt: Date;
+  readonly startedAt: Date;
 }
 
-/** Whose memberships count: all of a person's, or the only one that their session reaches. */
+/** Whose memberships count: all of a person's, or the only one that their session reaches, of the stay that it began in. */
 export interface Reach {
   readonly personId: string;
   readonly boundOrgId: string | null;
+  /** When the session began; null where there is none of orgate's own, which is never bound. */
+  readonly startedAt: Date | null;
 }
 
 export interface Page {
@@ -122,7 +126,10 @@ export interface Directory {
   ping(): Promise<void>;
 }
 
-const WITHIN_REACH = `m.user_id = $1 and m.status = 'ACTIVE' and ($2::text is null or m.org_id = $2)`;
+const WITHIN_REACH = `m.user_id = $1 and m.status = 'ACTIVE'
+  and ($2::text is null or (m.org_id = $2 and ${beganSinceJoining('$3::timestamptz', 'm')}))`;
+
+const valuesOf = ({ personId, boundOrgId, startedAt }: Reach) => [personId, boundOrgId, startedAt];
 
 const LIST_MEMBERSHIPS = `
   select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id where ${WITHIN_REACH}`;
@@ -163,27 +170,25 @@ export function createDirectory(pool: ScopedPool): Directory {
       ]);
     },
 
-    async findMembership({ personId, boundOrgId }, name) {
-      const found = await memberships(`${LIST_MEMBERSHIPS} and m.org_id = ${organizationNamed('$3')}`, [
-        personId,
-        boundOrgId,
+    async findMembership(reach, name) {
+      const found = await memberships(`${LIST_MEMBERSHIPS} and m.org_id = ${organizationNamed('$4')}`, [
+        ...valuesOf(reach),
         name,
       ]);
       return found[0] ?? null;
     },
 
-    listMemberships: ({ personId, boundOrgId }, { after, take }) =>
-      memberships(`${LIST_MEMBERSHIPS} and m.org_id > $3 order by m.org_id limit $4`, [
-        personId,
-        boundOrgId,
+    listMemberships: (reach, { after, take }) =>
+      memberships(`${LIST_MEMBERSHIPS} and m.org_id > $4 order by m.org_id limit $5`, [
+        ...valuesOf(reach),
         after ?? '',
         take,
       ]),
 
-    async countMemberships({ personId, boundOrgId }) {
+    async countMemberships(reach) {
       const rows = await query<{ count: number }>(
         `select count(*)::int as count from membership m where ${WITHIN_REACH}`,
-        [personId, boundOrgId],
+        valuesOf(reach),
       );
       return rows[0]?.count ?? 0;
     },

@@ -10,7 +10,7 @@ const PERSON = `p.id as "personId", p.email as "personEmail", p.name as "personN
   p.status as "personStatus", p.default_org_id as "defaultOrgId"`;
 
 const SESSION = `s.id as "sessionId", s.bound_org_id as "boundOrgId", s.expires_at as "sessionExpiresAt",
-  s.last_used_at as "sessionLastUsedAt"`;
+  s.last_used_at as "sessionLastUsedAt", s.created_at as "sessionStartedAt"`;
 
 export const MEMBERSHIP = `m.org_id as "orgId", m.user_id as "userId", m.email, m.name, m.role, m.granted, m.withheld,
   m.created_at as "createdAt", m.joined_at as "joinedAt", o.name as "organizationName", o.slug, o.status as "organizationStatus",
@@ -51,10 +51,15 @@ const CLAIMANTS = {
 
 type ClaimantOf<K extends Claimant['kind']> = Extract<Claimant, { kind: K }>;
 
-/** What an organization's own provider signed in counts for the stay in which it did: whoever came back signs in anew. */
+/** Where a session reaches that may be bound to one organization. */
 function withinBounds(membership: string): string {
-  return `(s.bound_org_id is null or (${membership}.org_id = s.bound_org_id and ${membership}.joined_at <= s.created_at))`;
+  const isOfStay = beganSinceJoining('s.created_at', membership);
+  return `(s.bound_org_id is null or (${membership}.org_id = s.bound_org_id and ${isOfStay}))`;
 }
+
+/** What an organization's own provider signed in counts for the stay in which it did: whoever came back signs in anew. */
+export const beganSinceJoining = (startedAt: string, membership: string): string =>
+  `${membership}.joined_at <= ${startedAt}`;
 
 /** A dozen texts at the most, each written once: every request asks with one of them. */
 const texts = new Map<string, string>();
@@ -135,6 +140,7 @@ interface SessionRow {
   boundOrgId: string | null;
   sessionExpiresAt: Date;
   sessionLastUsedAt: Date;
+  sessionStartedAt: Date;
   cookiePersonId?: string | null;
 }
 
@@ -161,6 +167,7 @@ export function toPersonInOrganizations(rows: readonly FoundRow[]): PersonInOrga
             boundOrgId: first.boundOrgId,
             expiresAt: first.sessionExpiresAt,
             lastUsedAt: first.sessionLastUsedAt,
+            startedAt: first.sessionStartedAt,
           },
     cookiePersonId: first.cookiePersonId ?? null,
   };

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { createDirectoryQuery } from './directory-query.js';
 import type { Page, Reach } from './directory.js';
-import { isLive } from './find-person.js';
+import { beganSinceJoining, isLive } from './find-person.js';
 import { newId } from './id.js';
 import type { ScopedPool } from './org-connection.js';
 import { hashSecret, newSecret } from './secret.js';
@@ -21,6 +21,9 @@ export interface StartedSession {
   readonly cookie: string;
   readonly expiresAt: Date;
 }
+
+/** Whose sessions: those that one session reaches; without when that began, all of the person that are bound alike. */
+export type SessionsOf = Omit<Reach, 'startedAt'> & Partial<Reach>;
 
 /** People who signed in through orgate, each time they did. */
 export interface Sessions {
@@ -50,13 +53,13 @@ export interface Sessions {
   /** Notes that a session is in use. */
   touch(sessionId: string): Promise<void>;
 
-  /** The live sessions of a person, the newest first; of a bound one, those that are bound alike. */
-  list(of: Reach, page: Page): Promise<SessionCard[]>;
-  count(of: Reach): Promise<number>;
+  /** The live sessions of a person, the newest first; for a bound one those that are bound alike, of no later stay. */
+  list(of: SessionsOf, page: Page): Promise<SessionCard[]>;
+  count(of: SessionsOf): Promise<number>;
   /** Ends one live session of these; false when there is none of this id. */
-  end(of: Reach, sessionId: string, reason: EndReason): Promise<boolean>;
+  end(of: SessionsOf, sessionId: string, reason: EndReason): Promise<boolean>;
   /** Ends all of them, and says how many. */
-  endAll(of: Reach, reason: EndReason): Promise<number>;
+  endAll(of: SessionsOf, reason: EndReason): Promise<number>;
   /** Ends every session that an identity provider opened: it is believed no longer. */
   endOfProvider(provider: string): Promise<void>;
   /** Deletes what ended long ago. */
@@ -85,11 +88,15 @@ export interface SessionCard {
 
 /**
  * The live sessions of a person. What an organization's own provider signed in sees and ends only what it signed in
- * itself: it speaks for the person there, and nowhere else.
+ * itself: it speaks for the person there, and nowhere else. Nor does it for a stay that began after it.
  */
-const OF_PERSON = `s.person_id = $1 and ($2::text is null or s.bound_org_id = $2) and ${isLive('s')}`;
+const OF_PERSON = `s.person_id = $1 and ${isLive('s')} and ($2::text is null or (s.bound_org_id = $2 and not exists (
+  select from membership m where m.org_id = $2 and m.user_id = $1
+    and ${beganSinceJoining('s.created_at', 'm')} and not ${beganSinceJoining('$3::timestamptz', 'm')})))`;
 
-const END = `update session s set ended_at = current_timestamp, end_reason = $3 where ${OF_PERSON}`;
+const valuesOf = ({ personId, boundOrgId, startedAt = null }: SessionsOf) => [personId, boundOrgId, startedAt];
+
+const END = `update session s set ended_at = current_timestamp, end_reason = $4 where ${OF_PERSON}`;
 
 type Renewed = Omit<RenewedSession, 'refreshToken'> & { readonly salt: string };
 
@@ -184,29 +191,27 @@ export function createSessions(pool: ScopedPool): Sessions {
       await query(`update session set last_used_at = current_timestamp where id = $1`, [sessionId]);
     },
 
-    list: ({ personId, boundOrgId }, { after, take }) =>
+    list: (of, { after, take }) =>
       query<SessionCard>(
         `select s.id, s.provider, s.bound_org_id as "boundOrgId", s.user_agent as "userAgent",
            s.created_at as "createdAt", s.last_used_at as "lastUsedAt", s.expires_at as "expiresAt"
-         from session s where ${OF_PERSON} and ($3::text is null or s.id < $3) order by s.id desc limit $4`,
-        [personId, boundOrgId, after ?? null, take],
+         from session s where ${OF_PERSON} and ($4::text is null or s.id < $4) order by s.id desc limit $5`,
+        [...valuesOf(of), after ?? null, take],
       ),
 
-    async count({ personId, boundOrgId }) {
-      const [row] = await query<{ count: number }>(`select count(*)::int as count from session s where ${OF_PERSON}`, [
-        personId,
-        boundOrgId,
-      ]);
+    async count(of) {
+      const text = `select count(*)::int as count from session s where ${OF_PERSON}`;
+      const [row] = await query<{ count: number }>(text, valuesOf(of));
       return row?.count ?? 0;
     },
 
-    async end({ personId, boundOrgId }, sessionId, reason) {
-      const ended = await query(`${END} and s.id = $4 returning s.id`, [personId, boundOrgId, reason, sessionId]);
+    async end(of, sessionId, reason) {
+      const ended = await query(`${END} and s.id = $5 returning s.id`, [...valuesOf(of), reason, sessionId]);
       return ended.length > 0;
     },
 
-    async endAll({ personId, boundOrgId }, reason) {
-      return (await query(`${END} returning s.id`, [personId, boundOrgId, reason])).length;
+    async endAll(of, reason) {
+      return (await query(`${END} returning s.id`, [...valuesOf(of), reason])).length;
     },
 
     async endOfProvider(provider) {

@@ -187,6 +187,35 @@ describe.each(Object.entries(DOORS))('Whoever was removed, when %s', (_door, { g
   });
 });
 
+test('A session of an earlier stay at the own provider reads and ends nothing of this one', async () => {
+  const jo = await givenJo();
+  const began = await givenBrowser(server, jo.id, { boundOrgId: jo.acme.id });
+  await jo.acme.owner(REMOVE, { id: jo.id });
+  // Of a sign-in that was under way while they were removed.
+  const late = await givenBrowser(server, jo.id, { boundOrgId: jo.acme.id });
+  await DOORS['they accept an invitation']?.enter(jo);
+  const anew = await givenBrowser(server, jo.id, { boundOrgId: jo.acme.id });
+  expect((await began('{ viewer { role } }')).status).toBe(401);
+
+  const seen = await late('{ viewer { role memberships { totalCount nodes { role } } } mySessions { nodes { id } } }');
+  expect(seen.data).toEqual({
+    viewer: { role: null, memberships: { totalCount: 0, nodes: [] } },
+    mySessions: { nodes: [{ id: late.sessionId }] },
+  });
+  expect(codeOf(await late(`mutation { switchOrganization(organizationId: "${jo.acme.id}") { token } }`))).toBe(
+    'NOT_FOUND',
+  );
+  expect(codeOf(await late(`mutation { revokeSession(id: "${anew.sessionId}") }`))).toBe('NOT_FOUND');
+  expect((await late('mutation { signOutEverywhere }')).data).toEqual({ signOutEverywhere: 1 });
+  // Theirs of this stay sees and ends all that is left.
+  const other = await givenBrowser(server, jo.id, { boundOrgId: jo.acme.id });
+  expect((await anew('{ viewer { role } mySessions { totalCount } }')).data).toEqual({
+    viewer: { role: 'VIEWER' },
+    mySessions: { totalCount: 2 },
+  });
+  expect((await other('mutation { signOutEverywhere }')).data).toEqual({ signOutEverywhere: 2 });
+});
+
 describe('Clearing a removal', () => {
   test('obeys the rule of escalation: what an OWNER ended of an OWNER, no ADMIN opens again', async () => {
     const jo = await givenJo('OWNER');

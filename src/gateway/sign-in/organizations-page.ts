@@ -27,7 +27,8 @@ export async function sendOrganizations(
   const chosen = memberships.find(({ organization }) => organization.id === person.defaultOrgId) ?? only;
   if (returnTo !== null && chosen) return reply.redirect(withOrganization(returnTo, chosen.organization.slug), 303);
 
-  const reach = { personId: person.id, boundOrgId: session.boundOrgId };
+  const { boundOrgId, startedAt } = session;
+  const reach = { personId: person.id, boundOrgId, startedAt };
   const available = await directory.listMemberships(reach, { after: undefined, take: SHOWN });
   const rows = available.map(({ organization: { id, name, slug }, role }) => {
     const label = returnTo === null ? html`${name}` : html`<a href="${withOrganization(returnTo, slug)}">${name}</a>`;
