@@ -16,7 +16,7 @@ import { updateIfUnchanged } from './update-if-unchanged.js';
 
 const byId: Order<Row<'IdentityProvider'>> = { name: 'identityProviders', column: 'id', direction: 'asc' };
 
-const MAX_PROVIDERS = 10;
+export const MAX_PROVIDERS = 10;
 
 /** What a provider's client secret is sealed for: it opens in its own row only. */
 export const clientSecretPurpose = (orgId: string, id: string): string => `identity_provider/${orgId}/${id}`;
@@ -42,6 +42,11 @@ const assertRoom = async (db: OrganizationDb): Promise<void> => {
 const sealSecret = (secret: string, id: string, { services, organization }: RequestContext): Promise<string> =>
   services.seal.seal(secret, clientSecretPurpose(organization.orgId, id));
 
+/** Whoever holds the other end of one of these says who someone is. */
+const BELIEVED_BY = ['clientId', 'clientSecret', 'signInUrl', 'certificates'] as const;
+
+const makers = ({ actorId }: RequestContext) => ({ createdBy: actorId, keyedBy: actorId });
+
 const resolvers = {
   Query: {
     identityProviders: (_, args, { db, organization }) =>
@@ -61,14 +66,14 @@ const resolvers = {
       const clientSecret = secret == null ? null : await sealSecret(secret, id, context);
       return asOwner(context, async (db) => {
         await assertRoom(db);
-        return db.identityProvider.create({ ...provider, id, kind: 'OIDC', clientSecret });
+        return db.identityProvider.create({ ...provider, ...makers(context), id, kind: 'OIDC', clientSecret });
       });
     },
     createSamlProvider: (_, { input }, context) => {
       const provider = parseInput(createSamlInput, input);
       return asOwner(context, async (db) => {
         await assertRoom(db);
-        return db.identityProvider.create({ ...provider, id: newId('idp'), kind: 'SAML' });
+        return db.identityProvider.create({ ...provider, ...makers(context), id: newId('idp'), kind: 'SAML' });
       });
     },
     updateIdentityProvider: async (_, { input }, context) => {
@@ -81,7 +86,9 @@ const resolvers = {
         for (const field of others) {
           if (input[field] !== undefined) throw badInput(`input.${field}`, `A provider of kind ${kind} has none.`);
         }
-        return updateIfUnchanged(db.identityProvider, id, expectedUpdatedAt, given({ ...changes, clientSecret }));
+        const keyedBy = BELIEVED_BY.some((field) => input[field] !== undefined) ? context.actorId : undefined;
+        const changed = given({ ...changes, clientSecret, keyedBy });
+        return updateIfUnchanged(db.identityProvider, id, expectedUpdatedAt, changed);
       });
       if (updated.status === 'DISABLED') await context.services.sessions.endOfProvider(id);
       return updated;

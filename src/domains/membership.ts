@@ -18,6 +18,7 @@ import {
   countRequestsWaiting,
   listDirectories,
   listInvitationsSent,
+  listProviders,
   listWorkingKeys,
   previewMemberRemoval,
 } from './preview-member-removal.js';
@@ -142,6 +143,7 @@ const resolvers = {
     serviceAccountKeys: (preview, _args, context) => listWorkingKeys(preview, 'service accounts', context),
     invitationsSent: (preview, _args, context) => listInvitationsSent(preview, context),
     directories: (preview, _args, context) => listDirectories(preview, context),
+    identityProviders: (preview, _args, context) => listProviders(preview, context),
     sessions: (preview, _args, context) => countBoundSessions(preview, context),
     joinRequestsWaiting: (preview, _args, context) => countRequestsWaiting(preview, context),
   },
@@ -180,6 +182,7 @@ export const membership = defineDomain({
       serviceAccountKeys: can('api-key:manage'),
       invitationsSent: can('member:invite'),
       directories: can('scim:manage'),
+      identityProviders: can('identity-provider:manage'),
       sessions: allow,
       joinRequestsWaiting: allow,
     },

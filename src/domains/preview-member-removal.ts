@@ -3,6 +3,7 @@ import type { Row } from '../data/table.js';
 import { notFound } from '../errors.js';
 import type { Role } from '../permissions/catalogue.js';
 import { isOpen } from './end-invitation.js';
+import { MAX_PROVIDERS } from './identity-provider.js';
 import { type InvitationParent, withMemberships } from './invitation.js';
 import type { MembershipParent } from './membership.js';
 import { placesOf } from './remove-member.js';
@@ -64,6 +65,21 @@ export const listDirectories = (
   { db }: RequestContext,
 ): Promise<Row<'ScimDirectory'>[]> =>
   db.scimDirectory.list({ where: { tokenMadeBy: userId }, orderBy: { id: 'asc' }, take: MAX_DIRECTORIES });
+
+/**
+ * Providers that the member gave what they are believed by, or an OIDC issuer, which stays its own. An OWNER may have made
+ * any of those from before it was kept who did.
+ */
+export async function listProviders(
+  { membership: { userId, role } }: MemberRemovalPreviewParent,
+  { db }: RequestContext,
+): Promise<Row<'IdentityProvider'>[]> {
+  const providers = await db.identityProvider.list({ where: {}, orderBy: { id: 'asc' }, take: MAX_PROVIDERS });
+  return providers.filter(({ kind, createdBy, keyedBy }) => {
+    const makers = kind === 'OIDC' ? [createdBy, keyedBy] : [keyedBy];
+    return makers.includes(userId) || (role === 'OWNER' && makers.includes(null));
+  });
+}
 
 /** Sessions that the organization's own provider signed in. */
 export const countBoundSessions = (

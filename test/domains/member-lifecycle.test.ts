@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import { givenKey, givenServiceAccount } from '../support/api-key.js';
+import { givenCertifiedKey } from '../support/certificate.js';
 import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../support/given.js';
 import { describeIsolation, never, type Target } from '../support/isolation.js';
 import { secretFor } from '../support/mail.js';
@@ -225,6 +226,61 @@ describe('What stops when a member is removed', () => {
     expect(await known()).toEqual([]);
     await acme.owner('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id });
     expect((await directory('POST', '/Users', { userName: `sock@${directory.domain}` })).status).toBe(401);
+  });
+
+  test('and what goes on believing them: identity providers that they chose, or gave a key to', async () => {
+    const acme = await givenOrganization(server);
+    const boss = await givenMember(server, acme, 'OWNER');
+    const id = await personId(boss);
+    const oidc = `mutation ($name: String!) {
+      createOidcProvider(input: { name: $name, issuer: "https://id.acme.example", clientId: "x", clientSecret: "y" }) { id }
+    }`;
+    const saml = `mutation ($input: CreateSamlProviderInput!) { createSamlProvider(input: $input) { id } }`;
+    const update = 'mutation ($input: UpdateIdentityProviderInput!) { updateIdentityProvider(input: $input) { id } }';
+    const { certificate } = givenCertifiedKey();
+    const settings = { name: 'S', issuer: 'urn:s', signInUrl: 'https://s.example', certificates: [certificate] };
+    const theirs = (await boss(oidc, { name: 'Theirs' })).data.createOidcProvider.id as string;
+    const signed = (await boss(saml, { input: settings })).data.createSamlProvider.id as string;
+    const common = (await acme.owner(oidc, { name: 'Common' })).data.createOidcProvider.id as string;
+    const known = async (of = id) => {
+      const text = 'query ($id: ID!) { previewMemberRemoval(userId: $id) { identityProviders { id } } }';
+      const { data } = await acme.owner(text, { id: of });
+      return (data.previewMemberRemoval.identityProviders as { id: string }[]).map((each) => each.id);
+    };
+    expect(await known()).toEqual([theirs, signed]);
+    expect(await known(await personId(acme.admin))).toEqual([]);
+    await boss(update, { input: { id: common, name: 'Renamed' } });
+    expect(await known()).toEqual([theirs, signed]);
+    await boss(update, { input: { id: common, clientSecret: 'z' } });
+    expect(await known()).toEqual([theirs, signed, common]);
+
+    // Whoever chose the issuer stays who chose it; a certificate is all that SAML believes.
+    for (const input of [
+      { id: theirs, clientSecret: 'z' },
+      { id: common, clientSecret: 'a' },
+    ]) {
+      expect((await acme.owner(update, { input })).errors).toEqual([]);
+    }
+    await acme.owner(update, { input: { id: signed, certificates: [certificate] } });
+    await acme.owner('mutation ($id: ID!) { updateMemberRole(userId: $id, role: VIEWER) { role } }', { id });
+    expect(await known()).toEqual([theirs]);
+    await acme.owner('mutation ($id: ID!) { deleteIdentityProvider(id: $id) }', { id: theirs });
+    expect(await known()).toEqual([]);
+  });
+
+  test('and providers from before it was kept who made them, of whoever is OWNER', async () => {
+    const acme = await givenOrganization(server);
+    const { identityProvider } = server.database.organizationDb(acme.id);
+    const settings = { kind: 'OIDC', issuer: 'https://id.acme.example', clientId: 'x', defaultRole: 'VIEWER' };
+    const { id: old } = await identityProvider.create({ id: newId('idp'), name: 'Old', ...settings });
+    const text = 'query ($id: ID!) { previewMemberRemoval(userId: $id) { identityProviders { id } } }';
+    const boss = await personId(await givenMember(server, acme, 'OWNER'));
+    const of = async (id: string) =>
+      (await acme.owner(text, { id })).data.previewMemberRemoval.identityProviders as unknown;
+    expect(await of(boss)).toEqual([{ id: old }]);
+    expect(await of(await personId(acme.admin))).toEqual([]);
+    const asAdmin = await acme.admin(text, { id: await personId(acme.viewer) });
+    expect(asAdmin.data.previewMemberRemoval).toEqual({ identityProviders: null });
   });
 
   test('is told beforehand: keys, invitations, requests that wait and sessions', async () => {
