@@ -526,6 +526,19 @@ test('Whoever was invited and never came was nothing yet: what they were offered
   expect(await taken).toMatchObject({ role: 'VIEWER', leftRole: null });
 });
 
+test('A directory makes anew whom it called by another address, also where an invitation waits at the first', async () => {
+  const jo = await givenJo('DEVELOPER');
+  await setEmail(jo, `jo.b@${jo.entra.domain}`);
+  await jo.entra('DELETE', `/Users/${jo.scimId}`);
+  await invite(jo);
+  const { status, body } = await jo.entra('POST', '/Users', { userName: jo.email, displayName: 'Jo' });
+  expect([status, body.emails]).toEqual([201, [{ value: jo.email, type: 'work', primary: true }]]);
+  expect(await rowOf(jo)).toMatchObject({ status: 'ACTIVE', email: jo.email });
+  expect((await jo.acme.owner('{ invitations(status: PENDING) { totalCount } }')).data.invitations.totalCount).toBe(0);
+  expect(codeOf(await jo.acme.owner(INVITE, { email: jo.email }))).toBe('CONFLICT');
+  expect((await jo.acme.owner(INVITE, { email: `jo.b@${jo.entra.domain}` })).errors).toEqual([]);
+});
+
 test('Whoever comes in by one of two invitations leaves none that takes a seat', async () => {
   const jo = await givenJo('VIEWER');
   const other = `jo.b@${jo.entra.domain}`;

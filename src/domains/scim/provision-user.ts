@@ -54,6 +54,7 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
       await standingByDirectory(tx, { directoryId, scimUserId: known?.id ?? null }),
       { seatLimit, reactivateRemoved: before?.mayRejoin === true || known?.leftAs === 'REMOVED' },
     );
+    if (before && before.email !== member.email) await changePlaces(tx, before, member.email);
     const standing = active ? { leftAs: null } : { leftAs: 'SUSPENDED' };
     const membership = await tx.membership.update({ userId }, { ...member, ...(!active && { status: 'SUSPENDED' }) });
     const data = { ...described, ...standing, directoryId };
@@ -156,6 +157,15 @@ export async function getUser(
 
 async function assertNameFree(db: OrganizationDb, directoryId: string, userName: string): Promise<void> {
   if (await db.scimUser.find({ directoryId, userName })) throw conflict('This userName is taken.', 'userName');
+}
+
+/** Gives a member the e-mail of a place that came to nothing, which has theirs from then on: an address has one row. */
+async function changePlaces(db: OrganizationDb, { userId, email: own }: UserMembership, email: string): Promise<void> {
+  const place = await db.membership.find({ email });
+  if (!place) return;
+  await db.membership.update({ userId: place.userId }, { email: place.userId });
+  await db.membership.update({ userId }, { email });
+  await db.membership.update({ userId: place.userId }, { email: own });
 }
 
 /** A directory reaches people of the domains that its organization proved, and of no others. */
