@@ -28,7 +28,6 @@ import { limitAddresses } from './gateway/limit-requests.js';
 import { type Metrics, serveMetrics } from './gateway/metrics.js';
 import { createRateLimits } from './gateway/rate-limits.js';
 import { currentRecord } from './gateway/request-record.js';
-import { onceDone } from './gateway/when-over.js';
 import { createContract } from './gateway/schema.js';
 import { createOidc } from './gateway/sign-in/oidc.js';
 import { serveScim } from './gateway/scim/scim.js';
@@ -110,7 +109,16 @@ export async function createServer({
 }: ServerParts): Promise<Server> {
   const contract = createContract();
   const development = config.development ? await openDevelopmentIssuer(config.dataDirectory) : null;
-  const app = await createHttpServer({ ...config, logTo, closeGraceMs, isReady: () => readiness() });
+  const app = await createHttpServer({
+    ...config,
+    logTo,
+    closeGraceMs,
+    isReady: () => readiness(),
+    onRequest: ({ operationType: operation = 'none', codes }, ms) => {
+      metrics.requests.inc({ operation, code: codes[0] ?? 'none' });
+      metrics.duration.observe({ operation }, ms / 1000);
+    },
+  });
   let readiness = () => database.checkReadiness();
   const limits = createRateLimits({
     perMinute: config.rateLimits,
@@ -127,12 +135,6 @@ export async function createServer({
   });
   receiveBodies(app, config.bodyLimitBytes);
   limitAddresses(app, limits);
-  onceDone(app, ({ record }, reply) => {
-    if (!record) return;
-    const operation = record.operationType ?? 'none';
-    metrics.requests.inc({ operation, code: record.codes[0] ?? 'none' });
-    metrics.duration.observe({ operation }, reply.elapsedTime / 1000);
-  });
   database.watchAlarms(({ stoppedBy, orgId, statement }) => {
     metrics.alarms.inc({ stopped_by: stoppedBy });
     app.log.error({ stoppedBy, organization: orgId, statement }, 'isolation alarm');

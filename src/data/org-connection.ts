@@ -19,16 +19,27 @@ import { DIRECTORY_LANE, type Turn, TRANSACTION, Turns } from './turns.js';
  */
 export type Frame = { readonly role: 'orgate_app'; readonly orgId: OrgId } | { readonly role: 'orgate_directory' };
 
-const frames = new AsyncLocalStorage<Frame>();
+/** What statements that begin in some work inherit from it. In one place, since each costs every promise there is. */
+interface Scope {
+  readonly frame: Frame | undefined;
+  readonly stop: Stop | undefined;
+  readonly hold: Hold | undefined;
+}
+
+interface Hold {
+  client: PgClient | null;
+}
+
+const scopes = new AsyncLocalStorage<Scope>();
 
 /**
  * Runs `work` in a frame. It is awaited inside, because a Prisma promise does nothing until someone awaits it, and then
  * acts in the awaiter's frame.
  */
-export const inFrame = <T>(frame: Frame, work: () => PromiseLike<T>): Promise<T> =>
-  frames.run(frame, async () => await work());
-
-const stops = new AsyncLocalStorage<Stop>();
+export function inFrame<T>(frame: Frame, work: () => PromiseLike<T>): Promise<T> {
+  const scope = scopes.getStore();
+  return scopes.run({ frame, stop: scope?.stop, hold: scope?.hold }, async () => await work());
+}
 
 /** Ends what a request has running in the database, all at once, when nobody waits for it any more. */
 export class Stop {
@@ -45,12 +56,10 @@ export class Stop {
 }
 
 /** Stops the statements of `work`, those on their way and those to come, when told to. */
-export const stoppable = <T>(stop: Stop, work: () => T): T => stops.run(stop, work);
-
-interface Hold {
-  client: PgClient | null;
+export function stoppable<T>(stop: Stop, work: () => T): T {
+  const scope = scopes.getStore();
+  return scopes.run({ frame: scope?.frame, stop, hold: scope?.hold }, work);
 }
-const holds = new AsyncLocalStorage<Hold>();
 
 /**
  * Runs `work`, which takes one connection. Whatever it does while it holds that must happen there: whoever holds a
@@ -58,12 +67,13 @@ const holds = new AsyncLocalStorage<Hold>();
  */
 export const holdingOne = async <T>(work: () => Promise<T>): Promise<T> => {
   assertHoldsNone();
+  const scope = scopes.getStore();
   const hold: Hold = { client: null };
-  return holds.run(hold, work).finally(() => (hold.client = null));
+  return scopes.run({ frame: scope?.frame, stop: scope?.stop, hold }, work).finally(() => (hold.client = null));
 };
 
 function assertHoldsNone(): void {
-  if (holds.getStore()?.client) throw new SecondConnectionError('a transaction asked for a second connection');
+  if (scopes.getStore()?.hold?.client) throw new SecondConnectionError('a transaction asked for a second connection');
 }
 
 /** Work that holds a connection asked for another; it got none. */
@@ -125,11 +135,11 @@ export const asLoginRole = (text: string, values?: unknown[]): PgQuery =>
 function toQuery(config: OwnStatement | PgQuery, options: ConnectionOptions): PgQuery {
   if (config instanceof BaseQuery || config instanceof ScopedQuery) return config;
   if (TRANSACTION_CONTROL.has(config.text)) return new BaseQuery({ text: config.text });
-  const frame = frames.getStore();
+  const { frame, stop } = scopes.getStore() ?? {};
   if (!frame || (frame.role === 'orgate_app' && !frame.orgId)) {
     throw new UnscopedStatementError('a statement was about to run outside every organization');
   }
-  if (stops.getStore()?.isStopped) throw new ClientLeftError();
+  if (stop?.isStopped) throw new ClientLeftError();
   options.onStatement?.(config.text, frame);
   if (frame.role === 'orgate_app') checkTripwire(config, frame.orgId, options.onAlarm);
   return new ScopedQuery(config, frame, options);
@@ -234,7 +244,7 @@ function outcomeOf(error: unknown): Outcome {
  * delivered, so that it can never hit the next statement on this connection.
  */
 function endWhenStopped(client: ScopedClient, query: ScopedQuery): void {
-  const stop = stops.getStore();
+  const stop = scopes.getStore()?.stop;
   const { target } = client.options;
   if (!stop) return;
   const { running, bound } = stop;
@@ -316,7 +326,7 @@ export class ScopedPool extends BasePool {
   /** A connection for a transaction, once it is its organization's turn. */
   override async connect(): Promise<PgClient> {
     assertHoldsNone();
-    const hold = holds.getStore();
+    const hold = scopes.getStore()?.hold;
     const turn = await this.#takeTurn(TRANSACTION);
     try {
       const client = (await this.#size.take(() => super.connect())) as ScopedClient;
@@ -347,7 +357,7 @@ export class ScopedPool extends BasePool {
 
   /** Runs a statement of our own in the transaction that this is called in, on its connection. */
   async queryHeld(config: OwnStatement): Promise<pg.QueryResult> {
-    const client = holds.getStore()?.client;
+    const client = scopes.getStore()?.hold?.client;
     if (!client) throw new Error('a statement of a transaction was about to run outside it');
     return client.query(config);
   }
@@ -377,8 +387,8 @@ export class ScopedPool extends BasePool {
 
   /** Whoever waits has no connection yet, and leaves when nobody waits for them any more. */
   #takeTurn(work: Parameters<Turns['take']>[1]): Turn | Promise<Turn> {
-    const frame = frames.getStore();
-    const running = stops.getStore()?.running;
+    const { frame, stop } = scopes.getStore() ?? {};
+    const running = stop?.running;
     const who = frame?.role === 'orgate_app' ? frame.orgId : DIRECTORY_LANE;
     return this.turns.take(who, work, running && ((leave) => (running.add(leave), () => running.delete(leave))));
   }

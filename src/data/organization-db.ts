@@ -64,10 +64,11 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
       models,
       inFrame: (work) => inFrame(frame, work),
       statements: {
-        rows: (model, { past, only, isPlannedAnew, ...query }) =>
-          inFrame(frame, () =>
-            readRows(pool, model, { ...forceOrganization(model, 'findMany', query, orgId), past, only, isPlannedAnew }),
-          ),
+        rows: (model, own) =>
+          inFrame(frame, () => {
+            const { past: _past, only: _only, isPlannedAnew: _anew, ...query } = own;
+            return readRows(pool, model, forceOrganization(model, 'findMany', query, orgId), own);
+          }),
         count: (model, { where, isPlannedAnew }) =>
           inFrame(frame, () =>
             countRows(pool, model, { ...forceOrganization(model, 'count', { where }, orgId), isPlannedAnew }),

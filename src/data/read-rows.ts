@@ -27,12 +27,16 @@ export interface OwnQuery extends RowQuery, Past, Planning {
  * Reads rows by a statement of our own: most requests do nothing else, and Prisma's way from call to rows takes more CPU
  * than all the rest of such a request's database work. It is written so that PostgreSQL plans it once for a connection,
  * and not for each request: limits stand in the text, in a few sizes, because behind a parameter every plan seems dear.
+ *
+ * @param query what `forceOrganization` let through; the rest may come beside it
  */
 export async function readRows(
   pool: Pick<ScopedPool, 'query'>,
   model: Model,
-  { where = {}, orderBy = {}, take, skip, past, only, isPlannedAnew }: OwnQuery,
+  query: OwnQuery,
+  { past, only, isPlannedAnew }: Omit<OwnQuery, keyof RowQuery> = query,
 ): Promise<AnyRow[]> {
+  const { where = {}, orderBy = {}, take, skip } = query;
   if (!where[model.orgField]) throw new UnscopedStatementError(`${model.name} was about to be read of no organization`);
   const values: unknown[] = [];
   const merged = skip === undefined && take !== undefined ? mergedField(model, where, orderBy) : undefined;

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { ApolloServer, type ApolloServerOptions, type ApolloServerPlugin } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
@@ -65,6 +66,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   const { schema } = parts.contract;
   // Rows hold more than is shown of them.
   const readLimits = { request: 4 * parts.maxAnswer, holder: MAX_HELD_BYTES / 4, together: MAX_HELD_BYTES };
+  const watchAnswer = watchAnswers(app);
   const documents = new Documents({ schema, introspection: parts.introspection });
   const apollo = new ApolloServer<RequestContext>({
     gateway: asGateway(schema, createRun({ ...parts, schema })),
@@ -94,7 +96,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     method: ['GET', 'POST'],
     async onSend(request, reply) {
       reply.headers(rateLimitHeaders(request.record?.context?.spending ?? null));
-      cutWhenNotTaken(reply);
+      watchAnswer(reply);
     },
     handler(request, reply) {
       // The Host header is the client's; one that is no host name would fail further in, as if the fault were ours.
@@ -162,12 +164,29 @@ function asGateway(schema: GraphQLSchema, run: Run): NonNullable<ApolloServerOpt
   };
 }
 
-/** How long a client may take to read its answer. */
+/** How long a client may take to read its answer, and how often that is looked at. */
 const ANSWER_TAKEN_MS = 60_000;
+const LOOK_MS = 1000;
 
-function cutWhenNotTaken({ raw }: FastifyReply): void {
-  const timer = setTimeout(() => raw.destroy(), ANSWER_TAKEN_MS).unref();
-  whenOver(raw, () => clearTimeout(timer));
+/** Cuts off whoever does not take an answer. @returns what is told of each that is handed out */
+function watchAnswers(app: FastifyInstance): (reply: FastifyReply) => void {
+  /** The oldest first. */
+  const untaken = new Map<ServerResponse, number>();
+  const watch = setInterval(() => {
+    const latest = performance.now() - ANSWER_TAKEN_MS;
+    for (const [answer, since] of untaken) {
+      if (since > latest) return;
+      answer.destroy();
+    }
+  }, LOOK_MS).unref();
+  app.addHook('onClose', (_, done) => {
+    clearInterval(watch);
+    done();
+  });
+  return ({ raw }) => {
+    untaken.set(raw, performance.now());
+    whenOver(raw, () => untaken.delete(raw));
+  };
 }
 
 /** What is left of the minute's points, as draft-ietf-httpapi-ratelimit-headers says it. */

@@ -18,7 +18,7 @@ import { type ErrorCode, type ErrorDetail, OrgateError } from '../errors.js';
 import { UnreadBodyError } from './bodies/unread-body-error.js';
 import { oneAtATime, watchConnections } from './connections.js';
 import { noteNetworks } from './network.js';
-import { requestIdOf } from './request-record.js';
+import { requestIdOf, type RequestRecord } from './request-record.js';
 import { onceDone, whenOver } from './when-over.js';
 
 export interface HttpOptions {
@@ -32,6 +32,8 @@ export interface HttpOptions {
   readonly production: boolean;
   /** Answers when the service can answer; throws when it cannot. */
   readonly isReady: () => Promise<void>;
+  /** Told of each GraphQL request when it is over, with its milliseconds. */
+  readonly onRequest: (record: RequestRecord, ms: number) => void;
   /** How long requests in flight may take when it closes. */
   readonly closeGraceMs: number;
 }
@@ -96,7 +98,10 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     reply.headers(headers).header('x-request-id', request.id);
     done();
   });
-  onceDone(app, (request, reply) => logRequest(requestLog, request, reply));
+  onceDone(app, (request, reply) => {
+    logRequest(requestLog, request, reply);
+    if (request.record) options.onRequest(request.record, reply.elapsedTime);
+  });
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', reply.request.id)),
@@ -151,8 +156,7 @@ const MAX_COMPRESSORS = 32;
 function boundCompression(app: FastifyInstance): void {
   let compressors = 0;
   app.addHook('onSend', (request, reply, payload, done) => {
-    const isAtOnce = payload === null || payload === undefined || isSmall(payload);
-    if (!isAtOnce && request.headers['accept-encoding'] !== undefined) {
+    if (request.headers['accept-encoding'] !== undefined && !isSmall(payload)) {
       if (compressors < MAX_COMPRESSORS) {
         compressors += 1;
         whenOver(reply.raw, () => (compressors -= 1));
@@ -162,8 +166,14 @@ function boundCompression(app: FastifyInstance): void {
   });
 }
 
-const isSmall = (payload: unknown): boolean =>
-  (typeof payload === 'string' || Buffer.isBuffer(payload)) && Buffer.byteLength(payload) <= AT_ONCE_BYTES;
+function isSmall(payload: unknown): boolean {
+  if (payload === null || payload === undefined) return true;
+  return (
+    (typeof payload === 'string' || Buffer.isBuffer(payload)) &&
+    payload.length <= AT_ONCE_BYTES &&
+    (payload.length <= AT_ONCE_BYTES / 3 || Buffer.byteLength(payload) <= AT_ONCE_BYTES)
+  );
+}
 
 function openHttp(handle: RequestListener): Server {
   const server = createServer(TIMEOUTS, oneAtATime(handle));
@@ -173,11 +183,22 @@ function openHttp(handle: RequestListener): Server {
 
 /** What waits for a disk to have room again, in bytes; more is dropped. */
 const LOG_BACKLOG = 1_048_576;
+/** Lines are written together once there are so many bytes of them, or some have waited so long. */
+const LOG_BATCH = 4096;
+const LOG_WAIT_MS = 100;
 
 /** A disk that is full, or a reader that is gone, costs log lines and not the gateway. */
 function standardOutput(): DestinationStream {
   // Where the reader of a pipe stands still, lines are dropped: waiting for it would stop everything.
-  const destination = pino.destination({ dest: 1, sync: true, maxLength: LOG_BACKLOG, retryEAGAIN: () => false });
+  const destination = pino.destination({
+    dest: 1,
+    sync: true,
+    minLength: LOG_BATCH,
+    periodicFlush: LOG_WAIT_MS,
+    maxLength: LOG_BACKLOG,
+    retryEAGAIN: () => false,
+  });
+  process.once('exit', () => destination.flushSync());
   destination.on('error', () => {
     // Asked for at the end of the process, where it would try for ever.
     destination.flushSync = () => undefined;

@@ -8,7 +8,7 @@ import { errorBody } from './http.js';
 import type { Allowance, Counted, RateLimit, RateLimits } from './rate-limits.js';
 import type { RequestRecord } from './request-record.js';
 
-/** Root fields that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
+/** Root fields of mutations that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
 const FIELDS: Readonly<Record<string, RateLimit>> = {
   inviteUser: 'invitation',
   resendInvitation: 'invitation',
@@ -33,22 +33,27 @@ const UNLIMITED: ReadonlySet<unknown> = new Set(['/livez', '/readyz']);
 
 /** Counts every request against its address, before anything more is read of it. */
 export function limitAddresses(app: FastifyInstance, limits: RateLimits): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     // The route as it was declared: a client can spell a path in many ways.
     const route = request.routeOptions.url;
-    if (UNLIMITED.has(route)) return;
-    const address = request.network;
+    if (UNLIMITED.has(route)) return done();
     const [, stricter = null] = PATHS.find(([path]) => route?.startsWith(path)) ?? [];
-    try {
-      await limits.count('address', address);
-      if (stricter) await limits.count(stricter, address);
-    } catch (error) {
-      if (!(error instanceof OrgateError)) throw error;
+    const refuse = (error: unknown): void => {
+      if (!(error instanceof OrgateError)) return done(error as Error);
       const { code, message, detail } = error;
-      return reply
+      void reply
         .code(429)
         .header('retry-after', String(detail.retryAfter))
         .send(errorBody(code, message, request.id, detail));
+    };
+    try {
+      const counted = limits.count('address', request.network);
+      if (!stricter && !(counted instanceof Promise)) return done();
+      Promise.resolve(counted)
+        .then(() => stricter && limits.count(stricter, request.network))
+        .then(() => done(), refuse);
+    } catch (error) {
+      refuse(error);
     }
   });
 }
@@ -63,15 +68,20 @@ const REQUEST: Points = { reading: 1, running: 0 };
 export async function limitViewer(limits: RateLimits, context: RequestContext): Promise<void> {
   const asks = whoAsks(context);
   // Both counts of one party at once: where Redis keeps them, that is one way there and back.
-  const own = asks && (await both(limits.count(asks.requests, asks.subject), charge(limits, REQUEST, asks, context)));
+  const own = asks && both(limits.count(asks.requests, asks.subject), charge(limits, REQUEST, asks, context));
+  const left = own instanceof Promise ? await own : own;
   const theirs = whoseMember(context);
   const shared =
-    theirs && (await both(limits.count(theirs.requests, theirs.subject), charge(limits, REQUEST, theirs, context)));
-  noteTighter(REQUEST, context, own, shared);
+    theirs && both(limits.count(theirs.requests, theirs.subject), charge(limits, REQUEST, theirs, context));
+  noteTighter(REQUEST, context, left, shared instanceof Promise ? await shared : shared);
 }
 
-const both = async (requests: Promise<unknown>, points: Promise<Allowance | null>): Promise<Allowance | null> =>
-  (await Promise.all([requests, points]))[1];
+type Counting = ReturnType<RateLimits['count']>;
+
+const both = (requests: Counting, points: Counting): Counting =>
+  requests instanceof Promise || points instanceof Promise
+    ? Promise.all([requests, points]).then(([, left]) => left as Counted)
+    : points;
 
 /** Whom requests and points count against. */
 interface Party {
@@ -110,34 +120,34 @@ export interface Points {
  */
 export async function chargePoints(limits: RateLimits, points: Points, context: RequestContext): Promise<void> {
   const [asks, theirs] = [whoAsks(context), whoseMember(context)];
-  const own = asks && (await charge(limits, points, asks, context));
-  const shared =
-    theirs &&
-    (await charge(limits, points, theirs, context).catch(async (error: unknown) => {
-      await own?.giveBack(points.running);
-      throw error;
-    }));
-  noteTighter(points, context, own, shared);
+  const own = asks && charge(limits, points, asks, context);
+  const left = own instanceof Promise ? await own : own;
+  try {
+    const shared = theirs && charge(limits, points, theirs, context);
+    noteTighter(points, context, left, shared instanceof Promise ? await shared : shared);
+  } catch (error) {
+    await left?.giveBack(points.running);
+    throw error;
+  }
 }
 
 /** What the request has cost with these points. */
 const costWith = ({ reading, running }: Points, { spending }: RequestContext): number =>
   (spending?.cost ?? 0) + reading + running;
 
-async function charge(
-  limits: RateLimits,
-  points: Points,
-  party: Party,
-  context: RequestContext,
-): Promise<Counted | null> {
-  try {
-    return await limits.count(party.points, party.subject, points.reading + points.running, points.running);
-  } catch (error) {
+function charge(limits: RateLimits, points: Points, party: Party, context: RequestContext): Counting {
+  const refuse = (error: unknown): never => {
     if (!(error instanceof OrgateError)) throw error;
     const cost = costWith(points, context);
     const { limit = 0, remaining = 0, resetAt = new Date() } = error.detail;
     context.noteSpending({ limit, remaining, resetAt, cost });
     throw new OrgateError(error.code, error.message, { ...error.detail, cost });
+  };
+  try {
+    const counted = limits.count(party.points, party.subject, points.reading + points.running, points.running);
+    return counted instanceof Promise ? counted.catch(refuse) : counted;
+  } catch (error) {
+    return refuse(error);
   }
 }
 

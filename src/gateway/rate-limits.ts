@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
-import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { OrgateError } from '../errors.js';
+import { MemoryCounts, type Used } from './memory-counts.js';
 import { type Breaker, createBreaker } from './redis-breaker.js';
 
 /**
@@ -71,10 +72,10 @@ export interface RateLimits {
    * is left, until its minute is over.
    *
    * @param running how many of the points are for what will not run if it is refused: they are given back then
-   * @returns null where nothing is counted
+   * @returns null where nothing is counted; at once where memory counts, since every request asks several times
    * @throws RATE_LIMITED with the seconds to wait, and what is left
    */
-  count(limit: RateLimit, subject: string, points?: number, running?: number): Promise<Counted | null>;
+  count(limit: RateLimit, subject: string, points?: number, running?: number): Counted | null | Promise<Counted>;
   close(): void;
 }
 
@@ -84,10 +85,16 @@ export const WINDOW_S = 60;
 /** So late in a minute nothing is given back: it could arrive in the next one, and let more pass there than the limit. */
 const LAST_MS = 1000;
 
-/** What counting came to. */
-interface Outcome {
-  readonly left: RateLimiterRes;
-  readonly isRefused: boolean;
+/** What counting came to: the points used of a window, these among them. */
+interface Outcome extends Used {
+  readonly isInRedis: boolean;
+}
+
+interface Limiter {
+  readonly limit: RateLimit;
+  readonly points: number;
+  readonly memory: MemoryCounts;
+  readonly shared: RateLimiterRedis | null;
 }
 
 /**
@@ -97,70 +104,110 @@ interface Outcome {
 export function createRateLimits({ perMinute, redisUrl, onRefused, onRedis }: RateLimitOptions): RateLimits {
   const breaker = createBreaker(onRedis);
   const redis = redisUrl === null ? null : connectRedis(redisUrl, breaker);
-  const limiters = new Map<RateLimit, { memory: RateLimiterMemory; shared: RateLimiterRedis | null }>();
+  const limiters = new Map<RateLimit, Limiter>();
   for (const limit of RATE_LIMITS) {
     const points = perMinute[limit];
     if (points === null) continue;
-    const options = { keyPrefix: `orgate:limit:${limit}`, points, duration: WINDOW_S };
     const shared =
       redis &&
       new RateLimiterRedis({
-        ...options,
+        keyPrefix: `orgate:limit:${limit}`,
+        points,
+        duration: WINDOW_S,
         storeClient: redis,
         rejectIfRedisNotReady: true,
         // Whoever is over the limit is refused from memory, and costs Redis nothing more; but for points, which may be
         // given back: a cheaper operation passes where a dearer one did not.
         ...(!isOfPoints(limit) && { inMemoryBlockOnConsumed: points + 1 }),
       });
-    limiters.set(limit, { memory: new RateLimiterMemory(options), shared });
+    limiters.set(limit, { limit, points, memory: new MemoryCounts(WINDOW_S * 1000), shared });
   }
   /** What Redis says, or null when it says nothing. */
   const ask = async (asked: () => Promise<RateLimiterRes>): Promise<Outcome | null> => {
     if (redis?.status !== 'ready' || !breaker.mayAsk()) return null;
     try {
-      const outcome = await outcomeOf(asked());
+      const { left, isRefused } = await outcomeOf(asked());
+      const { consumedPoints, msBeforeNext } = left;
       // Refused from memory, it says nothing about Redis.
-      if (outcome.isRefused && outcome.left.consumedPoints === 0) breaker.unasked();
+      const isFromMemory = isRefused && consumedPoints === 0;
+      if (isFromMemory) breaker.unasked();
       else breaker.answered();
-      return outcome;
+      return { points: isFromMemory ? Infinity : consumedPoints, msBeforeNext, isInRedis: true };
     } catch (error) {
       breaker.failed(error);
       return null;
     }
   };
+  const inMemory = ({ memory }: Limiter, subject: string, added: number): Outcome => {
+    const { points, msBeforeNext } = memory.add(subject, added);
+    return { points, msBeforeNext, isInRedis: false };
+  };
+  /** Takes points off again, where they were counted and nowhere else, and never in the next minute. */
+  const giveBack = (
+    limiter: Limiter,
+    subject: string,
+    { isInRedis }: Outcome,
+    endsAt: number,
+    points: number,
+  ): Outcome | null | Promise<Outcome | null> => {
+    if (points === 0 || endsAt - performance.now() < LAST_MS) return null;
+    if (!isInRedis) return inMemory(limiter, subject, -points);
+    return limiter.shared && ask(() => (limiter.shared as RateLimiterRedis).reward(subject, points));
+  };
+  const judge = (limiter: Limiter, subject: string, outcome: Outcome, running: number): Counted | Promise<never> => {
+    const endsAt = performance.now() + outcome.msBeforeNext;
+    if (outcome.points <= limiter.points) {
+      const { limit, remaining, resetAt } = allowanceOf(limiter, outcome);
+      return {
+        limit,
+        remaining,
+        resetAt,
+        giveBack: async (points) => void (await giveBack(limiter, subject, outcome, endsAt, points)),
+      };
+    }
+    onRefused(limiter.limit);
+    const refuse = (after: Outcome | null): never => {
+      const now = allowanceOf(limiter, after ?? outcome);
+      const retryAfter = Math.ceil(outcome.msBeforeNext / 1000) || 1;
+      throw new OrgateError('RATE_LIMITED', whyRefused(limiter.limit, now, running), { retryAfter, ...now });
+    };
+    const given = giveBack(limiter, subject, outcome, endsAt, running);
+    return given instanceof Promise ? given.then(refuse) : refuse(given);
+  };
+  const countInRedis = async (
+    limiter: Limiter,
+    shared: RateLimiterRedis,
+    subject: string,
+    points: number,
+    running: number,
+  ) =>
+    judge(
+      limiter,
+      subject,
+      (await ask(() => shared.consume(subject, points))) ?? inMemory(limiter, subject, points),
+      running,
+    );
   return {
-    async count(limit, subject, points = 1, running = 0) {
+    count(limit, subject, points = 1, running = 0) {
       const limiter = limiters.get(limit);
       if (!limiter) return null;
-      const { memory, shared } = limiter;
-      const allowance = ({ remainingPoints, msBeforeNext }: RateLimiterRes): Allowance => ({
-        limit: memory.points,
-        remaining: Math.max(remainingPoints, 0),
-        resetAt: new Date(Date.now() + msBeforeNext),
-      });
-      const counted = shared && (await ask(() => shared.consume(subject, points)));
-      const { left, isRefused } = counted ?? (await outcomeOf(memory.consume(subject, points)));
-      const endsAt = performance.now() + left.msBeforeNext;
-      /** Where it was counted and nowhere else, and never into the next minute. */
-      const giveBack = async (given: number): Promise<RateLimiterRes | null> => {
-        if (given === 0 || endsAt - performance.now() < LAST_MS) return null;
-        if (!counted) return memory.reward(subject, given);
-        return (shared && (await ask(() => shared.reward(subject, given))))?.left ?? null;
-      };
-      if (!isRefused) return { ...allowance(left), giveBack: async (given) => void (await giveBack(given)) };
-      onRefused(limit);
-      const now = allowance((await giveBack(running)) ?? left);
-      const retryAfter = Math.ceil(left.msBeforeNext / 1000) || 1;
-      throw new OrgateError('RATE_LIMITED', whyRefused(limit, now, running), { retryAfter, ...now });
+      if (limiter.shared) return countInRedis(limiter, limiter.shared, subject, points, running);
+      return judge(limiter, subject, inMemory(limiter, subject, points), running);
     },
     close: () => redis?.disconnect(),
   };
 }
 
+const allowanceOf = ({ points: limit }: Limiter, { points, msBeforeNext }: Used): Allowance => ({
+  limit,
+  remaining: Math.max(limit - points, 0),
+  resetAt: new Date(Date.now() + msBeforeNext),
+});
+
 const isOfPoints = (limit: RateLimit): boolean => limit.endsWith('Points');
 
-/** The limiters throw what is left when it is too little. */
-async function outcomeOf(counting: Promise<RateLimiterRes>): Promise<Outcome> {
+/** The limiter throws what is left when it is too little. */
+async function outcomeOf(counting: Promise<RateLimiterRes>): Promise<{ left: RateLimiterRes; isRefused: boolean }> {
   try {
     return { left: await counting, isRefused: false };
   } catch (error) {

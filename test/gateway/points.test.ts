@@ -223,7 +223,7 @@ test('replicas give back together what was refused, and never let more run than 
   /** Twenty operations at once, of 7 points to read and 293 to run each; then how many ran, and what is left. */
   const rush = async (): Promise<{ ran: number; left: number[] }> => {
     const subject = unique('key');
-    const asked = Array.from({ length: 20 }, (_, index) =>
+    const asked = Array.from({ length: 20 }, async (_, index) =>
       (index % 2 ? one : two).count('keyPoints', subject, 300, 293),
     );
     const ran = (await Promise.allSettled(asked)).filter(({ status }) => status === 'fulfilled').length;

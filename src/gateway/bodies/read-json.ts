@@ -18,19 +18,24 @@ export function readJson(
   boundsOf: (request: FastifyRequest) => Promise<JsonBounds> | JsonBounds = () => REQUEST_BOUNDS,
 ): void {
   if (app.hasContentTypeParser(mediaType)) app.removeContentTypeParser(mediaType);
-  app.addContentTypeParser<Buffer>(mediaType, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+  app.addContentTypeParser<Buffer>(mediaType, { parseAs: 'buffer' }, (request, body, done) => {
     if (body.length === 0) {
-      if (NEEDS_BODY.has(request.method)) throw new errorCodes.FST_ERR_CTP_EMPTY_JSON_BODY();
-      return undefined;
+      return done(NEEDS_BODY.has(request.method) ? new errorCodes.FST_ERR_CTP_EMPTY_JSON_BODY() : null);
     }
-    const bounds = await boundsOf(request);
-    const fault = findJsonFault(body, bounds);
-    if (fault) throw refusal(fault, bounds);
-    try {
-      return JSON.parse(withoutByteOrderMark(body.toString())) as unknown;
-    } catch {
-      throw new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY();
-    }
+    const read = (bounds: JsonBounds): void => {
+      const fault = findJsonFault(body, bounds);
+      if (fault) return done(refusal(fault, bounds));
+      let parsed: unknown;
+      try {
+        parsed = JSON.parse(withoutByteOrderMark(body.toString()));
+      } catch {
+        return done(new errorCodes.FST_ERR_CTP_INVALID_JSON_BODY());
+      }
+      done(null, parsed);
+    };
+    const bounds = boundsOf(request);
+    if (bounds instanceof Promise) bounds.then(read, done);
+    else read(bounds);
   });
 }
 

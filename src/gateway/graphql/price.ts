@@ -43,7 +43,7 @@ export function priceOf(
   const costOf = (set: SelectionSetNode, type: GraphQLCompositeType): number => {
     let always = 0;
     // Of what depends on the type of an object, the dearest counts: it is of one type only.
-    const byType = new Map<string, number>();
+    let byType: Map<string, number> | undefined;
     for (const node of set.selections) {
       if (isLeftOut(node, variables)) continue;
       if (node.kind === Kind.FIELD) {
@@ -56,10 +56,11 @@ export function priceOf(
       if (!isCompositeType(condition)) continue;
       const cost = costOf(fragment.selectionSet, condition);
       if (isAbstractType(type) && isObjectType(condition)) {
+        byType ??= new Map();
         byType.set(condition.name, (byType.get(condition.name) ?? 0) + cost);
       } else always += cost;
     }
-    return always + Math.max(0, ...byType.values());
+    return byType ? always + Math.max(0, ...byType.values()) : always;
   };
 
   const costOfField = (node: FieldNode, parent: GraphQLCompositeType): number => {
@@ -110,7 +111,8 @@ function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, variable
 const isIds = ({ name, type }: GraphQLArgument): boolean => name === 'ids' && 'ofType' in getNullableType(type);
 
 /** By `@skip` or `@include`. */
-function isLeftOut({ directives = [] }: SelectionNode, variables: Variables): boolean {
+function isLeftOut({ directives }: SelectionNode, variables: Variables): boolean {
+  if (!directives || directives.length === 0) return false;
   return directives.some(({ name, arguments: [condition] = [] }) => {
     const value = valueOf(condition?.value, variables);
     return (name.value === 'skip' && value === true) || (name.value === 'include' && value === false);

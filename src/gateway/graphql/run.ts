@@ -80,7 +80,7 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
       return refuse(requestError('QUERY_TOO_EXPENSIVE', message));
     }
     await chargePoints(limits, { reading, running: cost }, context);
-    await limitFields(limits, operation, context, record);
+    if (node.operation === 'mutation') await limitFields(limits, operation, context, record);
     const result = await execute({ operation, variables, context });
     const size = sizeOf(result.data, maxAnswer);
     if (size === Infinity) {

@@ -35,9 +35,9 @@ export function boundBodies(scim: FastifyInstance): void {
     route.bodyLimit = isOfGroups(route.url) ? GROUP_BODY_BYTES : ORDINARY_BODY_BYTES;
   });
   for (const mediaType of [SCIM.mediaType, 'application/json']) {
-    readJson(scim, mediaType, async ({ routeOptions: { url }, turnOfLargeBody }) => {
-      await turnOfLargeBody?.();
-      return isOfGroups(url) ? GROUP_BOUNDS : BOUNDS;
+    readJson(scim, mediaType, ({ routeOptions: { url }, turnOfLargeBody }) => {
+      const bounds = isOfGroups(url) ? GROUP_BOUNDS : BOUNDS;
+      return turnOfLargeBody ? turnOfLargeBody().then(() => bounds) : bounds;
     });
   }
 }
