@@ -286,6 +286,8 @@ function boundReading(request: FastifyRequest, reply: FastifyReply, limits: Read
   return stop;
 }
 
+const JSON_TYPE = 'application/json; charset=utf-8';
+
 /**
  * GraphQL over HTTP: in the legacy `application/json` an answer in GraphQL's own terms is a 200, refused or not. What was
  * no GraphQL request at all stays a 400.
@@ -294,6 +296,8 @@ const legacyStatus: ApolloServerPlugin<RequestContext> = {
   async requestDidStart() {
     return {
       async willSendResponse({ response: { http, body }, request }) {
+        // What nearly every client accepts: Apollo, which is not asked then, weighs it anew each time.
+        if (request.http?.headers.get('accept') === 'application/json') http.headers.set('content-type', JSON_TYPE);
         if (http.status !== 400 || body.kind !== 'single') return;
         if (acceptsGraphQLResponse(request.http?.headers.get('accept'))) return;
         if (body.singleResult.errors?.[0]?.extensions?.['code'] !== 'BAD_REQUEST') http.status = 200;
