@@ -198,7 +198,8 @@ function standardOutput(): DestinationStream {
     maxLength: LOG_BACKLOG,
     retryEAGAIN: () => false,
   });
-  process.once('exit', () => destination.flushSync());
+  // Once, and not until it succeeds, as its flushSync would: the reader may be gone, or the disk full.
+  process.once('exit', () => destination.flush());
   destination.on('error', () => {
     // Asked for at the end of the process, where it would try for ever.
     destination.flushSync = () => undefined;
