@@ -69,6 +69,7 @@ const SHORT_LISTS = [
   'MemberRemovalPreview.serviceAccountKeys',
   'MemberRemovalPreview.invitationsSent',
   'MemberRemovalPreview.directories',
+  'MemberRemovalPreview.identityProviders',
 ];
 
 /** Lists that belong to the person, not to an organization. */
