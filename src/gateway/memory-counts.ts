@@ -19,6 +19,11 @@ export class MemoryCounts {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
+  /** Of how many subjects anything is remembered. */
+  get size(): number {
+    return this.#windows.size;
+  }
+
   /** Adds points, or takes them off again. */
   add(subject: string, points: number): Used {
     const now = this.now();
