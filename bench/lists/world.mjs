@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
 import { PROJECT, urlOf } from '../settings.mjs';
+import { open } from '../world/database.mjs';
 import { ISSUER } from '../world/issuer.mjs';
 
 const DATABASE = 'orgate_bench_lists';
@@ -47,12 +47,6 @@ export async function createWorld({ adminUrl, runs }) {
       await again.end();
     },
   };
-}
-
-async function open(connectionString) {
-  const client = new pg.Client({ connectionString, application_name: 'orgate-bench' });
-  await client.connect();
-  return client;
 }
 
 /** The same rows on every run. Ids are as long as the product's, of the same letters, and sort by time. */

@@ -52,11 +52,6 @@ export async function startGateway(name, { world, jwksUri, settings, databasePor
     PUBLIC_URL: 'https://orgate.example',
     AUTH_ISSUERS: JSON.stringify([{ ...trusted, algorithms: ['ES256'] }]),
     // Requests are counted, as they would be, though all of these come from one address and a handful of people.
-    RATE_LIMIT_ADDRESS: '1000000000',
-    RATE_LIMIT_PERSON: '1000000000',
-    RATE_LIMIT_ORGANIZATION: '1000000000',
-    RATE_LIMIT_PERSON_POINTS: '1000000000',
-    RATE_LIMIT_ORGANIZATION_POINTS: '1000000000',
     ...UNREACHED_LIMITS,
     LOG_LEVEL: 'info',
     SHUTDOWN_DELAY_MS: '0',

@@ -67,7 +67,7 @@ export async function dropWorld(settings, { database, owner }) {
   await admin.end();
 }
 
-async function open(connectionString) {
+export async function open(connectionString) {
   const client = new pg.Client({ connectionString, application_name: 'orgate-bench' });
   await client.connect();
   return client;
