@@ -4,7 +4,7 @@ import type { Database } from '../../src/data/database.js';
 import { SecondConnectionError, Stop, stoppable } from '../../src/data/org-connection.js';
 import type { OrganizationDb } from '../../src/data/organization-db.js';
 import { ReadBound } from '../../src/data/read-bound.js';
-import { connectBeside } from '../races/interleave.js';
+import { connectBeside, whileLocked } from '../races/interleave.js';
 import { givenOrganization, type GivenOrganization } from '../support/given.js';
 import { isPostgres, startServer, type TestServer } from '../support/server.js';
 
@@ -64,14 +64,6 @@ describe('whoever holds a connection waits for no second one', () => {
   });
   afterAll(() => outside.end());
 
-  async function whileLocked<T>(table: string, work: () => Promise<T>): Promise<T> {
-    await outside.query(`begin; lock table ${table} in access exclusive mode`);
-    try {
-      return await work();
-    } finally {
-      await outside.query('rollback');
-    }
-  }
   const QUERIES: [string, () => Promise<unknown>][] = [
     ['a list', () => db.run.list({ orderBy: { id: 'asc' }, take: 1 })],
     ['a count', () => db.run.count({})],
@@ -81,12 +73,12 @@ describe('whoever holds a connection waits for no second one', () => {
   ];
 
   test.each(QUERIES)('%s waits no longer than it may, and is to be tried again', async (_, ask) => {
-    await whileLocked('run', () => expect(ask()).rejects.toMatchObject(BUSY));
+    await whileLocked(outside, 'run', () => expect(ask()).rejects.toMatchObject(BUSY));
     await ask();
   });
 
   test('who leaves while they wait for their turn leaves the queue', async () => {
-    await whileLocked('run', async () => {
+    await whileLocked(outside, 'run', async () => {
       const stop = new Stop(new ReadBound({ request: 1e9, holder: 1e9, together: 1e9 }));
       const asked = Array.from({ length: 20 }, () => stoppable(stop, async () => QUERIES[0]?.[1]()));
       const settled = Promise.allSettled(asked);
@@ -99,14 +91,14 @@ describe('whoever holds a connection waits for no second one', () => {
   });
 
   test('the answer over HTTP says SERVICE_UNAVAILABLE, and when to come again', async () => {
-    await whileLocked('agent', async () => {
+    await whileLocked(outside, 'agent', async () => {
       const { errors } = await acme.viewer('{ agents { nodes { id } } }');
       expect(errors[0]?.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 1 });
     });
   });
 
   test.each(QUERIES)('where another waited in vain already, %s is refused the same way', async (_, ask) => {
-    await whileLocked('run', async () => {
+    await whileLocked(outside, 'run', async () => {
       const asked = await Promise.allSettled(
         [acme, globex].flatMap(({ id }) =>
           Array.from({ length: 10 }, (_each, index) => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { whileLocked } from '../races/interleave.js';
 import { givenOrganization, unique } from '../support/given.js';
 import { codeOf, isPostgres, startServer, type TestServer } from '../support/server.js';
 
@@ -35,15 +36,6 @@ import { codeOf, isPostgres, startServer, type TestServer } from '../support/ser
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
-  /** Whoever touches the table waits until the work is done. */
-  async function whileLocked<T>(table: string, work: () => Promise<T>): Promise<T> {
-    await outside.query(`begin; lock table ${table} in access exclusive mode`);
-    try {
-      return await work();
-    } finally {
-      await outside.query('rollback');
-    }
-  }
   /** Sends an operation that a test can walk away from. */
   function send(token: string, query: string): { answer: Promise<string>; leave(): void } {
     const controller = new AbortController();
@@ -65,7 +57,7 @@ import { codeOf, isPostgres, startServer, type TestServer } from '../support/ser
     ['a sum', 'run_usage', '{ organizationUsage { totalRuns } }'],
   ])('when the client of a query goes away, its statement is stopped: %s', async (_, table, query) => {
     const { owner } = await givenOrganization(server);
-    await whileLocked(table, async () => {
+    await whileLocked(outside, table, async () => {
       const { answer, leave } = send(owner.token, query);
       await until(async () => (await waiting()) === 1);
       leave();
@@ -78,7 +70,7 @@ import { codeOf, isPostgres, startServer, type TestServer } from '../support/ser
 
   test('what the client of one query left behind stops nobody else', async () => {
     const { owner } = await givenOrganization(server);
-    await whileLocked('repository', async () => {
+    await whileLocked(outside, 'repository', async () => {
       const sent = Array.from({ length: 3 }, () => send(owner.token, '{ repositories { totalCount } }'));
       await until(async () => (await waiting()) === 3);
       sent[0]?.leave();
@@ -106,7 +98,7 @@ import { codeOf, isPostgres, startServer, type TestServer } from '../support/ser
   ])('a mutation is finished though its client went away: %s', async (kind, make) => {
     const { owner } = await givenOrganization(server);
     const name = unique('kept');
-    await whileLocked(kind === 'one statement' ? 'repository' : 'organization', async () => {
+    await whileLocked(outside, kind === 'one statement' ? 'repository' : 'organization', async () => {
       const before = send(owner.token, make(name));
       // Who asks is read before the work begins, and does not wait for this lock on the repository.
       await until(async () => (await waiting()) === 1);
@@ -122,7 +114,7 @@ import { codeOf, isPostgres, startServer, type TestServer } from '../support/ser
     await server.close();
     server = await startServer({ env: { DATABASE_STATEMENT_TIMEOUT_MS: '200' } });
     const { owner } = await givenOrganization(server);
-    await whileLocked('repository', async () => {
+    await whileLocked(outside, 'repository', async () => {
       const answer = await owner('{ viewer { role } repositories { nodes { id } } }');
       expect(codeOf(answer)).toBe('TIMEOUT');
       expect(answer.data).toEqual({ viewer: { role: 'OWNER' }, repositories: null });

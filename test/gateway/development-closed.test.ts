@@ -3,20 +3,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { openDevelopmentIssuer } from '../../src/context/development-issuer.js';
+import { PRODUCTION } from '../support/production.js';
 import { raw } from '../support/raw.js';
 import { startServer } from '../support/server.js';
 
 // Servers with settings of their own, one at a time: the embedded database serves one connection.
 
 const json = { 'content-type': 'application/json' };
-const PRODUCTION = {
-  NODE_ENV: 'production',
-  ORGATE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
-  PUBLIC_URL: 'https://orgate.example',
-  DATABASE_URL: 'postgres://tests-open-their-own.example/db',
-  MIGRATION_DATABASE_URL: 'postgres://tests-open-their-own.example/db',
-  SHUTDOWN_DELAY_MS: '0',
-};
 
 test.each<[string, NodeJS.ProcessEnv]>([
   ['in production', PRODUCTION],

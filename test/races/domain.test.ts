@@ -1,20 +1,15 @@
-import { afterAll, expect, jest, test } from '@jest/globals';
+import { afterAll, expect } from '@jest/globals';
 import { recheckDomains } from '../../src/domains/check-domain.js';
 import { createFindTxt } from '../../src/find-txt.js';
 import { startNameServer } from '../support/dns.js';
 import { openOutbox } from '../support/mail.js';
 import { givenOrganization, unique } from '../support/given.js';
-import { isPostgres, useServer } from '../support/server.js';
+import { useServer } from '../support/server.js';
+import { race } from './race.js';
 
-const race = isPostgres ? test : test.skip;
-if (!isPostgres) {
-  test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
-    undefined);
-}
 const dns = await startNameServer();
 const server = useServer({ poolSize: 12, env: { DNS_SERVERS: dns.address } });
 afterAll(() => dns.close());
-jest.setTimeout(120_000);
 
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
 const VERIFY = 'mutation ($id: ID!) { verifyDomain(id: $id) { status lastCheck { problem } } }';

@@ -8,6 +8,16 @@ export async function connectBeside(): Promise<pg.Client> {
   return client;
 }
 
+/** Whoever touches the table waits until the work is done. */
+export async function whileLocked<T>(outside: pg.Client, table: string, work: () => Promise<T>): Promise<T> {
+  await outside.query(`begin; lock table ${table} in access exclusive mode`);
+  try {
+    return await work();
+  } finally {
+    await outside.query('rollback');
+  }
+}
+
 /**
  * Starts each step while a row is locked, the next one only once those before it wait for a lock or for their turn, and
  * lets them all go at once: PostgreSQL and the turns serve those who wait in the order in which they came.

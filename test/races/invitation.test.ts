@@ -1,16 +1,11 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect } from '@jest/globals';
 import { type GivenOrganization, givenOrganization, unique } from '../support/given.js';
 import { secretFor } from '../support/mail.js';
-import { type Answer, type Client, codeOf, isPostgres, useServer } from '../support/server.js';
+import { type Answer, type Client, codeOf, useServer } from '../support/server.js';
 import { inOrder, organizationRow } from './interleave.js';
+import { race } from './race.js';
 
-const race = isPostgres ? test : test.skip;
-if (!isPostgres) {
-  test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
-    undefined);
-}
 const server = useServer({ poolSize: 12 });
-jest.setTimeout(120_000);
 
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
 const invite = (actor: Client, email: string) =>

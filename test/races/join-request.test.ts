@@ -1,15 +1,10 @@
-import { expect, jest, test } from '@jest/globals';
+import { expect } from '@jest/globals';
 import { givenHeldDomain, givenOrganization, personId, unique } from '../support/given.js';
-import { type Answer, codeOf, isPostgres, useServer } from '../support/server.js';
+import { type Answer, codeOf, useServer } from '../support/server.js';
 import { inOrder, organizationRow } from './interleave.js';
+import { race } from './race.js';
 
-const race = isPostgres ? test : test.skip;
-if (!isPostgres) {
-  test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
-    undefined);
-}
 const server = useServer({ poolSize: 12 });
-jest.setTimeout(120_000);
 
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
 const REQUEST = 'mutation ($id: ID!) { requestToJoin(organizationId: $id) { requestStatus } }';

@@ -1,15 +1,10 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect } from '@jest/globals';
 import { type GivenOrganization, givenOrganization, unique } from '../support/given.js';
-import { type Answer, codeOf, isPostgres, useServer } from '../support/server.js';
+import { type Answer, codeOf, useServer } from '../support/server.js';
 import { inOrder, organizationRow, runRow } from './interleave.js';
+import { race } from './race.js';
 
-const race = isPostgres ? test : test.skip;
-if (!isPostgres) {
-  test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
-    undefined);
-}
 const server = useServer({ poolSize: 12 });
-jest.setTimeout(120_000);
 
 const start = ({ developer, agentId }: GivenOrganization, idempotencyKey?: string, input?: unknown) =>
   developer('mutation ($input: StartRunInput!) { startRun(input: $input) { id } }', {

@@ -1,15 +1,10 @@
-import { expect, jest, test } from '@jest/globals';
+import { expect } from '@jest/globals';
 import { givenOrganization, unique } from '../support/given.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
-import { isPostgres, useServer } from '../support/server.js';
+import { useServer } from '../support/server.js';
+import { race } from './race.js';
 
-const race = isPostgres ? test : test.skip;
-if (!isPostgres) {
-  test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
-    undefined);
-}
 const server = useServer({ poolSize: 12 });
-jest.setTimeout(120_000);
 
 const create = async (directory: ScimClient): Promise<string> =>
   (await directory('POST', '/Users', { userName: `${unique('jo')}@${directory.domain}` })).body.id as string;

@@ -1,16 +1,11 @@
-import { expect, jest, test } from '@jest/globals';
+import { expect } from '@jest/globals';
 import { givenOrganization, personId } from '../support/given.js';
-import { isPostgres, useServer } from '../support/server.js';
+import { useServer } from '../support/server.js';
 import { givenBrowser, renew } from '../support/sessions.js';
 import { inOrder } from './interleave.js';
+import { race } from './race.js';
 
-const race = isPostgres ? test : test.skip;
-if (!isPostgres) {
-  test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
-    undefined);
-}
 const server = useServer({ poolSize: 12 });
-jest.setTimeout(120_000);
 
 const tokenRow = (sessionId: string) => ({
   text: 'select from refresh_token where session_id = $1 for update',

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import { Browser } from '../support/browser.js';
 import { type GivenOrganization, givenOrganization, unique } from '../support/given.js';
 import {
@@ -8,15 +8,10 @@ import {
   type OidcIdentityProvider,
   startOidcIdentityProvider,
 } from '../support/oidc-identity-provider.js';
-import { isPostgres, useServer } from '../support/server.js';
+import { useServer } from '../support/server.js';
+import { race } from './race.js';
 
-const race = isPostgres ? test : test.skip;
-if (!isPostgres) {
-  test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
-    undefined);
-}
 const server = useServer({ poolSize: 12, env: { RATE_LIMIT_SIGN_IN: 'off' } });
-jest.setTimeout(120_000);
 
 let idp: OidcIdentityProvider;
 beforeAll(async () => {

@@ -1,17 +1,12 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect } from '@jest/globals';
 import type pg from 'pg';
 import { newId } from '../../src/data/id.js';
 import { type GivenOrganization, givenOrganization, personId } from '../support/given.js';
 import { isPostgres, useServer } from '../support/server.js';
 import { connectBeside, inOrder, organizationRow } from './interleave.js';
+import { race } from './race.js';
 
-const race = isPostgres ? test : test.skip;
-if (!isPostgres) {
-  test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
-    undefined);
-}
 const server = useServer({ poolSize: 12 });
-jest.setTimeout(120_000);
 
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
 
