@@ -12,9 +12,17 @@ import { startServer, type TestServer } from '../support/server.js';
 
 let smtp: TestMailServer;
 let server: TestServer;
+/** Mails that a test sends itself: the server's own rounds leave them alone, or both would count attempts. */
+const sentByHand = new Set<string>();
 beforeAll(async () => {
   smtp = await startMailServer();
-  server = await startServer({ env: { SMTP_URL: smtp.url, MAIL_FROM: 'orgate <orgate@deployment.example>' } });
+  server = await startServer({
+    env: { SMTP_URL: smtp.url, MAIL_FROM: 'orgate <orgate@deployment.example>' },
+    wrap: (database) => ({
+      ...database,
+      listDueMail: async (most) => (await database.listDueMail(most)).filter(({ id }) => !sentByHand.has(id)),
+    }),
+  });
 }, 60_000);
 afterAll(async () => {
   await server.close();
@@ -121,8 +129,13 @@ describe('An outbox', () => {
       },
       PATIENT,
     );
-  const queue = (outbox: Outbox, { id }: GivenOrganization, to: string) =>
+  const queueForRounds = (outbox: Outbox, { id }: GivenOrganization, to: string) =>
     outbox.queue(server.database.organizationDb(id), id, { to, subject: 'Hello', text: 'Hello' });
+  const queue = async (...mail: Parameters<typeof queueForRounds>): Promise<WaitingMail> => {
+    const waiting = await queueForRounds(...mail);
+    sentByHand.add(waiting.id);
+    return waiting;
+  };
 
   test('sends each mail once, whoever tries', async () => {
     const acme = await givenOrganization(server);
@@ -137,7 +150,7 @@ describe('An outbox', () => {
   test('whose process was killed before it sent anything is sent seconds later by another', async () => {
     const acme = await givenOrganization(server);
     const to = `${unique('jane')}@new.example`;
-    await queue(open(smtp.url), acme, to);
+    await queueForRounds(open(smtp.url), acme, to);
     await eventually(() => received(to)[0], 25_000);
   });
 
@@ -177,7 +190,7 @@ describe('An outbox', () => {
       mailAttempts: { ...server.database.mailAttempts, extend: () => Promise.resolve() },
       onFailure: () => undefined,
     });
-    dying.dispatch(await queue(dying, acme, to));
+    dying.dispatch(await queueForRounds(dying, acme, to));
     await eventually(() => began || undefined);
     await eventually(() => received(to)[0], 50_000);
     await eventually(async () => ((await waiting(acme)).length === 0 ? true : undefined));
