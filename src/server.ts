@@ -14,6 +14,7 @@ import { createJoinOnSignIn } from './domains/join-by-domain.js';
 import { createDeadline } from './deadline.js';
 import { openDevelopmentDns } from './development-dns.js';
 import { createFindTxt } from './find-txt.js';
+import { openSessions } from './data/sessions.js';
 import { createSigningKeys } from './data/signing-keys.js';
 import { openSeal } from './data/seal.js';
 import { createSignInAttempts } from './data/sign-in-attempts.js';
@@ -157,7 +158,7 @@ export async function createServer({
   const signingKeys = createSigningKeys(database.pool, seal);
   await signingKeys.keep();
   schedule.every('keep-signing-keys', HOUR_MS, () => signingKeys.keep());
-  schedule.every('sweep-sessions', HOUR_MS, () => database.sessions.sweep());
+  schedule.every('sweep-sessions', HOUR_MS, () => database.outside(openSessions).sweep());
   const tokens = createSessionTokens(signingKeys, publicUrl);
   const isFromOwnPage = createIsFromOwnPage(publicUrl, config.corsOrigins, config.development);
   const keyEnvironment = config.production ? 'live' : 'test';
@@ -165,8 +166,7 @@ export async function createServer({
   const outbox = createOutbox({
     mailer: config.mail ? openSmtp(config.mail.url, config.mail.from) : config.development ? mailbox : noMailer,
     seal,
-    listDueMail: database.listDueMail,
-    mailAttempts: database.mailAttempts,
+    outside: database.outside,
     onFailure: (err, { orgId, id }) => app.log.warn({ err, organization: orgId, mail: id }, 'mail was not sent'),
   });
   schedule.every('mail', 5_000, (signal) => outbox.sendDue(signal));
@@ -176,18 +176,14 @@ export async function createServer({
     authenticate: createAuthenticate([tokens.trusted, ...trustedIssuers(config, development)], keyEnvironment),
     isFromOwnPage,
     services: {
-      directory: database.directory,
+      outside: database.outside,
       organizationDb: database.organizationDb,
       catalogue: contract.catalogue,
-      apiKeys: database.apiKeys,
-      sessions: database.sessions,
       sessionIssuer: sessionIssuer(tokens, development),
       findTxt,
-      findJoinable: database.findJoinable,
       joinOnSignIn,
       allowReservedDomains: !config.production,
       seal,
-      findInvitation: database.findInvitation,
       outbox,
       publicUrl,
       keyEnvironment,

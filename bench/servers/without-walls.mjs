@@ -7,7 +7,7 @@ import { PlainPool } from './plain-pool.mjs';
 
 const { readConfig } = await import(`${PROJECT}dist/config.js`);
 const { createServer } = await import(`${PROJECT}dist/server.js`);
-const { openOutsideDoors } = await import(`${PROJECT}dist/data/database.js`);
+const { createOutside } = await import(`${PROJECT}dist/data/outside.js`);
 const { readLatestPerParent } = await import(`${PROJECT}dist/data/latest-per-parent.js`);
 const { insertRow } = await import(`${PROJECT}dist/data/insert-row.js`);
 const { countRows, readRows } = await import(`${PROJECT}dist/data/read-rows.js`);
@@ -28,7 +28,7 @@ const pool = new PlainPool({
 const models = readModels(createPrisma(pool));
 
 const database = {
-  ...openOutsideDoors(pool),
+  outside: createOutside(pool),
   organizationDb: (orgId) =>
     organizationDbOver({
       client: () => {

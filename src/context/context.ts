@@ -1,12 +1,17 @@
 import type { KeyEnvironment } from '../data/api-key-format.js';
-import type { ApiKeys } from '../data/api-keys.js';
-import type { ActiveMembership, Directory, OrganizationCard, Person, Reach } from '../data/directory.js';
-import type { FindInvitation } from '../data/find-invitation.js';
+import {
+  type ActiveMembership,
+  type Directory,
+  openDirectory,
+  type OrganizationCard,
+  type Person,
+  type Reach,
+} from '../data/directory.js';
 import type { OrgId, VerifiedOrgId } from '../data/id.js';
-import type { FindJoinable, Joiner } from '../data/joining.js';
+import type { Joiner } from '../data/joining.js';
 import type { OrganizationDb } from '../data/organization-db.js';
+import type { Outside } from '../data/outside.js';
 import type { Seal } from '../data/seal.js';
-import type { Sessions } from '../data/sessions.js';
 import { OrgateError } from '../errors.js';
 import type { FindTxt } from '../find-txt.js';
 import type { Outbox } from '../mail/outbox.js';
@@ -66,22 +71,17 @@ export interface SessionIssuer {
 }
 
 export interface ContextServices {
-  readonly directory: Directory;
+  readonly outside: Outside;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly catalogue: Catalogue;
-  readonly apiKeys: ApiKeys;
-  readonly sessions: Sessions;
   readonly sessionIssuer: SessionIssuer;
   /** Asks the DNS for what proves a domain. */
   readonly findTxt: FindTxt;
-  /** The organization that the domain of a person's e-mail leads to. */
-  readonly findJoinable: FindJoinable;
   /** Makes whoever just signed in a member, where the domain of their e-mail says so. */
   readonly joinOnSignIn: (person: Joiner) => Promise<void>;
   /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
   readonly allowReservedDomains: boolean;
   readonly seal: Seal;
-  readonly findInvitation: FindInvitation;
   readonly outbox: Outbox;
   /** The origin that browsers and identity providers reach the gateway at. Known once it listens. */
   readonly publicUrl: () => string;
@@ -144,8 +144,13 @@ export class RequestContext {
     this.made.spending = spending;
   }
 
+  /** Statements outside any one organization. */
+  get outside(): Outside {
+    return this.services.outside;
+  }
+
   get directory(): Directory {
-    return this.services.directory;
+    return this.outside(openDirectory);
   }
 
   get catalogue(): Catalogue {

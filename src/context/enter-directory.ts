@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { OrgId } from '../data/id.js';
-import type { ScimDirectories } from '../data/scim-directories.js';
+import type { Outside } from '../data/outside.js';
+import { openScimDirectories } from '../data/scim-directories.js';
 import { readScimToken } from '../data/scim-token.js';
 import { OrgateError } from '../errors.js';
 
@@ -18,14 +19,11 @@ export interface EnteredDirectory {
  *
  * @throws UNAUTHENTICATED; without any statement for what has not the form of a token
  */
-export async function enterDirectory(
-  directories: ScimDirectories,
-  authorization: string | undefined,
-): Promise<EnteredDirectory> {
+export async function enterDirectory(outside: Outside, authorization: string | undefined): Promise<EnteredDirectory> {
   const [, text = ''] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? [];
   const token = readScimToken(text);
   if (!token) throw new OrgateError('UNAUTHENTICATED');
-  const found = await directories.find(token.directoryId);
+  const found = await outside(openScimDirectories).find(token.directoryId);
   const isTheirs = timingSafeEqual(Buffer.from(found?.tokenHash ?? NO_HASH), Buffer.from(token.hash));
   if (!found || !isTheirs) throw new OrgateError('UNAUTHENTICATED');
   return {

@@ -1,4 +1,4 @@
-import type { ActiveMembership, Person, PersonInOrganizations } from '../data/directory.js';
+import { type ActiveMembership, openDirectory, type Person, type PersonInOrganizations } from '../data/directory.js';
 import { brandVerifiedOrgId } from '../data/id.js';
 import { notFound, OrgateError } from '../errors.js';
 import { type Catalogue, isRole } from '../permissions/catalogue.js';
@@ -6,7 +6,7 @@ import type { PersonCredential } from './authenticate.js';
 import type { ContextServices, ContextSource, CurrentOrganization, Viewer } from './context.js';
 import type { NamedOrganization } from './resolve-organization.js';
 
-type Services = Pick<ContextServices, 'directory' | 'catalogue' | 'joinOnSignIn'>;
+type Services = Pick<ContextServices, 'outside' | 'catalogue' | 'joinOnSignIn'>;
 
 export interface Entered {
   readonly viewer: Viewer;
@@ -83,11 +83,12 @@ export function withinReach({ person, session, memberships }: PersonInOrganizati
 }
 
 async function findOrAdmit(
-  { directory, joinOnSignIn }: Services,
+  { outside, joinOnSignIn }: Services,
   credential: PersonCredential,
   named: readonly NamedOrganization[],
   cookieHash: string | null,
 ): Promise<PersonInOrganizations> {
+  const directory = outside(openDirectory);
   const find = () =>
     directory.findPerson(
       credential,

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { openApiKeys } from '../data/api-keys.js';
 import { OrgateError } from '../errors.js';
 import { isRole } from '../permissions/catalogue.js';
 import type { KeyCredential } from './authenticate.js';
@@ -17,10 +18,11 @@ const NO_HASH = Buffer.alloc(32).toString('base64url');
  *   anything but the key's organization, whether or not there is such a thing
  */
 export async function enterWithKey(
-  { apiKeys, catalogue }: Pick<ContextServices, 'apiKeys' | 'catalogue'>,
+  { outside, catalogue }: Pick<ContextServices, 'outside' | 'catalogue'>,
   { id, hash }: KeyCredential,
   named: readonly NamedOrganization[],
 ): Promise<Entered> {
+  const apiKeys = outside(openApiKeys);
   const key = await apiKeys.find(id);
   const isRight = timingSafeEqual(Buffer.from(key?.secretHash ?? NO_HASH), Buffer.from(hash));
   if (!key || !isRight) throw new OrgateError('UNAUTHENTICATED');

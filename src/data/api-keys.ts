@@ -64,7 +64,7 @@ interface KeyRow extends MembershipRow {
   lastUsedAt: Date | null;
 }
 
-export function createApiKeys(pool: ScopedPool): ApiKeys {
+export function openApiKeys(pool: ScopedPool): ApiKeys {
   const noting = new Set<string>();
   const query = createDirectoryQuery(pool);
   return {

@@ -1,45 +1,24 @@
 import pg from 'pg';
 import { fileURLToPath } from 'node:url';
-import { type ApiKeys, createApiKeys } from './api-keys.js';
 import { reaching } from './database-away.js';
-import { createDirectory, type Directory } from './directory.js';
-import { type ClaimDueDomains, createClaimDueDomains } from './due-domains.js';
-import { createListDueMail, type ListDueMail } from './due-mail.js';
+import { createDirectoryQuery } from './directory-query.js';
 import type { EmbeddedDatabase } from './embedded.js';
-import { createFindInvitation, type FindInvitation } from './find-invitation.js';
 import type { OrgId } from './id.js';
-import { createFindJoinable, type FindJoinable } from './joining.js';
-import { createIdentityProviders, type IdentityProviders } from './identity-providers.js';
 import { checkIsolation, UnsafeDatabaseError } from './isolation-check.js';
-import { createMailAttempts, type MailAttempts } from './mail-attempts.js';
 import { migrate, SMALL_CHECK_MS } from './migrate.js';
 import { readModels } from './models.js';
 import { checkPreparedStatements } from './pooler-check.js';
 import { type ConnectionOptions, ScopedPool } from './org-connection.js';
 import type { IsolationAlarm } from './tripwire.js';
 import { createOrganizationDbs, type OrganizationDb } from './organization-db.js';
+import { createOutside, type Outside } from './outside.js';
 import { createPrisma } from './scope.js';
 import { createReadiness } from './readiness.js';
-import { createScimDirectories, type ScimDirectories } from './scim-directories.js';
-import { createSessions, type Sessions } from './sessions.js';
-
-/** What stands outside any one organization: a few named reads and writes for each concern, as the directory. */
-export interface OutsideDoors {
-  readonly directory: Directory;
-  readonly apiKeys: ApiKeys;
-  readonly sessions: Sessions;
-  readonly identityProviders: IdentityProviders;
-  readonly claimDueDomains: ClaimDueDomains;
-  readonly findJoinable: FindJoinable;
-  readonly findInvitation: FindInvitation;
-  readonly listDueMail: ListDueMail;
-  readonly mailAttempts: MailAttempts;
-  readonly scimDirectories: ScimDirectories;
-}
 
 /** The data layer: one door into a single organization, and those outside all of them. */
-export interface Database extends OutsideDoors {
+export interface Database {
   organizationDb(orgId: OrgId): OrganizationDb;
+  readonly outside: Outside;
   readonly pool: ScopedPool;
   /** Answers when the database does, and fails within two seconds when it does not, however busy the pool is. */
   checkReadiness(): Promise<void>;
@@ -67,19 +46,6 @@ export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onA
   /** Told when another process migrates the database, and is waited for. */
   readonly onWaiting?: () => void;
 }
-
-export const openOutsideDoors = (pool: ScopedPool): OutsideDoors => ({
-  directory: createDirectory(pool),
-  apiKeys: createApiKeys(pool),
-  sessions: createSessions(pool),
-  identityProviders: createIdentityProviders(pool),
-  claimDueDomains: createClaimDueDomains(pool),
-  findJoinable: createFindJoinable(pool),
-  findInvitation: createFindInvitation(pool),
-  listDueMail: createListDueMail(pool),
-  mailAttempts: createMailAttempts(pool),
-  scimDirectories: createScimDirectories(pool),
-});
 
 /** How long a server that does not answer is waited for. */
 const CONNECT_MS = 10_000;
@@ -141,10 +107,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       reaching(url, () => checkIsolation(open, options.requireSeparateLogin)),
     );
     const prisma = createPrisma(open);
-    const doors = openOutsideDoors(open);
-    const readiness = createReadiness(url, () => doors.directory.ping());
+    const ask = createDirectoryQuery(open);
+    const readiness = createReadiness(url, async () => void (await ask('select')));
     return {
-      ...doors,
+      outside: createOutside(open),
       checkReadiness: () => readiness.check(),
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
       pool: open,

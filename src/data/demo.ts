@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { openDirectory } from './directory.js';
 import type { Database } from './database.js';
 import { assertHealthy, examineDatabase } from './doctor.js';
 import { brandOrgId, newId, type OrgId } from './id.js';
@@ -26,8 +27,8 @@ const RUNS_PER_ORGANIZATION = 300;
 const DAYS = 60;
 const DIRECTORY: Frame = { role: 'orgate_directory' };
 
-export const isDatabaseEmpty = async ({ directory }: Database): Promise<boolean> =>
-  (await directory.countOrganizations()) === 0;
+export const isDatabaseEmpty = async ({ outside }: Database): Promise<boolean> =>
+  (await outside(openDirectory).countOrganizations()) === 0;
 
 /**
  * Fills the demo world of prisma/demo.json into a database, all or nothing: people, three organizations and the runs of

@@ -122,8 +122,6 @@ export interface Directory {
     organization: { name: string; slug: string; description: string },
   ): Promise<OrganizationCard>;
   setDefaultOrganization(personId: string, orgId: string | null): Promise<void>;
-  /** Answers when the database does. */
-  ping(): Promise<void>;
 }
 
 const WITHIN_REACH = `m.user_id = $1 and m.status = 'ACTIVE'
@@ -134,7 +132,7 @@ const valuesOf = ({ personId, boundOrgId, startedAt }: Reach) => [personId, boun
 const LIST_MEMBERSHIPS = `
   select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id where ${WITHIN_REACH}`;
 
-export function createDirectory(pool: ScopedPool): Directory {
+export function openDirectory(pool: ScopedPool): Directory {
   const query = createDirectoryQuery(pool);
 
   const memberships = async (text: string, values: unknown[]) =>
@@ -244,10 +242,6 @@ export function createDirectory(pool: ScopedPool): Directory {
         personId,
         orgId,
       ]);
-    },
-
-    async ping() {
-      await query('select 1', []);
     },
   };
 }

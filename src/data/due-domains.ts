@@ -13,7 +13,7 @@ export interface DueDomain {
  */
 export type ClaimDueDomains = (most: number) => Promise<DueDomain[]>;
 
-export const createClaimDueDomains =
+export const openDueDomains =
   (pool: ScopedPool): ClaimDueDomains =>
   async (most) => {
     const { rows } = await inFrame({ role: 'orgate_directory' }, () =>

@@ -11,7 +11,7 @@ export interface WaitingMail {
 /** Mail of any organization whose time has come, the longest due first. */
 export type ListDueMail = (most: number) => Promise<WaitingMail[]>;
 
-export function createListDueMail(pool: ScopedPool): ListDueMail {
+export function openDueMail(pool: ScopedPool): ListDueMail {
   const query = createDirectoryQuery(pool);
   return async (most) => {
     const rows = await query<{ orgId: string; id: string }>(

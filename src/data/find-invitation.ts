@@ -15,7 +15,7 @@ export interface FoundInvitation {
 /** @param personId who asks; null when nobody is signed in */
 export type FindInvitation = (secretHash: string, personId: string | null) => Promise<FoundInvitation | null>;
 
-export function createFindInvitation(pool: ScopedPool): FindInvitation {
+export function openInvitations(pool: ScopedPool): FindInvitation {
   const query = createDirectoryQuery(pool);
   return async (secretHash, personId) => {
     const [found] = await query<Omit<FoundInvitation, 'orgId'> & { orgId: string }>(

@@ -22,7 +22,7 @@ export interface IdentityProviders {
   findOrganization(providerId: string): Promise<OrgId | null>;
 }
 
-export function createIdentityProviders(pool: ScopedPool): IdentityProviders {
+export function openIdentityProviders(pool: ScopedPool): IdentityProviders {
   const query = createDirectoryQuery(pool);
   return {
     listOffered: (slug) =>

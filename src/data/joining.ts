@@ -38,7 +38,7 @@ const FIND_JOINABLE = `
     and not exists (select from membership m where m.org_id = a.org_id and m.user_id = $1 and ${BARS})
     and not exists (select from membership m where m.org_id = a.org_id and m.email = $2 and ${BARS})`;
 
-export const createFindJoinable =
+export const openJoinable =
   (pool: ScopedPool): FindJoinable =>
   async ({ id, email }) => {
     const values = [id, email, domainOfEmail(email)];

@@ -60,7 +60,7 @@ const EXTEND = `
   update outgoing_mail set next_attempt_at = greatest(next_attempt_at, current_timestamp + ${TAKEN})
   where org_id = $1 and id = $2 and attempts = $3`;
 
-export function createMailAttempts(pool: ScopedPool): MailAttempts {
+export function openMailAttempts(pool: ScopedPool): MailAttempts {
   const run = ({ orgId }: WaitingMail, text: string, values: unknown[]) =>
     inFrame(frameOf(orgId), () => pool.query({ text, values: [orgId, ...values], types: ROW_TYPES })).catch(
       (error: unknown) => {

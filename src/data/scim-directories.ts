@@ -20,7 +20,7 @@ export interface ScimDirectories {
   personOf(email: string): Promise<{ id: string; email: string }>;
 }
 
-export function createScimDirectories(pool: ScopedPool): ScimDirectories {
+export function openScimDirectories(pool: ScopedPool): ScimDirectories {
   const query = createDirectoryQuery(pool);
   return {
     async find(id) {

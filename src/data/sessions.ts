@@ -125,7 +125,7 @@ const RENEW = renewing(
 /** Once the successor was used, it is what was replaced, and this finds nothing. */
 const RENEW_AGAIN = renewing('', `r.replaced_hash = $2 and r.replaced_at > current_timestamp - ${GRACE}`);
 
-export function createSessions(pool: ScopedPool): Sessions {
+export function openSessions(pool: ScopedPool): Sessions {
   const query = createDirectoryQuery(pool);
 
   return {

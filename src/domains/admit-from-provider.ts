@@ -1,6 +1,7 @@
-import type { Directory, Person } from '../data/directory.js';
+import { openDirectory, type Person } from '../data/directory.js';
 import type { OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization-db.js';
+import type { Outside } from '../data/outside.js';
 import { domainOfEmail } from '../dns-name.js';
 import { OrgateError } from '../errors.js';
 import type { Catalogue, Role } from '../permissions/catalogue.js';
@@ -41,7 +42,7 @@ export class NotAdmittedError extends Error {
 export const identityIssuer = (providerId: string): string => `urn:orgate:provider:${providerId}`;
 
 export interface Admitting {
-  readonly directory: Directory;
+  readonly outside: Outside;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly catalogue: Catalogue;
 }
@@ -54,11 +55,12 @@ export interface Admitting {
  * @throws NotAdmittedError
  */
 export async function admitFromProvider(
-  { directory, organizationDb, catalogue }: Admitting,
+  { outside, organizationDb, catalogue }: Admitting,
   provider: AssertingProvider,
   { subject, verifiedEmail, name }: Assertion,
 ): Promise<Person> {
   const { organization } = provider;
+  const directory = outside(openDirectory);
   const db = organization && organizationDb(organization.orgId);
   const identity = { issuer: identityIssuer(provider.id), subject, verifiedEmail, name };
   const find = () => directory.findPerson({ kind: 'identity', identity }, organization ? [organization.orgId] : []);

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../context/context.js';
 import type { Person } from '../data/directory.js';
 import type { WaitingMail } from '../data/due-mail.js';
-import type { FoundInvitation } from '../data/find-invitation.js';
+import { type FoundInvitation, openInvitations } from '../data/find-invitation.js';
 import type { OrganizationDb } from '../data/organization-db.js';
 import { hashSecret } from '../data/secret.js';
 import type { Row } from '../data/table.js';
@@ -118,8 +118,8 @@ export async function requestNewInvitation(secret: string, context: RequestConte
 }
 
 async function findInvitation(secret: string, context: RequestContext): Promise<FoundInvitation> {
-  const { viewer, services } = context;
-  const found = await services.findInvitation(hashSecret(secret), viewer?.person?.id ?? null);
+  const { viewer, outside } = context;
+  const found = await outside(openInvitations)(hashSecret(secret), viewer?.person?.id ?? null);
   if (!found) throw notFound();
   const boundOrgId = viewer?.session.boundOrgId ?? null;
   if (boundOrgId !== null && boundOrgId !== found.orgId) {

@@ -1,7 +1,8 @@
 import type { RequestContext } from '../context/context.js';
-import type { ClaimDueDomains, DueDomain } from '../data/due-domains.js';
+import { type DueDomain, openDueDomains } from '../data/due-domains.js';
 import type { OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization-db.js';
+import type { Outside } from '../data/outside.js';
 import type { Row } from '../data/table.js';
 import { OrgateError } from '../errors.js';
 import type { FindTxt } from '../find-txt.js';
@@ -83,7 +84,7 @@ export async function verifyDomain(id: string, context: RequestContext): Promise
 }
 
 export interface Recheck {
-  readonly claimDueDomains: ClaimDueDomains;
+  readonly outside: Outside;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly findTxt: FindTxt;
   readonly outbox: Pick<Outbox, 'queue' | 'dispatch'>;
@@ -99,7 +100,7 @@ const AT_ONCE = 10;
 export async function recheckDomains(parts: Recheck, signal: AbortSignal): Promise<void> {
   const failures: unknown[] = [];
   while (!signal.aborted) {
-    const due = await parts.claimDueDomains(AT_ONCE);
+    const due = await parts.outside(openDueDomains)(AT_ONCE);
     if (due.length === 0) break;
     const outcomes = await Promise.allSettled(due.map((domain) => recheckDomain(domain, parts)));
     failures.push(...outcomes.filter((each) => each.status === 'rejected').map(({ reason }) => reason as unknown));

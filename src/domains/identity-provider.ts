@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import type { RequestContext } from '../context/context.js';
 import { newId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization-db.js';
+import { openSessions } from '../data/sessions.js';
 import type { Row } from '../data/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../errors.js';
 import type { Resolvers } from '../generated/graphql.js';
@@ -90,14 +91,14 @@ const resolvers = {
         const changed = given({ ...changes, clientSecret, keyedBy });
         return updateIfUnchanged(db.identityProvider, id, expectedUpdatedAt, changed);
       });
-      if (updated.status === 'DISABLED') await context.services.sessions.endOfProvider(id);
+      if (updated.status === 'DISABLED') await context.outside(openSessions).endOfProvider(id);
       return updated;
     },
     deleteIdentityProvider: async (_, { id }, context) => {
       await asOwner(context, async (db) => {
         if ((await db.identityProvider.delete({ id })) === 0) throw notFound();
       });
-      await context.services.sessions.endOfProvider(id);
+      await context.outside(openSessions).endOfProvider(id);
       return id;
     },
   },

@@ -1,13 +1,14 @@
 import { newId, type OrgId } from '../data/id.js';
-import type { FindJoinable, Joinable, Joiner } from '../data/joining.js';
+import { type Joinable, type Joiner, openJoinable } from '../data/joining.js';
 import type { OrganizationDb } from '../data/organization-db.js';
+import type { Outside } from '../data/outside.js';
 import type { Row } from '../data/table.js';
 import { notFound, OrgateError } from '../errors.js';
 import { assertSeatFree } from './change-membership.js';
 import { enrolMember } from './enrol-member.js';
 
 export interface JoiningParts {
-  readonly findJoinable: FindJoinable;
+  readonly outside: Outside;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
 }
 
@@ -16,10 +17,10 @@ export interface JoiningParts {
  * they are signed in.
  */
 export const createJoinOnSignIn =
-  ({ findJoinable, organizationDb }: JoiningParts, onError: (error: unknown) => void) =>
+  ({ outside, organizationDb }: JoiningParts, onError: (error: unknown) => void) =>
   async (person: Joiner): Promise<void> => {
     try {
-      const joinable = await findJoinable(person);
+      const joinable = await outside(openJoinable)(person);
       if (joinable?.joining === 'AUTO') await joinByDomain(person, joinable, organizationDb(joinable.orgId));
     } catch (error) {
       // Of several first requests at once, the others find them a member.

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../context/context.js';
-import type { Joinable } from '../data/joining.js';
+import { type Joinable, openJoinable } from '../data/joining.js';
 import type { Row } from '../data/table.js';
 import { badInput, conflict, notFound } from '../errors.js';
 import type { DomainJoining, JoinRequestStatus, OrganizationRole, Resolvers } from '../generated/graphql.js';
@@ -16,8 +16,8 @@ import { memberUser } from './membership.js';
 const byId: Order<Row<'JoinRequest'>> = { name: 'joinRequests', column: 'id', direction: 'asc' };
 
 /** A session of an organization's own provider stays in that organization. */
-const findJoinable = ({ person, viewer, services }: RequestContext): Promise<Joinable | null> =>
-  viewer?.session.boundOrgId == null ? services.findJoinable(person) : Promise.resolve(null);
+const findJoinable = ({ person, viewer, outside }: RequestContext): Promise<Joinable | null> =>
+  viewer?.session.boundOrgId == null ? outside(openJoinable)(person) : Promise.resolve(null);
 
 async function requestToJoin(organizationId: string, context: RequestContext): Promise<Joinable> {
   const joinable = await findJoinable(context);

@@ -1,4 +1,5 @@
 import type { RequestContext } from '../context/context.js';
+import { openSessions } from '../data/sessions.js';
 import type { Row } from '../data/table.js';
 import { notFound } from '../errors.js';
 import type { Role } from '../permissions/catalogue.js';
@@ -84,8 +85,8 @@ export async function listProviders(
 /** Sessions that the organization's own provider signed in. */
 export const countBoundSessions = (
   { membership: { userId } }: MemberRemovalPreviewParent,
-  { services, organization: { orgId } }: RequestContext,
-): Promise<number> => services.sessions.count({ personId: userId, boundOrgId: orgId });
+  { outside, organization: { orgId } }: RequestContext,
+): Promise<number> => outside(openSessions).count({ personId: userId, boundOrgId: orgId });
 
 /** Requests to join that wait, where the member may decide them. */
 export async function countRequestsWaiting(

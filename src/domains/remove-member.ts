@@ -1,5 +1,6 @@
 import type { RequestContext } from '../context/context.js';
 import type { OrganizationDb } from '../data/organization-db.js';
+import { openSessions } from '../data/sessions.js';
 import type { Row } from '../data/table.js';
 import { badInput, notFound } from '../errors.js';
 import {
@@ -60,8 +61,8 @@ export async function endJoinRequest(db: OrganizationDb, personId: string, decid
 }
 
 /** What the organization's own provider signed in reaches nothing any more. */
-const endBoundSessions = (personId: string, { services, organization: { orgId } }: RequestContext): Promise<number> =>
-  services.sessions.endAll({ personId, boundOrgId: orgId }, 'REVOKED');
+const endBoundSessions = (personId: string, { outside, organization: { orgId } }: RequestContext): Promise<number> =>
+  outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED');
 
 /** The places that wait for whom this person invited. */
 export const placesOf = (db: OrganizationDb, userId: string): Promise<Row<'Membership'>[]> =>

@@ -1,4 +1,4 @@
-import type { SessionCard } from '../data/sessions.js';
+import { openSessions, type SessionCard } from '../data/sessions.js';
 import { notFound } from '../errors.js';
 import type { Resolvers } from '../generated/graphql.js';
 import { defineDomain } from '../permissions/domain.js';
@@ -9,25 +9,27 @@ const byAge: Order<SessionCard> = { name: 'sessions', column: 'id', direction: '
 
 const resolvers = {
   Query: {
-    mySessions: (_, args, { reach, services: { sessions } }) =>
-      connect(
+    mySessions: (_, args, { reach, outside }) => {
+      const sessions = outside(openSessions);
+      return connect(
         args,
         reach.personId,
         byAge,
         (page) => sessions.list(reach, page),
         () => sessions.count(reach),
-      ),
+      );
+    },
   },
   Mutation: {
-    revokeSession: async (_, { id }, { reach, services: { sessions } }) => {
-      if (!(await sessions.end(reach, id, 'REVOKED'))) throw notFound();
+    revokeSession: async (_, { id }, { reach, outside }) => {
+      if (!(await outside(openSessions).end(reach, id, 'REVOKED'))) throw notFound();
       return id;
     },
-    signOut: async (_, _args, { reach, viewer, services: { sessions } }) => {
+    signOut: async (_, _args, { reach, viewer, outside }) => {
       const id = viewer?.session.id ?? null;
-      return id !== null && (await sessions.end(reach, id, 'SIGNED_OUT'));
+      return id !== null && (await outside(openSessions).end(reach, id, 'SIGNED_OUT'));
     },
-    signOutEverywhere: (_, _args, { reach, services: { sessions } }) => sessions.endAll(reach, 'SIGNED_OUT'),
+    signOutEverywhere: (_, _args, { reach, outside }) => outside(openSessions).endAll(reach, 'SIGNED_OUT'),
   },
   Session: {
     isCurrent: ({ id }, _args, { viewer }) => id === viewer?.session.id,

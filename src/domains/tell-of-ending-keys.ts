@@ -1,13 +1,14 @@
-import type { ApiKeys, EndingApiKey } from '../data/api-keys.js';
+import { type EndingApiKey, openApiKeys } from '../data/api-keys.js';
 import type { WaitingMail } from '../data/due-mail.js';
 import type { OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization-db.js';
+import type { Outside } from '../data/outside.js';
 import type { Row } from '../data/table.js';
 import { OrgateError } from '../errors.js';
 import type { Outbox } from '../mail/outbox.js';
 
 export interface EndingKeysParts {
-  readonly apiKeys: ApiKeys;
+  readonly outside: Outside;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly outbox: Outbox;
 }
@@ -21,7 +22,7 @@ const BATCH = 200;
  */
 export async function tellOfEndingKeys(parts: EndingKeysParts, signal: AbortSignal): Promise<void> {
   const failures: unknown[] = [];
-  for (const key of await parts.apiKeys.listEnding(BATCH)) {
+  for (const key of await parts.outside(openApiKeys).listEnding(BATCH)) {
     if (signal.aborted) return;
     const mails = await tellOf(key, parts).catch((error: unknown) => void failures.push(error));
     for (const mail of mails ?? []) parts.outbox.dispatch(mail);

@@ -16,7 +16,7 @@ import { namedOrganizations, type OrganizationHeaders } from '../context/resolve
 import { Stop, stoppable } from '../data/org-connection.js';
 import { ReadBound, type ReadLimits } from '../data/read-bound.js';
 import { hashSecret } from '../data/secret.js';
-import type { Sessions } from '../data/sessions.js';
+import { openSessions, type Sessions } from '../data/sessions.js';
 import { OrgateError } from '../errors.js';
 import { createFormatError } from './format-error.js';
 import { Documents } from './graphql/documents.js';
@@ -243,7 +243,7 @@ export async function openContext(
       request.record.context = context;
       request.record.held?.belongTo(context.current?.orgId ?? '');
     }
-    if (entered.viewer) noteUse(services.sessions, entered.viewer, request);
+    if (entered.viewer) noteUse(services.outside(openSessions), entered.viewer, request);
     await limitViewer(parts.limits, context);
     return context;
   } catch (error) {

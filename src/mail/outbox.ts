@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { ListDueMail, WaitingMail } from '../data/due-mail.js';
+import { openDueMail, type WaitingMail } from '../data/due-mail.js';
 import { newId, type OrgId } from '../data/id.js';
-import type { MailAttempt, MailAttempts, MailOutcome } from '../data/mail-attempts.js';
+import { type MailAttempt, type MailOutcome, openMailAttempts } from '../data/mail-attempts.js';
 import type { OrganizationDb } from '../data/organization-db.js';
+import type { Outside } from '../data/outside.js';
 import type { Seal } from '../data/seal.js';
 import { fewAtOnce } from '../few-at-once.js';
 import { type Mail, type Mailer, MailRefusedError } from './mail.js';
@@ -31,8 +32,7 @@ export interface Outbox {
 export interface OutboxParts {
   readonly mailer: Mailer;
   readonly seal: Seal;
-  readonly listDueMail: ListDueMail;
-  readonly mailAttempts: MailAttempts;
+  readonly outside: Outside;
   /** Told of each attempt that failed. */
   readonly onFailure: (error: unknown, mail: WaitingMail) => void;
 }
@@ -66,10 +66,8 @@ const MOST_WAITING = 200;
 
 const purposeOf = ({ orgId, id }: WaitingMail): string => `outgoing_mail/${orgId}/${id}`;
 
-export function createOutbox(
-  { mailer, seal, listDueMail, mailAttempts, onFailure }: OutboxParts,
-  limits: OutboxLimits = LIMITS,
-): Outbox {
+export function createOutbox({ mailer, seal, outside, onFailure }: OutboxParts, limits: OutboxLimits = LIMITS): Outbox {
+  const mailAttempts = outside(openMailAttempts);
   const sending = new Set<Promise<void>>();
   const atOnce = fewAtOnce(AT_ONCE, MOST_WAITING);
   const closed = new AbortController();
@@ -132,7 +130,7 @@ export function createOutbox(
     },
     async sendDue(signal) {
       signal?.addEventListener('abort', closeSoon, { once: true });
-      const due = await listDueMail(BATCH);
+      const due = await outside(openDueMail)(BATCH);
       const sendNext = async (): Promise<void> => {
         for (let next = due.shift(); next && !signal?.aborted; next = due.shift()) await trySend(next);
       };

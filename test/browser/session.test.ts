@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import cookie from '@fastify/cookie';
 import fastify from 'fastify';
 import type { Browser, Page } from 'playwright-core';
+import { openSessions } from '../../src/data/sessions.js';
 import { launchChromium } from '../support/chromium.js';
 import { setSessionCookie } from '../../src/gateway/sign-in/session-cookie.js';
 import { givenMember, givenOrganization, type GivenOrganization, personId } from '../support/given.js';
@@ -22,7 +23,7 @@ jest.setTimeout(120_000);
     server = await startServer({ env: { GRAPHIQL: 'true' } });
     browser = await launchChromium();
     acme = await givenOrganization(server);
-    const started = await server.database.sessions.start({
+    const started = await server.database.outside(openSessions).start({
       personId: await personId(await givenMember(server, acme, 'ADMIN', { email: `ursula@${acme.slug}.example` })),
       provider: null,
       boundOrgId: null,

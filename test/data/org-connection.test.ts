@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { openDirectory } from '../../src/data/directory.js';
 import type { Database } from '../../src/data/database.js';
 import { brandVerifiedOrgId, newId, type OrgId } from '../../src/data/id.js';
 import { type Frame, inFrame, UnscopedStatementError } from '../../src/data/org-connection.js';
@@ -24,10 +25,10 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
   async function givenOrganization(): Promise<OrgId> {
     const email = `${unique('ann')}@acme.example`;
     const identity = { issuer: 'https://id.example', subject: email, verifiedEmail: email, name: null };
-    await database.directory.admit(identity);
-    const found = await database.directory.findPerson({ kind: 'identity', identity }, []);
+    await database.outside(openDirectory).admit(identity);
+    const found = await database.outside(openDirectory).findPerson({ kind: 'identity', identity }, []);
     if (!found) throw new Error('the person was not made');
-    const { id } = await database.directory.createOrganization(found.person, {
+    const { id } = await database.outside(openDirectory).createOrganization(found.person, {
       name: 'Acme',
       slug: unique('acme'),
       description: '',

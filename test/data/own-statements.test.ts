@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { openDirectory } from '../../src/data/directory.js';
 import { brandVerifiedOrgId, newId } from '../../src/data/id.js';
 import { insertRow } from '../../src/data/insert-row.js';
 import { type Model, readModels } from '../../src/data/models.js';
@@ -218,7 +219,7 @@ test.each(['40001', '40P01'])(
         status: 'ACTIVE',
       } as const;
       const made = { name: 'O', slug: 'losers', description: '' };
-      const { id } = await database.directory.createOrganization({ ...owner, defaultOrgId: null }, made);
+      const { id } = await database.outside(openDirectory).createOrganization({ ...owner, defaultOrgId: null }, made);
       const own = database.organizationDb(brandVerifiedOrgId(id));
       const row = () => ({ id: newId('rep'), name: 'x', gitUrl: 'https://git.example/x' });
       await expect(own.repository.create(row())).rejects.toMatchObject({ code: 'CONFLICT' });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
+import { createDirectoryQuery } from '../../src/data/directory-query.js';
 import type { Database } from '../../src/data/database.js';
 import { SecondConnectionError, Stop, stoppable } from '../../src/data/org-connection.js';
 import type { OrganizationDb } from '../../src/data/organization-db.js';
@@ -28,7 +29,7 @@ describe('whoever holds a connection waits for no second one', () => {
   test.each<[string, () => Promise<unknown>]>([
     ['a statement of the outer client', () => db.repository.list({ orderBy: { id: 'asc' }, take: 1 })],
     ['one of Prisma', () => db.repository.count({})],
-    ['one of the directory', () => database.directory.ping()],
+    ['one of the directory', () => createDirectoryQuery(database.pool)('select 1')],
     ['a transaction of the outer client', () => db.transaction((tx) => tx.lockOrganization())],
     [
       'one of another organization',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { openSessions } from '../../src/data/sessions.js';
 import { newId } from '../../src/data/id.js';
 import type { OrganizationDb } from '../../src/data/organization-db.js';
 import {
@@ -355,7 +356,7 @@ test('a session of an organization’s own provider sees and asks nothing beyond
   const acme = await givenJoining('SUGGEST');
   const globex = await givenOrganization(server, 'globex');
   const jane = await someoneOf(acme);
-  const started = await server.database.sessions.start({
+  const started = await server.database.outside(openSessions).start({
     personId: await personId(jane),
     provider: 'idp_1',
     boundOrgId: globex.id,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { openSessions } from '../../src/data/sessions.js';
 import { newId } from '../../src/data/id.js';
 import { givenKey, givenServiceAccount } from '../support/api-key.js';
 import { givenCertifiedKey } from '../support/certificate.js';
@@ -198,8 +199,8 @@ describe('What stops when a member is removed', () => {
     const email = `${unique('jane')}@new.example`;
     const sent = await invite(acme.admin, email);
     const person = { personId: id, provider: null, userAgent: null };
-    await server.database.sessions.start({ ...person, boundOrgId: null });
-    await server.database.sessions.start({ ...person, boundOrgId: acme.id });
+    await server.database.outside(openSessions).start({ ...person, boundOrgId: null });
+    await server.database.outside(openSessions).start({ ...person, boundOrgId: acme.id });
     const request = { id: newId('jrq'), personId: newId('usr'), email, name: 'Joe', domain: 'new.example' };
     await server.database.organizationDb(acme.id).joinRequest.create({ ...request, status: 'PENDING' });
     return { acme, id, own, account, machine, email, invitationId: sent.invitation.id as string };
@@ -328,8 +329,8 @@ describe('What stops when a member is removed', () => {
     const jane = await server.as(email);
     const accepted = await jane('mutation ($s: String!) { acceptInvitation(secret: $s) { outcome } }', { s: secret });
     expect(accepted.data.acceptInvitation.outcome).toBe('REVOKED');
-    expect(await server.database.sessions.count({ personId: id, boundOrgId: acme.id })).toBe(0);
-    expect(await server.database.sessions.count({ personId: id, boundOrgId: null })).toBe(1);
+    expect(await server.database.outside(openSessions).count({ personId: id, boundOrgId: acme.id })).toBe(0);
+    expect(await server.database.outside(openSessions).count({ personId: id, boundOrgId: null })).toBe(1);
     expect(codeOf(await acme.owner(PREVIEW, { id }))).toBe('NOT_FOUND');
   });
 

@@ -28,11 +28,11 @@ const madeAgo = async ({ id }: GivenKey, days: number) => {
 
 /** One round of the schedule, as each of several replicas makes it. */
 async function round(replicas = 1): Promise<void> {
-  const { organizationDb, apiKeys } = server.database;
+  const { organizationDb, outside } = server.database;
   const outbox = openOutbox(server, smtp.url);
   const { signal } = new AbortController();
   await Promise.all(
-    Array.from({ length: replicas }, () => tellOfEndingKeys({ apiKeys, organizationDb, outbox }, signal)),
+    Array.from({ length: replicas }, () => tellOfEndingKeys({ outside, organizationDb, outbox }, signal)),
   );
   await outbox.close();
 }

@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
 import type { Database } from '../../src/data/database.js';
+import { openDirectory } from '../../src/data/directory.js';
 import { givenOrganization, unique } from '../support/given.js';
+import { withOutside } from '../support/outside.js';
 import { type Answer, codeOf, useServer } from '../support/server.js';
 
 /** What breaks, when a test says so: a bug or a database that says something nobody foresaw. */
@@ -12,13 +14,13 @@ const DETAIL =
 /** The real database, but for the moments in which a test lets it break. */
 const breakable = (database: Database): Database => ({
   ...database,
-  directory: {
-    ...database.directory,
+  outside: withOutside(database.outside, openDirectory, (directory) => ({
+    ...directory,
     findPerson: (...args) => {
       if (broken.directory) throw broken.directory;
-      return database.directory.findPerson(...args);
+      return directory.findPerson(...args);
     },
-  },
+  })),
   organizationDb: (...args) => {
     const db = database.organizationDb(...args);
     const { run } = db;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import { openDueMail } from '../../src/data/due-mail.js';
 import { checksum, makeApiKey } from '../../src/data/api-key-format.js';
 import { newId } from '../../src/data/id.js';
 import { makeScimToken } from '../../src/data/scim-token.js';
@@ -8,10 +9,13 @@ import { givenOrganization, givenTwoOrganizations, personId, unique } from '../s
 import { never } from '../support/isolation.js';
 import { raw } from '../support/raw.js';
 import { givenDirectory, withScimToken } from '../support/scim.js';
+import { withOutside } from '../support/outside.js';
 import { useServer } from '../support/server.js';
 
 // Mail that others left is not sent from here: its statements would stand between those that are compared.
-const server = useServer({ wrap: (database) => ({ ...database, listDueMail: async () => [] }) });
+const server = useServer({
+  wrap: (database) => ({ ...database, outside: withOutside(database.outside, openDueMail, () => async () => []) }),
+});
 
 /** What someone outside can tell of an answer: all of it, but for what they sent and what every answer mints. */
 const seen = (text: string, sent: string): string =>

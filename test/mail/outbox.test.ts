@@ -1,13 +1,14 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { WaitingMail } from '../../src/data/due-mail.js';
-import type { MailAttempts } from '../../src/data/mail-attempts.js';
+import { openDueMail, type WaitingMail } from '../../src/data/due-mail.js';
+import { type MailAttempts, openMailAttempts } from '../../src/data/mail-attempts.js';
 import { createOutbox, type Outbox, type OutboxLimits } from '../../src/mail/outbox.js';
 import { openSmtp } from '../../src/mail/smtp.js';
 import { createSeal } from '../../src/data/seal.js';
 import { type GivenOrganization, givenOrganization, unique } from '../support/given.js';
 import { eventually, startMailServer, type TestMailServer } from '../support/mail.js';
+import { withOutside } from '../support/outside.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 let smtp: TestMailServer;
@@ -20,7 +21,11 @@ beforeAll(async () => {
     env: { SMTP_URL: smtp.url, MAIL_FROM: 'orgate <orgate@deployment.example>' },
     wrap: (database) => ({
       ...database,
-      listDueMail: async (most) => (await database.listDueMail(most)).filter(({ id }) => !sentByHand.has(id)),
+      outside: withOutside(
+        database.outside,
+        openDueMail,
+        (listDueMail) => async (most) => (await listDueMail(most)).filter(({ id }) => !sentByHand.has(id)),
+      ),
     }),
   });
 }, 60_000);
@@ -123,8 +128,7 @@ describe('An outbox', () => {
       {
         mailer: openSmtp(url, 'orgate@deployment.example'),
         seal,
-        listDueMail: server.database.listDueMail,
-        mailAttempts: server.database.mailAttempts,
+        outside: server.database.outside,
         onFailure: (error) => void failures.push(error),
       },
       PATIENT,
@@ -157,7 +161,7 @@ describe('An outbox', () => {
   /** How the outbox of a process that cannot write down what became of its mail sees the database. */
   const withoutEnd = (tries = Infinity): MailAttempts => {
     let failed = 0;
-    const { begin, extend, end } = server.database.mailAttempts;
+    const { begin, extend, end } = server.database.outside(openMailAttempts);
     return {
       begin,
       extend,
@@ -169,8 +173,7 @@ describe('An outbox', () => {
       {
         mailer: openSmtp(smtp.url, 'orgate@deployment.example'),
         seal,
-        listDueMail: server.database.listDueMail,
-        mailAttempts,
+        outside: withOutside(server.database.outside, openMailAttempts, () => mailAttempts),
         onFailure: () => undefined,
       },
       PATIENT,
@@ -185,9 +188,11 @@ describe('An outbox', () => {
     const dying = createOutbox({
       seal,
       mailer: { send: () => new Promise(() => (began = true)), close: () => undefined },
-      listDueMail: server.database.listDueMail,
       // The dead say nothing more.
-      mailAttempts: { ...server.database.mailAttempts, extend: () => Promise.resolve() },
+      outside: withOutside(server.database.outside, openMailAttempts, (attempts) => ({
+        ...attempts,
+        extend: () => Promise.resolve(),
+      })),
       onFailure: () => undefined,
     });
     dying.dispatch(await queueForRounds(dying, acme, to));
@@ -239,8 +244,7 @@ describe('An outbox', () => {
     const parts = (name: string, wait: Promise<void>) => ({
       seal,
       mailer: { send: () => (sent.push(name), wait), close: () => undefined },
-      listDueMail: server.database.listDueMail,
-      mailAttempts: server.database.mailAttempts,
+      outside: server.database.outside,
       onFailure: () => undefined,
     });
     let finish = (): void => undefined;
@@ -336,8 +340,7 @@ describe('A mail server that', () => {
         mailer: openSmtp(url, 'orgate@deployment.example'),
         seal: createSeal([Buffer.alloc(32, 7).toString('base64')]),
         // What others of this run have to send is theirs.
-        listDueMail: async () => due.splice(0),
-        mailAttempts: server.database.mailAttempts,
+        outside: withOutside(server.database.outside, openDueMail, () => async () => due.splice(0)),
         onFailure: (error) => void failures.push(error),
       },
       limits,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openSessions } from '../../src/data/sessions.js';
 import { newId } from '../../src/data/id.js';
 import type { OrganizationDb } from '../../src/data/organization-db.js';
 import { givenKey } from './api-key.js';
@@ -92,7 +93,7 @@ export async function asTarget(server: TestServer, acme: GivenOrganization): Pro
   return {
     ...acme,
     ownerId,
-    sessionId: (await server.database.sessions.start(session)).sessionId,
+    sessionId: (await server.database.outside(openSessions).start(session)).sessionId,
     cursors: {
       repositories: await first('repositories'),
       agents: await first('agents'),

@@ -50,8 +50,7 @@ export const openOutbox = ({ database }: TestServer, smtpUrl: string): Outbox =>
   createOutbox({
     mailer: openSmtp(smtpUrl, 'orgate@deployment.example'),
     seal: createSeal([Buffer.alloc(32, 7).toString('base64')]),
-    listDueMail: database.listDueMail,
-    mailAttempts: database.mailAttempts,
+    outside: database.outside,
     onFailure: (error) => {
       throw error;
     },

@@ -1,3 +1,4 @@
+import { openSessions } from '../../src/data/sessions.js';
 import type { Answer, TestServer } from './server.js';
 
 /** A browser in which a person signed in. */
@@ -26,7 +27,7 @@ export async function givenBrowser(
   personId: string,
   more: { boundOrgId?: string; provider?: string } = {},
 ): Promise<Browser> {
-  const { sessionId, cookie } = await server.database.sessions.start({
+  const { sessionId, cookie } = await server.database.outside(openSessions).start({
     personId,
     provider: more.provider ?? null,
     boundOrgId: more.boundOrgId ?? null,

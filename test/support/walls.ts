@@ -1,12 +1,13 @@
 import pg from 'pg';
 import { createSets, type Force } from '../../src/data/change-sets.js';
-import { type Database, openOutsideDoors } from '../../src/data/database.js';
+import type { Database } from '../../src/data/database.js';
 import type { OrgId } from '../../src/data/id.js';
 import { insertRow } from '../../src/data/insert-row.js';
 import { readLatestPerParent } from '../../src/data/latest-per-parent.js';
 import { type Model, type OwnedModelName, readModels } from '../../src/data/models.js';
 import { type Frame, inFrame, type ScopedPool } from '../../src/data/org-connection.js';
 import { createOrganizationDbs, type OrganizationDb, organizationDbOver } from '../../src/data/organization-db.js';
+import { createOutside } from '../../src/data/outside.js';
 import { countRows, readRows } from '../../src/data/read-rows.js';
 import { createPrisma } from '../../src/data/scope.js';
 
@@ -23,7 +24,7 @@ export function withWalls(walls: Walls): (database: Database) => Database {
     const parts = { prisma, pool, models };
     return {
       ...database,
-      ...(!usesRoles && openOutsideDoors(pool)),
+      ...(!usesRoles && { outside: createOutside(pool) }),
       organizationDb: walls === 'wall 1 alone' ? createOrganizationDbs(parts) : (orgId) => withoutWallOne(parts, orgId),
       close: async () => {
         await prisma.$disconnect();

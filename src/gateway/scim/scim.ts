@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enterDirectory } from '../../context/enter-directory.js';
 import type { Database } from '../../data/database.js';
+import { openScimDirectories } from '../../data/scim-directories.js';
+import { openSessions } from '../../data/sessions.js';
 import { createGroup, deleteGroup, getGroup, updateGroup } from '../../domains/scim/provision-group.js';
 import {
   createUser,
@@ -23,7 +25,7 @@ import { readSelection, type SelectionParameters } from './selection.js';
 import { applyToUser, readUser, userResource } from './user-resource.js';
 
 export interface ScimParts {
-  readonly database: Pick<Database, 'organizationDb' | 'scimDirectories' | 'sessions'>;
+  readonly database: Pick<Database, 'organizationDb' | 'outside'>;
   readonly limits: RateLimits;
   readonly publicUrl: () => string;
 }
@@ -45,13 +47,11 @@ type Listed = { Querystring: ListParameters & SelectionParameters };
 export function serveScim(app: FastifyInstance, { database, limits, publicUrl }: ScimParts): void {
   const base = () => `${publicUrl()}${PREFIX}`;
 
+  const { outside } = database;
   const largeBodies = new LargeBodies();
 
   async function enter(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { orgId, directoryId, mayWrite, lastUsedAt } = await enterDirectory(
-      database.scimDirectories,
-      request.headers.authorization,
-    );
+    const { orgId, directoryId, mayWrite, lastUsedAt } = await enterDirectory(outside, request.headers.authorization);
     if (Object.values(request.query as object).some(Array.isArray)) {
       throw new ScimError('invalidValue', 'A parameter is given once.');
     }
@@ -66,8 +66,8 @@ export function serveScim(app: FastifyInstance, { database, limits, publicUrl }:
       db,
       orgId,
       directoryId,
-      personOf: database.scimDirectories.personOf,
-      endSessions: (personId) => database.sessions.endAll({ personId, boundOrgId: orgId }, 'REVOKED'),
+      personOf: outside(openScimDirectories).personOf,
+      endSessions: (personId) => outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED'),
     };
     // Nobody waits for it, and a minute more or less tells nothing.
     if (Date.now() - (lastUsedAt?.getTime() ?? 0) < MINUTE_MS) return;

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Person } from '../../data/directory.js';
-import type { Sessions } from '../../data/sessions.js';
+import { openSessions } from '../../data/sessions.js';
 import type { SignInAttempts } from '../../data/sign-in-attempts.js';
 import { type Admitting, admitFromProvider, type Assertion } from '../../domains/admit-from-provider.js';
 import { SignInFailure } from './failure.js';
@@ -13,7 +13,6 @@ import { setSessionCookie } from './session-cookie.js';
 export interface SignInParts extends Admitting {
   readonly providers: Providers;
   readonly attempts: SignInAttempts;
-  readonly sessions: Sessions;
   readonly oidc: Oidc;
   readonly saml: Saml;
   /** Lets people of the deployment into the organization that the domain of their e-mail leads to. */
@@ -66,7 +65,8 @@ export async function finishSignIn(
 ): Promise<FastifyReply> {
   const person = await admitFromProvider(parts, provider, assertion);
   if (provider.organization === null) await parts.joinOnSignIn(person);
-  const started = await parts.sessions.start({
+  const sessions = parts.outside(openSessions);
+  const started = await sessions.start({
     personId: person.id,
     provider: provider.id,
     boundOrgId: provider.organization?.orgId ?? null,
@@ -74,7 +74,7 @@ export async function finishSignIn(
   });
   // One that was switched off meanwhile has ended its sessions, but not this one.
   if (!(await parts.providers.find(provider.id))) {
-    await parts.sessions.endOfProvider(provider.id);
+    await sessions.endOfProvider(provider.id);
     throw new SignInFailure('UNKNOWN');
   }
   setSessionCookie(reply, started);

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Directory } from '../../data/directory.js';
+import { openDirectory } from '../../data/directory.js';
+import type { Outside } from '../../data/outside.js';
 import { html, sendPage } from '../page.js';
 import { withOrganization } from './return-to.js';
 import { clearSessionCookie } from './session-cookie.js';
@@ -12,12 +13,12 @@ const SHOWN = 100;
  * stored by that: the page they came for is told, and names the organization in its requests.
  */
 export async function sendOrganizations(
-  directory: Directory,
+  outside: Outside,
   request: FastifyRequest,
   reply: FastifyReply,
   returnTo: string | null,
 ): Promise<FastifyReply> {
-  const found = await findSignedIn(directory, request);
+  const found = await findSignedIn(outside, request);
   if (!found) {
     clearSessionCookie(reply);
     return reply.redirect(`/auth${asQuery(returnTo)}`, 303);
@@ -29,7 +30,7 @@ export async function sendOrganizations(
 
   const { boundOrgId, startedAt } = session;
   const reach = { personId: person.id, boundOrgId, startedAt };
-  const available = await directory.listMemberships(reach, { after: undefined, take: SHOWN });
+  const available = await outside(openDirectory).listMemberships(reach, { after: undefined, take: SHOWN });
   const rows = available.map(({ organization: { id, name, slug }, role }) => {
     const label = returnTo === null ? html`${name}` : html`<a href="${withOrganization(returnTo, slug)}">${name}</a>`;
     return html`<tr>

@@ -1,7 +1,8 @@
 import type { SignInProviderConfig } from '../../config.js';
 import type { OrgId } from '../../data/id.js';
-import type { IdentityProviders, OfferedProvider } from '../../data/identity-providers.js';
+import { type OfferedProvider, openIdentityProviders } from '../../data/identity-providers.js';
 import type { OrganizationDb } from '../../data/organization-db.js';
+import type { Outside } from '../../data/outside.js';
 import type { Seal } from '../../data/seal.js';
 import { clientSecretPurpose } from '../../domains/identity-provider.js';
 import type { Role } from '../../permissions/catalogue.js';
@@ -43,12 +44,13 @@ export interface Providers {
 export interface ProvidersParts {
   /** Those of the deployment. */
   readonly configured: () => readonly SignInProviderConfig[];
-  readonly identityProviders: IdentityProviders;
+  readonly outside: Outside;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly seal: Seal;
 }
 
-export function createProviders({ configured, identityProviders, organizationDb, seal }: ProvidersParts): Providers {
+export function createProviders({ configured, outside, organizationDb, seal }: ProvidersParts): Providers {
+  const identityProviders = outside(openIdentityProviders);
   return {
     async offered(slug) {
       const own = slug === null ? [] : await identityProviders.listOffered(slug);

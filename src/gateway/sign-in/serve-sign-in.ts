@@ -37,8 +37,8 @@ export function serveSignIn(app: FastifyInstance, parts: SignInParts): void {
   );
   app.get(
     '/auth/organizations',
-    handler(async ({ directory }, request, reply) =>
-      sendOrganizations(directory, request, reply, returnToOf(parts, request)),
+    handler(async ({ outside }, request, reply) =>
+      sendOrganizations(outside, request, reply, returnToOf(parts, request)),
     ),
   );
   // Forms are read here and nowhere else.

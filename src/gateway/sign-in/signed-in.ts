@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { withinReach } from '../../context/enter-organization.js';
-import type { Directory, LiveSession, Person, PersonInOrganizations } from '../../data/directory.js';
+import { type LiveSession, openDirectory, type Person, type PersonInOrganizations } from '../../data/directory.js';
+import type { Outside } from '../../data/outside.js';
 import { hashSecret } from '../../data/secret.js';
 import { readSessionCookie } from './session-cookie.js';
 
@@ -11,10 +12,10 @@ export interface SignedIn extends Pick<PersonInOrganizations, 'memberships'> {
 }
 
 /** Who signed in in the browser that sent this request; for pages, which have no token. */
-export async function findSignedIn(directory: Directory, request: FastifyRequest): Promise<SignedIn | null> {
+export async function findSignedIn(outside: Outside, request: FastifyRequest): Promise<SignedIn | null> {
   const cookie = readSessionCookie(request);
   if (cookie === null) return null;
-  const found = await directory.findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
+  const found = await outside(openDirectory).findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
   if (!found?.session || found.person.status !== 'ACTIVE') return null;
   return { ...found, person: withinReach(found), session: found.session };
 }

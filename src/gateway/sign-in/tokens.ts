@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { SessionTokens } from '../../context/session-tokens.js';
-import type { Directory } from '../../data/directory.js';
-import type { RenewedSession, Sessions } from '../../data/sessions.js';
+import type { Outside } from '../../data/outside.js';
+import { openSessions, type RenewedSession } from '../../data/sessions.js';
 import type { SigningKeys } from '../../data/signing-keys.js';
 import { badInput, OrgateError } from '../../errors.js';
 import type { IsFromOwnPage } from './own-page.js';
@@ -10,8 +10,7 @@ import { clearSessionCookie } from './session-cookie.js';
 import { findSignedIn } from './signed-in.js';
 
 export interface TokenParts {
-  readonly directory: Directory;
-  readonly sessions: Sessions;
+  readonly outside: Outside;
   readonly tokens: SessionTokens;
   readonly signingKeys: SigningKeys;
   readonly isFromOwnPage: IsFromOwnPage;
@@ -57,11 +56,11 @@ export function serveTokens(app: FastifyInstance, parts: TokenParts): void {
 }
 
 async function renewSession(
-  { sessions }: TokenParts,
+  { outside }: TokenParts,
   request: FastifyRequest,
   refreshToken: string,
 ): Promise<RenewedSession> {
-  const renewed = await sessions.renew(refreshToken);
+  const renewed = await outside(openSessions).renew(refreshToken);
   if (renewed === 'REUSED') {
     request.log.warn({ requestId: request.id }, 'a refresh token was used twice: its session was ended');
   }
@@ -71,16 +70,17 @@ async function renewSession(
 
 /** The browser's session, with a refresh token of its own for the page that asks. */
 async function openSession(
-  { directory, sessions, isFromOwnPage }: TokenParts,
+  { outside, isFromOwnPage }: TokenParts,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<RenewedSession> {
   if (!isFromOwnPage(request)) throw new OrgateError('FORBIDDEN', 'A page of another site sent this request.');
-  const found = await findSignedIn(directory, request);
+  const found = await findSignedIn(outside, request);
   if (!found) {
     clearSessionCookie(reply);
     throw new OrgateError('UNAUTHENTICATED');
   }
   const { id, expiresAt } = found.session;
-  return { sessionId: id, personId: found.person.id, expiresAt, refreshToken: await sessions.issueRefreshToken(id) };
+  const refreshToken = await outside(openSessions).issueRefreshToken(id);
+  return { sessionId: id, personId: found.person.id, expiresAt, refreshToken };
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { openSessions } from '../../../src/data/sessions.js';
 import { Browser } from '../../support/browser.js';
 import { givenOrganization, unique } from '../../support/given.js';
 import {
@@ -7,6 +8,7 @@ import {
   type OidcIdentityProvider,
   startOidcIdentityProvider,
 } from '../../support/oidc-identity-provider.js';
+import { withOutside } from '../../support/outside.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 let idp: OidcIdentityProvider;
@@ -18,13 +20,13 @@ beforeAll(async () => {
   server = await startServer({
     wrap: (database) => ({
       ...database,
-      sessions: {
-        ...database.sessions,
+      outside: withOutside(database.outside, openSessions, (sessions) => ({
+        ...sessions,
         start: async (session) => {
           await meanwhile();
-          return database.sessions.start(session);
+          return sessions.start(session);
         },
-      },
+      })),
     }),
   });
 }, 60_000);
