@@ -60,7 +60,7 @@ async function measure() {
   const ids = await readIds();
   const table = lists(ids);
   const counted = counts(ids);
-  const { createContract } = await import(`${PROJECT}dist/gateway/schema.js`);
+  const { createContract } = await import(`${PROJECT}dist/gateway/graphql/schema.js`);
   const missing = forgotten(createContract().schema, table, counted);
   if (missing.length > 0) throw new Error(`these are asked for by no case: ${missing.join(', ')}`);
 

@@ -3,15 +3,15 @@ import { createServer as createSocketServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import { readArguments } from './commands/read-arguments.js';
-import { type Config, ConfigError, readConfig } from './config.js';
-import { DataDirectoryInUseError } from './data/data-directory-lock.js';
+import { type Config, ConfigError, readConfig } from './config/config.js';
 import type { Database } from './data/database.js';
-import { DatabaseAwayError, DatabaseRefusalError } from './data/database-away.js';
-import { UnsafeDatabaseError } from './data/isolation-check.js';
-import { MigrationError } from './data/migrate.js';
-import { PoolerError } from './data/pooler-check.js';
-import { SigningKeyError } from './data/signing-keys.js';
-import { createMetrics, type Metrics } from './gateway/metrics.js';
+import { DataDirectoryInUseError } from './data/start/data-directory-lock.js';
+import { DatabaseAwayError, DatabaseRefusalError } from './data/start/database-away.js';
+import { UnsafeDatabaseError } from './data/start/isolation-check.js';
+import { MigrationError } from './data/start/migrate.js';
+import { PoolerError } from './data/start/pooler-check.js';
+import { createMetrics, type Metrics } from './gateway/http/metrics.js';
+import { SigningKeyError } from './identity/signing-keys.js';
 import { createServer, openConfiguredDatabase } from './server.js';
 
 /** What its user can mend: told in one paragraph, without a stack. */

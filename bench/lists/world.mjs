@@ -31,7 +31,7 @@ export async function createWorld({ adminUrl, runs }) {
     await admin.end();
   }
   const ownerUrl = urlOf(adminUrl, { database: DATABASE });
-  const { migrate } = await import(`${PROJECT}dist/data/migrate.js`);
+  const { migrate } = await import(`${PROJECT}dist/data/start/migrate.js`);
   await migrate({ connectionString: ownerUrl }, `${PROJECT}prisma/migrations`);
   const owner = await open(ownerUrl);
   await owner.query(`grant orgate_app, orgate_directory to ${LOGIN}`);

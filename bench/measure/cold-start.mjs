@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { BENCH, PROJECT } from '../settings.mjs';
 import { freePort, launch, stop, UNREACHED_LIMITS } from '../servers/start.mjs';
+import { BENCH, PROJECT } from '../settings.mjs';
 import { ask } from '../world/requests.mjs';
 import { drive, writeRequests } from './load.mjs';
 import { memoryOf } from './proc.mjs';
@@ -68,6 +68,6 @@ async function startEmbedded(dataDirectory) {
 }
 
 async function developmentToken(dataDirectory) {
-  const { openDevelopmentIssuer } = await import(`${PROJECT}dist/context/development-issuer.js`);
+  const { openDevelopmentIssuer } = await import(`${PROJECT}dist/development/issuer.js`);
   return (await openDevelopmentIssuer(dataDirectory)).issue('ann@acme.example', null, 'acme');
 }

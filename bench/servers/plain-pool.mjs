@@ -4,7 +4,7 @@ import { PROJECT } from '../settings.mjs';
 /** The gateway's own copy of node-postgres, which its Prisma adapter expects. */
 const pg = createRequire(`${PROJECT}package.json`)('pg');
 
-const { PreparedStatements, Statement } = await import(`${PROJECT}dist/data/statement.js`);
+const { PreparedStatements, Statement } = await import(`${PROJECT}dist/data/connection/statement.js`);
 
 /** The gateway's statements, as they are without a frame. */
 class PlainClient extends pg.Client {

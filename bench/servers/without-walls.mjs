@@ -5,16 +5,16 @@ import { PlainPool } from './plain-pool.mjs';
 // organization and no time limit goes along with a statement, nothing checks what is asked for, no tripwire reads the
 // statements. Everything else is the product's: HTTP, tokens, live membership, shield, limits, loaders, metrics, log.
 
-const { readConfig } = await import(`${PROJECT}dist/config.js`);
+const { readConfig } = await import(`${PROJECT}dist/config/config.js`);
 const { createServer } = await import(`${PROJECT}dist/server.js`);
-const { createOutside } = await import(`${PROJECT}dist/data/outside.js`);
-const { readLatestPerParent } = await import(`${PROJECT}dist/data/latest-per-parent.js`);
-const { insertRow } = await import(`${PROJECT}dist/data/insert-row.js`);
-const { countRows, readRows } = await import(`${PROJECT}dist/data/read-rows.js`);
-const { readModels } = await import(`${PROJECT}dist/data/models.js`);
-const { organizationDbOver } = await import(`${PROJECT}dist/data/organization-db.js`);
-const { createPrisma } = await import(`${PROJECT}dist/data/scope.js`);
-const { createMetrics } = await import(`${PROJECT}dist/gateway/metrics.js`);
+const { createOutside } = await import(`${PROJECT}dist/data/connection/outside.js`);
+const { readLatestPerParent } = await import(`${PROJECT}dist/data/organization/latest-per-parent.js`);
+const { insertRow } = await import(`${PROJECT}dist/data/organization/insert-row.js`);
+const { countRows, readRows } = await import(`${PROJECT}dist/data/organization/read-rows.js`);
+const { readModels } = await import(`${PROJECT}dist/data/organization/models.js`);
+const { organizationDbOver } = await import(`${PROJECT}dist/data/organization/organization-db.js`);
+const { createPrisma } = await import(`${PROJECT}dist/data/organization/scope.js`);
+const { createMetrics } = await import(`${PROJECT}dist/gateway/http/metrics.js`);
 
 const config = readConfig();
 const metrics = createMetrics();

@@ -1,6 +1,6 @@
-import { type Config, ConfigError, readConfig } from '../config.js';
-import { examine } from '../data/doctor.js';
-import type { Check } from '../data/isolation-check.js';
+import { type Config, ConfigError, readConfig } from '../config/config.js';
+import { examine } from '../data/start/doctor.js';
+import type { Check } from '../data/start/isolation-check.js';
 import { readArguments } from './read-arguments.js';
 
 const USAGE = `usage: npm run doctor [-- --json]

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import { type KeyEnvironment, type PresentedApiKey, readApiKey } from '../data/api-key-format.js';
-import type { VerifiedIdentity } from '../data/directory.js';
 import { OrgateError } from '../errors.js';
+import type { VerifiedIdentity } from '../identity/directory.js';
+import { type KeyEnvironment, type PresentedApiKey, readApiKey } from '../secrets/api-key-format.js';
 
 /** Whose tokens are believed, and on which terms. */
 export interface TrustedIssuer {

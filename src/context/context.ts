@@ -1,4 +1,9 @@
-import type { KeyEnvironment } from '../data/api-key-format.js';
+import type { Outside } from '../data/connection/outside.js';
+import type { OrgId, VerifiedOrgId } from '../data/id.js';
+import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { Joiner } from '../domains/join-request/outside.js';
+import type { FindTxt } from '../egress/find-txt.js';
+import { OrgateError } from '../errors.js';
 import {
   type ActiveMembership,
   type Directory,
@@ -6,16 +11,11 @@ import {
   type OrganizationCard,
   type Person,
   type Reach,
-} from '../data/directory.js';
-import type { OrgId, VerifiedOrgId } from '../data/id.js';
-import type { Joiner } from '../data/joining.js';
-import type { OrganizationDb } from '../data/organization-db.js';
-import type { Outside } from '../data/outside.js';
-import type { Seal } from '../data/seal.js';
-import { OrgateError } from '../errors.js';
-import type { FindTxt } from '../find-txt.js';
+} from '../identity/directory.js';
 import type { Outbox } from '../mail/outbox.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
+import type { KeyEnvironment } from '../secrets/api-key-format.js';
+import type { Seal } from '../secrets/seal.js';
 
 /** Who is asking. The credential was verified, and whoever stands behind it was read in this request and is active. */
 export interface Viewer {

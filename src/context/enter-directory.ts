@@ -1,9 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
+import type { Outside } from '../data/connection/outside.js';
 import type { OrgId } from '../data/id.js';
-import type { Outside } from '../data/outside.js';
-import { openScimDirectories } from '../data/scim-directories.js';
-import { readScimToken } from '../data/scim-token.js';
 import { OrgateError } from '../errors.js';
+import { openScimDirectories } from '../identity/scim-directories.js';
+import { readScimToken } from '../secrets/scim-token.js';
 
 /** A directory of people, whose token was checked in this request. It acts in its own organization and knows no other. */
 export interface EnteredDirectory {

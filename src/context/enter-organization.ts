@@ -1,6 +1,11 @@
-import { type ActiveMembership, openDirectory, type Person, type PersonInOrganizations } from '../data/directory.js';
 import { brandVerifiedOrgId } from '../data/id.js';
 import { notFound, OrgateError } from '../errors.js';
+import {
+  type ActiveMembership,
+  openDirectory,
+  type Person,
+  type PersonInOrganizations,
+} from '../identity/directory.js';
 import { type Catalogue, isRole } from '../permissions/catalogue.js';
 import type { PersonCredential } from './authenticate.js';
 import type { ContextServices, ContextSource, CurrentOrganization, Viewer } from './context.js';

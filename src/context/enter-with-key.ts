@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { openApiKeys } from '../data/api-keys.js';
 import { OrgateError } from '../errors.js';
+import { openApiKeys } from '../identity/api-keys.js';
 import { isRole } from '../permissions/catalogue.js';
 import type { KeyCredential } from './authenticate.js';
 import type { ContextServices } from './context.js';

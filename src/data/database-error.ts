@@ -1,8 +1,8 @@
 import { types } from 'node:util';
-import { Prisma } from '../generated/prisma/client.js';
 import { busy, conflict, OrgateError } from '../errors.js';
-import { saysAway } from './database-away.js';
-import type { Model } from './models.js';
+import { Prisma } from '../generated/prisma/client.js';
+import type { Model } from './organization/models.js';
+import { saysAway } from './start/database-away.js';
 
 /** What Prisma says where the database cannot be reached, or has no connection to spare. */
 const PRISMA_MESSAGES = /Unable to start a transaction|expired transaction/;

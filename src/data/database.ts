@@ -1,19 +1,19 @@
 import pg from 'pg';
 import { fileURLToPath } from 'node:url';
-import { reaching } from './database-away.js';
-import { createDirectoryQuery } from './directory-query.js';
-import type { EmbeddedDatabase } from './embedded.js';
+import { createDirectoryQuery } from './connection/directory-query.js';
+import { type ConnectionOptions, ScopedPool } from './connection/org-connection.js';
+import { createOutside, type Outside } from './connection/outside.js';
+import type { IsolationAlarm } from './connection/tripwire.js';
 import type { OrgId } from './id.js';
-import { checkIsolation, UnsafeDatabaseError } from './isolation-check.js';
-import { migrate, SMALL_CHECK_MS } from './migrate.js';
-import { readModels } from './models.js';
-import { checkPreparedStatements } from './pooler-check.js';
-import { type ConnectionOptions, ScopedPool } from './org-connection.js';
-import type { IsolationAlarm } from './tripwire.js';
-import { createOrganizationDbs, type OrganizationDb } from './organization-db.js';
-import { createOutside, type Outside } from './outside.js';
-import { createPrisma } from './scope.js';
-import { createReadiness } from './readiness.js';
+import { readModels } from './organization/models.js';
+import { createOrganizationDbs, type OrganizationDb } from './organization/organization-db.js';
+import { createPrisma } from './organization/scope.js';
+import { reaching } from './start/database-away.js';
+import type { EmbeddedDatabase } from './start/embedded.js';
+import { checkIsolation, UnsafeDatabaseError } from './start/isolation-check.js';
+import { migrate, SMALL_CHECK_MS } from './start/migrate.js';
+import { checkPreparedStatements } from './start/pooler-check.js';
+import { createReadiness } from './start/readiness.js';
 
 /** The data layer: one door into a single organization, and those outside all of them. */
 export interface Database {
@@ -70,7 +70,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     'dataDirectory' in store
       ? await timed('opened the embedded database', async () => {
           // A whole PostgreSQL, which is not even loaded where there is another.
-          const { openEmbeddedDatabase } = await import('./embedded.js');
+          const { openEmbeddedDatabase } = await import('./start/embedded.js');
           return openEmbeddedDatabase(store.dataDirectory);
         })
       : null;

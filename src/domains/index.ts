@@ -1,21 +1,21 @@
-import { completeDomains } from '../permissions/domain.js';
-import { agent } from './agent.js';
-import { apiKey } from './api-key.js';
-import { domain } from './domain.js';
-import { identityProvider } from './identity-provider.js';
-import { invitation } from './invitation.js';
-import { joinRequest } from './join-request.js';
-import { membership } from './membership.js';
-import { nodeDomain } from './node.js';
-import { organization } from './organization.js';
-import { rateLimit } from './rate-limit.js';
-import { repository } from './repository.js';
-import { run } from './run.js';
-import { scimDirectory } from './scim/scim-directory.js';
-import { serviceAccount } from './service-account.js';
-import { session } from './session.js';
-import { usage } from './usage.js';
-import { viewer } from './viewer.js';
+import { completeDomains } from '../resource/define-domain.js';
+import { agent } from './agent/index.js';
+import { apiKey } from './api-key/index.js';
+import { domain } from './dns-domain/index.js';
+import { identityProvider } from './identity-provider/index.js';
+import { invitation } from './invitation/index.js';
+import { joinRequest } from './join-request/index.js';
+import { membership } from './membership/index.js';
+import { nodeDomain } from './node/index.js';
+import { organization } from './organization/index.js';
+import { rateLimit } from './rate-limit/index.js';
+import { repository } from './repository/index.js';
+import { run } from './run/index.js';
+import { scimDirectory } from './scim-directory/index.js';
+import { serviceAccount } from './service-account/index.js';
+import { session } from './session/index.js';
+import { usage } from './usage/index.js';
+import { viewer } from './viewer/index.js';
 
 /** Every domain, one line each. */
 const listed = [

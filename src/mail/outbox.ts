@@ -1,12 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { openDueMail, type WaitingMail } from '../data/due-mail.js';
+import type { Outside } from '../data/connection/outside.js';
 import { newId, type OrgId } from '../data/id.js';
-import { type MailAttempt, type MailOutcome, openMailAttempts } from '../data/mail-attempts.js';
-import type { OrganizationDb } from '../data/organization-db.js';
-import type { Outside } from '../data/outside.js';
-import type { Seal } from '../data/seal.js';
-import { fewAtOnce } from '../few-at-once.js';
+import type { OrganizationDb } from '../data/organization/organization-db.js';
+import { fewAtOnce } from '../jobs/few-at-once.js';
+import type { Seal } from '../secrets/seal.js';
+import { type MailAttempt, type MailOutcome, openMailAttempts } from './attempts.js';
 import { type Mail, type Mailer, MailRefusedError } from './mail.js';
+import { openDueMail, type WaitingMail } from './outside.js';
 
 /**
  * Mail is written in the transaction that is its reason, sent after it, and tried again until it goes: what was

@@ -2,8 +2,8 @@ import { type GraphQLSchema, isObjectType } from 'graphql';
 import { applyMiddleware, type IMiddlewareGenerator } from 'graphql-middleware';
 import type { IRules } from 'graphql-shield';
 import { OrgateError } from '../errors.js';
+import type { Domain } from '../resource/define-domain.js';
 import type { Catalogue } from './catalogue.js';
-import type { Domain } from './domain.js';
 import { rule, shield } from './graphql-shield.js';
 import { allow, type Rule } from './rules.js';
 

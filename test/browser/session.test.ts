@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import cookie from '@fastify/cookie';
 import fastify from 'fastify';
 import type { Browser, Page } from 'playwright-core';
-import { openSessions } from '../../src/data/sessions.js';
-import { launchChromium } from '../support/chromium.js';
 import { setSessionCookie } from '../../src/gateway/sign-in/session-cookie.js';
+import { openSessions } from '../../src/identity/sessions.js';
+import { launchChromium } from '../support/chromium.js';
 import { givenMember, givenOrganization, type GivenOrganization, personId } from '../support/given.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { ownOrigin } from '../support/sessions.js';

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { type GraphQLObjectType, isObjectType } from 'graphql';
-import { createContract } from '../../src/gateway/schema.js';
+import { createContract } from '../../src/gateway/graphql/schema.js';
 import { ROLES } from '../../src/permissions/catalogue.js';
 import { accessTable, guard } from '../../src/permissions/shield.js';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { lintCatalogue } from '../../src/data/catalogue-lint.js';
+import { asLoginRole } from '../../src/data/connection/org-connection.js';
 import type { Database } from '../../src/data/database.js';
-import { probeIsolation } from '../../src/data/isolation-check.js';
-import { asLoginRole } from '../../src/data/org-connection.js';
+import { lintCatalogue } from '../../src/data/start/catalogue-lint.js';
+import { probeIsolation } from '../../src/data/start/isolation-check.js';
 import { openTestDatabase } from '../support/server.js';
 
 let database: Database;

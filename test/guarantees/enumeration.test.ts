@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { openDueMail } from '../../src/data/due-mail.js';
-import { checksum, makeApiKey } from '../../src/data/api-key-format.js';
 import { newId } from '../../src/data/id.js';
-import { makeScimToken } from '../../src/data/scim-token.js';
+import { openDueMail } from '../../src/mail/outside.js';
+import { checksum, makeApiKey } from '../../src/secrets/api-key-format.js';
+import { makeScimToken } from '../../src/secrets/scim-token.js';
 import { givenKey } from '../support/api-key.js';
 import { givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
 import { never } from '../support/isolation.js';
+import { withOutside } from '../support/outside.js';
 import { raw } from '../support/raw.js';
 import { givenDirectory, withScimToken } from '../support/scim.js';
-import { withOutside } from '../support/outside.js';
 import { useServer } from '../support/server.js';
 
 // Mail that others left is not sent from here: its statements would stand between those that are compared.

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { ForbiddenOperationError } from '../../src/data/scope.js';
-import type { OrganizationDb } from '../../src/data/organization-db.js';
 import type { CurrentOrganization } from '../../src/context/context.js';
 import { brandOrgId, brandVerifiedOrgId, newId } from '../../src/data/id.js';
-import { GLOBAL_MODELS } from '../../src/data/models.js';
+import { GLOBAL_MODELS } from '../../src/data/organization/models.js';
+import type { OrganizationDb } from '../../src/data/organization/organization-db.js';
+import { ForbiddenOperationError } from '../../src/data/organization/scope.js';
 import { givenOrganization, type GivenOrganization } from '../support/given.js';
 import { startServer, type TestServer } from '../support/server.js';
 

@@ -10,7 +10,7 @@ import {
   specifiedRules,
   validate,
 } from 'graphql';
-import { createContract } from '../../src/gateway/schema.js';
+import { createContract } from '../../src/gateway/graphql/schema.js';
 import { PRODUCTION } from '../support/production.js';
 import { raw, type RawAnswer } from '../support/raw.js';
 import { useServer } from '../support/server.js';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
-import { createContract } from '../../src/gateway/schema.js';
+import { createContract } from '../../src/gateway/graphql/schema.js';
 import { givenTwoOrganizations } from '../support/given.js';
 import { identifyingArguments } from '../support/identifying-arguments.js';
 import { describeIsolation, mask } from '../support/isolation.js';

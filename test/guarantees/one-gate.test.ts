@@ -4,8 +4,8 @@ import { getOperationAST, type OperationDefinitionNode, parse } from 'graphql';
 import { type ContextServices, RequestContext } from '../../src/context/context.js';
 import { readDocument } from '../../src/gateway/graphql/read-document.js';
 import { createRun } from '../../src/gateway/graphql/run.js';
-import { createRateLimits } from '../../src/gateway/rate-limits.js';
-import { createContract } from '../../src/gateway/schema.js';
+import { createContract } from '../../src/gateway/graphql/schema.js';
+import { createRateLimits } from '../../src/gateway/http/rate-limits.js';
 import { givenOrganization, unique } from '../support/given.js';
 import { type Answer, codeOf, useServer } from '../support/server.js';
 

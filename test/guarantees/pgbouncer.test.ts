@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { asLoginRole } from '../../src/data/connection/org-connection.js';
 import { type Database, openDatabase } from '../../src/data/database.js';
 import { newId } from '../../src/data/id.js';
-import { asLoginRole } from '../../src/data/org-connection.js';
 import { givenTwoOrganizations } from '../support/given.js';
 import { startPgBouncer, type TestPgBouncer } from '../support/pgbouncer.js';
 import { isPostgres, startServer, type TestServer } from '../support/server.js';

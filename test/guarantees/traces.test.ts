@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
-import { admitFromProvider, type AssertingProvider } from '../../src/domains/admit-from-provider.js';
-import { createContract } from '../../src/gateway/schema.js';
+import { admitFromProvider, type AssertingProvider } from '../../src/domains/identity-provider/admit-from-provider.js';
+import { createContract } from '../../src/gateway/graphql/schema.js';
 import { type GivenOrganization, givenHeldDomain, givenOrganization, personId, unique } from '../support/given.js';
 import { givenDirectory } from '../support/scim.js';
 import { useServer } from '../support/server.js';

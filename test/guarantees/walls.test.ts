@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { inFrame, UnscopedStatementError } from '../../src/data/connection/org-connection.js';
+import { IsolationAlarmError } from '../../src/data/connection/tripwire.js';
 import { newId } from '../../src/data/id.js';
-import { inFrame, UnscopedStatementError } from '../../src/data/org-connection.js';
-import { IsolationAlarmError } from '../../src/data/tripwire.js';
 import { givenTwoOrganizations, type GivenOrganization } from '../support/given.js';
 import { isPostgres, startServer, type TestServer } from '../support/server.js';
 import { withWalls, type Walls } from '../support/walls.js';

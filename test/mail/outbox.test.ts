@@ -1,11 +1,11 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { openDueMail, type WaitingMail } from '../../src/data/due-mail.js';
-import { type MailAttempts, openMailAttempts } from '../../src/data/mail-attempts.js';
+import { type MailAttempts, openMailAttempts } from '../../src/mail/attempts.js';
 import { createOutbox, type Outbox, type OutboxLimits } from '../../src/mail/outbox.js';
+import { openDueMail, type WaitingMail } from '../../src/mail/outside.js';
 import { openSmtp } from '../../src/mail/smtp.js';
-import { createSeal } from '../../src/data/seal.js';
+import { createSeal } from '../../src/secrets/seal.js';
 import { type GivenOrganization, givenOrganization, unique } from '../support/given.js';
 import { eventually, startMailServer, type TestMailServer } from '../support/mail.js';
 import { withOutside } from '../support/outside.js';

@@ -1,5 +1,5 @@
 import { describe, expect } from '@jest/globals';
-import { openApiKeys } from '../../src/data/api-keys.js';
+import { openApiKeys } from '../../src/identity/api-keys.js';
 import { givenKey } from '../support/api-key.js';
 import { givenOrganization, personId } from '../support/given.js';
 import { type Answer, type Client, codeOf, useServer } from '../support/server.js';

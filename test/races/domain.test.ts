@@ -1,9 +1,9 @@
 import { afterAll, expect } from '@jest/globals';
-import { recheckDomains } from '../../src/domains/check-domain.js';
-import { createFindTxt } from '../../src/find-txt.js';
+import { recheckDomains } from '../../src/domains/dns-domain/check-domain.js';
+import { createFindTxt } from '../../src/egress/find-txt.js';
 import { startNameServer } from '../support/dns.js';
-import { openOutbox } from '../support/mail.js';
 import { givenOrganization, unique } from '../support/given.js';
+import { openOutbox } from '../support/mail.js';
 import { useServer } from '../support/server.js';
 import { race } from './race.js';
 

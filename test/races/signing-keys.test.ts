@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { openDatabase } from '../../src/data/database.js';
-import { createSeal } from '../../src/data/seal.js';
-import { createSigningKeys } from '../../src/data/signing-keys.js';
+import { createSigningKeys } from '../../src/identity/signing-keys.js';
+import { createSeal } from '../../src/secrets/seal.js';
 import { isPostgres } from '../support/server.js';
 import { connectBeside } from './interleave.js';
 

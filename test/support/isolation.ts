@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openSessions } from '../../src/data/sessions.js';
 import { newId } from '../../src/data/id.js';
-import type { OrganizationDb } from '../../src/data/organization-db.js';
+import type { OrganizationDb } from '../../src/data/organization/organization-db.js';
+import { openSessions } from '../../src/identity/sessions.js';
 import { givenKey } from './api-key.js';
 import { givenOrganization, givenTwoOrganizations, type GivenOrganization, personId } from './given.js';
 import { type Answer, type Client, codeOf, startServer, type TestServer } from './server.js';

@@ -1,9 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer } from 'smtp-server';
-import { createSeal } from '../../src/data/seal.js';
 import { createOutbox, type Outbox } from '../../src/mail/outbox.js';
 import { openSmtp } from '../../src/mail/smtp.js';
+import { createSeal } from '../../src/secrets/seal.js';
 import type { TestServer } from './server.js';
 
 /** A mail server that really listens, and keeps what it was given. */

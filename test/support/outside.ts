@@ -1,4 +1,4 @@
-import type { OpenOutside, Outside } from '../../src/data/outside.js';
+import type { OpenOutside, Outside } from '../../src/data/connection/outside.js';
 
 /** The same statements outside any organization, but for those of one concern. */
 export function withOutside<T>(outside: Outside, open: OpenOutside<T>, change: (real: T) => T): Outside {

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
-import { type Config, readConfig } from '../../src/config.js';
+import { type Config, readConfig } from '../../src/config/config.js';
+import type { Frame } from '../../src/data/connection/org-connection.js';
 import { type Database, openDatabase } from '../../src/data/database.js';
-import type { Frame } from '../../src/data/org-connection.js';
-import { createMetrics, type Metrics } from '../../src/gateway/metrics.js';
+import { createMetrics, type Metrics } from '../../src/gateway/http/metrics.js';
 import { createServer, type Server } from '../../src/server.js';
 
 export const isPostgres = process.env['ORGATE_TEST_URL'] !== undefined;

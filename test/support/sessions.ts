@@ -1,4 +1,4 @@
-import { openSessions } from '../../src/data/sessions.js';
+import { openSessions } from '../../src/identity/sessions.js';
 import type { Answer, TestServer } from './server.js';
 
 /** A browser in which a person signed in. */

@@ -1,15 +1,19 @@
 import pg from 'pg';
-import { createSets, type Force } from '../../src/data/change-sets.js';
+import { type Frame, inFrame, type ScopedPool } from '../../src/data/connection/org-connection.js';
+import { createOutside } from '../../src/data/connection/outside.js';
 import type { Database } from '../../src/data/database.js';
 import type { OrgId } from '../../src/data/id.js';
-import { insertRow } from '../../src/data/insert-row.js';
-import { readLatestPerParent } from '../../src/data/latest-per-parent.js';
-import { type Model, type OwnedModelName, readModels } from '../../src/data/models.js';
-import { type Frame, inFrame, type ScopedPool } from '../../src/data/org-connection.js';
-import { createOrganizationDbs, type OrganizationDb, organizationDbOver } from '../../src/data/organization-db.js';
-import { createOutside } from '../../src/data/outside.js';
-import { countRows, readRows } from '../../src/data/read-rows.js';
-import { createPrisma } from '../../src/data/scope.js';
+import { createSets, type Force } from '../../src/data/organization/change-sets.js';
+import { insertRow } from '../../src/data/organization/insert-row.js';
+import { readLatestPerParent } from '../../src/data/organization/latest-per-parent.js';
+import { type Model, type OwnedModelName, readModels } from '../../src/data/organization/models.js';
+import {
+  createOrganizationDbs,
+  type OrganizationDb,
+  organizationDbOver,
+} from '../../src/data/organization/organization-db.js';
+import { countRows, readRows } from '../../src/data/organization/read-rows.js';
+import { createPrisma } from '../../src/data/organization/scope.js';
 
 /** Which walls stand. The product has no such choice: these are other data layers, handed to the same server. */
 export type Walls = 'both' | 'wall 1 alone' | 'wall 2 alone' | 'neither';

@@ -1,9 +1,9 @@
 import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
 import type { RequestContext } from '../../context/context.js';
 import { type ErrorCode, OrgateError } from '../../errors.js';
-import { chargePoints, limitFields } from '../limit-requests.js';
-import type { RateLimits } from '../rate-limits.js';
-import type { RequestRecord } from '../request-record.js';
+import { chargePoints, limitFields } from '../http/limit-requests.js';
+import type { RateLimits } from '../http/rate-limits.js';
+import type { RequestRecord } from '../http/request-record.js';
 import { sizeOf } from './bound-answer.js';
 import { createExecute } from './execute.js';
 import { priceOf } from './price.js';

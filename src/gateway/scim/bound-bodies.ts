@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { busy, OrgateError } from '../../errors.js';
-import { fewAtOnce } from '../../few-at-once.js';
-import type { JsonBounds } from '../bodies/bound-json.js';
-import { readJson } from '../bodies/read-json.js';
-import { announcedLength, ORDINARY_BODY_BYTES } from '../bodies/receive-bodies.js';
-import type { RateLimits } from '../rate-limits.js';
-import { whenOver } from '../when-over.js';
+import { fewAtOnce } from '../../jobs/few-at-once.js';
+import type { JsonBounds } from '../http/bodies/bound-json.js';
+import { readJson } from '../http/bodies/read-json.js';
+import { announcedLength, ORDINARY_BODY_BYTES } from '../http/bodies/receive-bodies.js';
+import type { RateLimits } from '../http/rate-limits.js';
+import { whenOver } from '../http/when-over.js';
 import { SCIM } from './protocol.js';
 
 /** Groups come with everyone in them: 50,000 members, with 160 bytes for each. */

@@ -1,4 +1,4 @@
-import type { DirectoryGroup, ProvisionedGroup } from '../../domains/scim/provision-group.js';
+import type { DirectoryGroup, ProvisionedGroup } from '../../domains/scim-directory/provision-group.js';
 import { type Operation, text } from './operations.js';
 import { SCIM, ScimError } from './protocol.js';
 

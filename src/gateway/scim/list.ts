@@ -1,7 +1,7 @@
-import { membersOf, type ProvisionedGroup } from '../../domains/scim/provision-group.js';
-import type { DirectoryContext, ProvisionedUser } from '../../domains/scim/provision-user.js';
+import type { Filter, Row } from '../../data/organization/table.js';
+import { membersOf, type ProvisionedGroup } from '../../domains/scim-directory/provision-group.js';
+import type { DirectoryContext, ProvisionedUser } from '../../domains/scim-directory/provision-user.js';
 import { notFound } from '../../errors.js';
-import type { Filter, Row } from '../../data/table.js';
 import { parseFilter } from './filter.js';
 import { MAX_PAGE, SCIM, ScimError } from './protocol.js';
 

@@ -1,5 +1,5 @@
 import { OrgateError } from '../../errors.js';
-import { UnreadBodyError } from '../bodies/unread-body-error.js';
+import { UnreadBodyError } from '../http/bodies/unread-body-error.js';
 
 /** Names that SCIM 2.0 gives to what is sent (RFC 7643 and 7644). */
 export const SCIM = {

@@ -1,20 +1,20 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enterDirectory } from '../../context/enter-directory.js';
 import type { Database } from '../../data/database.js';
-import { openScimDirectories } from '../../data/scim-directories.js';
-import { openSessions } from '../../data/sessions.js';
-import { createGroup, deleteGroup, getGroup, updateGroup } from '../../domains/scim/provision-group.js';
+import { createGroup, deleteGroup, getGroup, updateGroup } from '../../domains/scim-directory/provision-group.js';
 import {
   createUser,
   deleteUser,
   type DirectoryContext,
   getUser,
   updateUser,
-} from '../../domains/scim/provision-user.js';
+} from '../../domains/scim-directory/provision-user.js';
 import { OrgateError } from '../../errors.js';
-import { announcedLength } from '../bodies/receive-bodies.js';
-import type { RateLimits } from '../rate-limits.js';
-import { onceDone } from '../when-over.js';
+import { openScimDirectories } from '../../identity/scim-directories.js';
+import { openSessions } from '../../identity/sessions.js';
+import { announcedLength } from '../http/bodies/receive-bodies.js';
+import type { RateLimits } from '../http/rate-limits.js';
+import { onceDone } from '../http/when-over.js';
 import { boundBodies, chargeBytes, chargeBytesAfter, LargeBodies } from './bound-bodies.js';
 import { resourceTypes, schemas, serviceProviderConfig } from './discovery.js';
 import { applyToGroup, groupResource, readGroup } from './group-resource.js';

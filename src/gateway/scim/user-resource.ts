@@ -1,5 +1,5 @@
-import { describe, type DirectoryUser, NOBODY } from '../../domains/scim/directory-user.js';
-import type { ProvisionedUser } from '../../domains/scim/provision-user.js';
+import { describe, type DirectoryUser, NOBODY } from '../../domains/scim-directory/directory-user.js';
+import type { ProvisionedUser } from '../../domains/scim-directory/provision-user.js';
 import { type Operation, text } from './operations.js';
 import { SCIM, ScimError } from './protocol.js';
 

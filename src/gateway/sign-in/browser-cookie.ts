@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { newSecret } from '../../data/secret.js';
-import { ATTEMPT_LIFETIME_MS } from '../../data/sign-in-attempts.js';
+import { ATTEMPT_LIFETIME_MS } from '../../identity/sign-in-attempts.js';
+import { newSecret } from '../../secrets/secret.js';
 
 /** Ties a sign-in to the browser that began it, so that nobody can be sent to finish another's. */
 const NAME = '__Host-orgate-sign-in';

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { NotAdmittedError, type NotAdmitted } from '../../domains/admit-from-provider.js';
-import { html, sendPage } from '../page.js';
+import { NotAdmittedError, type NotAdmitted } from '../../domains/identity-provider/admit-from-provider.js';
+import { html, sendPage } from '../pages/page.js';
 
 type Reason = NotAdmitted | 'UNKNOWN' | 'RETURN_TO' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
 

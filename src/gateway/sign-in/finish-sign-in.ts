@@ -1,8 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Person } from '../../data/directory.js';
-import { openSessions } from '../../data/sessions.js';
-import type { SignInAttempts } from '../../data/sign-in-attempts.js';
-import { type Admitting, admitFromProvider, type Assertion } from '../../domains/admit-from-provider.js';
+import {
+  type Admitting,
+  admitFromProvider,
+  type Assertion,
+} from '../../domains/identity-provider/admit-from-provider.js';
+import type { Person } from '../../identity/directory.js';
+import { openSessions } from '../../identity/sessions.js';
+import type { SignInAttempts } from '../../identity/sign-in-attempts.js';
 import { SignInFailure } from './failure.js';
 import type { Oidc } from './oidc.js';
 import { asQuery } from './organizations-page.js';

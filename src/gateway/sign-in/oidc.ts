@@ -1,9 +1,9 @@
 import * as client from 'openid-client';
 import { toEmail } from '../../context/authenticate.js';
-import type { Assertion } from '../../domains/admit-from-provider.js';
-import { callbackUrl } from '../../domains/sign-in-urls.js';
-import type { OidcProvider } from './providers.js';
+import type { Assertion } from '../../domains/identity-provider/admit-from-provider.js';
+import { callbackUrl } from '../../domains/identity-provider/sign-in-urls.js';
 import { toName } from './person-name.js';
+import type { OidcProvider } from './providers.js';
 
 /** What is kept from the way to the provider for the way back. */
 export interface OidcAttempt {

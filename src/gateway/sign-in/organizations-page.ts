@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { openDirectory } from '../../data/directory.js';
-import type { Outside } from '../../data/outside.js';
-import { html, sendPage } from '../page.js';
+import type { Outside } from '../../data/connection/outside.js';
+import { openDirectory } from '../../identity/directory.js';
+import { html, sendPage } from '../pages/page.js';
 import { withOrganization } from './return-to.js';
 import { clearSessionCookie } from './session-cookie.js';
 import { findSignedIn } from './signed-in.js';

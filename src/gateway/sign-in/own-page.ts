@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { isLocalHost } from '../local-host.js';
+import { isLocalHost } from '../http/local-host.js';
 
 /** Whether a page that may act for the browser's owner sent this request. */
 export type IsFromOwnPage = (request: FastifyRequest) => boolean;

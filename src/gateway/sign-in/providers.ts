@@ -1,11 +1,11 @@
-import type { SignInProviderConfig } from '../../config.js';
+import type { SignInProviderConfig } from '../../config/config.js';
+import type { Outside } from '../../data/connection/outside.js';
 import type { OrgId } from '../../data/id.js';
-import { type OfferedProvider, openIdentityProviders } from '../../data/identity-providers.js';
-import type { OrganizationDb } from '../../data/organization-db.js';
-import type { Outside } from '../../data/outside.js';
-import type { Seal } from '../../data/seal.js';
-import { clientSecretPurpose } from '../../domains/identity-provider.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import { clientSecretPurpose } from '../../domains/identity-provider/index.js';
+import { type OfferedProvider, openIdentityProviders } from '../../domains/identity-provider/outside.js';
 import type { Role } from '../../permissions/catalogue.js';
+import type { Seal } from '../../secrets/seal.js';
 
 interface Common {
   readonly id: string;

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { html, sendPage } from '../page.js';
+import { html, sendPage } from '../pages/page.js';
 import { rememberBrowser } from './browser-cookie.js';
 import { sendFailure, SignInFailure } from './failure.js';
 import { type Asked, findProvider, idOf, type Kept, type SignInParts, slugOf } from './finish-sign-in.js';
-import type { OidcAttempt } from './oidc.js';
 import { takeOidcCallback } from './oidc-callback.js';
+import type { OidcAttempt } from './oidc.js';
 import { asQuery, sendOrganizations } from './organizations-page.js';
 import { parseReturnTo } from './return-to.js';
 import { finishSaml, type KeptSaml, takeSamlResponse } from './saml-acs.js';

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { StartedSession } from '../../data/sessions.js';
+import type { StartedSession } from '../../identity/sessions.js';
 
 /**
  * Names a person, never an organization: a tab names its own. The prefix has browsers refuse the cookie unless it is

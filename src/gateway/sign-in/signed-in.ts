@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import { withinReach } from '../../context/enter-organization.js';
-import { type LiveSession, openDirectory, type Person, type PersonInOrganizations } from '../../data/directory.js';
-import type { Outside } from '../../data/outside.js';
-import { hashSecret } from '../../data/secret.js';
+import type { Outside } from '../../data/connection/outside.js';
+import { type LiveSession, openDirectory, type Person, type PersonInOrganizations } from '../../identity/directory.js';
+import { hashSecret } from '../../secrets/secret.js';
 import { readSessionCookie } from './session-cookie.js';
 
 /** Whoever signed in in a browser, read in this request: an active person, by a session that has not ended. */

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { SessionTokens } from '../../context/session-tokens.js';
-import type { Outside } from '../../data/outside.js';
-import { openSessions, type RenewedSession } from '../../data/sessions.js';
-import type { SigningKeys } from '../../data/signing-keys.js';
+import type { Outside } from '../../data/connection/outside.js';
 import { badInput, OrgateError } from '../../errors.js';
+import type { SessionTokens } from '../../identity/session-tokens.js';
+import { openSessions, type RenewedSession } from '../../identity/sessions.js';
+import type { SigningKeys } from '../../identity/signing-keys.js';
 import type { IsFromOwnPage } from './own-page.js';
 import { clearSessionCookie } from './session-cookie.js';
 import { findSignedIn } from './signed-in.js';

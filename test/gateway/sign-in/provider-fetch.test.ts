@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createProviderFetch } from '../../../src/gateway/sign-in/provider-fetch.js';
+import { createProviderFetch } from '../../../src/egress/provider-fetch.js';
 
 let port: number;
 const asked: string[] = [];

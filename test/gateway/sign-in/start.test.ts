@@ -281,7 +281,7 @@ describe('After sign-in', () => {
         .rowCount;
     await server.database.pool.queryAsLoginRole(`update sign_in_attempt set expires_at = '2020-01-01'`);
     expect(await count()).toBeGreaterThan(0);
-    const { createSignInAttempts } = await import('../../../src/data/sign-in-attempts.js');
+    const { createSignInAttempts } = await import('../../../src/identity/sign-in-attempts.js');
     await createSignInAttempts(server.database.pool, { seal: async () => '', open: async () => '' }).sweep();
     expect(await count()).toBe(0);
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openSessions } from '../../../src/data/sessions.js';
+import { openSessions } from '../../../src/identity/sessions.js';
 import { Browser } from '../../support/browser.js';
 import { givenOrganization, unique } from '../../support/given.js';
 import {

@@ -1,0 +1,19 @@
+import { translateDatabaseError } from '../database-error.js';
+import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
+import { ROW_TYPES } from './pg-types.js';
+
+/** Outside every organization: what stands behind such a statement is named in one of the files beside this one. */
+export const DIRECTORY: Frame = { role: 'orgate_directory' };
+
+/** Runs one statement as the directory; errors are told in the closed vocabulary. */
+export type DirectoryQuery = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
+
+export const createDirectoryQuery =
+  (pool: ScopedPool): DirectoryQuery =>
+  async <Row>(text: string, values: unknown[] = []) => {
+    try {
+      return (await inFrame(DIRECTORY, () => pool.query({ text, values, types: ROW_TYPES }))).rows as Row[];
+    } catch (error) {
+      throw translateDatabaseError(error);
+    }
+  };

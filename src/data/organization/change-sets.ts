@@ -1,0 +1,120 @@
+import type pg from 'pg';
+import { UnscopedStatementError } from '../connection/org-connection.js';
+import type { OwnStatement } from '../connection/statement.js';
+import type { Model } from './models.js';
+import { columnOf, conditionsOf, countRows, quote, readRows, type RowQuery } from './read-rows.js';
+import type { AnyRow } from './table.js';
+
+/** Runs a statement in the organization's frame: on a connection of the pool, or on the transaction's own. */
+export type Run = (statement: OwnStatement) => Promise<pg.QueryResult>;
+
+type Where = Readonly<Record<string, unknown>>;
+
+/** Wall 1's check of the arguments, which puts the organization into them. */
+export type Force = (
+  model: Model,
+  operation: 'create' | 'updateManyAndReturn' | 'deleteMany' | 'count' | 'findMany',
+  args: Readonly<Record<string, unknown>>,
+) => Readonly<Record<string, unknown>>;
+
+/** What is done to many rows at once: one statement, however many they are. */
+export interface Sets {
+  insert(model: Model, rows: readonly AnyRow[]): Promise<number>;
+  update(model: Model, where: Where, data: AnyRow, atMost?: number): Promise<number>;
+  delete(model: Model, where: Where): Promise<number>;
+  count(model: Model, where: Where): Promise<number>;
+  rows(model: Model, query: RowQuery): Promise<AnyRow[]>;
+}
+
+export function createSets(run: Run, force: Force): Sets {
+  const changed = async (text: string, values: unknown[]) =>
+    (await run({ text, values, isPlannedAnew: true })).rowCount ?? 0;
+  const whereOf = (model: Model, where: unknown, values: unknown[]): string => {
+    const filter = where as Where;
+    if (!filter[model.orgField]) {
+      throw new UnscopedStatementError(`many of ${model.name} were about to be changed in no organization`);
+    }
+    return Object.entries(filter)
+      .flatMap(([field, each]) => conditionsOf(columnOf(model, field), each, values))
+      .join(' and ');
+  };
+  return {
+    async insert(model, rows) {
+      const forced = rows.map((data) => force(model, 'create', { data })['data'] as AnyRow);
+      const [first] = forced;
+      return first ? changed(...insertStatement(model, forced, Object.keys(first))) : 0;
+    },
+    async update(model, filter, given, atMost) {
+      const { where, data } = force(model, 'updateManyAndReturn', { where: filter, data: given });
+      const values: unknown[] = [];
+      const set = Object.entries(data as AnyRow).map(([field, value]) => {
+        return `${quote(fieldOf(model, field).column)} = $${values.push(plain(model, field, value))}`;
+      });
+      if (model.fields.has('updatedAt')) set.push(`${quote(fieldOf(model, 'updatedAt').column)} = current_timestamp`);
+      const table = quote(model.table);
+      const key = columnOf(model, model.keyField);
+      const conditions = whereOf(model, where, values);
+      // By the key, which an index finds under the policies; a row's place (ctid) it would not.
+      const some =
+        atMost === undefined
+          ? ''
+          : ` and ${key} = any(array(select ${key} from ${table} where ${conditions} limit $${values.push(atMost)}))`;
+      return changed(`update ${table} set ${set.join(', ')} where ${conditions}${some}`, values);
+    },
+    async delete(model, filter) {
+      const values: unknown[] = [];
+      const { where } = force(model, 'deleteMany', { where: filter });
+      return changed(`delete from ${quote(model.table)} where ${whereOf(model, where, values)}`, values);
+    },
+    count: (model, where) => countRows({ query: run }, model, force(model, 'count', { where })),
+    rows: (model, query) => readRows({ query: run }, model, force(model, 'findMany', { ...query })),
+  };
+}
+
+/** The organization is said once, for all of them; each column of the rest is one list. */
+function insertStatement(model: Model, rows: readonly AnyRow[], fields: readonly string[]): [string, unknown[]] {
+  const orgId = rows[0]?.[model.orgField];
+  if (!orgId) throw new UnscopedStatementError(`many of ${model.name} were about to be made in no organization`);
+  const given = fields.filter((field) => field !== model.orgField);
+  const columns = [model.orgField, ...given].map((field) => quote(fieldOf(model, field).column));
+  const lists = given.map((field, index) => `$${index + 2}::${TYPES[fieldOf(model, field).type] ?? 'text'}[]`);
+  const values = given.map((field) => rows.map((row) => listed(model, field, row[field])));
+  for (const row of rows) {
+    const { length } = Object.keys(row);
+    if (length !== fields.length || fields.some((field) => !(field in row)) || row[model.orgField] !== orgId) {
+      throw new Error('rows that are made together have the same fields');
+    }
+  }
+  const text =
+    `insert into ${quote(model.table)} (${columns.join(', ')}) ` +
+    `select $1, given.* from unnest(${lists.join(', ')}) as given`;
+  return [text, [orgId, ...values]];
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  String: 'text',
+  Int: 'int',
+  BigInt: 'bigint',
+  Boolean: 'boolean',
+  DateTime: 'timestamptz',
+};
+
+function fieldOf(model: Model, name: string): { column: string; type: string } {
+  return model.fields.get(name) ?? fail(`${model.name} has no field ${name}`);
+}
+
+/** A value that a list can hold: PostgreSQL would take a list of lists apart. */
+function listed(model: Model, field: string, value: unknown): unknown {
+  if (Array.isArray(value) || !TYPES[fieldOf(model, field).type]) fail(`${model.name}.${field} is made one by one`);
+  return value;
+}
+
+/** A value as it is: `{ increment }` is for single rows. */
+function plain(model: Model, field: string, value: unknown): unknown {
+  const isPlain = typeof value !== 'object' || value === null || value instanceof Date || Array.isArray(value);
+  return isPlain ? value : fail(`${model.name}.${field} takes a value only`);
+}
+
+function fail(reason: string): never {
+  throw new Error(reason);
+}

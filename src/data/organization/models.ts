@@ -1,0 +1,85 @@
+import type { Prisma, PrismaClient } from '../../generated/prisma/client.js';
+
+/** Models that belong to no single organization, each with its reason. Every other model is org-owned. */
+export const GLOBAL_MODELS = {
+  Person: 'a human being exists once, whatever organizations they belong to',
+  Identity: 'says which person a token speaks for, before any organization is known',
+  SignInAttempt: 'someone who is signing in is nobody yet, in no organization',
+  SamlAssertionSeen: 'an assertion is refused a second time before it says who is asking',
+  Session: 'a person signs in once, and then acts in any of their organizations',
+  RefreshToken: 'renews a session, before any organization is known',
+  SigningKey: 'signs for the whole deployment',
+} as const;
+
+/** Columns that may be large, by model. Rows come without them; who asks for one has it loaded for all rows at once. */
+export const READ_APART = {
+  Run: ['input', 'output'],
+} as const satisfies Partial<Record<Prisma.ModelName, readonly string[]>>;
+
+/** The fields that rows of a model come without. */
+export type ReadApart<M> = M extends keyof typeof READ_APART ? (typeof READ_APART)[M][number] : never;
+
+export type OwnedModelName = Exclude<Prisma.ModelName, keyof typeof GLOBAL_MODELS>;
+
+const KEY_FIELDS: Readonly<Record<string, string>> = {
+  Membership: 'userId',
+  Address: 'name',
+  InvitationSecret: 'hash',
+};
+
+/** What the connection to the database needs to know of a model. */
+export interface Model {
+  readonly name: OwnedModelName;
+  readonly table: string;
+  /** The field that holds the organization: `orgId`, or `id` of the organization itself. */
+  readonly orgField: string;
+  /** The rest of the primary key: `id`, of a membership the person's id, of an address its name. */
+  readonly keyField: string;
+  /** Scalar fields by name; relations are not among them, and so cannot be reached. */
+  readonly fields: ReadonlyMap<string, { column: string; type: string }>;
+  /** What a row is read as: `"git_url" as "gitUrl"` and so on, but what is read apart. Whose it is goes without saying. */
+  readonly selected: string;
+}
+
+interface RuntimeDataModel {
+  models: Record<
+    string,
+    {
+      dbName?: string;
+      fields: { name: string; kind: string; type: string; dbName?: string }[];
+    }
+  >;
+}
+
+/**
+ * Reads the org-owned models out of the generated client.
+ *
+ * @throws when a model is neither org-owned nor on the list of global ones, or is on it in vain
+ */
+export function readModels(client: PrismaClient): ReadonlyMap<OwnedModelName, Model> {
+  const { models } = (client as unknown as { _runtimeDataModel: RuntimeDataModel })._runtimeDataModel;
+  const stale = Object.keys(GLOBAL_MODELS).filter((name) => !(name in models));
+  if (stale.length > 0) throw new Error(`GLOBAL_MODELS names ${stale.join(', ')}, which schema.prisma does not have`);
+  const owned = new Map<OwnedModelName, Model>();
+  for (const [name, { dbName, fields }] of Object.entries(models)) {
+    if (name in GLOBAL_MODELS) continue;
+    const orgField = name === 'Organization' ? 'id' : 'orgId';
+    const scalars = fields.filter((field) => field.kind === 'scalar');
+    if (!scalars.some((field) => field.name === orgField)) {
+      throw new Error(
+        `model ${name} has no orgId: give it one, or name it in GLOBAL_MODELS (src/data/organization/models.ts) with the reason`,
+      );
+    }
+    const apart = (READ_APART as Partial<Record<string, readonly string[]>>)[name] ?? [];
+    const shown = scalars.filter((field) => field.name !== 'orgId' && !apart.includes(field.name));
+    owned.set(name as OwnedModelName, {
+      name: name as OwnedModelName,
+      table: dbName ?? name,
+      orgField,
+      keyField: KEY_FIELDS[name] ?? 'id',
+      fields: new Map(scalars.map((f) => [f.name, { column: f.dbName ?? f.name, type: f.type }])),
+      selected: shown.map((f) => `"${f.dbName ?? f.name}" as "${f.name}"`).join(', '),
+    });
+  }
+  return owned;
+}

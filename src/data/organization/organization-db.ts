@@ -1,0 +1,212 @@
+import type { PrismaClient } from '../../generated/prisma/client.js';
+import { holdingOne, inFrame, type ScopedPool } from '../connection/org-connection.js';
+import { WAIT_MS } from '../connection/turns.js';
+import type { OrgId } from '../id.js';
+import { createSets, type Force, type Sets } from './change-sets.js';
+import { insertRow } from './insert-row.js';
+import { readLatestPerParent } from './latest-per-parent.js';
+import type { Model, OwnedModelName } from './models.js';
+import { countRows, namesMany, readRows } from './read-rows.js';
+import { forceOrganization, frameOf, type ScopedPrisma, scopeToOrganization } from './scope.js';
+import {
+  type AnyRow,
+  type Apart,
+  type Created,
+  createTable,
+  type Delegate,
+  type Statements,
+  rethrowTranslated,
+  type Row,
+  type Table,
+} from './table.js';
+
+type Tables = { readonly [M in OwnedModelName as Uncapitalize<M>]: Table<Row<M>, Created<M>, Apart<M>> };
+
+/** The database as one organization sees it, and nothing else exists. Made for one request. */
+export type OrganizationDb = Tables & {
+  /** All or nothing. `lockOrganization` first where rights or limits are checked: it orders everyone who changes them. */
+  transaction<T>(work: (db: OrganizationDb & TransactionOnly) => Promise<T>): Promise<T>;
+};
+
+interface TransactionOnly {
+  /** Waits for, and then holds, the organization's row until the transaction ends. Answers the row as it is now. */
+  lockOrganization(): Promise<Row<'Organization'>>;
+}
+
+type Models = ReadonlyMap<OwnedModelName, Model>;
+
+export interface OrganizationDbParts {
+  readonly prisma: PrismaClient;
+  readonly pool: ScopedPool;
+  readonly models: Models;
+}
+
+/** How many organizations' clients are kept, 20 kB each. They hold no rows and no state but the organization's id. */
+const KEPT_CLIENTS = 200;
+
+/** Opens the database of an organization for one request. */
+export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbParts): (orgId: OrgId) => OrganizationDb {
+  const clients = new Map<OrgId, ScopedPrisma>();
+  const clientOf = (orgId: OrgId): ScopedPrisma => {
+    let client = clients.get(orgId);
+    if (!client) {
+      client = scopeToOrganization(prisma, models, orgId);
+      if (clients.size >= KEPT_CLIENTS) clients.delete(clients.keys().next().value as OrgId);
+      clients.set(orgId, client);
+    }
+    return client;
+  };
+  return (orgId) => {
+    const frame = frameOf(orgId);
+    const force: Force = (model, operation, args) => forceOrganization(model, operation, args, orgId);
+    return organizationDbOver({
+      client: () => clientOf(orgId),
+      models,
+      inFrame: (work) => inFrame(frame, work),
+      statements: {
+        rows: (model, own) =>
+          inFrame(frame, () => {
+            const { past: _past, only: _only, isPlannedAnew: _anew, ...query } = own;
+            return readRows(pool, model, forceOrganization(model, 'findMany', query, orgId), own);
+          }),
+        count: (model, { where, isPlannedAnew }) =>
+          inFrame(frame, () =>
+            countRows(pool, model, { ...forceOrganization(model, 'count', { where }, orgId), isPlannedAnew }),
+          ),
+        latest: (model, parent, ids, page) =>
+          inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page)),
+        insert: (model, data) =>
+          inFrame(frame, () =>
+            insertRow(pool, model, forceOrganization(model, 'create', { data }, orgId)['data'] as AnyRow),
+          ),
+        sets: createSets((statement) => inFrame(frame, () => pool.query(statement)), force),
+      },
+      setsInTransaction: createSets((statement) => inFrame(frame, () => pool.queryHeld(statement)), force),
+    });
+  };
+}
+
+/** What the tables of an organization stand on. */
+export interface OrganizationDbBase {
+  /** A Prisma client that reaches one organization only. Asked for when something is changed or counted. */
+  client(): { $transaction<T>(work: (tx: object) => Promise<T>, limits: object): Promise<T> };
+  readonly models: Models;
+  inFrame<T>(work: () => PromiseLike<T>): Promise<T>;
+  readonly statements: Statements;
+  /** On the connection that a transaction holds. */
+  readonly setsInTransaction: Sets;
+}
+
+/** The narrow client over whatever it is given: the walls are in what it is given. */
+export function organizationDbOver(base: OrganizationDbBase): OrganizationDb {
+  const { models } = base;
+  const outside = new TableSet(base.client, base.statements);
+  return openTables(models, outside, {
+    transaction: <T>(work: (db: OrganizationDb & TransactionOnly) => Promise<T>): Promise<T> =>
+      base
+        .inFrame(() =>
+          holdingOne(() =>
+            base.client().$transaction((tx) => {
+              const db: OrganizationDb & TransactionOnly = openTables(
+                models,
+                new TableSet(() => tx, statementsOf(tx, base.setsInTransaction)),
+                {
+                  transaction: <N>(nested: (same: OrganizationDb & TransactionOnly) => Promise<N>): Promise<N> =>
+                    nested(db),
+                  // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
+                  lockOrganization: () => db.organization.update({}, { lockVersion: { increment: 1 } }),
+                },
+              );
+              return work(db);
+            }, TRANSACTION_LIMITS),
+          ),
+        )
+        .finally(() => outside.forget())
+        .catch(rethrowTranslated()),
+  });
+}
+
+/** In milliseconds: how long a transaction may take, once it has the connection that it waited for as long as anyone. */
+const TRANSACTION_LIMITS = { maxWait: WAIT_MS + 10_000, timeout: 15_000 };
+
+/** So many rows are no longer read through Prisma, whose way from the answer to rows nothing else gets between. */
+const MANY = 200;
+
+/** Inside a transaction all but what is done to many rows goes through Prisma. */
+const statementsOf = (tx: object, sets: Sets): Statements => ({
+  sets,
+  rows: (model, own) => {
+    const { past, only, isPlannedAnew: _, ...query } = own;
+    if (past !== undefined || only !== undefined) {
+      return Promise.reject(
+        new Error('pages past a row and what is read apart are for reading, not for a transaction'),
+      );
+    }
+    return namesMany(query.where) || (query.take ?? 0) > MANY
+      ? sets.rows(model, query)
+      : delegateOf(tx, model).findMany(query);
+  },
+  count: (model, { where = {} }) =>
+    namesMany(where) ? sets.count(model, where) : delegateOf(tx, model).count({ where }),
+  latest: () => Promise.reject(new Error('listFor is for reading; a transaction has list')),
+  insert: (model, data) => delegateOf(tx, model).create({ data }),
+});
+
+const delegateOf = (client: object, model: Model): Delegate =>
+  (client as Record<string, Delegate>)[propertyOf(model)] as Delegate;
+
+const propertyOf = ({ name }: Model): string => name.charAt(0).toLowerCase() + name.slice(1);
+
+/** The tables of one request or transaction. Most use one or two of them, so each is made when it is first used. */
+class TableSet {
+  readonly #made = new Map<Model, ReturnType<typeof createTable>>();
+  readonly #client: () => object;
+  readonly #statements: Statements;
+
+  constructor(client: () => object, statements: Statements) {
+    this.#client = client;
+    this.#statements = statements;
+  }
+
+  table(model: Model): ReturnType<typeof createTable>['table'] {
+    let made = this.#made.get(model);
+    if (!made) {
+      made = createTable(model, this.#statements, () => delegateOf(this.#client(), model), this.forget.bind(this));
+      this.#made.set(model, made);
+    }
+    return made.table;
+  }
+
+  forget(): void {
+    for (const { forget } of this.#made.values()) forget();
+  }
+}
+
+const SET = Symbol('tables');
+
+/** The tables as properties, one for each model: a class for all requests, and not defined anew by each. */
+function defineTables(models: Models): new (set: TableSet) => Tables {
+  class Opened {
+    readonly [SET]: TableSet;
+    constructor(set: TableSet) {
+      this[SET] = set;
+    }
+  }
+  for (const model of models.values()) {
+    Object.defineProperty(Opened.prototype, propertyOf(model), {
+      enumerable: true,
+      get(this: Opened) {
+        return this[SET].table(model);
+      },
+    });
+  }
+  return Opened as unknown as new (set: TableSet) => Tables;
+}
+
+const defined = new WeakMap<Models, ReturnType<typeof defineTables>>();
+
+function openTables<Rest extends object>(models: Models, set: TableSet, rest: Rest): Tables & Rest {
+  let Opened = defined.get(models);
+  if (!Opened) defined.set(models, (Opened = defineTables(models)));
+  return Object.assign(new Opened(set), rest);
+}

@@ -1,0 +1,140 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import type pg from 'pg';
+import { PrismaClient } from '../../generated/prisma/client.js';
+import { type Frame, inFrame, type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
+import type { OrgId } from '../id.js';
+import { type Model, type OwnedModelName, READ_APART } from './models.js';
+
+/** A call that leads, or could lead, out of the organization; refused before any SQL. */
+export class ForbiddenOperationError extends Error {
+  override readonly name = 'ForbiddenOperationError';
+}
+
+/** What the organization's client may ask of Prisma, and with which arguments. Whatever is not here is refused. */
+const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
+  findMany: ['where', 'orderBy', 'take', 'skip'],
+  count: ['where'],
+  groupBy: ['by', 'where', '_count', '_sum'],
+  create: ['data'],
+  updateManyAndReturn: ['where', 'data'],
+  deleteMany: ['where'],
+};
+
+const FILTERS = new Set(['equals', 'in', 'not', 'lt', 'lte', 'gt', 'gte']);
+
+type Args = Readonly<Record<string, unknown>>;
+
+export const createPrisma = (pool: ScopedPool): PrismaClient =>
+  new PrismaClient({
+    adapter: new PrismaPg(pool as unknown as pg.Pool),
+    errorFormat: 'minimal',
+    omit: { run: Object.fromEntries(READ_APART.Run.map((field) => [field, true])) },
+  });
+
+/** @throws UnscopedStatementError when there is no organization */
+export function frameOf(orgId: OrgId): Frame {
+  if (typeof orgId !== 'string' || orgId === '') throw new UnscopedStatementError('the organization is empty');
+  return { role: 'orgate_app', orgId };
+}
+
+/**
+ * Wall 1. The client of one organization: the organization is fixed here, by closure, and forced into every operation;
+ * the frame is opened around each, so neither laziness nor the caller's own frame can change it.
+ */
+export function scopeToOrganization(prisma: PrismaClient, models: ReadonlyMap<OwnedModelName, Model>, orgId: OrgId) {
+  const frame = frameOf(orgId);
+  return prisma.$extends({
+    query: {
+      $allOperations({ model: name, operation, args, query }) {
+        const model = name && models.get(name as OwnedModelName);
+        if (!model) refuse(`${name ?? 'the client'} has no ${operation} inside an organization`);
+        const scopedArgs = forceOrganization(model, operation, (args ?? {}) as Args, orgId);
+        return inFrame(frame, () => query(scopedArgs as typeof args));
+      },
+    },
+  });
+}
+
+export type ScopedPrisma = ReturnType<typeof scopeToOrganization>;
+
+function refuse(reason: string): never {
+  throw new ForbiddenOperationError(reason);
+}
+
+/** The same arguments, checked key by key, with the organization in them. */
+export function forceOrganization(model: Model, operation: string, args: Args, orgId: OrgId): Args {
+  const allowed = OPERATIONS[operation] ?? refuse(`${model.name} has no ${operation} inside an organization`);
+  for (const key of Object.keys(args)) {
+    if (!allowed.includes(key)) refuse(`${model.name}.${operation} takes no ${key}`);
+  }
+  if ('orderBy' in args) checkOrder(model, args['orderBy']);
+  for (const name of aggregatedFields(args)) checkField(model, name);
+  const where = allowed.includes('where') && {
+    where: { ...checkFilter(model, args['where'], orgId), [model.orgField]: orgId },
+  };
+  const data = 'data' in args && { data: checkData(model, args['data'] as Args, operation === 'create', orgId) };
+  return { ...args, ...where, ...data };
+}
+
+const aggregatedFields = (args: Args): string[] => [
+  ...((args['by'] as string[] | undefined) ?? []),
+  ...Object.keys((args['_sum'] as object | undefined) ?? {}),
+  ...Object.keys((args['_count'] as object | undefined) ?? {}).filter((name) => name !== '_all'),
+];
+
+/** A scalar field other than the one that holds the organization. Relations are not fields. */
+function checkField(model: Model, name: string): void {
+  if (name === 'orgId' || !model.fields.has(name)) refuse(`${model.name} has no ${name} inside an organization`);
+}
+
+function checkOrder(model: Model, orderBy: unknown): void {
+  for (const [name, direction] of Object.entries(orderBy as Args)) {
+    checkField(model, name);
+    if (direction !== 'asc' && direction !== 'desc') refuse(`${model.name}.${name} is ordered asc or desc`);
+  }
+}
+
+function checkFilter(model: Model, where: unknown, orgId: OrgId): Args {
+  const filter = (where ?? {}) as Args;
+  for (const [name, value] of Object.entries(filter)) {
+    checkField(model, name);
+    // Prisma drops an undefined filter, which would widen it to every row.
+    if (value === undefined) refuse(`${model.name}.${name} is undefined`);
+    // To put one's own id in the place of another would do to one's own what was asked of the other.
+    if (name === model.orgField && !isOnly(orgId, value)) refuse(`${model.name}.${name} names another organization`);
+    if (isValue(value)) continue;
+    for (const [operator, operand] of Object.entries(value as Args)) {
+      if (!FILTERS.has(operator) || operand === undefined || !isValue(operand)) {
+        refuse(`${model.name}.${name} takes no ${operator}`);
+      }
+    }
+  }
+  return filter;
+}
+
+/** The id itself, alone or as the whole of a list, as loaders ask. */
+const isOnly = (orgId: OrgId, value: unknown): boolean => [orgId, `{"in":["${orgId}"]}`].includes(asText(value));
+
+const asText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+function checkData(model: Model, data: Args, creating: boolean, orgId: OrgId): Args {
+  for (const [name, value] of Object.entries(data)) {
+    checkField(model, name);
+    if (name === model.orgField && value !== orgId) refuse(`${model.name}.${name} names another organization`);
+    if (!creating && name === 'id') refuse(`${model.name}.id never changes`);
+    const isJson = model.fields.get(name)?.type === 'Json';
+    // { increment } is the one object that is not a value; { connect }, { set } and nested writes are not on the list.
+    const isIncrement = !creating && Object.keys((value ?? {}) as Args).join() === 'increment';
+    if (value !== undefined && !isValue(value) && !isJson && !isIncrement) {
+      refuse(`${model.name}.${name} takes a value only`);
+    }
+  }
+  return creating ? { ...data, [model.orgField]: orgId } : data;
+}
+
+/** A scalar, an instant or a list of them. Every other object might mean something to Prisma. */
+const isValue = (value: unknown): boolean =>
+  value === null ||
+  typeof value !== 'object' ||
+  value instanceof Date ||
+  (Array.isArray(value) && value.every((each) => each !== undefined && !Array.isArray(each) && isValue(each)));

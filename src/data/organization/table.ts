@@ -1,0 +1,218 @@
+import DataLoader from 'dataloader';
+import { notFound } from '../../errors.js';
+import type { Prisma } from '../../generated/prisma/client.js';
+import type { Planning } from '../connection/statement.js';
+import { translateDatabaseError } from '../database-error.js';
+import type { Sets } from './change-sets.js';
+import type { ParentPage } from './latest-per-parent.js';
+import type { Model, OwnedModelName, ReadApart } from './models.js';
+import { namesMany, type OwnQuery, type Past } from './read-rows.js';
+
+type Scalars<M extends OwnedModelName> = Prisma.TypeMap['model'][M]['payload']['scalars'];
+
+/** One row of a model, as resolvers see it: scalars only, without the organization and without what is read apart. */
+export type Row<M extends OwnedModelName> = Omit<Scalars<M>, 'orgId' | ReadApart<M>>;
+/** What rows of a model come without. */
+export type Apart<M extends OwnedModelName> = Pick<Scalars<M>, ReadApart<M> & keyof Scalars<M>>;
+
+type Operators<V> = { equals: V } | { in: readonly V[] } | { not: V | null } | { lt?: V; lte?: V; gt?: V; gte?: V };
+
+/** Which rows: each field named must match. */
+export type Filter<R> = { readonly [F in keyof R]?: R[F] | Operators<NonNullable<R[F]>> };
+
+type One<T> = T extends readonly unknown[] ? never : T;
+/** What makes a row: everything but the organization, which is filled in. */
+export type Created<M extends OwnedModelName> = Omit<
+  One<Prisma.TypeMap['model'][M]['operations']['createMany']['args']['data']>,
+  'orgId'
+>;
+type Changed<R> = { readonly [F in keyof R]?: R[F] | (R[F] extends number ? { increment: number } : never) };
+
+export interface ListQuery<R> extends Past, Planning {
+  readonly where?: Filter<R>;
+  readonly orderBy: { readonly [F in keyof R]?: 'asc' | 'desc' };
+  /** At most this many rows. */
+  readonly take: number;
+  /** Leaves out as many before them: for protocols that count pages. Lists of ours go by key. */
+  readonly skip?: number;
+}
+
+/** One group of rows: how many, and sums by field. */
+export interface Group<R, B extends keyof R> {
+  readonly key: R[B];
+  readonly count: number;
+  readonly sums: { readonly [F in keyof R]?: bigint };
+}
+
+/** All that can be done with the rows of one model inside the organization. */
+export interface Table<R, New, A = object> {
+  /** The first row that matches, or null. */
+  find(where: Filter<R>): Promise<R | null>;
+  /** The row that matches; NOT_FOUND when there is none. */
+  get(where: Filter<R>): Promise<R>;
+  /** The row with this key (the id; of a membership the user's id), or null. Calls of one tick share a statement. */
+  load(key: string): Promise<R | null>;
+  /** A field that rows come without, of the row with this key. Calls of one tick for one field share a statement. */
+  loadApart<F extends keyof A & string>(key: string, field: F): Promise<A[F] | null>;
+  list(query: ListQuery<R>): Promise<R[]>;
+  /** The first rows of each parent, for many parents in one statement. */
+  listFor(parent: keyof R & string, parentId: string, page: ParentPage): Promise<R[]>;
+  count(where: Filter<R>, planning?: Planning): Promise<number>;
+  /** How many rows each parent has, for many parents in one statement. */
+  countFor(parent: keyof R & string, parentId: string): Promise<number>;
+  /** Rows by the values of a field. */
+  group<B extends keyof R & string>(
+    by: B,
+    where: Filter<R>,
+    sums?: readonly (keyof R & string)[],
+  ): Promise<Group<R, B>[]>;
+  create(data: New): Promise<R>;
+  /** Changes the rows that match, and answers the first; NOT_FOUND when there is none. */
+  update(where: Filter<R>, data: Changed<R & A>): Promise<R>;
+  /** Makes rows by one statement, however many; they have the same fields. Answers how many. */
+  createMany(data: readonly New[]): Promise<number>;
+  /** Changes every row that matches to the same, or `atMost` of them, by one statement. Answers how many. */
+  updateMany(where: Filter<R>, data: { readonly [F in keyof R]?: R[F] }, atMost?: number): Promise<number>;
+  /** How many rows went. */
+  delete(where: Filter<R>): Promise<number>;
+}
+
+/** What is done most, by statements of our own where that is possible; the rest goes through Prisma. */
+export interface Statements {
+  rows(model: Model, query: OwnQuery): Promise<AnyRow[]>;
+  count(model: Model, query: Pick<OwnQuery, 'where' | 'isPlannedAnew'>): Promise<number>;
+  /** A page of children for each of many parents. */
+  latest(model: Model, parent: string, parentIds: readonly string[], page: ParentPage): Promise<AnyRow[]>;
+  insert(model: Model, data: AnyRow): Promise<AnyRow>;
+  readonly sets: Sets;
+}
+
+export type AnyRow = Record<string, unknown>;
+/** Prisma's own types differ for every model; here, behind the checked extension, one shape serves all. */
+export type Delegate = Record<
+  'findMany' | 'count' | 'groupBy' | 'create' | 'updateManyAndReturn' | 'deleteMany',
+  (args: object) => Promise<never>
+>;
+
+/** Says in the closed vocabulary what the database refused. */
+export const rethrowTranslated =
+  (model?: Model) =>
+  (error: unknown): never => {
+    throw translateDatabaseError(error, model);
+  };
+
+/** @param changed called after every write, so that no loader answers what was there before */
+export function createTable(model: Model, statements: Statements, delegate: () => Delegate, changed: () => void) {
+  const failed = rethrowTranslated(model);
+  const key = model.keyField;
+  const byKey = new DataLoader<string, AnyRow | null>(async (keys) => {
+    const rows = await statements.rows(model, { where: { [key]: { in: keys } } }).catch(failed);
+    const found = new Map(rows.map((row) => [row[key], row]));
+    return keys.map((wanted) => found.get(wanted) ?? null);
+  });
+  const apart = new Map<string, DataLoader<string, unknown>>();
+  const apartLoader = (field: string) => {
+    let loader = apart.get(field);
+    if (!loader) {
+      loader = new DataLoader(async (keys) => {
+        const where = { [key]: { in: keys } };
+        const rows = await statements.rows(model, { where, only: [key, field] }).catch(failed);
+        const found = new Map(rows.map((row) => [row[key], row[field]]));
+        return keys.map((wanted) => found.get(wanted) ?? null);
+      });
+      apart.set(field, loader);
+    }
+    return loader;
+  };
+  const byParent = new Map<string, DataLoader<string, AnyRow[]>>();
+  const parentLoader = (parent: string, page: ParentPage) => {
+    const shape = JSON.stringify([parent, page]);
+    let loader = byParent.get(shape);
+    if (!loader) {
+      loader = new DataLoader(async (ids) => {
+        const rows = await statements.latest(model, parent, ids, page).catch(failed);
+        const pages = new Map<unknown, AnyRow[]>(ids.map((id) => [id, []]));
+        for (const row of rows) pages.get(row[parent])?.push(row);
+        return ids.map((id) => pages.get(id) ?? []);
+      });
+      byParent.set(shape, loader);
+    }
+    return loader;
+  };
+  const countLoaders = new Map<string, DataLoader<string, number>>();
+  const countLoader = (parent: string) => {
+    let loader = countLoaders.get(parent);
+    if (!loader) {
+      loader = new DataLoader(async (ids) => {
+        const groups = await table.group(parent, { [parent]: { in: [...ids] } });
+        const counts = new Map(groups.map((group) => [group.key, group.count]));
+        return ids.map((id) => counts.get(id) ?? 0);
+      });
+      countLoaders.set(parent, loader);
+    }
+    return loader;
+  };
+  const find = async (where: Filter<AnyRow>): Promise<AnyRow | null> => {
+    const [row] = await statements.rows(model, { where, take: 1 }).catch(failed);
+    return row ?? null;
+  };
+  const table: Table<AnyRow, AnyRow> = {
+    find,
+    get: async (where) => (await find(where)) ?? fail(),
+    load: (id) => byKey.load(id),
+    loadApart: (id, field: string) => apartLoader(field).load(id) as Promise<never>,
+    list: (query) => statements.rows(model, query as OwnQuery).catch(failed),
+    listFor: (parent, parentId, page) => parentLoader(parent, page).load(parentId),
+    count: (where, planning) => statements.count(model, { where, ...planning }).catch(failed),
+    countFor: (parent, parentId) => countLoader(parent).load(parentId),
+    group: async (by, where, sums = []) => {
+      const groups: (AnyRow & { _count: { _all: number }; _sum?: Record<string, bigint | null> })[] = await delegate()
+        .groupBy({
+          by: [by],
+          where,
+          _count: { _all: true },
+          ...(sums.length > 0 && { _sum: Object.fromEntries(sums.map((field) => [field, true])) }),
+        })
+        .catch(failed);
+      return groups.map((group) => ({
+        key: group[by],
+        count: group._count._all,
+        sums: Object.fromEntries(sums.map((field) => [field, group._sum?.[field] ?? 0n])),
+      }));
+    },
+    create: async (data) => {
+      const row = await statements.insert(model, data).catch(failed);
+      changed();
+      return row;
+    },
+    update: async (where, data) => {
+      const rows: AnyRow[] = await delegate().updateManyAndReturn({ where, data }).catch(failed);
+      changed();
+      return rows[0] ?? fail();
+    },
+    createMany: (data) => statements.sets.insert(model, data).catch(failed).finally(changed),
+    updateMany: (where, data, atMost) =>
+      statements.sets.update(model, where, data, atMost).catch(failed).finally(changed),
+    delete: async (where) => {
+      const deleted = namesMany(where)
+        ? statements.sets.delete(model, where)
+        : delegate()
+            .deleteMany({ where })
+            .then(({ count }: { count: number }) => count);
+      const count = await deleted.catch(failed);
+      changed();
+      return count;
+    },
+  };
+  const forget = () => {
+    byKey.clearAll();
+    apart.clear();
+    byParent.clear();
+    countLoaders.clear();
+  };
+  return { table, forget };
+}
+
+function fail(): never {
+  throw notFound();
+}

@@ -1,0 +1,94 @@
+import { inFrame, ScopedPool } from '../connection/org-connection.js';
+import { MIGRATIONS } from '../database.js';
+import { openEmbeddedDatabase } from './embedded.js';
+import { type Check, inspectCatalogue, inspectLogin, probeIsolation } from './isolation-check.js';
+import { migrationStatus } from './migrate.js';
+
+/** What of the configuration says where the database is, and how strict to be. */
+export interface Examined {
+  readonly databaseUrl: string | null;
+  readonly dataDirectory: string;
+  readonly production: boolean;
+  readonly preparedStatements: boolean;
+  readonly statementTimeoutMs: number;
+}
+
+const MAX_CLOCK_SKEW_S = 5;
+
+/** Examines a deployment's database. Read-only, but for what is rolled back. */
+export async function examine(config: Examined): Promise<Check[]> {
+  const embedded = config.databaseUrl === null ? await openEmbeddedDatabase(config.dataDirectory) : null;
+  const target = embedded ?? { url: config.databaseUrl as string };
+  const pool = new ScopedPool({ ...config, target, poolSize: 1 });
+  try {
+    return await examineDatabase(pool, config.production);
+  } finally {
+    await pool.end();
+    await embedded?.close();
+  }
+}
+
+/** The same for a database that is open. @param production whether the login must own nothing */
+export async function examineDatabase(pool: ScopedPool, production: boolean): Promise<Check[]> {
+  const groups: [string, () => Promise<Check[]>][] = [
+    ['the database answers', async () => [{ check: 'the database answers', ok: true, detail: await version(pool) }]],
+    ['the login is known', () => inspectLogin(pool, production)],
+    ['migrations are complete', () => inspectMigrations(pool)],
+    ['the catalogue can be read', () => inspectCatalogue(pool)],
+    ['isolation can be tried', () => probeIsolation(pool)],
+    ['addresses can be read', () => inspectAddresses(pool)],
+    ['clocks can be compared', () => inspectClock(pool)],
+  ];
+  const checks: Check[] = [];
+  for (const [name, group] of groups) {
+    checks.push(...(await group().catch((error: Error) => [{ check: name, ok: false, detail: error.message }])));
+    if (name === 'the database answers' && !checks.at(-1)?.ok) break;
+  }
+  return checks;
+}
+
+/** @throws with everything that was found */
+export function assertHealthy(checks: readonly Check[]): void {
+  const failed = checks.filter(({ ok }) => !ok).map(({ check, detail }) => `${check}: ${detail}`);
+  if (failed.length > 0) throw new Error(['The doctor finds the database unsound:', ...failed].join('\n  '));
+}
+
+const version = async (pool: ScopedPool): Promise<string> =>
+  (await pool.queryAsLoginRole('show server_version')).rows[0]?.['server_version'] as string;
+
+const asDirectory = (pool: ScopedPool, text: string) =>
+  inFrame({ role: 'orgate_directory' }, () => pool.query({ text }));
+
+async function inspectMigrations(pool: ScopedPool): Promise<Check[]> {
+  const status = await migrationStatus((text) => asDirectory(pool, text), MIGRATIONS);
+  const found = Object.entries(status).flatMap(([state, names]) => names.map((name: string) => `${state}: ${name}`));
+  return [
+    { check: 'every migration of this release is applied, unedited', ok: found.length === 0, detail: found.join(', ') },
+  ];
+}
+
+async function inspectAddresses(pool: ScopedPool): Promise<Check[]> {
+  const { rows } = await asDirectory(
+    pool,
+    `select coalesce(a.name, o.slug) as name from organization o
+     full join (select name, org_id from address where kind = 'SLUG') a on a.org_id = o.id and a.name = o.slug
+     where o.id is null or a.name is null
+     union select min(name) from address group by lower(name) having count(*) > 1`,
+  );
+  const names = rows.map((row) => row['name'] as string);
+  return [
+    {
+      check: 'every organization has its address, and no two share one',
+      ok: names.length === 0,
+      detail: names.join(', '),
+    },
+  ];
+}
+
+async function inspectClock(pool: ScopedPool): Promise<Check[]> {
+  const began = Date.now();
+  const { rows } = await pool.queryAsLoginRole('select extract(epoch from clock_timestamp())::float8 as now');
+  const skew = Math.abs((rows[0]?.['now'] as number) - (began + Date.now()) / 2000);
+  const detail = `${skew.toFixed(1)} s apart`;
+  return [{ check: 'the clocks of gateway and database agree', ok: skew <= MAX_CLOCK_SKEW_S, detail }];
+}

@@ -1,0 +1,269 @@
+import { readFile } from 'node:fs/promises';
+import { type Frame, inFrame } from '../data/connection/org-connection.js';
+import type { Database } from '../data/database.js';
+import { brandOrgId, newId, type OrgId } from '../data/id.js';
+import { assertHealthy, examineDatabase } from '../data/start/doctor.js';
+import { openDirectory } from '../identity/directory.js';
+
+interface DemoOrganization {
+  slug: string;
+  name: string;
+  description: string;
+  plan: string;
+  defaultModel: string | null;
+  defaultProvider: string | null;
+  /** How people with an e-mail of its domain, which it holds, come in. */
+  joining: { domain: string; joining: string; role: string } | null;
+  members: Record<string, string>;
+  repositories: { name: string; agents: string[] }[];
+}
+interface DemoWorld {
+  people: { email: string; name: string; systemRole?: string }[];
+  organizations: DemoOrganization[];
+}
+
+const DAY_MS = 86_400_000;
+const RUNS_PER_ORGANIZATION = 300;
+const DAYS = 60;
+const DIRECTORY: Frame = { role: 'orgate_directory' };
+
+export const isDatabaseEmpty = async ({ outside }: Database): Promise<boolean> =>
+  (await outside(openDirectory).countOrganizations()) === 0;
+
+/**
+ * Fills the demo world of prisma/demo.json into a database, all or nothing: people, three organizations and the runs of
+ * the last 60 days. Through the same roles and policies as everything else. What comes of it is examined, as `npm run
+ * doctor` would.
+ *
+ * @returns false when an organization `acme` is there already, and nothing was done
+ * @throws when the doctor finds something
+ */
+export async function loadDemo(database: Database, now = Date.now()): Promise<boolean> {
+  const loaded = await fill(database, now);
+  if (loaded) assertHealthy(await examineDatabase(database.pool, false));
+  return loaded;
+}
+
+async function fill({ pool }: Database, now: number): Promise<boolean> {
+  const world = JSON.parse(await readFile(new URL('../../prisma/demo.json', import.meta.url), 'utf8')) as DemoWorld;
+  const client = await pool.connect();
+  const insert = (frame: Frame, table: string, rows: object[]) => {
+    const columns = Object.keys(rows[0] ?? {}).join(', ');
+    const text = `insert into ${table} (${columns}) select ${columns} from jsonb_populate_recordset(null::${table}, $1)`;
+    return inFrame(frame, () => client.query({ text, values: [JSON.stringify(rows)] }));
+  };
+  try {
+    await client.query({ text: 'BEGIN' });
+    const taken = await inFrame(DIRECTORY, () =>
+      client.query({
+        text: 'select from address where name = any($1)',
+        values: [world.organizations.map(({ slug }) => slug)],
+      }),
+    );
+    if (taken.rowCount) {
+      await client.query({ text: 'ROLLBACK' });
+      return false;
+    }
+    const made = now - (DAYS + 1) * DAY_MS;
+    await inFrame(DIRECTORY, () =>
+      client.query({
+        text: `insert into person (id, email, name, system_role)
+               select id, email, name, system_role from jsonb_populate_recordset(null::person, $1) on conflict (email) do nothing`,
+        values: [
+          JSON.stringify(
+            world.people.map(({ systemRole = 'USER', ...person }) => ({
+              id: newId('usr', made),
+              ...person,
+              system_role: systemRole,
+            })),
+          ),
+        ],
+      }),
+    );
+    const { rows: people } = await inFrame(DIRECTORY, () =>
+      client.query({
+        text: 'select id, email, name from person where email = any($1)',
+        values: [world.people.map(({ email }) => email)],
+      }),
+    );
+    const byEmail = new Map(
+      people.map((person) => [person['email'] as string, person as { id: string; name: string }]),
+    );
+    for (const [index, organization] of world.organizations.entries()) {
+      // Ids sort by time: in lists the first of the world is the first everywhere.
+      const orgId = brandOrgId(newId('org', made + index));
+      const rows = demoRows(organization, orgId, byEmail, made, now);
+      const inside: Frame = { role: 'orgate_app', orgId };
+      await insert(DIRECTORY, 'organization', rows.organization);
+      await insert(DIRECTORY, 'address', [{ name: organization.slug, kind: 'SLUG', org_id: orgId }]);
+      await insert(inside, 'membership', rows.memberships);
+      if (rows.domains.length > 0) {
+        await insert(
+          inside,
+          'address',
+          rows.domains.map(({ name }) => ({ name, kind: 'DOMAIN', org_id: orgId })),
+        );
+        await insert(inside, 'organization_domain', rows.domains);
+      }
+      await insert(inside, 'repository', rows.repositories);
+      await insert(inside, 'agent', rows.agents);
+      await insert(inside, 'run', rows.runs);
+    }
+    await client.query({ text: 'COMMIT' });
+    return true;
+  } catch (error) {
+    await client.query({ text: 'ROLLBACK' }).catch(() => undefined);
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+function demoRows(
+  organization: DemoOrganization,
+  orgId: OrgId,
+  people: ReadonlyMap<string, { id: string; name: string }>,
+  made: number,
+  now: number,
+) {
+  const at = { created_at: new Date(made), updated_at: new Date(made) };
+  const random = randomFrom(organization.slug);
+  const members = Object.entries(organization.members).map(([email, role]) => {
+    const { id, name } = people.get(email) as { id: string; name: string };
+    return {
+      org_id: orgId,
+      user_id: id,
+      email,
+      name,
+      role,
+      status: 'ACTIVE',
+      granted: [],
+      withheld: [],
+      joined_at: new Date(made),
+      ...at,
+    };
+  });
+  const starters = members.filter(({ role }) => role !== 'VIEWER').map(({ user_id }) => user_id);
+  const repositories = organization.repositories.map(({ name }) => ({
+    org_id: orgId,
+    id: newId('rep', made),
+    name,
+    git_url: `https://git.${organization.slug}.example/${name}.git`,
+    branch: 'main',
+    description: `Agents of ${organization.name}: ${name.replaceAll('-', ' ')}.`,
+    last_synced_at: new Date(now - Math.floor(random() * DAY_MS)),
+    ...at,
+  }));
+  const agents = organization.repositories.flatMap(({ agents: names }, index) =>
+    names.map((name) => ({
+      org_id: orgId,
+      id: newId('agt', made),
+      repository_id: repositories[index]?.id as string,
+      name,
+      description: name.replaceAll(/(?<=.)([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`),
+      ...at,
+    })),
+  );
+  const runs = Array.from({ length: RUNS_PER_ORGANIZATION }, (_, index) =>
+    demoRun(
+      orgId,
+      agents,
+      starters,
+      now - Math.floor((index / RUNS_PER_ORGANIZATION) * DAYS * DAY_MS) - 60_000,
+      index,
+      random,
+    ),
+  );
+  const { slug, name, description, plan, defaultModel, defaultProvider, joining } = organization;
+  return {
+    // The directory may make an organization, and read no more of it than its card.
+    organization: [
+      {
+        id: orgId,
+        slug,
+        name,
+        description,
+        plan,
+        default_model: defaultModel,
+        default_provider: defaultProvider,
+        status: 'ACTIVE',
+        max_concurrent_runs: 10,
+        external_agent_policy: 'ALLOWED_DOMAINS',
+        allowed_domains: [`${slug}.example`],
+        feature_flags: { 'beta-runs': slug === 'acme' },
+        subscription_status: 'ACTIVE',
+        seat_limit: plan === 'ENTERPRISE' ? null : 25,
+        lock_version: 0,
+        ...at,
+      },
+    ],
+    memberships: members,
+    // Without a date for their daily check: no DNS knows them.
+    domains: [joining]
+      .filter((each) => each !== null)
+      .map(({ domain, joining: how, role }) => ({
+        org_id: orgId,
+        id: newId('dom', made),
+        name: domain,
+        status: 'VERIFIED',
+        challenge: `orgate-domain-verification=${slug}`,
+        held_name: domain,
+        verified_at: new Date(made),
+        joining: how,
+        joining_role: role,
+        check_found: [],
+        misses: 0,
+        ...at,
+      })),
+    repositories,
+    agents,
+    runs,
+  };
+}
+
+function demoRun(
+  orgId: OrgId,
+  agents: readonly { id: string; repository_id: string; name: string }[],
+  starters: readonly string[],
+  createdAt: number,
+  index: number,
+  random: () => number,
+) {
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+  const agent = pick(agents);
+  // The newest runs are still under way; of the others most went well.
+  const luck = random();
+  const status =
+    index < 3 ? 'QUEUED' : index < 7 ? 'RUNNING' : luck < 0.82 ? 'SUCCEEDED' : luck < 0.93 ? 'FAILED' : 'CANCELLED';
+  const isUnderWay = status === 'QUEUED' || status === 'RUNNING';
+  const tokens = status === 'QUEUED' ? 0 : 200 + Math.floor(random() * 40_000);
+  const finished = new Date(createdAt + 5_000 + Math.floor(random() * 240_000));
+  return {
+    org_id: orgId,
+    id: newId('run', createdAt),
+    agent_id: agent.id,
+    repository_id: agent.repository_id,
+    created_by: pick(starters),
+    status,
+    input: { task: `${agent.name} #${1000 + index}` },
+    output: status === 'SUCCEEDED' ? { summary: 'Done.', score: Math.round(random() * 100) / 100 } : null,
+    error: status === 'FAILED' ? 'The model gave no usable answer.' : null,
+    total_tokens: tokens,
+    total_cost_micros: tokens * 3,
+    created_at: new Date(createdAt),
+    started_at: status === 'QUEUED' ? null : new Date(createdAt + 2_000),
+    finished_at: isUnderWay ? null : finished,
+    updated_at: isUnderWay ? new Date(createdAt) : finished,
+  };
+}
+
+/** The same numbers for the same name, so that everyone's demo looks alike (mulberry32). */
+function randomFrom(name: string): () => number {
+  let state = [...name].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), 7);
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,70 @@
+import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify';
+import { z } from 'zod';
+import { errorBody } from '../gateway/http/http.js';
+import { html, sendPage } from '../gateway/pages/page.js';
+import { type DevelopmentDns, isForTrying } from './dns.js';
+
+const change = z.object({
+  name: z.string().trim().toLowerCase().max(253).refine(isForTrying),
+  value: z.string().trim().min(1).max(255),
+  action: z.enum(['publish', 'withdraw']),
+});
+
+/** Where TXT records of `.example` and `.test` are published on a development machine, at /dev/dns. */
+export function serveDevelopmentDns(
+  app: FastifyInstance,
+  dns: DevelopmentDns,
+  guard: preHandlerAsyncHookHandler,
+): void {
+  void app.register(async (scope) => {
+    scope.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string' },
+      async (_request: unknown, body: string) => Object.fromEntries(new URLSearchParams(body)),
+    );
+    scope.get('/dev/dns', { preHandler: guard }, (_request, reply) => {
+      const rows = dns.list().map(
+        ({ name, value }) =>
+          html`<tr>
+            <td>${name}</td>
+            <td>${value}</td>
+            <td>
+              <form method="post">
+                <input type="hidden" name="name" value="${name}" /><input type="hidden" name="value" value="${value}" />
+                <button name="action" value="withdraw">Withdraw</button>
+              </form>
+            </td>
+          </tr>`,
+      );
+      return sendPage(
+        reply,
+        200,
+        'DNS',
+        html`<h1>DNS of .example and .test</h1>
+          <p>On this machine only: here you publish what proves a domain, as you would in its DNS.</p>
+          <form method="post">
+            <p>
+              <label>Name <input name="name" size="40" placeholder="_orgate-challenge.acme.example" required /></label>
+            </p>
+            <p>
+              <label>TXT <input name="value" size="40" placeholder="orgate-domain-verification=…" required /></label>
+            </p>
+            <p><button name="action" value="publish">Publish</button></p>
+          </form>
+          <table>
+            ${rows}
+          </table>`,
+      );
+    });
+    scope.post('/dev/dns', { preHandler: guard }, async (request, reply) => {
+      const parsed = change.safeParse(request.body);
+      if (!parsed.success) {
+        const message = 'Send a name under .example or .test, a value, and publish or withdraw as the action.';
+        return reply.code(400).send(errorBody('BAD_USER_INPUT', message, request.id));
+      }
+      const { action, name, value } = parsed.data;
+      await dns[action]({ name, value });
+      return reply.redirect('/dev/dns', 303);
+    });
+  });
+}

@@ -1,0 +1,40 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { FindTxt } from '../egress/find-txt.js';
+
+/** A TXT record of a name that is reserved for trying things out. */
+export interface TxtRecord {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** The DNS of `.example` and `.test` on a development machine, where no name server knows them. */
+export interface DevelopmentDns {
+  readonly findTxt: FindTxt;
+  list(): readonly TxtRecord[];
+  publish(record: TxtRecord): Promise<void>;
+  withdraw(record: TxtRecord): Promise<void>;
+}
+
+/** @param elsewhere who is asked for every other name */
+export async function openDevelopmentDns(dataDirectory: string, elsewhere: FindTxt): Promise<DevelopmentDns> {
+  const file = path.join(dataDirectory, 'development-dns.json');
+  let records = await readFile(file, 'utf8').then(
+    (text) => JSON.parse(text) as TxtRecord[],
+    () => [],
+  );
+  const keep = (kept: TxtRecord[]): Promise<void> => writeFile(file, JSON.stringify((records = kept)));
+  const others = ({ name, value }: TxtRecord) => records.filter((each) => each.name !== name || each.value !== value);
+  return {
+    findTxt: async (name) => {
+      if (!isForTrying(name)) return elsewhere(name);
+      const found = records.filter((each) => each.name === name).map(({ value }) => value);
+      return { found, problem: found.length === 0 ? 'NO_SUCH_NAME' : null };
+    },
+    list: () => records,
+    publish: (record) => keep([...others(record), record]),
+    withdraw: (record) => keep(others(record)),
+  };
+}
+
+export const isForTrying = (name: string): boolean => /\.(example|test)$/.test(name);

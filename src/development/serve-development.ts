@@ -1,0 +1,76 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { errorBody } from '../gateway/http/http.js';
+import { findForeignHeader } from '../gateway/http/local-host.js';
+import { serveDemoIdentityProvider } from './demo-identity-provider.js';
+import { serveDevelopmentDns } from './dns-page.js';
+import type { DevelopmentDns } from './dns.js';
+import type { DevelopmentIssuer } from './issuer.js';
+import { serveMailbox } from './mailbox-page.js';
+import type { Mailbox } from './mailbox.js';
+
+/** The people of the demo world, whom anyone at this machine may become. */
+export const DEMO_PEOPLE = [
+  { email: 'ann@acme.example', label: 'Ann · OWNER of acme, VIEWER of globex' },
+  { email: 'adam@acme.example', label: 'Adam · ADMIN of acme' },
+  { email: 'dev@acme.example', label: 'Dev · DEVELOPER of acme' },
+  { email: 'vic@acme.example', label: 'Vic · VIEWER of acme' },
+  { email: 'bob@globex.example', label: 'Bob · OWNER of globex' },
+  { email: 'ina@initech.example', label: 'Ina · OWNER of initech' },
+  { email: 'nia@acme.example', label: 'Nia · new, acme lets her ask to join' },
+  { email: 'gus@globex.example', label: 'Gus · new, globex takes him in' },
+  { email: 'sam@orgate.example', label: 'Sam · SYSTEM_ADMIN, member of nothing' },
+] as const;
+
+const tokenRequest = z.object({ email: z.email().max(254), org: z.string().max(64).optional() });
+
+/**
+ * The person chooser of GraphiQL, an identity provider, the mail that was sent, and the DNS of names that are reserved for trying things out.
+ * Exists only in development, and answers only at a local host name, through no proxy, and to pages of this server.
+ */
+export function serveDevelopment(
+  app: FastifyInstance,
+  issuer: DevelopmentIssuer,
+  mailbox: Mailbox,
+  dns: DevelopmentDns | null,
+  publicUrl: () => string,
+): void {
+  tellOfForeignRequests(app);
+  const guard = async (request: FastifyRequest, reply: FastifyReply) => {
+    const { origin, host } = request.headers;
+    const isOwnPage = origin === undefined || origin === `http://${host}`;
+    const foreign = findForeignHeader(request.headers);
+    if (foreign === null && isOwnPage) return;
+    // GraphiQL's page says it.
+    if (foreign !== null) reply.header('x-not-development', foreign);
+    return reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', request.id));
+  };
+  serveDemoIdentityProvider(app, DEMO_PEOPLE, publicUrl, guard);
+  if (dns) serveDevelopmentDns(app, dns, guard);
+  serveMailbox(app, mailbox, guard);
+  app.get('/dev/people', { preHandler: guard }, async () => DEMO_PEOPLE);
+  app.post('/dev/token', { preHandler: guard }, async (request, reply) => {
+    const body = tokenRequest.safeParse(request.body);
+    if (!body.success)
+      return reply.code(400).send(errorBody('BAD_USER_INPUT', 'Send {"email": "…", "org": "…"}.', request.id));
+    return { token: await issuer.issue(body.data.email, null, body.data.org ?? null) };
+  });
+}
+
+/** One line for each of the few reasons: whoever develops behind a proxy learns why nobody is signed in. */
+function tellOfForeignRequests(app: FastifyInstance): void {
+  const told = new Set<string>();
+  app.addHook('onRequest', (request, _reply, done) => {
+    const header = findForeignHeader(request.headers);
+    // Whatever else follows X-Forwarded is for the client to choose, without end.
+    const reason = header?.replace(/^x-forwarded-.*/, 'x-forwarded') ?? null;
+    if (reason !== null && !told.has(reason)) {
+      told.add(reason);
+      app.log.warn(
+        { header },
+        'no development request: /dev and development tokens need a localhost name and no proxy',
+      );
+    }
+    done();
+  });
+}

@@ -1,0 +1,37 @@
+import { readArguments, refuseArguments } from '../commands/read-arguments.js';
+import { readConfig } from '../config/config.js';
+import { openDevelopmentIssuer } from './issuer.js';
+import { DEMO_PEOPLE } from './serve-development.js';
+
+const USAGE = `usage: npm run --silent token -- <e-mail> [--org <id or slug>]
+
+  --org   binds the token to this organization
+
+Prints a bearer token for a person of the demo world, in development only.`;
+
+/** Prints a bearer token for a person of the demo world, and nothing else. It never opens the database. */
+async function main(): Promise<void> {
+  const { positionals, values } = readArguments(USAGE, {
+    allowPositionals: true,
+    options: { org: { type: 'string' } },
+  });
+  const [email] = positionals;
+  if (positionals.length !== 1 || !email || !/^[^\s@]+@[^\s@]+$/.test(email)) refuseArguments('One e-mail is needed');
+  const config = readConfig();
+  if (!config.development)
+    throw new Error(
+      'The development issuer exists only where NODE_ENV is not production and HOST is a loopback address.',
+    );
+  if (!DEMO_PEOPLE.some((person) => person.email === email.toLowerCase())) {
+    console.error(
+      `${email} is nobody of the demo world (${DEMO_PEOPLE.map((each) => each.email).join(', ')}); the first request makes this person.`,
+    );
+  }
+  const issuer = await openDevelopmentIssuer(config.dataDirectory);
+  console.log(await issuer.issue(email, null, values.org ?? null));
+}
+
+main().catch((error: unknown) => {
+  console.error((error as Error).message);
+  process.exit(1);
+});

@@ -1,0 +1,115 @@
+import type { RequestContext } from '../../context/context.js';
+import { idPrefix } from '../../data/id.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
+import { assertNoEscalation, readActor, standingOfKey } from '../../rights/change-membership.js';
+import { makeApiKey } from '../../secrets/api-key-format.js';
+import { getServiceAccount } from '../service-account/change-service-account.js';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** How long a key lives that names no end, where the organization does not have them live shorter. */
+const DEFAULT_DAYS = 90;
+
+export interface MadeKey {
+  readonly apiKey: Row<'ApiKey'>;
+  /** The key itself; only its hash is stored. */
+  readonly secret: string;
+}
+
+export interface NewKey {
+  readonly name: string;
+  readonly permissions: readonly string[];
+  readonly expiresAt: Date | null;
+  /** The viewer's own when null. */
+  readonly serviceAccountId: string | null;
+}
+
+export interface Rotation {
+  readonly id: string;
+  readonly overlapMinutes: number;
+  readonly expiresAt: Date | null;
+}
+
+/**
+ * Makes a key of the viewer's own, or of a service account. Under the organization's lock, so that whoever is being
+ * removed leaves none behind.
+ *
+ * @throws NOT_FOUND without such a service account; BAD_USER_INPUT; ROLE_ESCALATION
+ */
+export const createApiKey = (key: NewKey, context: RequestContext): Promise<MadeKey> =>
+  context.db.transaction(async (db) => {
+    const { apiKeyMaxDays } = await db.lockOrganization();
+    const expiresAt = endOf(key.expiresAt, apiKeyMaxDays, 'input.expiresAt');
+    return insertKey(db, context, key.serviceAccountId ?? context.actorId, { ...key, expiresAt });
+  });
+
+/**
+ * Makes a key in the place of another, which goes on working for as long as the change takes.
+ *
+ * @throws NOT_FOUND; FORBIDDEN for another person's key: whoever has the secret acts as them; CONFLICT when it was
+ *   revoked; BAD_USER_INPUT; ROLE_ESCALATION
+ */
+export const rotateApiKey = (
+  { id, overlapMinutes, ...rotation }: Rotation,
+  context: RequestContext,
+): Promise<MadeKey> =>
+  context.db.transaction(async (db) => {
+    const { apiKeyMaxDays } = await db.lockOrganization();
+    const expiresAt = endOf(rotation.expiresAt, apiKeyMaxDays, 'expiresAt');
+    const { name, permissions, ownerId, ...old } = await db.apiKey.get({ id });
+    if (ownerId !== context.actorId && idPrefix(ownerId) !== 'svc') throw refuseOthers(context);
+    if (old.revokedAt) throw conflict('This key was revoked.');
+    const made = await insertKey(db, context, ownerId, { name, permissions, expiresAt });
+    const end = Math.min(old.expiresAt.getTime(), Date.now() + overlapMinutes * MINUTE_MS);
+    // Whoever replaced it knows that it ends.
+    await db.apiKey.update({ id }, { expiresAt: new Date(end), expiryToldAt: new Date() });
+    return made;
+  });
+
+/** Another person's key: told to whoever sees everyone's, and like one that never was to the others. */
+const refuseOthers = ({ organization }: RequestContext): OrgateError =>
+  organization.permissions.has('api-key:manage')
+    ? new OrgateError('FORBIDDEN', 'Only its owner can: whoever has the secret acts as them.')
+    : notFound();
+
+async function insertKey(
+  db: OrganizationDb,
+  context: RequestContext,
+  ownerId: string,
+  { name, permissions, expiresAt }: { name: string; permissions: readonly string[]; expiresAt: Date },
+): Promise<MadeKey> {
+  const { catalogue, actorId } = context;
+  const isOwn = ownerId === actorId;
+  const actor = await readActor(db, context, isOwn ? 'api-key:create' : 'service-account:manage');
+  const owner = isOwn ? await db.membership.get({ userId: ownerId }) : await getServiceAccount(db, ownerId);
+  const standing = standingOfKey(catalogue, owner, permissions);
+  if (standing.granted.length < permissions.length) throw new OrgateError('ROLE_ESCALATION');
+  assertNoEscalation(catalogue, actor, standing);
+  // Keys made before their owner joined are those of an earlier stay, and dead; clocks of replicas may differ.
+  const createdAt = new Date(Math.max(Date.now(), owner.joinedAt?.getTime() ?? 0));
+  const { id, key, hash, lastFour } = makeApiKey(context.services.keyEnvironment, createdAt.getTime());
+  const apiKey = await db.apiKey.create({
+    id,
+    name,
+    ownerId,
+    permissions: [...permissions],
+    secretHash: hash,
+    lastFour,
+    createdById: actorId,
+    createdAt,
+    expiresAt,
+  });
+  return { apiKey, secret: key };
+}
+
+function endOf(wanted: Date | null, maxDays: number, argument: string): Date {
+  const now = Date.now();
+  if (!wanted) return new Date(now + Math.min(DEFAULT_DAYS, maxDays) * DAY_MS);
+  if (wanted.getTime() <= now) throw badInput(argument, 'Must be in the future.');
+  if (wanted.getTime() > now + maxDays * DAY_MS) {
+    throw badInput(argument, `At most ${maxDays} days from now in this organization.`);
+  }
+  return wanted;
+}

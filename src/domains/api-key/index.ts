@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import type { RequestContext } from '../../context/context.js';
+import type { Row } from '../../data/organization/table.js';
+import { notFound } from '../../errors.js';
+import type { ApiKeyStatus, Resolvers } from '../../generated/graphql.js';
+import { allow, can, canAsPerson } from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { nameText, parseInput } from '../../resource/input.js';
+import { connect, keyset, type Order } from '../../resource/paging.js';
+import { standingOfKey } from '../../rights/change-membership.js';
+import { parsePermissions } from '../../rights/parse-standing.js';
+import { toServiceAccount } from '../service-account/index.js';
+import type { UserParent } from '../viewer/index.js';
+import { createApiKey, rotateApiKey } from './create-api-key.js';
+import { revokeApiKey, visibleKeys } from './revoke-api-key.js';
+
+type KeyRow = Row<'ApiKey'>;
+
+const newestFirst: Order<KeyRow> = { name: 'API keys', column: 'id', direction: 'desc' };
+
+const createInput = z.object({
+  name: nameText,
+  permissions: z.array(z.string()).min(1, 'At least one.').max(100, 'At most 100.'),
+  expiresAt: z.date().nullish(),
+  serviceAccountId: z.string().nullish(),
+});
+
+const overlapMinutes = z.int().min(0, 'Not negative.').max(10_080, 'At most 10,080 minutes, which is a week.');
+
+async function readMember(userId: string, { db }: RequestContext): Promise<Row<'Membership'>> {
+  const member = await db.membership.load(userId);
+  if (!member) throw notFound();
+  return member;
+}
+
+async function readUser(userId: string, context: RequestContext): Promise<UserParent> {
+  const { name, email } = await readMember(userId, context);
+  return { id: userId, name, email };
+}
+
+/** As a request with the key would find it. */
+function statusOf(key: KeyRow, owner: Row<'Membership'>): ApiKeyStatus {
+  const isOfThisStay = owner.joinedAt !== null && key.createdAt >= owner.joinedAt;
+  if (key.revokedAt || owner.status === 'REMOVED' || !isOfThisStay) return 'REVOKED';
+  if (key.expiresAt.getTime() <= Date.now()) return 'EXPIRED';
+  return owner.status === 'ACTIVE' ? 'ACTIVE' : 'SUSPENDED';
+}
+
+const resolvers = {
+  Query: {
+    apiKeys: (_, { ownerId, ...args }, context) => {
+      const { db, organization } = context;
+      const visible = visibleKeys(context);
+      const isVisible = (id: string) => visible.ownerId === undefined || visible.ownerId === id;
+      const filter = ownerId == null ? visible : { ownerId: { in: [ownerId].filter(isVisible) } };
+      return connect(
+        args,
+        organization.orgId,
+        newestFirst,
+        (page) => {
+          const { where, ...rest } = keyset(newestFirst, page);
+          return db.apiKey.list({ ...rest, where: { ...where, ...filter } });
+        },
+        () => db.apiKey.count(filter),
+      );
+    },
+  },
+  Mutation: {
+    createApiKey: (_, { input }, context) => {
+      const { name, permissions, expiresAt, serviceAccountId } = parseInput(createInput, input);
+      return createApiKey(
+        {
+          name,
+          permissions: parsePermissions(permissions, 'input.permissions', context.catalogue),
+          expiresAt: expiresAt ?? null,
+          serviceAccountId: serviceAccountId ?? null,
+        },
+        context,
+      );
+    },
+    rotateApiKey: (_, { id, overlap, expiresAt }, context) => {
+      const minutes = parseInput(overlapMinutes, overlap ?? 1440, 'overlap');
+      return rotateApiKey({ id, overlapMinutes: minutes, expiresAt: expiresAt ?? null }, context);
+    },
+    revokeApiKey: (_, { id }, context) => revokeApiKey(id, context),
+  },
+  ApiKey: {
+    owner: ({ ownerId }, _args, context) => readUser(ownerId, context),
+    serviceAccount: async ({ ownerId }, _args, context) => {
+      const owner = await readMember(ownerId, context);
+      return owner.kind === 'SERVICE_ACCOUNT' ? toServiceAccount(owner) : null;
+    },
+    effectivePermissions: async (key, _args, context) => {
+      const owner = await readMember(key.ownerId, context);
+      if (statusOf(key, owner) !== 'ACTIVE') return [];
+      return [...standingOfKey(context.catalogue, owner, key.permissions).granted];
+    },
+    status: async (key, _args, context) => statusOf(key, await readMember(key.ownerId, context)),
+    createdBy: ({ createdById }, _args, context) => readUser(createdById, context),
+  },
+} satisfies Resolvers;
+
+export const apiKey = defineDomain({
+  resolvers,
+  grants: {
+    'api-key:read': 'VIEWER',
+    'api-key:create': 'DEVELOPER',
+    'api-key:revoke': 'VIEWER',
+    'api-key:manage': 'ADMIN',
+  },
+  access: {
+    Query: { apiKeys: can('api-key:read') },
+    Mutation: {
+      createApiKey: canAsPerson('api-key:create'),
+      rotateApiKey: canAsPerson('api-key:create'),
+      revokeApiKey: can('api-key:revoke'),
+    },
+    ApiKey: allow,
+    ApiKeyPayload: allow,
+  },
+  node: {
+    prefix: 'key',
+    type: 'ApiKey',
+    permission: 'api-key:read',
+    find: async (id, context) => context.db.apiKey.find({ id, ...visibleKeys(context) }),
+  },
+});

@@ -1,0 +1,26 @@
+import type { RequestContext } from '../../context/context.js';
+import type { Row } from '../../data/organization/table.js';
+import { notFound } from '../../errors.js';
+import { assertNoEscalation, readActor, standingOfKey } from '../../rights/change-membership.js';
+
+/**
+ * Ends a key: one's own, or as far as one holds what it may do everyone's. One that ended already stays as it was.
+ *
+ * @throws NOT_FOUND; ROLE_ESCALATION
+ */
+export const revokeApiKey = (id: string, context: RequestContext): Promise<Row<'ApiKey'>> =>
+  context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const actor = await readActor(db, context, 'api-key:revoke');
+    const key = await db.apiKey.find({ id, ...visibleKeys(context) });
+    if (!key) throw notFound();
+    if (key.ownerId !== context.actorId) {
+      const owner = await db.membership.get({ userId: key.ownerId });
+      assertNoEscalation(context.catalogue, actor, standingOfKey(context.catalogue, owner, key.permissions));
+    }
+    return key.revokedAt ? key : db.apiKey.update({ id }, { revokedAt: new Date() });
+  });
+
+/** One's own, and with `api-key:manage` everyone's. */
+export const visibleKeys = ({ organization, actorId }: RequestContext): { ownerId?: string } =>
+  organization.permissions.has('api-key:manage') ? {} : { ownerId: actorId };

@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import type { RequestContext } from '../../context/context.js';
+import { newId } from '../../data/id.js';
+import type { Row } from '../../data/organization/table.js';
+import { badInput, conflict } from '../../errors.js';
+import type {
+  DomainJoining,
+  DomainProblem,
+  DomainStatus,
+  OrganizationRole,
+  Resolvers,
+} from '../../generated/graphql.js';
+import { allow, can } from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { connect, keyset, type Order } from '../../resource/paging.js';
+import { readActor } from '../../rights/change-membership.js';
+import { challengeOf, verifyDomain } from './check-domain.js';
+import { parseDomain } from './domain-name.js';
+
+export type DomainParent = Row<'OrganizationDomain'>;
+
+const MAX_DOMAINS = 100;
+
+const byName: Order<DomainParent> = { name: 'domains', column: 'name', direction: 'asc' };
+
+function addDomain(text: string, context: RequestContext): Promise<DomainParent> {
+  const parsed = parseDomain(text, context.services.allowReservedDomains);
+  if ('refusal' in parsed) throw badInput('name', parsed.refusal);
+  const { name } = parsed;
+  return context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    await readActor(db, context, 'domain:manage');
+    if (await db.organizationDomain.find({ name })) throw conflict('This domain is claimed already.', 'name');
+    if ((await db.organizationDomain.count({})) >= MAX_DOMAINS) {
+      throw conflict(`An organization claims at most ${MAX_DOMAINS} domains.`);
+    }
+    const challenge = `orgate-domain-verification=${randomBytes(20).toString('hex')}`;
+    return db.organizationDomain.create({ id: newId('dom'), name, challenge });
+  });
+}
+
+const removeDomain = (id: string, context: RequestContext): Promise<string> =>
+  context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    await readActor(db, context, 'domain:manage');
+    const { heldName } = await db.organizationDomain.get({ id });
+    await db.organizationDomain.delete({ id });
+    if (heldName !== null) await db.address.delete({ name: heldName });
+    return id;
+  });
+
+const resolvers = {
+  Query: {
+    domains: (_, args, { db, organization }) =>
+      connect(
+        args,
+        organization.orgId,
+        byName,
+        (page) => db.organizationDomain.list(keyset(byName, page)),
+        () => db.organizationDomain.count({}),
+      ),
+  },
+  Mutation: {
+    addDomain: (_, { name }, context) => addDomain(name, context),
+    verifyDomain: (_, { id }, context) => verifyDomain(id, context),
+    removeDomain: (_, { id }, context) => removeDomain(id, context),
+  },
+  Domain: {
+    status: ({ status }) => status as DomainStatus,
+    record: challengeOf,
+    joining: ({ joining }) => joining as DomainJoining,
+    joiningRole: ({ joiningRole }) => joiningRole as OrganizationRole,
+    lastCheck: ({ checkedAt, checkFound, checkProblem }) =>
+      checkedAt && { at: checkedAt, found: checkFound, problem: checkProblem as DomainProblem | null },
+  },
+} satisfies Resolvers;
+
+export const domain = defineDomain({
+  resolvers,
+  grants: { 'domain:read': 'ADMIN', 'domain:manage': 'ADMIN' },
+  access: {
+    Query: { domains: can('domain:read') },
+    Mutation: {
+      addDomain: can('domain:manage'),
+      verifyDomain: can('domain:manage'),
+      removeDomain: can('domain:manage'),
+    },
+    Domain: allow,
+    DomainRecord: allow,
+    DomainCheck: allow,
+  },
+  node: {
+    prefix: 'dom',
+    type: 'Domain',
+    permission: 'domain:read',
+    find: (id, { db }) => db.organizationDomain.load(id),
+  },
+});

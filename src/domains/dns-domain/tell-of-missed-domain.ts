@@ -1,0 +1,52 @@
+import type { OrgId } from '../../data/id.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import type { Outbox } from '../../mail/outbox.js';
+import type { WaitingMail } from '../../mail/outside.js';
+
+/**
+ * Writes to every OWNER that the record of a domain is gone, or that the domain is given up for it, in the transaction
+ * that found it so.
+ *
+ * @returns what to dispatch once that is committed
+ */
+export async function tellOfMissedDomain(
+  db: OrganizationDb,
+  orgId: OrgId,
+  domain: Row<'OrganizationDomain'>,
+  record: { readonly name: string; readonly value: string },
+  outbox: Pick<Outbox, 'queue'>,
+): Promise<WaitingMail[]> {
+  const { name: organization } = await db.organization.get({});
+  const where = { role: 'OWNER', status: 'ACTIVE', kind: 'PERSON' };
+  const owners = await db.membership.list({ where, orderBy: { email: 'asc' }, take: 100 });
+  const mails: WaitingMail[] = [];
+  for (const { email } of owners) {
+    mails.push(await outbox.queue(db, orgId, { to: email, ...notice(domain, organization, record) }));
+  }
+  return mails;
+}
+
+function notice(
+  { id, name, status }: Row<'OrganizationDomain'>,
+  organization: string,
+  record: { readonly name: string; readonly value: string },
+) {
+  const isLapsed = status === 'LAPSED';
+  return {
+    subject: isLapsed ? `${organization} no longer holds ${name}` : `The DNS record that proves ${name} is gone`,
+    text: `${organization} ${isLapsed ? 'held' : 'holds'} the domain ${name} by this TXT record in its DNS:
+
+${record.name}
+${record.value}
+
+${
+  isLapsed
+    ? 'It was not found for three days, so the domain is given up: nobody new signs in or joins by it, and another\norganization may take it. Publish the record again, then take the domain back:'
+    : 'It was not found today. After three days in a row the domain is given up: nobody new signs in or joins by it, and\nanother organization may take it. Publish the record again; to look at once:'
+}
+
+mutation { verifyDomain(id: "${id}") { status lastCheck { found problem } } }
+`,
+  };
+}

@@ -1,0 +1,113 @@
+import type { Outside } from '../../data/connection/outside.js';
+import type { OrgId } from '../../data/id.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import { domainOfEmail } from '../../dns-name.js';
+import { OrgateError } from '../../errors.js';
+import { openDirectory, type Person } from '../../identity/directory.js';
+import type { Catalogue, Role } from '../../permissions/catalogue.js';
+import { type Enrolled, enrolMember } from '../../rights/enrol-member.js';
+import { takeInvitation } from '../invitation/take-invitation.js';
+
+/** What an identity provider said of someone; its signature, audience, time and the way here were verified. */
+export interface Assertion {
+  /** Who they are there, for good. */
+  readonly subject: string;
+  /** In lower case; null when the provider did not say that it verified one. */
+  readonly verifiedEmail: string | null;
+  readonly name: string | null;
+}
+
+/** The provider that said it. */
+export interface AssertingProvider {
+  readonly id: string;
+  readonly organization: { readonly orgId: OrgId; readonly defaultRole: Role } | null;
+  readonly emailDomains: readonly string[] | null;
+}
+
+/** Why someone whom their provider knows is not let in. */
+export type NotAdmitted = 'EMAIL_UNVERIFIED' | 'EMAIL_DOMAIN' | 'NO_MEMBERSHIP' | 'DISABLED';
+
+export class NotAdmittedError extends Error {
+  override readonly name = 'NotAdmittedError';
+
+  constructor(
+    readonly reason: NotAdmitted,
+    options?: ErrorOptions,
+  ) {
+    super(`not admitted: ${reason}`, options);
+  }
+}
+
+/** The issuer of identities that a provider asserts. Not what the provider calls itself, which another could as well. */
+export const identityIssuer = (providerId: string): string => `urn:orgate:provider:${providerId}`;
+
+export interface Admitting {
+  readonly outside: Outside;
+  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+  readonly catalogue: Catalogue;
+}
+
+/**
+ * The person whom a provider speaks of. They are known by the provider and their subject there; an e-mail counts once,
+ * to find or make them, and only where the provider may speak for its domain. An organization's own provider also makes
+ * them a member: as invited, else in its default role.
+ *
+ * @throws NotAdmittedError
+ */
+export async function admitFromProvider(
+  { outside, organizationDb, catalogue }: Admitting,
+  provider: AssertingProvider,
+  { subject, verifiedEmail, name }: Assertion,
+): Promise<Person> {
+  const { organization } = provider;
+  const directory = outside(openDirectory);
+  const db = organization && organizationDb(organization.orgId);
+  const identity = { issuer: identityIssuer(provider.id), subject, verifiedEmail, name };
+  const find = () => directory.findPerson({ kind: 'identity', identity }, organization ? [organization.orgId] : []);
+
+  let found = await find();
+  if (!found) {
+    if (verifiedEmail === null) throw new NotAdmittedError('EMAIL_UNVERIFIED');
+    await assertMaySpeakFor(verifiedEmail, provider, db);
+    await directory.admit({ ...identity, verifiedEmail, name: organization ? null : name });
+    found = await find();
+  }
+  if (found?.person.status !== 'ACTIVE') throw new NotAdmittedError('DISABLED');
+  const { person, memberships } = found;
+  if (db && organization && memberships.length === 0) {
+    await assertMaySpeakFor(person.email, provider, db);
+    await enrol(db, { ...person, name: name ?? nameOfAddress(person.email) }, organization.defaultRole, catalogue);
+  }
+  return person;
+}
+
+async function assertMaySpeakFor(email: string, provider: AssertingProvider, db: OrganizationDb | null): Promise<void> {
+  const domain = domainOfEmail(email) ?? '';
+  const may = db
+    ? (await db.address.find({ name: domain, kind: 'DOMAIN' })) !== null
+    : (provider.emailDomains?.includes(domain) ?? true);
+  if (!may) throw new NotAdmittedError('EMAIL_DOMAIN');
+}
+
+const nameOfAddress = (email: string): string => email.split('@')[0] as string;
+
+/**
+ * Whoever was suspended stays so, and whoever was removed until that is cleared or someone invited them again. An
+ * invitation counts as it would if they had followed its link.
+ */
+const enrol = (db: OrganizationDb, person: Enrolled, role: Role, catalogue: Catalogue): Promise<unknown> =>
+  db
+    .transaction(async (inside) => {
+      const { seatLimit, status } = await inside.lockOrganization();
+      if (status !== 'ACTIVE') throw new NotAdmittedError('NO_MEMBERSHIP');
+      const own = await inside.membership.find({ userId: person.id });
+      const invited = await takeInvitation(inside, person, catalogue);
+      await enrolMember(inside, person, invited ?? { role, granted: [], withheld: [] }, {
+        seatLimit,
+        reactivateRemoved: invited !== null || (own?.mayRejoin ?? false),
+      });
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof OrgateError) || error.code !== 'CONFLICT') throw error;
+      throw new NotAdmittedError('NO_MEMBERSHIP', { cause: error });
+    });

@@ -1,0 +1,156 @@
+import { X509Certificate } from 'node:crypto';
+import type { RequestContext } from '../../context/context.js';
+import { newId } from '../../data/id.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
+import type { Resolvers } from '../../generated/graphql.js';
+import { openSessions } from '../../identity/sessions.js';
+import { allow, can, canAsPerson } from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { given, parseInput } from '../../resource/input.js';
+import { connect, keyset, type Order } from '../../resource/paging.js';
+import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
+import { readActor } from '../../rights/change-membership.js';
+import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
+import { callbackUrl, samlUrls, startUrl } from './sign-in-urls.js';
+
+const byId: Order<Row<'IdentityProvider'>> = { name: 'identityProviders', column: 'id', direction: 'asc' };
+
+export const MAX_PROVIDERS = 10;
+
+/** What a provider's client secret is sealed for: it opens in its own row only. */
+export const clientSecretPurpose = (orgId: string, id: string): string => `identity_provider/${orgId}/${id}`;
+
+/**
+ * Works under the organization's lock, as someone who is OWNER there: whoever points sign-in at a provider could let it
+ * assert an OWNER's e-mail, so the permission alone, which an ADMIN may be given, is not enough.
+ */
+const asOwner = <T>(context: RequestContext, work: (db: OrganizationDb) => Promise<T>): Promise<T> =>
+  context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const actor = await readActor(db, context, 'identity-provider:manage');
+    if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER manages identity providers.');
+    return work(db);
+  });
+
+const assertRoom = async (db: OrganizationDb): Promise<void> => {
+  if ((await db.identityProvider.count({})) >= MAX_PROVIDERS) {
+    throw conflict(`An organization has at most ${MAX_PROVIDERS} identity providers.`);
+  }
+};
+
+const sealSecret = (secret: string, id: string, { services, organization }: RequestContext): Promise<string> =>
+  services.seal.seal(secret, clientSecretPurpose(organization.orgId, id));
+
+/** Whoever holds the other end of one of these says who someone is. */
+const BELIEVED_BY = ['clientId', 'clientSecret', 'signInUrl', 'certificates'] as const;
+
+const makers = ({ actorId }: RequestContext) => ({ createdBy: actorId, keyedBy: actorId });
+
+const resolvers = {
+  Query: {
+    identityProviders: (_, args, { db, organization }) =>
+      connect(
+        args,
+        organization.orgId,
+        byId,
+        (page) => db.identityProvider.list(keyset(byId, page)),
+        () => db.identityProvider.count({}),
+      ),
+    identityProvider: (_, { id }, { db }) => db.identityProvider.get({ id }),
+  },
+  Mutation: {
+    createOidcProvider: async (_, { input }, context) => {
+      const { clientSecret: secret, ...provider } = parseInput(createOidcInput, input);
+      const id = newId('idp');
+      const clientSecret = secret == null ? null : await sealSecret(secret, id, context);
+      return asOwner(context, async (db) => {
+        await assertRoom(db);
+        return db.identityProvider.create({ ...provider, ...makers(context), id, kind: 'OIDC', clientSecret });
+      });
+    },
+    createSamlProvider: (_, { input }, context) => {
+      const provider = parseInput(createSamlInput, input);
+      return asOwner(context, async (db) => {
+        await assertRoom(db);
+        return db.identityProvider.create({ ...provider, ...makers(context), id: newId('idp'), kind: 'SAML' });
+      });
+    },
+    updateIdentityProvider: async (_, { input }, context) => {
+      const { id, expectedUpdatedAt, clientSecret: secret, ...changes } = parseInput(updateInput, input);
+      const clientSecret = secret == null ? secret : await sealSecret(secret, id, context);
+      const updated = await asOwner(context, async (db) => {
+        const { kind } = await db.identityProvider.get({ id });
+        const others =
+          kind === 'OIDC' ? (['signInUrl', 'certificates'] as const) : (['clientId', 'clientSecret'] as const);
+        for (const field of others) {
+          if (input[field] !== undefined) throw badInput(`input.${field}`, `A provider of kind ${kind} has none.`);
+        }
+        const keyedBy = BELIEVED_BY.some((field) => input[field] !== undefined) ? context.actorId : undefined;
+        const changed = given({ ...changes, clientSecret, keyedBy });
+        return updateIfUnchanged(db.identityProvider, id, expectedUpdatedAt, changed);
+      });
+      if (updated.status === 'DISABLED') await context.outside(openSessions).endOfProvider(id);
+      return updated;
+    },
+    deleteIdentityProvider: async (_, { id }, context) => {
+      await asOwner(context, async (db) => {
+        if ((await db.identityProvider.delete({ id })) === 0) throw notFound();
+      });
+      await context.outside(openSessions).endOfProvider(id);
+      return id;
+    },
+  },
+  IdentityProvider: {
+    kind: ({ kind }) => kind as 'OIDC' | 'SAML',
+    status: ({ status }) => status as 'ACTIVE' | 'DISABLED',
+    defaultRole: ({ defaultRole }) => defaultRole as 'VIEWER' | 'DEVELOPER',
+    startUrl: (_, _args, { services, organization }) => startUrl(services.publicUrl(), organization.organization.slug),
+    oidc: ({ id, kind, clientId, clientSecret }, _args, { services }) =>
+      kind === 'OIDC'
+        ? {
+            clientId: clientId as string,
+            hasClientSecret: clientSecret !== null,
+            callbackUrl: callbackUrl(services.publicUrl(), id),
+          }
+        : null,
+    saml: ({ id, kind, signInUrl, certificates }, _args, { services }) =>
+      kind === 'SAML'
+        ? {
+            signInUrl: signInUrl as string,
+            certificates: certificates.map(describeCertificate),
+            ...samlUrls(services.publicUrl(), id),
+          }
+        : null,
+  },
+} satisfies Resolvers;
+
+function describeCertificate(base64: string): { fingerprint: string; expiresAt: Date } {
+  const { fingerprint256, validTo } = new X509Certificate(Buffer.from(base64, 'base64'));
+  return { fingerprint: fingerprint256, expiresAt: new Date(validTo) };
+}
+
+export const identityProvider = defineDomain({
+  resolvers,
+  grants: { 'identity-provider:manage': 'OWNER' },
+  access: {
+    Query: { identityProviders: can('identity-provider:manage'), identityProvider: can('identity-provider:manage') },
+    Mutation: {
+      createOidcProvider: canAsPerson('identity-provider:manage'),
+      createSamlProvider: canAsPerson('identity-provider:manage'),
+      updateIdentityProvider: canAsPerson('identity-provider:manage'),
+      deleteIdentityProvider: canAsPerson('identity-provider:manage'),
+    },
+    IdentityProvider: allow,
+    OidcSettings: allow,
+    SamlSettings: allow,
+    SamlCertificate: allow,
+  },
+  node: {
+    prefix: 'idp',
+    type: 'IdentityProvider',
+    permission: 'identity-provider:manage',
+    find: (id, { db }) => db.identityProvider.load(id),
+  },
+});

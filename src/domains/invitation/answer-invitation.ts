@@ -1,0 +1,172 @@
+import type { RequestContext } from '../../context/context.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import { notFound, OrgateError } from '../../errors.js';
+import type { InvitationOutcome } from '../../generated/graphql.js';
+import type { Person } from '../../identity/directory.js';
+import type { WaitingMail } from '../../mail/outside.js';
+import type { Catalogue } from '../../permissions/catalogue.js';
+import { effective, isWithinRights } from '../../rights/change-membership.js';
+import { standingsBroughtBack } from '../../rights/earlier-standing.js';
+import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
+import { enrolMember } from '../../rights/enrol-member.js';
+import { hashSecret } from '../../secrets/secret.js';
+import { type MembershipParent, toMembership } from '../membership/index.js';
+import { type FoundInvitation, openInvitations } from './outside.js';
+
+/** What came of it, for the person who answered. */
+export interface InvitationAnswer {
+  readonly outcome: InvitationOutcome;
+  readonly membership?: MembershipParent | null;
+  readonly maskedEmail?: string;
+}
+
+/** The invitation as it is under the organization's lock. It was mailed to the viewer's verified address. */
+interface Asked {
+  readonly db: OrganizationDb;
+  readonly organization: Row<'Organization'>;
+  readonly invitation: Row<'Invitation'>;
+}
+
+/** What the link of an invitation leads to, for whoever follows it. */
+export interface FollowedInvitation {
+  readonly organizationName: string;
+  /** How people of the organization sign in by its own provider, if it has one. */
+  readonly organizationSlug: string | null;
+  /** What stands between the viewer and it, or PENDING; null while nobody is signed in. */
+  readonly answer: InvitationAnswer | null;
+}
+
+/** Changes nothing. @throws NOT_FOUND for a secret that was never sent */
+export async function followInvitation(secret: string, context: RequestContext): Promise<FollowedInvitation> {
+  const found = await findInvitation(secret, context);
+  const { organizationName, orgId, invitationId } = found;
+  const db = context.services.organizationDb(orgId);
+  const invitation = await db.invitation.get({ id: invitationId });
+  const hasProvider = (await db.identityProvider.count({ status: 'ACTIVE' })) > 0;
+  const organizationSlug = hasProvider ? found.organizationSlug : null;
+  if (!context.viewer?.person) return { organizationName, organizationSlug, answer: null };
+  const outcome = isOpen(invitation) ? 'PENDING' : outcomeOf(invitation);
+  return { organizationName, organizationSlug, answer: notFor(context.person, found, invitation) ?? { outcome } };
+}
+
+/**
+ * Makes the viewer a member, where the secret was mailed to their verified address. What they become was granted by
+ * whoever invited them, and only while that person still may.
+ *
+ * @throws NOT_FOUND for a secret that was never sent; FORBIDDEN in a suspended organization; CONFLICT of `enrolMember`
+ */
+export async function acceptInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
+  const { person } = context;
+  const found = await findInvitation(secret, context);
+  const answer = await asInvited(found, context, async ({ db, organization, invitation }) => {
+    if (organization.status !== 'ACTIVE') {
+      throw new OrgateError('FORBIDDEN', 'This organization is suspended: nobody joins it.');
+    }
+    if (!isOpen(invitation)) return outcomeOf(invitation);
+    const place = await db.membership.find({ email: invitation.email, status: 'INVITED' });
+    if (!place || !(await isStillGranted(db, place, person, context.catalogue))) {
+      await withdrawInvitation(db, invitation, 'REVOKED');
+      return 'REVOKED';
+    }
+    await enrolMember(db, person, place, { seatLimit: organization.seatLimit, reactivateRemoved: true });
+    return 'ACCEPTED';
+  });
+  if (answer.outcome !== 'ACCEPTED') return answer;
+  const joined = await context.directory.findMembership(context.reach, found.orgId);
+  return { ...answer, membership: joined && toMembership(joined) };
+}
+
+/** Turns an invitation down. @throws NOT_FOUND for a secret that was never sent */
+export async function declineInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
+  return asInvited(await findInvitation(secret, context), context, async ({ db, invitation }) => {
+    if (!isOpen(invitation)) return outcomeOf(invitation);
+    await withdrawInvitation(db, invitation, 'DECLINED');
+    return 'DECLINED';
+  });
+}
+
+/** How long nobody is told again that someone wants a new invitation. */
+const TOLD_FOR_MS = 24 * 3_600_000;
+
+/**
+ * Tells whoever sent an expired or declined invitation, or an OWNER where they have gone, that a new one is wanted.
+ *
+ * @throws NOT_FOUND for a secret that was never sent
+ */
+export async function requestNewInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
+  const { outbox } = context.services;
+  const found = await findInvitation(secret, context);
+  let mail: WaitingMail | undefined;
+  const answer = await asInvited(found, context, async ({ db, organization, invitation }) => {
+    if (isOpen(invitation)) return 'PENDING';
+    const { id, email, status, renewalRequestedAt: told } = invitation;
+    const place = await db.membership.find({ email });
+    if (place?.status === 'ACTIVE') return 'ALREADY_ACCEPTED';
+    if (status === 'ACCEPTED' || status === 'REVOKED') return outcomeOf(invitation);
+    if (told && told.getTime() > Date.now() - TOLD_FOR_MS) return 'REQUESTED';
+    await db.invitation.update({ id }, { renewalRequestedAt: new Date() });
+    const isAsked = { kind: 'PERSON', status: 'ACTIVE' };
+    const inviter = await db.membership.find({ ...isAsked, userId: place?.invitedBy ?? '' });
+    const { email: to } = inviter ?? (await db.membership.get({ ...isAsked, role: 'OWNER' }));
+    const subject = `${email} asks for a new invitation to ${organization.name}`;
+    mail = await outbox.queue(db, found.orgId, { to, subject, text: `${subject}. To send one, invite them again.\n` });
+    return 'REQUESTED';
+  });
+  if (mail) outbox.dispatch(mail);
+  return answer;
+}
+
+async function findInvitation(secret: string, context: RequestContext): Promise<FoundInvitation> {
+  const { viewer, outside } = context;
+  const found = await outside(openInvitations)(hashSecret(secret), viewer?.person?.id ?? null);
+  if (!found) throw notFound();
+  const boundOrgId = viewer?.session.boundOrgId ?? null;
+  if (boundOrgId !== null && boundOrgId !== found.orgId) {
+    throw new OrgateError('FORBIDDEN', 'You signed in to one organization only; sign in as yourself to join another.');
+  }
+  return found;
+}
+
+/** Acts on an invitation under the lock of the organization that it leads into, where it was sent to the viewer. */
+async function asInvited(
+  found: FoundInvitation,
+  { person, services }: RequestContext,
+  act: (asked: Asked) => Promise<InvitationOutcome>,
+): Promise<InvitationAnswer> {
+  return services.organizationDb(found.orgId).transaction(async (db) => {
+    const organization = await db.lockOrganization();
+    const invitation = await db.invitation.get({ id: found.invitationId });
+    return notFor(person, found, invitation) ?? { outcome: await act({ db, organization, invitation }) };
+  });
+}
+
+/** Why an invitation is none of this person's; null where it was sent to their verified address. */
+function notFor(person: Person, found: FoundInvitation, { email }: Row<'Invitation'>): InvitationAnswer | null {
+  if (email !== person.email) {
+    return { outcome: 'EMAIL_MISMATCH', maskedEmail: email.replace(/(?<=^.).*(?=@)/u, '***') };
+  }
+  return found.emailVerified ? null : { outcome: 'EMAIL_UNVERIFIED' };
+}
+
+/** What to say of one that cannot be accepted any more. */
+const outcomeOf = ({ status }: Row<'Invitation'>): InvitationOutcome =>
+  (({ PENDING: 'EXPIRED', ACCEPTED: 'ALREADY_ACCEPTED', REVOKED: 'REVOKED', DECLINED: 'DECLINED' }) as const)[
+    status as 'PENDING' | 'ACCEPTED' | 'REVOKED' | 'DECLINED'
+  ];
+
+/**
+ * Whether whoever granted this place to whoever accepts it still may: nobody grants more than they hold, also not by having
+ * left, nor brings back whom they could not have removed.
+ */
+export async function isStillGranted(
+  db: OrganizationDb,
+  place: Row<'Membership'>,
+  person: Pick<Person, 'id' | 'email'>,
+  catalogue: Catalogue,
+): Promise<boolean> {
+  const inviter = await db.membership.find({ userId: place.invitedBy ?? '', status: 'ACTIVE' });
+  if (!inviter || !effective(catalogue, inviter).has('member:invite')) return false;
+  // Invited by another address, they may have a removal behind them that the place knows nothing of.
+  return isWithinRights(catalogue, inviter, ...(await standingsBroughtBack(db, person)));
+}

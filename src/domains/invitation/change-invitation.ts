@@ -1,0 +1,51 @@
+import type { RequestContext } from '../../context/context.js';
+import type { Row } from '../../data/organization/table.js';
+import { conflict, notFound } from '../../errors.js';
+import { assertNoEscalation, assertSeatFree, readActor } from '../../rights/change-membership.js';
+import { standingsBehind } from '../../rights/earlier-standing.js';
+import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
+import { hoursFromNow, sendInvitation } from './send-invitation.js';
+
+/**
+ * Sends an invitation again, in the name of whoever asks.
+ *
+ * @throws NOT_FOUND; CONFLICT when it was answered or revoked, and where an expired one finds no seat; ROLE_ESCALATION
+ */
+export async function resendInvitation(
+  id: string,
+  expiresInHours: number,
+  context: RequestContext,
+): Promise<Row<'Invitation'>> {
+  const { invitation, mail } = await context.db.transaction(async (db) => {
+    const { seatLimit } = await db.lockOrganization();
+    const actor = await readActor(db, context, 'member:invite');
+    const before = await db.invitation.get({ id });
+    const place = await db.membership.find({ email: before.email, status: 'INVITED' });
+    if (before.status !== 'PENDING' || !place) throw conflict('This invitation is over; invite anew.', 'id');
+    assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, place)));
+    if (!isOpen(before)) await assertSeatFree(db, seatLimit);
+    await db.membership.update({ userId: place.userId }, { invitedBy: actor.userId });
+    const renewed = await db.invitation.update(
+      { id },
+      { expiresAt: hoursFromNow(expiresInHours), renewalRequestedAt: null },
+    );
+    return sendInvitation(db, renewed, actor.name, context);
+  });
+  context.services.outbox.dispatch(mail);
+  return invitation;
+}
+
+/** @throws NOT_FOUND; CONFLICT when it was answered; ROLE_ESCALATION. One that is revoked already stays so. */
+export function revokeInvitation(id: string, context: RequestContext): Promise<Row<'Invitation'>> {
+  return context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const actor = await readActor(db, context, 'member:invite');
+    const before = await db.invitation.find({ id });
+    if (!before) throw notFound();
+    if (before.status === 'REVOKED') return before;
+    if (before.status !== 'PENDING') throw conflict('This invitation was answered.', 'id');
+    const place = await db.membership.find({ email: before.email, status: 'INVITED' });
+    if (place) assertNoEscalation(context.catalogue, actor, place);
+    return withdrawInvitation(db, before, 'REVOKED');
+  });
+}

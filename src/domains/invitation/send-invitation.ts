@@ -1,0 +1,32 @@
+import type { RequestContext } from '../../context/context.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import type { WaitingMail } from '../../mail/outside.js';
+import { hashSecret, newSecret } from '../../secrets/secret.js';
+
+export const hoursFromNow = (hours: number): Date => new Date(Date.now() + hours * 3_600_000);
+
+/**
+ * Mails an invitation, with a secret of its own. Only the mail holds it; kept is its hash.
+ *
+ * @returns the mail, to be dispatched once the transaction is committed
+ */
+export async function sendInvitation(
+  db: OrganizationDb,
+  { id, email, expiresAt }: Row<'Invitation'>,
+  inviterName: string,
+  { organization: { orgId, organization }, services }: RequestContext,
+): Promise<{ invitation: Row<'Invitation'>; mail: WaitingMail }> {
+  const secret = newSecret();
+  await db.invitationSecret.create({ hash: hashSecret(secret), invitationId: id });
+  await db.outgoingMail.delete({ invitationId: id });
+  const text = `${inviterName} invites you to join ${organization.name}.
+
+Accept or decline here:
+${services.publicUrl()}/invitations/${secret}
+
+The link is for ${email} and works until ${expiresAt.toUTCString()}. If you did not expect it, do nothing.
+`;
+  const mail = await services.outbox.queue(db, orgId, { to: email, subject: `Join ${organization.name}`, text }, id);
+  return { invitation: await db.invitation.update({ id }, { mailStatus: 'QUEUED', mailProblem: null }), mail };
+}

@@ -1,0 +1,24 @@
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Catalogue } from '../../permissions/catalogue.js';
+import type { Standing } from '../../rights/change-membership.js';
+import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
+import { isStillGranted } from './answer-invitation.js';
+
+/**
+ * What someone is invited to, if that can be accepted now. One that nobody stands behind any more is taken back.
+ *
+ * @param person whose e-mail was verified
+ */
+export async function takeInvitation(
+  db: OrganizationDb,
+  person: { readonly id: string; readonly email: string },
+  catalogue: Catalogue,
+): Promise<Standing | null> {
+  const { email } = person;
+  const invitation = await db.invitation.find({ pendingEmail: email });
+  if (!invitation || !isOpen(invitation)) return null;
+  const place = await db.membership.find({ email, status: 'INVITED' });
+  if (place && (await isStillGranted(db, place, person, catalogue))) return place;
+  await withdrawInvitation(db, invitation, 'REVOKED');
+  return null;
+}

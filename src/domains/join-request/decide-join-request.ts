@@ -1,0 +1,46 @@
+import type { RequestContext } from '../../context/context.js';
+import type { Row } from '../../data/organization/table.js';
+import { conflict } from '../../errors.js';
+import type { Role } from '../../permissions/catalogue.js';
+import { assertNoEscalation, readActor } from '../../rights/change-membership.js';
+import { standingsBroughtBack } from '../../rights/earlier-standing.js';
+import { enrolMember } from '../../rights/enrol-member.js';
+
+/**
+ * Makes whoever asked to join a member, in the role of the domain they came by when none is given.
+ *
+ * @throws NOT_FOUND; FORBIDDEN when the actor lost the permission; ROLE_ESCALATION; CONFLICT when the request was
+ *   approved before, or the person cannot be enrolled
+ */
+export function approveJoinRequest(
+  id: string,
+  role: Role | null | undefined,
+  context: RequestContext,
+): Promise<Row<'Membership'>> {
+  return context.db.transaction(async (db) => {
+    const { seatLimit } = await db.lockOrganization();
+    const actor = await readActor(db, context, 'member:invite');
+    const { personId, email, name, domain, status } = await db.joinRequest.get({ id });
+    if (status === 'APPROVED') throw conflict('This request was approved before.');
+    const ofDomain = (await db.organizationDomain.find({ name: domain }))?.joiningRole;
+    const standing = { role: role ?? ofDomain ?? 'VIEWER', granted: [], withheld: [] };
+    const person = { id: personId, email, name };
+    assertNoEscalation(context.catalogue, actor, standing, ...(await standingsBroughtBack(db, person)));
+    const member = await enrolMember(db, person, standing, { seatLimit, reactivateRemoved: true });
+    await db.joinRequest.update({ id }, { status: 'APPROVED', ...decision(context) });
+    return member;
+  });
+}
+
+/** @throws NOT_FOUND; FORBIDDEN when the actor lost the permission; CONFLICT when the request was approved before */
+export function declineJoinRequest(id: string, context: RequestContext): Promise<Row<'JoinRequest'>> {
+  return context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    await readActor(db, context, 'member:invite');
+    const { status } = await db.joinRequest.get({ id });
+    if (status === 'APPROVED') throw conflict('This request was approved before; remove the member instead.');
+    return db.joinRequest.update({ id }, { status: 'DECLINED', ...decision(context) });
+  });
+}
+
+const decision = ({ actorId }: RequestContext) => ({ decidedById: actorId, decidedAt: new Date() });

@@ -1,0 +1,120 @@
+import type { RequestContext } from '../../context/context.js';
+import type { Row } from '../../data/organization/table.js';
+import { badInput, conflict, notFound } from '../../errors.js';
+import type { DomainJoining, JoinRequestStatus, OrganizationRole, Resolvers } from '../../generated/graphql.js';
+import { isAtMost } from '../../permissions/catalogue.js';
+import { allow, can, canAsPerson, isPerson } from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { connect, keyset, type Order } from '../../resource/paging.js';
+import { assertNoEscalation, readActor } from '../../rights/change-membership.js';
+import { standingsBehind } from '../../rights/earlier-standing.js';
+import { memberUser } from '../membership/index.js';
+import { approveJoinRequest, declineJoinRequest } from './decide-join-request.js';
+import { joinByDomain } from './join-by-domain.js';
+import { type Joinable, openJoinable } from './outside.js';
+
+const byId: Order<Row<'JoinRequest'>> = { name: 'joinRequests', column: 'id', direction: 'asc' };
+
+/** A session of an organization's own provider stays in that organization. */
+const findJoinable = ({ person, viewer, outside }: RequestContext): Promise<Joinable | null> =>
+  viewer?.session.boundOrgId == null ? outside(openJoinable)(person) : Promise.resolve(null);
+
+async function requestToJoin(organizationId: string, context: RequestContext): Promise<Joinable> {
+  const joinable = await findJoinable(context);
+  if (joinable?.orgId !== organizationId) throw notFound();
+  const { status } = await joinByDomain(context.person, joinable, context.services.organizationDb(joinable.orgId));
+  return { ...joinable, requestStatus: status as JoinRequestStatus };
+}
+
+function setDomainJoining(
+  { id, joining, role }: { id: string; joining: DomainJoining; role?: OrganizationRole | null },
+  context: RequestContext,
+): Promise<Row<'OrganizationDomain'>> {
+  if (role && !isAtMost(role, 'DEVELOPER')) throw badInput('role', 'By domain people become DEVELOPER at most.');
+  return context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const actor = await readActor(db, context, 'domain:manage');
+    const { joiningRole } = await db.organizationDomain.get({ id });
+    const standing = { role: role ?? joiningRole, granted: [], withheld: [] };
+    if (joining !== 'MANUAL') assertNoEscalation(context.catalogue, actor, standing);
+    return db.organizationDomain.update({ id }, { joining, joiningRole: standing.role });
+  });
+}
+
+const clearRemoval = (userId: string, context: RequestContext): Promise<Row<'Membership'>> =>
+  context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const actor = await readActor(db, context, 'member:invite');
+    const before = await db.membership.get({ userId, kind: 'PERSON' });
+    if (before.status !== 'REMOVED') throw conflict('This member was not removed.');
+    assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, before)));
+    return db.membership.update({ userId }, { mayRejoin: true });
+  });
+
+const resolvers = {
+  Query: {
+    joinableOrganizations: async (_, _args, context) => {
+      const joinable = await findJoinable(context);
+      return joinable ? [joinable] : [];
+    },
+    joinRequests: (_, args, { db, organization }) => {
+      const filter = args.status ? { status: args.status } : {};
+      return connect(
+        args,
+        organization.orgId,
+        byId,
+        (page) => {
+          const { where, ...rest } = keyset(byId, page);
+          return db.joinRequest.list({ ...rest, where: { ...where, ...filter } });
+        },
+        () => db.joinRequest.count(filter),
+      );
+    },
+  },
+  Mutation: {
+    requestToJoin: (_, { organizationId }, context) => requestToJoin(organizationId, context),
+    setDomainJoining: (_, args, context) => setDomainJoining(args, context),
+    approveJoinRequest: async (_, { id, role }, context) => ({
+      ...(await approveJoinRequest(id, role, context)),
+      orgId: context.organization.orgId,
+    }),
+    declineJoinRequest: (_, { id }, context) => declineJoinRequest(id, context),
+    clearRemoval: async (_, { userId }, context) => ({
+      ...(await clearRemoval(userId, context)),
+      orgId: context.organization.orgId,
+    }),
+  },
+  JoinableOrganization: {
+    id: ({ orgId }) => orgId,
+  },
+  JoinRequest: {
+    user: ({ personId, name, email }) => ({ id: personId, name, email }),
+    status: ({ status }) => status as JoinRequestStatus,
+    decidedBy: async ({ decidedById }, _args, { db, organization }) => {
+      const member = decidedById === null ? null : await db.membership.load(decidedById);
+      return member && memberUser({ ...member, orgId: organization.orgId });
+    },
+  },
+} satisfies Resolvers;
+
+export const joinRequest = defineDomain({
+  resolvers,
+  access: {
+    Query: { joinableOrganizations: isPerson, joinRequests: can('member:invite') },
+    Mutation: {
+      requestToJoin: isPerson,
+      setDomainJoining: canAsPerson('domain:manage'),
+      approveJoinRequest: canAsPerson('member:invite'),
+      declineJoinRequest: can('member:invite'),
+      clearRemoval: canAsPerson('member:invite'),
+    },
+    JoinableOrganization: allow,
+    JoinRequest: allow,
+  },
+  node: {
+    prefix: 'jrq',
+    type: 'JoinRequest',
+    permission: 'member:invite',
+    find: (id, { db }) => db.joinRequest.load(id),
+  },
+});

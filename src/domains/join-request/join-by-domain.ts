@@ -1,0 +1,81 @@
+import type { Outside } from '../../data/connection/outside.js';
+import { newId, type OrgId } from '../../data/id.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import { notFound, OrgateError } from '../../errors.js';
+import { assertSeatFree } from '../../rights/change-membership.js';
+import { enrolMember } from '../../rights/enrol-member.js';
+import { type Joinable, type Joiner, openJoinable } from './outside.js';
+
+export interface JoiningParts {
+  readonly outside: Outside;
+  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+}
+
+/**
+ * Lets in whoever just signed in to the deployment, where the domain of their e-mail says AUTO. Whether that works or not,
+ * they are signed in.
+ */
+export const createJoinOnSignIn =
+  ({ outside, organizationDb }: JoiningParts, onError: (error: unknown) => void) =>
+  async (person: Joiner): Promise<void> => {
+    try {
+      const joinable = await outside(openJoinable)(person);
+      if (joinable?.joining === 'AUTO') await joinByDomain(person, joinable, organizationDb(joinable.orgId));
+    } catch (error) {
+      // Of several first requests at once, the others find them a member.
+      if (!(error instanceof OrgateError) || error.code !== 'NOT_FOUND') onError(error);
+    }
+  };
+
+/**
+ * Asks for a person to join the organization that holds the domain of their e-mail; where the domain says AUTO and a seat
+ * is free, makes them a member. What was asked stays asked, and a request that was declined stays so.
+ *
+ * @param db the organization's; everything that let the person in this far is read again under its lock
+ * @throws NOT_FOUND when the organization is no longer joinable
+ */
+export function joinByDomain(
+  person: Joiner,
+  { domain: name }: Joinable,
+  db: OrganizationDb,
+): Promise<Row<'JoinRequest'>> {
+  return db.transaction(async (inside) => {
+    const { seatLimit, status: organizationStatus } = await inside.lockOrganization();
+    const domain = await inside.organizationDomain.find({ name, status: 'VERIFIED' });
+    if (!domain || domain.joining === 'MANUAL' || organizationStatus !== 'ACTIVE') throw notFound();
+    const own = await inside.membership.find({ userId: person.id });
+    const known = [own, await inside.membership.find({ email: person.email })].filter((each) => each !== null);
+    if (known.some(({ status, mayRejoin }) => status !== 'REMOVED' || !mayRejoin)) throw notFound();
+
+    const before = await inside.joinRequest.find({ personId: person.id });
+    if (before?.status === 'DECLINED' && known.length === 0) return before;
+    const isLetIn = domain.joining === 'AUTO' && (await isSeatFree(inside, seatLimit));
+    if (before?.status === 'PENDING' && !isLetIn) return before;
+    if (isLetIn) {
+      const standing = { role: domain.joiningRole, granted: [], withheld: [] };
+      await enrolMember(inside, person, standing, { seatLimit, reactivateRemoved: true });
+    }
+    const { email, name: calledBy } = person;
+    const request = {
+      email,
+      name: calledBy,
+      domain: name,
+      status: isLetIn ? 'APPROVED' : 'PENDING',
+      decidedAt: isLetIn ? new Date() : null,
+      decidedById: null,
+    };
+    return before
+      ? inside.joinRequest.update({ id: before.id }, request)
+      : inside.joinRequest.create({ id: newId('jrq'), personId: person.id, ...request });
+  });
+}
+
+const isSeatFree = (db: OrganizationDb, seatLimit: number | null): Promise<boolean> =>
+  assertSeatFree(db, seatLimit).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof OrgateError && error.code === 'CONFLICT') return false;
+      throw error;
+    },
+  );

@@ -1,0 +1,60 @@
+import type { RequestContext } from '../../context/context.js';
+import { newId } from '../../data/id.js';
+import type { Row } from '../../data/organization/table.js';
+import { conflict } from '../../errors.js';
+import { assertNoEscalation, assertSeatFree, readActor } from '../../rights/change-membership.js';
+import { invitedAgain, standingsBehind } from '../../rights/earlier-standing.js';
+import { isOpen } from '../../rights/end-invitation.js';
+import { parseStanding, type StandingInput } from '../../rights/parse-standing.js';
+import { hoursFromNow, sendInvitation } from '../invitation/send-invitation.js';
+
+export interface Invited extends StandingInput {
+  readonly email: string;
+  readonly name: string;
+  /** A week when left out. */
+  readonly expiresInHours?: number | null | undefined;
+}
+
+/** A repeat within this time changes the invitation, and sends no second mail. */
+const QUIET_MS = 60_000;
+
+/**
+ * Makes an INVITED membership, which grants nothing, and mails a link to accept. It holds what the inviter typed:
+ * whether the address has an account elsewhere, and under which name, is not told.
+ *
+ * @throws CONFLICT on `input.email` for someone who is a member already; BAD_USER_INPUT; ROLE_ESCALATION
+ */
+export async function inviteUser(
+  invited: Invited,
+  context: RequestContext,
+): Promise<{ membership: Row<'Membership'>; invitation: Row<'Invitation'> }> {
+  const { email, name } = invited;
+  const standing = parseStanding(invited, context);
+  const { mail, ...made } = await context.db.transaction(async (db) => {
+    const { seatLimit } = await db.lockOrganization();
+    const actor = await readActor(db, context, 'member:invite');
+    assertNoEscalation(context.catalogue, actor, standing);
+    const before = await db.membership.find({ email });
+    const changes = { name, invitedBy: context.actorId };
+    if (before?.status === 'ACTIVE' || before?.status === 'SUSPENDED') {
+      throw conflict('This person is a member already.', 'input.email');
+    }
+    if (before) assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, before)));
+    const pending = await db.invitation.find({ pendingEmail: email });
+    if (!pending || !isOpen(pending)) await assertSeatFree(db, seatLimit);
+    const membership = before
+      ? await db.membership.update({ userId: before.userId }, { ...changes, ...invitedAgain(before, standing) })
+      : await db.membership.create({ ...changes, ...standing, status: 'INVITED', userId: newId('usr'), email });
+
+    const expiresAt = hoursFromNow(invited.expiresInHours ?? 168);
+    const invitation = pending
+      ? await db.invitation.update({ id: pending.id }, { expiresAt })
+      : await db.invitation.create({ id: newId('inv'), email, expiresAt });
+    const since = new Date(Date.now() - QUIET_MS);
+    const wasJustSent = await db.invitationSecret.find({ invitationId: invitation.id, createdAt: { gt: since } });
+    const sent = wasJustSent ? null : await sendInvitation(db, invitation, actor.name, context);
+    return { membership, invitation: sent?.invitation ?? invitation, mail: sent?.mail };
+  });
+  if (mail) context.services.outbox.dispatch(mail);
+  return made;
+}

@@ -1,0 +1,93 @@
+import type { RequestContext } from '../../context/context.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import { badInput, notFound } from '../../errors.js';
+import { openSessions } from '../../identity/sessions.js';
+import {
+  assertNoEscalation,
+  assertOwnerStays,
+  changeMembership,
+  effective,
+  type Standing,
+} from '../../rights/change-membership.js';
+import { ended, standingsBehind } from '../../rights/earlier-standing.js';
+import { withdrawInvitation } from '../../rights/end-invitation.js';
+
+/** One organization seldom has more that wait of one person; what is left over is worth nothing without its sender. */
+const MOST = 1000;
+
+/**
+ * Ends a membership or an invitation, or takes back that someone who was removed might come back. What the person sent and
+ * nobody answered yet goes on in the name of someone else, or is revoked; what they asked is answered with no.
+ *
+ * @param reassignTo an active member who may grant what those invitations grant, and holds no more than who removes: nobody
+ *   gives the word of someone above them
+ * @throws NOT_FOUND; BAD_USER_INPUT on `reassignTo`; ROLE_ESCALATION; LAST_OWNER
+ */
+export async function removeMember(
+  userId: string,
+  reassignTo: string | null,
+  context: RequestContext,
+): Promise<Row<'Membership'>> {
+  if (reassignTo === userId) throw badInput('reassignTo', 'Someone other than who is removed.');
+  const removed = await changeMembership(userId, context, 'member:remove', ended, async (db, actor) => {
+    await handOverInvitations(db, { actor, from: userId, to: reassignTo }, context);
+    await endJoinRequest(db, userId, context.actorId);
+  });
+  await endBoundSessions(userId, context);
+  return removed;
+}
+
+/** Everyone may leave, except the last OWNER. @throws LAST_OWNER */
+export async function leaveOrganization(context: RequestContext): Promise<Row<'Membership'>> {
+  const { id: userId } = context.person;
+  const left = await context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const before = await db.membership.find({ userId, status: 'ACTIVE' });
+    if (!before) throw notFound();
+    await assertOwnerStays(db, before, { ...before, status: 'REMOVED' });
+    await withdrawInvitationsOf(db, userId);
+    await endJoinRequest(db, userId, userId);
+    return db.membership.update({ userId }, ended(before));
+  });
+  await endBoundSessions(userId, context);
+  return left;
+}
+
+/** What someone had asked before they were removed brings them back by nobody's oversight. */
+export async function endJoinRequest(db: OrganizationDb, personId: string, decidedById: string | null): Promise<void> {
+  const asked = await db.joinRequest.find({ personId, status: 'PENDING' });
+  if (asked) await db.joinRequest.update({ id: asked.id }, { status: 'DECLINED', decidedById, decidedAt: new Date() });
+}
+
+/** What the organization's own provider signed in reaches nothing any more. */
+const endBoundSessions = (personId: string, { outside, organization: { orgId } }: RequestContext): Promise<number> =>
+  outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED');
+
+/** The places that wait for whom this person invited. */
+export const placesOf = (db: OrganizationDb, userId: string): Promise<Row<'Membership'>[]> =>
+  db.membership.list({ where: { invitedBy: userId, status: 'INVITED' }, orderBy: { userId: 'asc' }, take: MOST });
+
+/** What this person sent and nobody answered yet is revoked. */
+export async function withdrawInvitationsOf(db: OrganizationDb, userId: string): Promise<void> {
+  for (const { email } of await placesOf(db, userId)) {
+    const invitation = await db.invitation.find({ pendingEmail: email });
+    if (invitation) await withdrawInvitation(db, invitation, 'REVOKED');
+  }
+}
+
+async function handOverInvitations(
+  db: OrganizationDb,
+  { actor, from, to }: { readonly actor: Standing; readonly from: string; readonly to: string | null },
+  { catalogue }: RequestContext,
+): Promise<void> {
+  if (to === null) return withdrawInvitationsOf(db, from);
+  const heir = await db.membership.find({ userId: to, kind: 'PERSON', status: 'ACTIVE' });
+  if (!heir) throw notFound();
+  // Whether the invited were removed under another e-mail shows when they accept, and then it is the heir who counts.
+  assertNoEscalation(catalogue, actor, heir);
+  const places = await placesOf(db, from);
+  for (const place of places) assertNoEscalation(catalogue, heir, ...(await standingsBehind(db, place)));
+  if (!effective(catalogue, heir).has('member:invite')) throw badInput('reassignTo', 'This member may invite nobody.');
+  for (const { userId } of places) await db.membership.update({ userId }, { invitedBy: heir.userId });
+}

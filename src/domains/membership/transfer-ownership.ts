@@ -1,0 +1,23 @@
+import type { RequestContext } from '../../context/context.js';
+import type { Row } from '../../data/organization/table.js';
+import { badInput, notFound } from '../../errors.js';
+import { assertNoEscalation, readActor } from '../../rights/change-membership.js';
+
+/**
+ * Makes another member an OWNER, and the actor, who was one, an ADMIN; never one without the other.
+ *
+ * @throws NOT_FOUND without such an active member; BAD_USER_INPUT; FORBIDDEN when the actor is no OWNER any more
+ */
+export function transferOwnership(userId: string, context: RequestContext): Promise<Row<'Membership'>> {
+  return context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const actor = await readActor(db, context, 'ownership:transfer');
+    if (userId === actor.userId) throw badInput('userId', 'Someone other than you.');
+    const before = await db.membership.find({ userId, kind: 'PERSON', status: 'ACTIVE' });
+    if (!before) throw notFound();
+    const owner = { role: 'OWNER', granted: [], withheld: [] };
+    assertNoEscalation(context.catalogue, actor, owner);
+    await db.membership.update({ userId: actor.userId }, { ...owner, role: 'ADMIN' });
+    return db.membership.update({ userId }, owner);
+  });
+}

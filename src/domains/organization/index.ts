@@ -1,0 +1,197 @@
+import { z } from 'zod';
+import type { RequestContext } from '../../context/context.js';
+import type { Row } from '../../data/organization/table.js';
+import { badInput, notFound } from '../../errors.js';
+import type { OrganizationRole, Resolvers } from '../../generated/graphql.js';
+import type { ActiveMembership, OrganizationCard } from '../../identity/directory.js';
+import {
+  allow,
+  can,
+  canCreateOrganization,
+  isPerson,
+  isUnboundPerson,
+  isSystemAdmin,
+  ofCurrentOrganization,
+  ofCurrentOrganizationOrSystemAdmin,
+} from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { descriptionText, nameText, parseInput } from '../../resource/input.js';
+import { connect, type Order } from '../../resource/paging.js';
+import { listAgents } from '../agent/index.js';
+import { listMembers } from '../membership/index.js';
+import { listRepositories } from '../repository/index.js';
+import { listRuns } from '../run/index.js';
+import { readUsage } from '../usage/index.js';
+import { personUser } from '../viewer/index.js';
+import { slugText } from './slug.js';
+import { updateOrganization } from './update-organization.js';
+
+/** An organization as the request may see it, with the viewer's membership where it is not the current one. */
+export interface OrganizationParent extends OrganizationCard {
+  readonly membership?: ActiveMembership;
+}
+
+const byId: Order<OrganizationParent> = { name: 'organizations', column: 'id', direction: 'asc' };
+
+/** The row of the current organization; the rules let no other get here. */
+const settingsRow = async (context: RequestContext): Promise<Row<'Organization'>> =>
+  (await context.db.organization.load(context.organization.orgId)) ?? notFoundNow();
+
+const notFoundNow = (): never => {
+  throw notFound();
+};
+
+/** What a membership of another organization, or the current one, says of the viewer. */
+function viewerStanding(parent: OrganizationParent, context: RequestContext) {
+  if (parent.id === context.current?.orgId) return context.current;
+  if (!parent.membership) return null;
+  const { role, granted, withheld } = parent.membership;
+  return {
+    role: role as OrganizationRole,
+    permissions: context.catalogue.effective(role as OrganizationRole, granted, withheld),
+  };
+}
+
+export const withMembership = (membership: ActiveMembership): OrganizationParent => ({
+  ...membership.organization,
+  membership,
+});
+
+const createInput = z.object({
+  name: nameText,
+  slug: slugText,
+  description: descriptionText.nullish(),
+});
+
+const resolvers = {
+  Query: {
+    currentOrganization: (_, _args, context) => context.organization.organization,
+    myOrganizations: (_, args, { person, reach, directory }) =>
+      connect(
+        args,
+        person.id,
+        byId,
+        async (page) => (await directory.listMemberships(reach, page)).map(withMembership),
+        () => directory.countMemberships(reach),
+      ),
+    organization: async (_, { slug, id }, { reach, directory }) => {
+      const name = slug ?? id;
+      if (name == null || (slug != null && id != null)) throw badInput('slug', 'Give exactly one of slug and id.');
+      const membership = await directory.findMembership(reach, name);
+      // `slug` takes no id and `id` no slug, though both are looked up in one place.
+      const matches = slug != null ? membership?.organization.slug === slug : membership?.organization.id === id;
+      if (!membership || !matches) throw notFound();
+      return withMembership(membership);
+    },
+    organizations: (_, args, { person, directory }) =>
+      connect(
+        args,
+        person.id,
+        byId,
+        (page) => directory.listOrganizations(page),
+        () => directory.countOrganizations(),
+      ),
+  },
+  Mutation: {
+    createOrganization: async (_, { input }, { person, reach, directory }) => {
+      const { name, slug, description } = parseInput(createInput, input);
+      const card = await directory.createOrganization(person, { name, slug, description: description ?? '' });
+      const membership = await directory.findMembership(reach, card.id);
+      return membership ? withMembership(membership) : notFoundNow();
+    },
+    updateOrganization: (_, { input }, context) => updateOrganization(input, context),
+    switchOrganization: async (_, { organizationId }, context) => {
+      const membership = await context.directory.findMembership(context.reach, organizationId);
+      if (!membership || !context.viewer) throw notFound();
+      return {
+        user: personUser(context.person),
+        currentOrganization: withMembership(membership),
+        token: await context.services.sessionIssuer.issueFor(context.viewer, membership.organization.id),
+      };
+    },
+    setDefaultOrganization: async (_, { organizationId }, { person, reach, directory, viewer }) => {
+      const membership = organizationId == null ? null : await directory.findMembership(reach, organizationId);
+      if (organizationId != null && !membership) throw notFound();
+      await directory.setDefaultOrganization(person.id, membership?.organization.id ?? null);
+      return viewer;
+    },
+  },
+  Organization: {
+    description: async (_, _args, context) => (await settingsRow(context)).description,
+    updatedAt: async (_, _args, context) => (await settingsRow(context)).updatedAt,
+    settings: async (_, _args, context) => {
+      const row = await settingsRow(context);
+      return {
+        agentExecution: row,
+        security: row as Row<'Organization'> & { externalAgentPolicy: 'DENY' | 'ALLOWED_DOMAINS' | 'ALLOW' },
+        featureFlags: row.featureFlags as Record<string, unknown>,
+      };
+    },
+    subscription: async (_, _args, context) => {
+      const { plan, subscriptionStatus, seatLimit } = await settingsRow(context);
+      return { plan, status: subscriptionStatus, seatLimit } as never;
+    },
+    members: (_, args, context) => listMembers(args, context),
+    repositories: (_, args, context) => listRepositories(args, context),
+    agents: (_, args, context) => listAgents(args, context),
+    runs: (_, args, context) => listRuns(args, context),
+    usage: (_, { period }, context) => readUsage(period, context),
+    viewerRole: (parent, _args, context) => viewerStanding(parent, context)?.role ?? null,
+    viewerPermissions: (parent, _args, context) => [...(viewerStanding(parent, context)?.permissions ?? [])],
+  },
+} satisfies Resolvers;
+
+const own = ofCurrentOrganization('organization:read');
+
+export const organization = defineDomain({
+  resolvers,
+  grants: {
+    'organization:read': 'VIEWER',
+    'organization:update': 'ADMIN',
+    'organization:delete': 'OWNER',
+    'billing:manage': 'OWNER',
+  },
+  access: {
+    Query: {
+      currentOrganization: can('organization:read'),
+      myOrganizations: isPerson,
+      organization: isPerson,
+      organizations: isSystemAdmin,
+    },
+    Mutation: {
+      createOrganization: canCreateOrganization,
+      updateOrganization: can('organization:update'),
+      switchOrganization: isPerson,
+      setDefaultOrganization: isUnboundPerson,
+    },
+    Organization: {
+      id: allow,
+      name: allow,
+      slug: allow,
+      status: allow,
+      viewerRole: allow,
+      viewerPermissions: allow,
+      createdAt: ofCurrentOrganizationOrSystemAdmin,
+      updatedAt: own,
+      description: own,
+      settings: own,
+      subscription: own,
+      members: ofCurrentOrganization('member:read'),
+      repositories: ofCurrentOrganization('repository:read'),
+      agents: ofCurrentOrganization('agent:read'),
+      runs: ofCurrentOrganization('run:read'),
+      usage: ofCurrentOrganization('usage:read'),
+    },
+    OrganizationSettings: allow,
+    AgentExecutionSettings: allow,
+    SecuritySettings: allow,
+    SubscriptionInfo: allow,
+    SwitchOrganizationPayload: allow,
+  },
+  node: {
+    prefix: 'org',
+    type: 'Organization',
+    permission: 'organization:read',
+    find: async (id, { organization: current }) => (id === current.orgId ? current.organization : null),
+  },
+});

@@ -1,0 +1,20 @@
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import { conflict } from '../../errors.js';
+import { isFinished } from './record-run-progress.js';
+
+/**
+ * Cancels a run that is QUEUED or RUNNING, under the organization's lock like what an executor reports: of the two the
+ * second sees the first, and what is finished stays so.
+ *
+ * @throws NOT_FOUND; CONFLICT when it SUCCEEDED or FAILED
+ */
+export function cancelRun(id: string, db: OrganizationDb): Promise<Row<'Run'>> {
+  return db.transaction(async (tx) => {
+    await tx.lockOrganization();
+    const run = await tx.run.get({ id });
+    if (run.status === 'CANCELLED') return run;
+    if (isFinished(run.status)) throw conflict(`A ${run.status} run cannot be cancelled.`);
+    return tx.run.update({ id }, { status: 'CANCELLED', finishedAt: new Date() });
+  });
+}

@@ -1,0 +1,173 @@
+import { z } from 'zod';
+import type { RequestContext } from '../../context/context.js';
+import type { Filter, Row } from '../../data/organization/table.js';
+import { notFound } from '../../errors.js';
+import type { Resolvers, RunFilter, RunOrder } from '../../generated/graphql.js';
+import { allow, can } from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { parseInput } from '../../resource/input.js';
+import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
+import { cancelRun } from './cancel-run.js';
+import { MICROS, recordRunProgress, STATUSES } from './record-run-progress.js';
+import { startRun } from './start-run.js';
+
+type RunRow = Row<'Run'>;
+
+/** By time, and where that is the same by id. Every index that a list is read by is in this order. */
+const ORDERS: Record<RunOrder, Order<RunRow>> = {
+  CREATED_AT_DESC: { name: 'runs desc', leading: 'createdAt', column: 'id', direction: 'desc' },
+  CREATED_AT_ASC: { name: 'runs asc', leading: 'createdAt', column: 'id', direction: 'asc' },
+};
+
+interface RunArgs extends PageArgs {
+  readonly order?: RunOrder | null;
+  readonly filter?: RunFilter | null;
+}
+
+export function listRuns(args: RunArgs, { db, organization }: RequestContext) {
+  const order = ORDERS[args.order ?? 'CREATED_AT_DESC'];
+  const filter = toFilter(args.filter ?? {});
+  const isPlannedAnew = Object.keys(filter).length > 1;
+  return connect(
+    args,
+    organization.orgId,
+    order,
+    (page) => {
+      const { where, ...rest } = keyset(order, page);
+      return db.run.list({ ...rest, isPlannedAnew, where: { ...indexed(filter), ...where } });
+    },
+    () => db.run.count(filter, { isPlannedAnew }),
+  );
+}
+
+/** The runs of an agent or a repository; those of many are read in one statement. */
+export function listRunsOf(
+  parent: 'agentId' | 'repositoryId',
+  parentId: string,
+  args: RunArgs,
+  { db, organization }: RequestContext,
+) {
+  const order = ORDERS[args.order ?? 'CREATED_AT_DESC'];
+  return connect(
+    args,
+    organization.orgId,
+    order,
+    (page) => db.run.listFor(parent, parentId, { ...order, ...page }),
+    () => db.run.countFor(parent, parentId),
+  );
+}
+
+function toFilter({
+  status,
+  agentId,
+  repositoryId,
+  createdById,
+  createdFrom,
+  createdBefore,
+}: RunFilter): Filter<RunRow> {
+  return {
+    // All of them are no filter.
+    ...(status &&
+      new Set(status).size < STATUSES.length && { status: status.length === 1 ? status[0] : { in: status } }),
+    ...(agentId && { agentId }),
+    ...(repositoryId && { repositoryId }),
+    ...(createdById && { createdById }),
+    ...((createdFrom || createdBefore) && {
+      createdAt: { ...(createdFrom && { gte: createdFrom }), ...(createdBefore && { lt: createdBefore }) },
+    }),
+  } as Filter<RunRow>;
+}
+
+/** The index of what somebody started goes by status before it goes by time: of all statuses, each is looked for. */
+const indexed = (filter: Filter<RunRow>): Filter<RunRow> =>
+  'createdById' in filter && !('status' in filter || 'agentId' in filter || 'repositoryId' in filter)
+    ? { ...filter, status: { in: STATUSES } }
+    : filter;
+
+const startInput = z.object({
+  agentId: z.string(),
+  input: z.unknown().optional(),
+  idempotencyKey: z.string().min(1, 'Must not be blank.').max(100, 'At most 100 characters.').nullish(),
+});
+
+const total = z
+  .int('Must be a whole number.')
+  .min(0, 'Totals are not negative.')
+  .max(Number.MAX_SAFE_INTEGER)
+  .nullish();
+
+const progressInput = z
+  .object({
+    status: z.enum(['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED']).nullish(),
+    output: z.unknown().optional(),
+    error: z.string().max(10_000, 'At most 10,000 characters.').nullish(),
+    totalTokens: total,
+    totalCost: z.number().min(0, 'Totals are not negative.').max(9e9, 'At most 9,000,000,000.').nullish(),
+    totalCostMicros: total,
+  })
+  .refine(({ totalCost, totalCostMicros }) => totalCost == null || totalCostMicros == null, {
+    path: ['totalCost'],
+    message: 'Give totalCost or totalCostMicros, not both.',
+  });
+
+const resolvers = {
+  Query: {
+    runs: (_, args, context) => listRuns(args, context),
+    run: (_, { id }, { db }) => db.run.get({ id }),
+  },
+  Mutation: {
+    startRun: (_, { input }, context) => startRun(parseInput(startInput, input), context),
+    recordRunProgress: (_, { id, input }, { db }) => recordRunProgress(id, parseInput(progressInput, input), db),
+    cancelRun: (_, { id }, { db }) => cancelRun(id, db),
+  },
+  Run: {
+    organization: (_, _args, { organization }) => organization.organization,
+    createdBy: async ({ createdById }, _args, { db }) => {
+      const member = await db.membership.load(createdById);
+      if (!member) throw notFound();
+      return { id: member.userId, name: member.name, email: member.email };
+    },
+    agent: ({ agentId }, _args, { db }) => (agentId === null ? null : db.agent.load(agentId)),
+    repository: ({ repositoryId }, _args, { db }) => (repositoryId === null ? null : db.repository.load(repositoryId)),
+    input: ({ id }, _args, { db }) => db.run.loadApart(id, 'input'),
+    output: ({ id }, _args, { db }) => db.run.loadApart(id, 'output'),
+    totalCost: ({ totalCostMicros }) => Number(totalCostMicros) / MICROS,
+  },
+} satisfies Resolvers;
+
+export const run = defineDomain({
+  resolvers,
+  grants: {
+    'run:read': 'VIEWER',
+    'run:start': 'DEVELOPER',
+    'run:cancel': 'DEVELOPER',
+    'run:record': 'DEVELOPER',
+  },
+  access: {
+    Query: { runs: can('run:read'), run: can('run:read') },
+    Mutation: {
+      startRun: can('run:start'),
+      recordRunProgress: can('run:record'),
+      cancelRun: can('run:cancel'),
+    },
+    Run: {
+      id: allow,
+      organization: allow,
+      createdBy: allow,
+      status: allow,
+      input: allow,
+      output: allow,
+      error: allow,
+      createdAt: allow,
+
+      startedAt: allow,
+      finishedAt: allow,
+      totalTokens: allow,
+      totalCost: allow,
+      totalCostMicros: allow,
+      agent: can('agent:read'),
+      repository: can('repository:read'),
+    },
+  },
+  node: { prefix: 'run', type: 'Run', permission: 'run:read', find: (id, { db }) => db.run.load(id) },
+});

@@ -1,0 +1,173 @@
+import { z } from 'zod';
+import type { RequestContext } from '../../context/context.js';
+import { newId } from '../../data/id.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import { conflict, OrgateError } from '../../errors.js';
+import type { OrganizationRole, Resolvers } from '../../generated/graphql.js';
+import { allow, can, canAsPerson } from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { given, nameText, parseInput } from '../../resource/input.js';
+import { connect, keyset, type Order } from '../../resource/paging.js';
+import { assertNoEscalation, readActor } from '../../rights/change-membership.js';
+import { MAX_GROUPS } from '../../rights/directory-role.js';
+import { makeScimToken } from '../../secrets/scim-token.js';
+import { applyRoles } from './apply-roles.js';
+import { membersOf } from './provision-group.js';
+
+const byId: Order<Row<'ScimDirectory'>> = { name: 'scimDirectories', column: 'id', direction: 'asc' };
+const groupsById: Order<Row<'ScimGroup'>> = { name: 'scimGroups', column: 'id', direction: 'asc' };
+
+export const MAX_DIRECTORIES = 10;
+
+/** A group is given more by name; whoever is in none was chosen by nobody here, so they manage no others. */
+const defaultRole = z.enum(['VIEWER', 'DEVELOPER'], 'VIEWER or DEVELOPER.');
+
+const createInput = z.object({ name: nameText, defaultRole: defaultRole.default('VIEWER') });
+const updateInput = z.object({
+  id: z.string(),
+  name: nameText.optional(),
+  defaultRole: defaultRole.optional(),
+});
+
+/**
+ * Works under the organization's lock, as someone who is OWNER there: whoever has a directory's token makes members, and what
+ * role it may give them is the giver's to hold.
+ */
+const asOwner = <T>(
+  context: RequestContext,
+  role: OrganizationRole | null | undefined,
+  work: (db: OrganizationDb) => Promise<T>,
+): Promise<T> =>
+  context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const actor = await readActor(db, context, 'scim:manage');
+    if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER manages directories.');
+    if (role) assertNoEscalation(context.catalogue, actor, { role, granted: [], withheld: [] });
+    return work(db);
+  });
+
+const tokenFields = ({ hash, lastFour }: ReturnType<typeof makeScimToken>, { actorId }: RequestContext) => ({
+  tokenHash: hash,
+  tokenLastFour: lastFour,
+  tokenMadeBy: actorId,
+});
+
+/** Every user of a directory, however many. */
+async function userIdsOf(db: OrganizationDb, directoryId: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (;;) {
+    const where = { directoryId, id: { gt: ids.at(-1) ?? '' } };
+    const page = await db.scimUser.list({ where, orderBy: { id: 'asc' }, take: PAGE });
+    ids.push(...page.map(({ id }) => id));
+    if (page.length < PAGE) return ids;
+  }
+}
+
+const PAGE = 10_000;
+
+const resolvers = {
+  Query: {
+    scimDirectories: (_, args, { db, organization }) =>
+      connect(
+        args,
+        organization.orgId,
+        byId,
+        (page) => db.scimDirectory.list(keyset(byId, page)),
+        () => db.scimDirectory.count({}),
+      ),
+  },
+  Mutation: {
+    createScimDirectory: (_, { input }, context) => {
+      const { name, defaultRole } = parseInput(createInput, input);
+      return asOwner(context, defaultRole, async (db) => {
+        if ((await db.scimDirectory.count({})) >= MAX_DIRECTORIES) {
+          throw conflict(`An organization has at most ${MAX_DIRECTORIES} directories.`);
+        }
+        const id = newId('scm');
+        const made = makeScimToken(id);
+        const row = { id, name, defaultRole, createdBy: context.actorId, ...tokenFields(made, context) };
+        return { directory: await db.scimDirectory.create(row), token: made.token };
+      });
+    },
+    updateScimDirectory: (_, { input }, context) => {
+      const { id, ...changes } = parseInput(updateInput, input);
+      return asOwner(context, changes.defaultRole, async (db) => {
+        const directory = await db.scimDirectory.update({ id }, given(changes));
+        if (changes.defaultRole) await applyRoles(db, id, await userIdsOf(db, id));
+        return directory;
+      });
+    },
+    setScimGroupRole: (_, { input: { groupId: id, role } }, context) =>
+      asOwner(context, role, async (db) => {
+        const group = await db.scimGroup.update({ id }, { role: role ?? null });
+        await applyRoles(db, group.directoryId, [...((await membersOf(db, [id])).get(id) ?? [])]);
+        return group;
+      }),
+    replaceScimToken: (_, { id }, context) =>
+      asOwner(context, null, async (db) => {
+        const made = makeScimToken(id);
+        return { directory: await db.scimDirectory.update({ id }, tokenFields(made, context)), token: made.token };
+      }),
+    deleteScimDirectory: (_, { id }, context) =>
+      asOwner(context, null, async (db) => {
+        await db.scimDirectory.get({ id });
+        const groups = await db.scimGroup.list({
+          where: { directoryId: id },
+          orderBy: { id: 'asc' },
+          take: MAX_GROUPS,
+        });
+        await db.scimGroupMember.delete({ groupId: { in: groups.map((group) => group.id) } });
+        await db.scimGroup.delete({ directoryId: id });
+        await db.scimUser.delete({ directoryId: id });
+        await db.scimDirectory.delete({ id });
+        return id;
+      }),
+  },
+  ScimDirectory: {
+    defaultRole: ({ defaultRole }) => defaultRole as OrganizationRole,
+    baseUrl: (_, _args, { services }) => `${services.publicUrl()}/scim/v2`,
+    userCount: ({ id }, _args, { db }) => db.scimUser.count({ directoryId: id, userName: { not: null } }),
+    groups: ({ id }, args, { db, organization }) =>
+      connect(
+        args,
+        organization.orgId,
+        groupsById,
+        (page) => {
+          const { where, ...rest } = keyset(groupsById, page);
+          return db.scimGroup.list({ ...rest, where: { ...where, directoryId: id } });
+        },
+        () => db.scimGroup.count({ directoryId: id }),
+      ),
+  },
+  ScimGroup: {
+    role: ({ role }) => role as OrganizationRole | null,
+    memberCount: ({ id }, _args, { db }) => db.scimGroupMember.countFor('groupId', id),
+  },
+} satisfies Resolvers;
+
+const manage = canAsPerson('scim:manage');
+
+export const scimDirectory = defineDomain({
+  resolvers,
+  grants: { 'scim:manage': 'OWNER' },
+  access: {
+    Query: { scimDirectories: can('scim:manage') },
+    Mutation: {
+      createScimDirectory: manage,
+      updateScimDirectory: manage,
+      setScimGroupRole: manage,
+      replaceScimToken: manage,
+      deleteScimDirectory: manage,
+    },
+    ScimDirectory: allow,
+    ScimGroup: allow,
+    ScimTokenPayload: allow,
+  },
+  node: {
+    prefix: 'scm',
+    type: 'ScimDirectory',
+    permission: 'scim:manage',
+    find: (id, { db }) => db.scimDirectory.load(id),
+  },
+});

@@ -1,0 +1,91 @@
+import type { RequestContext } from '../../context/context.js';
+import { newId } from '../../data/id.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import { notFound } from '../../errors.js';
+import type { Role } from '../../permissions/catalogue.js';
+import { given } from '../../resource/input.js';
+import { assertNoEscalation, readActor } from '../../rights/change-membership.js';
+import { parseStanding, type StandingInput } from '../../rights/parse-standing.js';
+
+type Membership = Row<'Membership'>;
+
+/** Nothing is ever sent there: mail has no top-level domain `invalid`. */
+const addressOf = (id: string): string => `${id}@service-account.invalid`;
+
+/** @throws BAD_USER_INPUT; ROLE_ESCALATION */
+export function createServiceAccount(
+  input: StandingInput & { readonly name: string },
+  context: RequestContext,
+): Promise<Membership> {
+  const standing = parseStanding(input, context);
+  return context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    assertNoEscalation(context.catalogue, await readActor(db, context, 'service-account:manage'), standing);
+    const joinedAt = new Date();
+    const userId = newId('svc', joinedAt.getTime());
+    const { name } = input;
+    return db.membership.create({
+      ...standing,
+      userId,
+      kind: 'SERVICE_ACCOUNT',
+      email: addressOf(userId),
+      name,
+      status: 'ACTIVE',
+      invitedBy: context.actorId,
+      joinedAt,
+    });
+  });
+}
+
+/** What is left out stays as it is. */
+export interface ServiceAccountChange {
+  readonly id: string;
+  readonly name?: string | undefined;
+  readonly role?: Role | undefined;
+  readonly permissions?: readonly string[] | undefined;
+  readonly withheldPermissions?: readonly string[] | undefined;
+}
+
+/** @throws NOT_FOUND; BAD_USER_INPUT; ROLE_ESCALATION */
+export const updateServiceAccount = (
+  { id, name, role, permissions, withheldPermissions }: ServiceAccountChange,
+  context: RequestContext,
+): Promise<Membership> =>
+  changeServiceAccount(id, context, (before) => ({
+    ...given({ name }),
+    ...parseStanding(
+      {
+        role: role ?? (before.role as Role),
+        permissions: permissions ?? before.granted,
+        withheldPermissions: withheldPermissions ?? before.withheld,
+      },
+      context,
+    ),
+  }));
+
+/** @throws NOT_FOUND; ROLE_ESCALATION */
+export const removeServiceAccount = (id: string, context: RequestContext): Promise<Membership> =>
+  changeServiceAccount(id, context, () => ({ status: 'REMOVED' }));
+
+function changeServiceAccount(
+  id: string,
+  context: RequestContext,
+  change: (before: Membership) => Partial<Membership>,
+): Promise<Membership> {
+  return context.db.transaction(async (db) => {
+    await db.lockOrganization();
+    const actor = await readActor(db, context, 'service-account:manage');
+    const before = await getServiceAccount(db, id);
+    const changes = change(before);
+    assertNoEscalation(context.catalogue, actor, before, { ...before, ...changes });
+    return db.membership.update({ userId: id }, changes);
+  });
+}
+
+/** One that was not removed; NOT_FOUND otherwise. */
+export async function getServiceAccount(db: OrganizationDb, id: string): Promise<Membership> {
+  const found = await db.membership.find({ userId: id, kind: 'SERVICE_ACCOUNT', status: 'ACTIVE' });
+  if (!found) throw notFound();
+  return found;
+}

@@ -1,0 +1,47 @@
+import { notFound } from '../../errors.js';
+import type { Resolvers } from '../../generated/graphql.js';
+import { openSessions, type SessionCard } from '../../identity/sessions.js';
+import { allow, isPerson } from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { connect, type Order } from '../../resource/paging.js';
+
+const byAge: Order<SessionCard> = { name: 'sessions', column: 'id', direction: 'desc' };
+
+const resolvers = {
+  Query: {
+    mySessions: (_, args, { reach, outside }) => {
+      const sessions = outside(openSessions);
+      return connect(
+        args,
+        reach.personId,
+        byAge,
+        (page) => sessions.list(reach, page),
+        () => sessions.count(reach),
+      );
+    },
+  },
+  Mutation: {
+    revokeSession: async (_, { id }, { reach, outside }) => {
+      if (!(await outside(openSessions).end(reach, id, 'REVOKED'))) throw notFound();
+      return id;
+    },
+    signOut: async (_, _args, { reach, viewer, outside }) => {
+      const id = viewer?.session.id ?? null;
+      return id !== null && (await outside(openSessions).end(reach, id, 'SIGNED_OUT'));
+    },
+    signOutEverywhere: (_, _args, { reach, outside }) => outside(openSessions).endAll(reach, 'SIGNED_OUT'),
+  },
+  Session: {
+    isCurrent: ({ id }, _args, { viewer }) => id === viewer?.session.id,
+    boundOrganizationId: ({ boundOrgId }) => boundOrgId,
+  },
+} satisfies Resolvers;
+
+export const session = defineDomain({
+  resolvers,
+  access: {
+    Query: { mySessions: isPerson },
+    Mutation: { revokeSession: isPerson, signOut: isPerson, signOutEverywhere: isPerson },
+    Session: allow,
+  },
+});

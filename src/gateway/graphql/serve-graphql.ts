@@ -1,0 +1,307 @@
+import type { ServerResponse } from 'node:http';
+import { ApolloServer, type ApolloServerOptions, type ApolloServerPlugin } from '@apollo/server';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { DocumentNode, GraphQLSchema } from 'graphql';
+import type { Authenticate, Credential } from '../../context/authenticate.js';
+import { type ContextServices, RequestContext, type Spending, type Viewer } from '../../context/context.js';
+import { type Entered, enterOrganization } from '../../context/enter-organization.js';
+import { enterWithKey } from '../../context/enter-with-key.js';
+import { namedOrganizations, type OrganizationHeaders } from '../../context/resolve-organization.js';
+import { Stop, stoppable } from '../../data/connection/org-connection.js';
+import { ReadBound, type ReadLimits } from '../../data/connection/read-bound.js';
+import { OrgateError } from '../../errors.js';
+import { openSessions, type Sessions } from '../../identity/sessions.js';
+import { hashSecret } from '../../secrets/secret.js';
+import { errorBody } from '../http/http.js';
+import { limitViewer } from '../http/limit-requests.js';
+import { isLocalHost } from '../http/local-host.js';
+import { type RateLimits, WINDOW_S } from '../http/rate-limits.js';
+import { acceptsGraphQLResponse, refusal } from '../http/refusal.js';
+import { currentRecord, type RequestRecord, withRecord } from '../http/request-record.js';
+import { whenOver } from '../http/when-over.js';
+import type { IsFromOwnPage } from '../sign-in/own-page.js';
+import { clearSessionCookie, readSessionCookie } from '../sign-in/session-cookie.js';
+import { Documents } from './documents.js';
+import { createFormatError } from './format-error.js';
+import type { ReadDocument } from './read-document.js';
+import { createRun, RefusedRequestError, type Run } from './run.js';
+import type { Contract } from './schema.js';
+
+/** What tells who asks. */
+export interface ContextParts {
+  readonly authenticate: Authenticate;
+  readonly isFromOwnPage: IsFromOwnPage;
+  readonly services: ContextServices;
+  readonly limits: RateLimits;
+}
+
+export interface GraphQLParts extends ContextParts {
+  readonly contract: Contract;
+  readonly introspection: boolean;
+  /** Of one operation, in points. */
+  readonly maxCost: number;
+  /** Of one answer, in characters. */
+  readonly maxAnswer: number;
+  /** See `createExecute`. */
+  readonly compileFrom: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    record: RequestRecord | null;
+  }
+}
+
+/** Of rows and answers, by all requests together; an organization holds a quarter of it at most. */
+const MAX_HELD_BYTES = 64_000_000;
+
+/** Serves GraphQL over HTTP at /graphql. */
+export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): Promise<ApolloServer<RequestContext>> {
+  const { schema } = parts.contract;
+  // Rows hold more than is shown of them.
+  const readLimits = { request: 4 * parts.maxAnswer, holder: MAX_HELD_BYTES / 4, together: MAX_HELD_BYTES };
+  const watchAnswer = watchAnswers(app);
+  const documents = new Documents({ schema, introspection: parts.introspection });
+  const apollo = new ApolloServer<RequestContext>({
+    gateway: asGateway(schema, createRun({ ...parts, schema })),
+    introspection: parts.introspection,
+    documentStore: null,
+    includeStacktraceInErrorResponses: false,
+    // A query is told by its own text; hashes kept across organizations would be one more thing to prove.
+    persistedQueries: false,
+    // Apollo's own adds a line feed to every answer, by copying it.
+    stringifyResult: (value) => JSON.stringify(value),
+    stopOnTerminationSignals: false,
+    formatError: createFormatError((error, requestId) => app.log.error({ err: error, requestId }, 'unexpected error')),
+    logger: app.log,
+    plugins: [
+      ApolloServerPluginLandingPageDisabled(),
+      ApolloServerPluginUsageReportingDisabled(),
+      // Its bookkeeping per field is a third of the CPU, and what it would set is per viewer anyway.
+      ApolloServerPluginCacheControlDisabled(),
+      handDocument(documents),
+      legacyStatus,
+    ],
+  });
+  await apollo.start();
+  const handler = fastifyApolloHandler(apollo, { context: (request, reply) => createContext(request, reply, parts) });
+  app.route({
+    url: '/graphql',
+    method: ['GET', 'POST'],
+    async onSend(request, reply) {
+      reply.headers(rateLimitHeaders(request.record?.context?.spending ?? null));
+      watchAnswer(reply);
+    },
+    handler(request, reply) {
+      // The Host header is the client's; one that is no host name would fail further in, as if the fault were ours.
+      if (!URL.canParse(`http://${request.hostname}/`)) {
+        return reply.code(400).send(errorBody('BAD_REQUEST', 'The Host header names no host.', request.id));
+      }
+      request.record = { requestId: request.id, address: request.network, codes: [] };
+      const answer = () => handler.call(app, request as never, reply as never);
+      return withRecord(request.record, () => stoppable(boundReading(request, reply, readLimits), answer)) as unknown;
+    },
+  });
+  const refuseMethod = async (request: FastifyRequest, reply: FastifyReply) =>
+    reply
+      .code(405)
+      .header('allow', 'GET, POST')
+      .send(errorBody('METHOD_NOT_ALLOWED', 'Send GET or POST.', request.id));
+  // Before the body is read: whatever it holds, the method is what is wrong.
+  app.route({ url: '/graphql', method: ['PUT', 'PATCH', 'DELETE'], onRequest: refuseMethod, handler: refuseMethod });
+  return apollo;
+}
+
+/** What the gate has read, by the document that Apollo hands on. A document that is not here is not executed. */
+const reads = new WeakMap<DocumentNode, ReadDocument>();
+
+/**
+ * Apollo reads HTTP and prints answers. The document it neither parses nor validates, but takes as the gate has read it;
+ * what is wrong with that, and which of its operations is meant, the gate says.
+ */
+const handDocument = (documents: Documents): ApolloServerPlugin<RequestContext> => ({
+  async requestDidStart() {
+    return {
+      async didResolveSource(request) {
+        const read = documents.read(request.source, request.contextValue.viewer === null);
+        reads.set(read.document, read);
+        (request as { document?: DocumentNode }).document = read.document;
+      },
+    };
+  },
+});
+
+/** Apollo takes an executor from what it calls a gateway only. */
+function asGateway(schema: GraphQLSchema, run: Run): NonNullable<ApolloServerOptions<RequestContext>['gateway']> {
+  return {
+    onSchemaLoadOrUpdate(listen) {
+      listen({ apiSchema: schema, coreSupergraphSdl: '' });
+      return () => undefined;
+    },
+    load: async () => ({
+      async executor({ document, request: { operationName, variables = {}, http }, context: shown }) {
+        const read = reads.get(document);
+        const record = currentRecord();
+        if (!read || !record) throw new Error('a document came that was not read here');
+        const context = shown as RequestContext; // Apollo's type for a gateway's executor does not say which context it is
+        try {
+          return await run({ read, operationName, variables, isReadOnly: http?.method === 'GET', context, record });
+        } catch (error) {
+          if (error instanceof OrgateError) throw refusal(error, http?.headers.get('accept'));
+          if (!(error instanceof RefusedRequestError)) throw error;
+          if (error.errors.length > 1) return { errors: error.errors };
+          throw error.errors[0] ?? error;
+        }
+      },
+    }),
+    stop: async () => undefined,
+  };
+}
+
+/** How long a client may take to read its answer, and how often that is looked at. */
+const ANSWER_TAKEN_MS = 60_000;
+const LOOK_MS = 1000;
+
+/** Cuts off whoever does not take an answer. @returns what is told of each that is handed out */
+function watchAnswers(app: FastifyInstance): (reply: FastifyReply) => void {
+  /** The oldest first. */
+  const untaken = new Map<ServerResponse, number>();
+  const watch = setInterval(() => {
+    const latest = performance.now() - ANSWER_TAKEN_MS;
+    for (const [answer, since] of untaken) {
+      if (since > latest) return;
+      answer.destroy();
+    }
+  }, LOOK_MS).unref();
+  app.addHook('onClose', (_, done) => {
+    clearInterval(watch);
+    done();
+  });
+  return ({ raw }) => {
+    untaken.set(raw, performance.now());
+    whenOver(raw, () => untaken.delete(raw));
+  };
+}
+
+/** What is left of the minute's points, as draft-ietf-httpapi-ratelimit-headers says it. */
+function rateLimitHeaders(spending: Spending | null): Record<string, string> {
+  if (!spending) return {};
+  const { limit, remaining, resetAt } = spending;
+  const seconds = Math.max(Math.ceil((resetAt.getTime() - Date.now()) / 1000), 0);
+  return {
+    'ratelimit-policy': `"points";q=${limit};w=${WINDOW_S}`,
+    ratelimit: `"points";r=${remaining};t=${seconds}`,
+  };
+}
+
+async function createContext(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: ContextParts,
+): Promise<RequestContext> {
+  try {
+    const context = await openContext(request, reply, parts);
+    if (!context.viewer) await parts.limits.count('stranger', request.network);
+    return context;
+  } catch (error) {
+    throw error instanceof OrgateError ? refusal(error, request.headers.accept) : error;
+  }
+}
+
+/**
+ * Who asks, and in which organization, by all that the request carries; nobody, where it carries nothing.
+ *
+ * @throws OrgateError when what it carries does not hold, or comes too often
+ */
+export async function openContext(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: ContextParts,
+): Promise<RequestContext> {
+  const { services, authenticate } = parts;
+  const cookie = readSessionCookie(request);
+  const cookieHash = cookie === null ? null : hashSecret(cookie);
+  let credential: Credential | null = null;
+  try {
+    credential = await authenticate(request.headers.authorization, isLocalHost(request.headers));
+    if (!credential && cookieHash !== null) {
+      if (!parts.isFromOwnPage(request))
+        throw new OrgateError('FORBIDDEN', 'A page of another site sent this request.');
+      credential = { kind: 'cookie', cookieHash, organizationClaim: null };
+    }
+    const entered = credential
+      ? await enter(credential, request.headers as OrganizationHeaders, cookieHash, services)
+      : { viewer: null, current: null };
+    const context = new RequestContext(request.id, entered.viewer, entered.current, services);
+    if (request.record) {
+      request.record.context = context;
+      request.record.held?.belongTo(context.current?.orgId ?? '');
+    }
+    if (entered.viewer) noteUse(services.outside(openSessions), entered.viewer, request);
+    await limitViewer(parts.limits, context);
+    return context;
+  } catch (error) {
+    // A cookie whose session is over has nothing more to say.
+    const isOver = error instanceof OrgateError && error.code === 'UNAUTHENTICATED';
+    if (isOver && credential?.kind === 'cookie') clearSessionCookie(reply);
+    throw error;
+  }
+}
+
+function enter(
+  credential: Credential,
+  headers: OrganizationHeaders,
+  cookieHash: string | null,
+  services: ContextServices,
+): Promise<Entered> {
+  const named = namedOrganizations(headers, credential.organizationClaim);
+  // A key names no person, so a cookie beside it cannot name another.
+  if (credential.kind === 'key') return enterWithKey(services, credential, named);
+  return enterOrganization(services, credential, named, credential.kind === 'cookie' ? null : cookieHash);
+}
+
+const USE_NOTED_MS = 5 * 60_000;
+
+/** Notes now and then that a session is in use; nobody waits for it. */
+function noteUse(sessions: Sessions, { session: { id, lastUsedAt } }: Viewer, { log }: FastifyRequest): void {
+  if (id === null || lastUsedAt === null || Date.now() - lastUsedAt.getTime() < USE_NOTED_MS) return;
+  sessions.touch(id).catch((err: unknown) => log.warn({ err }, 'the use of a session was not noted'));
+}
+
+/** Reading is bounded, and stops when nobody waits for it any more; a mutation is finished. */
+function boundReading(request: FastifyRequest, reply: FastifyReply, limits: ReadLimits): Stop {
+  const bound = new ReadBound(limits);
+  if (request.record) request.record.held = bound;
+  const stop = new Stop(bound);
+  whenOver(reply.raw, () => {
+    bound.release();
+    if (!reply.raw.writableFinished && request.record?.operationType === 'query') stop.stop();
+  });
+  return stop;
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/**
+ * GraphQL over HTTP: in the legacy `application/json` an answer in GraphQL's own terms is a 200, refused or not. What was
+ * no GraphQL request at all stays a 400.
+ */
+const legacyStatus: ApolloServerPlugin<RequestContext> = {
+  async requestDidStart() {
+    return {
+      async willSendResponse({ response: { http, body }, request }) {
+        // What nearly every client accepts: Apollo, which is not asked then, weighs it anew each time.
+        if (request.http?.headers.get('accept') === 'application/json') http.headers.set('content-type', JSON_TYPE);
+        if (http.status !== 400 || body.kind !== 'single') return;
+        if (acceptsGraphQLResponse(request.http?.headers.get('accept'))) return;
+        if (body.singleResult.errors?.[0]?.extensions?.['code'] !== 'BAD_REQUEST') http.status = 200;
+      },
+    };
+  },
+};

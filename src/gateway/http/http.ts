@@ -1,0 +1,307 @@
+import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import compress from '@fastify/compress';
+import cookie from '@fastify/cookie';
+import cors from '@fastify/cors';
+import fastify, {
+  type ConnectionError,
+  type FastifyBaseLogger,
+  LogController,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import helmet from 'helmet';
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { type ErrorCode, type ErrorDetail, OrgateError } from '../../errors.js';
+import { UnreadBodyError } from './bodies/unread-body-error.js';
+import { oneAtATime, watchConnections } from './connections.js';
+import { noteNetworks } from './network.js';
+import { requestIdOf, type RequestRecord } from './request-record.js';
+import { onceDone, whenOver } from './when-over.js';
+
+export interface HttpOptions {
+  readonly logLevel: string;
+  /** Where log lines go; standard output when left out. */
+  readonly logTo?: DestinationStream | undefined;
+  readonly corsOrigins: readonly string[];
+  /** Addresses of proxies whose forwarded headers count. */
+  readonly trustProxy: readonly string[];
+  readonly bodyLimitBytes: number;
+  readonly production: boolean;
+  /** Answers when the service can answer; throws when it cannot. */
+  readonly isReady: () => Promise<void>;
+  /** Told of each GraphQL request when it is over, with its milliseconds. */
+  readonly onRequest: (record: RequestRecord, ms: number) => void;
+  /** How long requests in flight may take when it closes. */
+  readonly closeGraceMs: number;
+}
+
+/** Headers that must never reach a log, whatever logs them. */
+const SECRETS = [
+  'req.headers.authorization',
+  'req.headers.cookie',
+  '*.authorization',
+  '*.cookie',
+  '*.token',
+  '*.password',
+];
+
+/**
+ * A head has ten seconds to arrive, a whole request thirty. Node looks for what is overdue only now and then, every half
+ * minute if it is not told otherwise. A connection on which nothing moves for a minute, such as one whose client takes
+ * no answer, is ended.
+ */
+const TIMEOUTS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 72_000,
+  connectionsCheckingInterval: 1000,
+};
+const STILL_MS = 60_000;
+
+/** Connections at once. Whatever comes beyond is closed unheard: a process that is out of files helps nobody. */
+const MAX_CONNECTIONS = 10_000;
+
+/** The HTTP server around everything: limits, headers, request ids, health, and errors in one shape. */
+export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
+  const requestLog = pino({ level: options.logLevel, base: null }, options.logTo ?? standardOutput());
+  // Whatever else is logged is searched for secrets, which takes a while.
+  const loggerInstance: FastifyBaseLogger = requestLog.child({}, { redact: { paths: SECRETS, censor: '[redacted]' } });
+  const app = fastify({
+    loggerInstance,
+    childLoggerFactory: (logger) => logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: options.bodyLimitBytes,
+    trustProxy: options.trustProxy.length > 0 ? [...options.trustProxy] : false,
+    genReqId: (request) => requestIdOf(request.headers['x-request-id']),
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    clientErrorHandler: refuseConnection,
+    return503OnClosing: false,
+    serverFactory: openHttp,
+    routerOptions: { maxParamLength: 200 },
+  });
+  app.decorateRequest('record', null);
+  app.server.maxConnections = MAX_CONNECTIONS;
+  // A connection that could not be accepted, for want of a file or of memory.
+  app.server.on('error', (err) => app.log.error({ err }, 'the HTTP server failed'));
+  const connections = watchConnections(app.server);
+  app.addHook('preClose', (done) => {
+    connections.drain(options.closeGraceMs, (requests) => app.log.warn({ requests }, 'closing: requests were cut off'));
+    done();
+  });
+  noteNetworks(app);
+  const headers = { ...securityHeaders(options.production), 'cache-control': 'no-store' };
+  app.addHook('onRequest', (request, reply, done) => {
+    connections.enter(request, reply);
+    reply.headers(headers).header('x-request-id', request.id);
+    done();
+  });
+  onceDone(app, (request, reply) => {
+    logRequest(requestLog, request, reply);
+    if (request.record) options.onRequest(request.record, reply.elapsedTime);
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', reply.request.id)),
+  );
+
+  await app.register(cookie);
+  await app.register(cors, {
+    origin: [...options.corsOrigins],
+    methods: ['GET', 'POST'],
+    allowedHeaders: [
+      'authorization',
+      'content-type',
+      'x-organization-id',
+      'x-tenant-id',
+      'x-request-id',
+      'apollo-require-preflight',
+    ],
+    exposedHeaders: ['x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'],
+    // Of frontends that are on this list, and share the site: the cookie is not sent further.
+    credentials: options.corsOrigins.length > 0,
+    maxAge: 600,
+    // An OPTIONS that is no preflight is answered as one, rather than refused in plain text.
+    strictPreflight: false,
+  });
+  boundCompression(app);
+  await app.register(compress, {
+    threshold: 1024,
+    syncThreshold: AT_ONCE_BYTES,
+    encodings: ['br', 'gzip'],
+    brotliOptions: { params: { 1: 4 } },
+  });
+
+  app.get('/livez', async () => ({ status: 'ok' }));
+  app.get('/readyz', async (_request, reply) => {
+    try {
+      await options.isReady();
+      return { status: 'ok' };
+    } catch (error) {
+      app.log.warn({ err: error }, 'not ready');
+      return reply.code(503).send({ status: 'unavailable' });
+    }
+  });
+  return app;
+}
+
+/** Up to this an answer is compressed in one go, and holds nothing afterwards. */
+const AT_ONCE_BYTES = 16_384;
+/** Compressors at once, of half a megabyte each. */
+const MAX_COMPRESSORS = 32;
+
+/** Whatever is large goes as it is while many others are compressed. To be called before there is a compressor. */
+function boundCompression(app: FastifyInstance): void {
+  let compressors = 0;
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (request.headers['accept-encoding'] !== undefined && !isSmall(payload)) {
+      if (compressors < MAX_COMPRESSORS) {
+        compressors += 1;
+        whenOver(reply.raw, () => (compressors -= 1));
+      } else request.headers['x-no-compression'] = 'full'; // what the compressor asks, and no client says
+    }
+    done(null, payload);
+  });
+}
+
+function isSmall(payload: unknown): boolean {
+  if (payload === null || payload === undefined) return true;
+  return (
+    (typeof payload === 'string' || Buffer.isBuffer(payload)) &&
+    payload.length <= AT_ONCE_BYTES &&
+    (payload.length <= AT_ONCE_BYTES / 3 || Buffer.byteLength(payload) <= AT_ONCE_BYTES)
+  );
+}
+
+function openHttp(handle: RequestListener): Server {
+  const server = createServer(TIMEOUTS, oneAtATime(handle));
+  server.setTimeout(STILL_MS);
+  return server;
+}
+
+/** What waits for a disk to have room again, in bytes; more is dropped. */
+const LOG_BACKLOG = 1_048_576;
+/** Lines are written together once there are so many bytes of them, or some have waited so long. */
+const LOG_BATCH = 4096;
+const LOG_WAIT_MS = 100;
+
+/** A disk that is full, or a reader that is gone, costs log lines and not the gateway. */
+function standardOutput(): DestinationStream {
+  // Where the reader of a pipe stands still, lines are dropped: waiting for it would stop everything.
+  const destination = pino.destination({
+    dest: 1,
+    sync: true,
+    minLength: LOG_BATCH,
+    periodicFlush: LOG_WAIT_MS,
+    maxLength: LOG_BACKLOG,
+    retryEAGAIN: () => false,
+  });
+  // Once, and not until it succeeds, as its flushSync would: the reader may be gone, or the disk full.
+  process.once('exit', () => destination.flush());
+  destination.on('error', () => {
+    // Asked for at the end of the process, where it would try for ever.
+    destination.flushSync = () => undefined;
+  });
+  return destination;
+}
+
+/** What Helmet sets, which is the same for every answer, and so is asked for once. */
+function securityHeaders(production: boolean): Record<string, string> {
+  const headers: Record<string, string> = {};
+  const setHeader = (name: string, value: string) => (headers[name.toLowerCase()] = value);
+  const set = helmet({
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    hsts: production,
+  });
+  set({} as never, { setHeader, removeHeader: () => undefined } as never, () => undefined);
+  return headers;
+}
+
+/**
+ * One line for each GraphQL request: who, where, how it was told, how long; never what was asked with. Its fields are
+ * all named here, and none of them is a secret.
+ */
+function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
+  const { record } = request;
+  if (!record) return;
+  const { context, operationName, operationType, cost, refusedBy, codes } = record;
+  log.info(
+    {
+      requestId: record.requestId,
+      operationName,
+      operationType,
+      cost,
+      organization: context?.current?.orgId,
+      organizationSource: context?.current?.source,
+      viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId,
+      apiKey: context?.viewer?.apiKey?.id,
+      status: reply.statusCode,
+      ...(!reply.raw.writableFinished && { clientLeft: true }),
+      durationMs: Math.round(reply.elapsedTime * 10) / 10,
+      refusedBy,
+      ...(codes.length > 0 && { codes: [...new Set(codes)] }),
+    },
+    'graphql',
+  );
+}
+
+const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  405: 'METHOD_NOT_ALLOWED',
+  409: 'CONFLICT',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  503: 'SERVICE_UNAVAILABLE',
+  504: 'TIMEOUT',
+};
+
+/** What the HTTP layer itself refuses, in GraphQL's shape. Its own messages may repeat what was sent, so they are ours. */
+function sendError(error: FastifyError | OrgateError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof OrgateError) {
+    const { code, message, detail } = error;
+    const [status = 400] = Object.entries(CODES_BY_STATUS).find(([, each]) => each === code) ?? [];
+    if (detail.retryAfter !== undefined) reply.header('retry-after', String(detail.retryAfter));
+    // Being full is no fault, and has no cause.
+    if (code === 'SERVICE_UNAVAILABLE' && error.cause !== undefined)
+      request.log.error({ err: error, requestId: request.id }, 'unexpected error');
+    return reply.code(Number(status)).send(errorBody(code, message, request.id, detail));
+  }
+  const status = error.statusCode ?? 500;
+  if (status >= 500) {
+    request.log.error({ err: error, requestId: request.id }, 'unexpected error');
+    return reply
+      .code(status)
+      .send(errorBody('INTERNAL_SERVER_ERROR', new OrgateError('INTERNAL_SERVER_ERROR').message, request.id));
+  }
+  const code = CODES_BY_STATUS[status] ?? 'BAD_REQUEST';
+  const messages: Partial<Record<ErrorCode, string>> = {
+    PAYLOAD_TOO_LARGE: 'The request body is too large.',
+    UNSUPPORTED_MEDIA_TYPE: 'Send application/json.',
+    BAD_REQUEST: 'The request could not be read; send a JSON object with a query.',
+  };
+  const message = error instanceof UnreadBodyError ? error.message : (messages[code] ?? 'The request was refused.');
+  return reply.code(status).send(errorBody(code, message, request.id));
+}
+
+/** What is no HTTP, or has headers without end, is refused before there is a request; in the same shape. */
+function refuseConnection(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const statuses: Readonly<Record<string, number>> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 };
+  const status = statuses[error.code ?? ''] ?? 400;
+  const body = JSON.stringify(errorBody('BAD_REQUEST', 'The request could not be read.', requestIdOf(undefined)));
+  if (socket.writable) {
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  }
+  socket.destroy(error);
+}
+
+export const errorBody = (code: ErrorCode, message: string, requestId: string, detail: ErrorDetail = {}) => ({
+  errors: [{ message, extensions: { code, ...detail, requestId } }],
+});

@@ -1,0 +1,205 @@
+import type { FastifyInstance } from 'fastify';
+import { Kind, type SelectionSetNode } from 'graphql';
+import type { RequestContext, Viewer } from '../../context/context.js';
+import { OrgateError } from '../../errors.js';
+import type { MutationResolvers } from '../../generated/graphql.js';
+import type { Operation } from '../graphql/read-document.js';
+import { errorBody } from './http.js';
+import type { Allowance, Counted, RateLimit, RateLimits } from './rate-limits.js';
+import type { RequestRecord } from './request-record.js';
+
+/** Root fields of mutations that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
+const FIELDS: Readonly<Record<string, RateLimit>> = {
+  inviteUser: 'invitation',
+  resendInvitation: 'invitation',
+  acceptInvitation: 'acceptance',
+  declineInvitation: 'acceptance',
+  requestNewInvitation: 'acceptance',
+  requestToJoin: 'acceptance',
+  switchOrganization: 'switching',
+  createOrganization: 'creation',
+} satisfies Partial<Record<keyof MutationResolvers, RateLimit>>;
+
+/** Paths that are, by how their routes begin. The first that fits counts; null is not limited any further. */
+const PATHS: readonly (readonly [path: string, limit: RateLimit | null])[] = [
+  ['/auth/token', null], // every browser renews its tokens here, many of them behind one address
+  ['/auth/organizations', null], // where whoever has signed in comes out
+  ['/auth', 'signIn'],
+  ['/invitations', 'acceptance'],
+];
+
+/** Whoever watches over the process must never be told that it asks too often. */
+const UNLIMITED: ReadonlySet<unknown> = new Set(['/livez', '/readyz']);
+
+/** Counts every request against its address, before anything more is read of it. */
+export function limitAddresses(app: FastifyInstance, limits: RateLimits): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    // The route as it was declared: a client can spell a path in many ways.
+    const route = request.routeOptions.url;
+    if (UNLIMITED.has(route)) return done();
+    const [, stricter = null] = PATHS.find(([path]) => route?.startsWith(path)) ?? [];
+    const refuse = (error: unknown): void => {
+      if (!(error instanceof OrgateError)) return done(error as Error);
+      const { code, message, detail } = error;
+      void reply
+        .code(429)
+        .header('retry-after', String(detail.retryAfter))
+        .send(errorBody(code, message, request.id, detail));
+    };
+    try {
+      const counted = limits.count('address', request.network);
+      if (!stricter && !(counted instanceof Promise)) return done();
+      Promise.resolve(counted)
+        .then(() => stricter && limits.count(stricter, request.network))
+        .then(() => done(), refuse);
+    } catch (error) {
+      refuse(error);
+    }
+  });
+}
+
+/** What every request costs, whatever it asks for. */
+const REQUEST: Points = { reading: 1, running: 0 };
+
+/**
+ * Counts a request against who asks and then, if that passes, against their organization: nobody uses up its share alone.
+ * It costs a point by itself, so that whoever has none left is refused before anything of theirs is read.
+ */
+export async function limitViewer(limits: RateLimits, context: RequestContext): Promise<void> {
+  const asks = whoAsks(context);
+  // Both counts of one party at once: where Redis keeps them, that is one way there and back.
+  const own = asks && both(limits.count(asks.requests, asks.subject), charge(limits, REQUEST, asks, context));
+  const left = own instanceof Promise ? await own : own;
+  const theirs = whoseMember(context);
+  const shared =
+    theirs && both(limits.count(theirs.requests, theirs.subject), charge(limits, REQUEST, theirs, context));
+  noteTighter(REQUEST, context, left, shared instanceof Promise ? await shared : shared);
+}
+
+type Counting = ReturnType<RateLimits['count']>;
+
+const both = (requests: Counting, points: Counting): Counting =>
+  requests instanceof Promise || points instanceof Promise
+    ? Promise.all([requests, points]).then(([, left]) => left as Counted)
+    : points;
+
+/** Whom requests and points count against. */
+interface Party {
+  readonly requests: RateLimit;
+  readonly points: RateLimit;
+  readonly subject: string;
+}
+
+function whoAsks({ viewer }: RequestContext): Party | null {
+  if (viewer?.person) return { requests: 'person', points: 'personPoints', subject: subjectOf(viewer.person, viewer) };
+  return viewer?.apiKey ? { requests: 'key', points: 'keyPoints', subject: viewer.apiKey.id } : null;
+}
+
+/** Only who was let into an organization is charged to it, or strangers could use up what it has. */
+const whoseMember = ({ current }: RequestContext): Party | null =>
+  current && { requests: 'organization', points: 'organizationPoints', subject: current.orgId };
+
+/**
+ * A person; in a session that one organization's own provider opened, the person there: whoever runs that provider can open
+ * such sessions, and must neither see nor use up what the person has elsewhere.
+ */
+const subjectOf = ({ id }: { readonly id: string }, { session: { boundOrgId } }: Viewer): string =>
+  boundOrgId === null ? id : `${id}@${boundOrgId}`;
+
+/** What an operation costs, in points: reading it, and running it. */
+export interface Points {
+  readonly reading: number;
+  readonly running: number;
+}
+
+/**
+ * Charges points to who asks and then, if that passes, to their organization. What is refused does not run, and costs
+ * nobody more than the reading.
+ *
+ * @throws RATE_LIMITED with what the request would have cost, and what is left
+ */
+export async function chargePoints(limits: RateLimits, points: Points, context: RequestContext): Promise<void> {
+  const [asks, theirs] = [whoAsks(context), whoseMember(context)];
+  const own = asks && charge(limits, points, asks, context);
+  const left = own instanceof Promise ? await own : own;
+  try {
+    const shared = theirs && charge(limits, points, theirs, context);
+    noteTighter(points, context, left, shared instanceof Promise ? await shared : shared);
+  } catch (error) {
+    await left?.giveBack(points.running);
+    throw error;
+  }
+}
+
+/** What the request has cost with these points. */
+const costWith = ({ reading, running }: Points, { spending }: RequestContext): number =>
+  (spending?.cost ?? 0) + reading + running;
+
+function charge(limits: RateLimits, points: Points, party: Party, context: RequestContext): Counting {
+  const refuse = (error: unknown): never => {
+    if (!(error instanceof OrgateError)) throw error;
+    const cost = costWith(points, context);
+    const { limit = 0, remaining = 0, resetAt = new Date() } = error.detail;
+    context.noteSpending({ limit, remaining, resetAt, cost });
+    throw new OrgateError(error.code, error.message, { ...error.detail, cost });
+  };
+  try {
+    const counted = limits.count(party.points, party.subject, points.reading + points.running, points.running);
+    return counted instanceof Promise ? counted.catch(refuse) : counted;
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+function noteTighter(points: Points, context: RequestContext, ...left: (Allowance | null)[]): void {
+  const [first, ...others] = left.filter((each) => each !== null);
+  if (!first) return;
+  const tighter = others.reduce((least, each) => (each.remaining < least.remaining ? each : least), first);
+  const { limit, remaining, resetAt } = tighter;
+  context.noteSpending({ limit, remaining, resetAt, cost: costWith(points, context) });
+}
+
+/**
+ * Counts the root fields that are limited more strictly, before any of them runs.
+ *
+ * @throws RATE_LIMITED
+ */
+export async function limitFields(
+  limits: RateLimits,
+  operation: Operation,
+  context: RequestContext,
+  { address }: Pick<RequestRecord, 'address'>,
+): Promise<void> {
+  for (const [limit, times] of limitedFields(operation)) {
+    for (const subject of subjectsOf(limit, context, address)) await limits.count(limit, subject, times);
+  }
+}
+
+/** Whom a limit counts against: mail to strangers is also the organization's doing, and anyone can sign up twice. */
+function subjectsOf(limit: RateLimit, { viewer, current }: RequestContext, address: string): string[] {
+  const subjects = [
+    viewer?.person ? subjectOf(viewer.person, viewer) : current?.membership.userId,
+    ...(limit === 'invitation' ? [current?.orgId] : []),
+    ...(limit === 'acceptance' || limit === 'creation' ? [address] : []),
+  ];
+  return subjects.filter((each) => each !== undefined);
+}
+
+/** How often each limit is asked for at the root, through fragments too. Those that `@skip` would leave out count. */
+function limitedFields({ node: { selectionSet }, fragments }: Operation): Map<RateLimit, number> {
+  const times = new Map<RateLimit, number>();
+  const visit = ({ selections }: SelectionSetNode): void => {
+    for (const node of selections) {
+      if (node.kind === Kind.INLINE_FRAGMENT) visit(node.selectionSet);
+      else if (node.kind === Kind.FRAGMENT_SPREAD) {
+        const fragment = fragments.get(node.name.value);
+        if (fragment) visit(fragment.selectionSet);
+      } else {
+        const limit = Object.hasOwn(FIELDS, node.name.value) && FIELDS[node.name.value];
+        if (limit) times.set(limit, (times.get(limit) ?? 0) + 1);
+      }
+    }
+  };
+  visit(selectionSet);
+  return times;
+}

@@ -1,0 +1,100 @@
+import { createDirectoryQuery } from '../data/connection/directory-query.js';
+import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
+import { brandOrgId, type OrgId } from '../data/id.js';
+import type { ActiveMembership } from './directory.js';
+import { MEMBERSHIP, type MembershipRow, toMembership } from './find-person.js';
+
+/** A key that has not ended, of an owner who is active. Whether the secret is right is not yet known. */
+export interface LiveApiKey {
+  readonly id: string;
+  readonly secretHash: string;
+  readonly permissions: readonly string[];
+  readonly expiresAt: Date;
+  readonly lastUsedAt: Date | null;
+  /** The owner's, a person's or a service account's, as it is now. */
+  readonly membership: ActiveMembership;
+}
+
+/** Keys as they are presented, before any organization is known. */
+export interface ApiKeys {
+  /** The key and its owner's membership, in one round trip; null when there is none, or it or its owner ended. */
+  find(id: string): Promise<LiveApiKey | null>;
+  /** Notes that a key was used, at most once a minute. Nobody waits for it, and a use that was missed is no matter. */
+  noteUse(key: LiveApiKey): void;
+  /** Keys of any organization whose owners are to be told that they end soon, the soonest first. */
+  listEnding(most: number): Promise<EndingApiKey[]>;
+}
+
+/** A key that ends soon; what is done about it is done for its organization. */
+export interface EndingApiKey {
+  readonly orgId: OrgId;
+  readonly id: string;
+}
+
+const NOTED_EVERY_MS = 60_000;
+
+/** A key made before its owner joined is of an earlier stay: whoever was removed and came back has none. */
+const LIVE = `api_key k
+  join membership m on m.org_id = k.org_id and m.user_id = k.owner_id and m.status = 'ACTIVE' and m.joined_at <= k.created_at
+  left join person p on p.id = k.owner_id
+  join organization o on o.id = k.org_id
+  where k.revoked_at is null and k.expires_at > current_timestamp and (m.kind = 'SERVICE_ACCOUNT' or p.status = 'ACTIVE')`;
+
+const FIND = `
+  select k.id as "keyId", k.secret_hash as "secretHash", k.permissions, k.expires_at as "expiresAt",
+    k.last_used_at as "lastUsedAt", ${MEMBERSHIP}
+  from ${LIVE} and k.id = $1`;
+
+/** Whoever makes a key for a week or less knows when it ends. */
+const LIST_ENDING = `
+  select k.org_id as "orgId", k.id from ${LIVE} and k.expiry_told_at is null
+    and k.expires_at < current_timestamp + interval '7 days' and k.expires_at > k.created_at + interval '7 days'
+  order by k.expires_at limit $1`;
+
+/** Replicas may note at the same moment; the first of them does. */
+const NOTE_USE = `
+  update api_key set last_used_at = current_timestamp
+  where org_id = $1 and id = $2 and (last_used_at is null or last_used_at < current_timestamp - interval '1 minute')`;
+
+interface KeyRow extends MembershipRow {
+  keyId: string;
+  secretHash: string;
+  permissions: string[];
+  expiresAt: Date;
+  lastUsedAt: Date | null;
+}
+
+export function openApiKeys(pool: ScopedPool): ApiKeys {
+  const noting = new Set<string>();
+  const query = createDirectoryQuery(pool);
+  return {
+    async find(id) {
+      const [row] = await query<KeyRow>(FIND, [id]);
+      return row ? toLiveKey(row) : null;
+    },
+
+    noteUse({ id, lastUsedAt, membership }) {
+      const isNoted = lastUsedAt !== null && Date.now() - lastUsedAt.getTime() < NOTED_EVERY_MS;
+      if (isNoted || noting.has(id)) return;
+      noting.add(id);
+      const orgId = brandOrgId(membership.organization.id); // its owner's membership was just read, and is active
+      inFrame({ role: 'orgate_app', orgId }, () => pool.query({ text: NOTE_USE, values: [orgId, id] }))
+        .catch(() => undefined)
+        .finally(() => noting.delete(id));
+    },
+
+    async listEnding(most) {
+      const rows = await query<{ orgId: string; id: string }>(LIST_ENDING, [most]);
+      return rows.map(({ orgId, id }) => ({ orgId: brandOrgId(orgId), id }));
+    },
+  };
+}
+
+const toLiveKey = (row: KeyRow): LiveApiKey => ({
+  id: row.keyId,
+  secretHash: row.secretHash,
+  permissions: row.permissions,
+  expiresAt: row.expiresAt,
+  lastUsedAt: row.lastUsedAt,
+  membership: toMembership(row),
+});

@@ -1,0 +1,247 @@
+import pg from 'pg';
+import { createDirectoryQuery, DIRECTORY } from '../data/connection/directory-query.js';
+import { type Frame, inFrame, type ScopedPool } from '../data/connection/org-connection.js';
+import { translateDatabaseError } from '../data/database-error.js';
+import { brandOrgId, newId } from '../data/id.js';
+import { conflict } from '../errors.js';
+import {
+  beganSinceJoining,
+  type Claimant,
+  findPersonStatement,
+  type FoundRow,
+  MEMBERSHIP,
+  type MembershipRow,
+  organizationNamed,
+  toMembership,
+  toPersonInOrganizations,
+} from './find-person.js';
+
+/** A human being, as the deployment knows them. */
+export interface Person {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly systemRole: 'USER' | 'SYSTEM_ADMIN';
+  readonly status: 'ACTIVE' | 'DISABLED';
+  readonly defaultOrgId: string | null;
+}
+
+/** An active membership, and what everyone who has it may know of the organization. */
+export interface ActiveMembership {
+  readonly organization: OrganizationCard;
+  readonly userId: string;
+  readonly email: string;
+  readonly name: string;
+  readonly role: string;
+  readonly granted: readonly string[];
+  readonly withheld: readonly string[];
+  readonly createdAt: Date;
+  readonly joinedAt: Date | null;
+}
+
+/** What is known of an organization outside it. */
+export interface OrganizationCard {
+  readonly id: string;
+  readonly name: string;
+  readonly slug: string;
+  readonly status: 'ACTIVE' | 'SUSPENDED';
+  readonly createdAt: Date;
+}
+
+/** Whom a verified token speaks for. The e-mail is there only when the issuer says that it verified it. */
+export interface VerifiedIdentity {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly verifiedEmail: string | null;
+  readonly name: string | null;
+}
+
+export interface PersonInOrganizations {
+  readonly person: Person;
+  /** By what was named; when nothing was, the stored default and up to two others. Active ones within reach only. */
+  readonly memberships: readonly ActiveMembership[];
+  /** Orgate's own session, which has not ended; null where another issuer's token was presented. */
+  readonly session: LiveSession | null;
+  /** Whom the cookie names that came beside a token; null without one, and for one that is over. */
+  readonly cookiePersonId: string | null;
+}
+
+export interface LiveSession {
+  readonly id: string;
+  readonly boundOrgId: string | null;
+  readonly expiresAt: Date;
+  readonly lastUsedAt: Date;
+  readonly startedAt: Date;
+}
+
+/** Whose memberships count: all of a person's, or the only one that their session reaches, of the stay that it began in. */
+export interface Reach {
+  readonly personId: string;
+  readonly boundOrgId: string | null;
+  /** When the session began; null where there is none of orgate's own, which is never bound. */
+  readonly startedAt: Date | null;
+}
+
+export interface Page {
+  readonly after: string | undefined;
+  readonly take: number;
+}
+
+/**
+ * The few reads and writes outside any one organization, each by name, under a role that sees no organization's data:
+ * of organizations only id, name, slug, status and creation.
+ */
+export interface Directory {
+  /**
+   * The person behind a credential and, in the same round trip, their active memberships in the organizations named (by
+   * id or slug). Read at the start of every request, because rights and sessions end the moment they are taken.
+   *
+   * @param cookieHash of the cookie that came beside a token
+   */
+  findPerson(
+    claimant: Claimant,
+    named: readonly string[],
+    cookieHash?: string | null,
+  ): Promise<PersonInOrganizations | null>;
+  /**
+   * Ties an identity with a verified e-mail to its person, and makes the person on first sight. The name is what they are
+   * called on the whole deployment, in organizations that they join: none where an organization's own provider says it.
+   */
+  admit(identity: VerifiedIdentity & { readonly verifiedEmail: string }): Promise<void>;
+  /** One active membership within reach, by the organization's id or slug. */
+  findMembership(reach: Reach, named: string): Promise<ActiveMembership | null>;
+  /** The active memberships within reach, by organization id. */
+  listMemberships(reach: Reach, page: Page): Promise<ActiveMembership[]>;
+  countMemberships(reach: Reach): Promise<number>;
+  /** Every organization by id; for system administrators. */
+  listOrganizations(page: Page): Promise<OrganizationCard[]>;
+  countOrganizations(): Promise<number>;
+  /** Makes an organization with its address and its first OWNER; CONFLICT on `input.slug` when that is taken. */
+  createOrganization(
+    owner: Person,
+    organization: { name: string; slug: string; description: string },
+  ): Promise<OrganizationCard>;
+  setDefaultOrganization(personId: string, orgId: string | null): Promise<void>;
+}
+
+const WITHIN_REACH = `m.user_id = $1 and m.status = 'ACTIVE'
+  and ($2::text is null or (m.org_id = $2 and ${beganSinceJoining('$3::timestamptz', 'm')}))`;
+
+const valuesOf = ({ personId, boundOrgId, startedAt }: Reach) => [personId, boundOrgId, startedAt];
+
+const LIST_MEMBERSHIPS = `
+  select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id where ${WITHIN_REACH}`;
+
+export function openDirectory(pool: ScopedPool): Directory {
+  const query = createDirectoryQuery(pool);
+
+  const memberships = async (text: string, values: unknown[]) =>
+    (await query<MembershipRow>(text, values)).map(toMembership);
+
+  return {
+    async findPerson(claimant, names, cookieHash = null) {
+      const { text, values } = findPersonStatement(claimant, names, cookieHash);
+      return toPersonInOrganizations(await query<FoundRow>(text, values));
+    },
+
+    async admit({ issuer, subject, verifiedEmail, name }) {
+      // Two first requests at once: the person is made once, and the second finds it made.
+      await query(`insert into person (id, email, name) values ($1, $2, $3) on conflict (email) do nothing`, [
+        newId('usr'),
+        verifiedEmail,
+        name ?? verifiedEmail.split('@')[0],
+      ]);
+      await query(
+        `insert into identity (issuer, subject, person_id)
+         select $1, $2, id from person where email = $3 on conflict do nothing`,
+        [issuer, subject, verifiedEmail],
+      );
+      await query(
+        `update person set email_verified_at = current_timestamp where email = $1 and email_verified_at is null`,
+        [verifiedEmail],
+      );
+      // Whoever an organization made known is called by their address, until they are called something here.
+      if (name === null) return;
+      await query(`update person set name = $2 where email = $1 and name = split_part(email, '@', 1) and name <> $2`, [
+        verifiedEmail,
+        name,
+      ]);
+    },
+
+    async findMembership(reach, name) {
+      const found = await memberships(`${LIST_MEMBERSHIPS} and m.org_id = ${organizationNamed('$4')}`, [
+        ...valuesOf(reach),
+        name,
+      ]);
+      return found[0] ?? null;
+    },
+
+    listMemberships: (reach, { after, take }) =>
+      memberships(`${LIST_MEMBERSHIPS} and m.org_id > $4 order by m.org_id limit $5`, [
+        ...valuesOf(reach),
+        after ?? '',
+        take,
+      ]),
+
+    async countMemberships(reach) {
+      const rows = await query<{ count: number }>(
+        `select count(*)::int as count from membership m where ${WITHIN_REACH}`,
+        valuesOf(reach),
+      );
+      return rows[0]?.count ?? 0;
+    },
+
+    listOrganizations: ({ after, take }) =>
+      query(
+        `select id, name, slug, status, created_at as "createdAt" from organization
+         where id > $1 order by id limit $2`,
+        [after ?? '', take],
+      ),
+
+    async countOrganizations() {
+      const rows = await query<{ count: number }>(`select count(*)::int as count from organization`, []);
+      return rows[0]?.count ?? 0;
+    },
+
+    async createOrganization(owner, { name, slug, description }) {
+      const card = { id: newId('org'), name, slug, status: 'ACTIVE' as const, createdAt: new Date() };
+      const orgId = brandOrgId(card.id); // nobody else knows it yet: whoever makes it is its first member
+      const inside: Frame = { role: 'orgate_app', orgId };
+      const client = await pool.connect();
+      try {
+        await client.query({ text: 'BEGIN' });
+        const run = (frame: Frame, text: string, values: unknown[]) =>
+          inFrame(frame, () => client.query({ text, values }));
+        await run(
+          DIRECTORY,
+          `insert into organization (id, name, slug, description, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)`,
+          [card.id, name, slug, description, card.createdAt],
+        );
+        await run(DIRECTORY, `insert into address (name, kind, org_id) values ($1, 'SLUG', $2)`, [slug, card.id]);
+        await run(
+          inside,
+          `insert into membership (org_id, user_id, email, name, role, status, joined_at)
+           values ($1, $2, $3, $4, 'OWNER', 'ACTIVE', $5)`,
+          [card.id, owner.id, owner.email, owner.name, card.createdAt],
+        );
+        await client.query({ text: 'COMMIT' });
+        return card;
+      } catch (error) {
+        await client.query({ text: 'ROLLBACK' }).catch(() => undefined);
+        if (error instanceof pg.DatabaseError && error.constraint === 'address_pkey') {
+          throw conflict('This slug is already taken.', 'input.slug');
+        }
+        throw translateDatabaseError(error);
+      } finally {
+        client.release();
+      }
+    },
+
+    async setDefaultOrganization(personId, orgId) {
+      await query(`update person set default_org_id = $2, updated_at = current_timestamp where id = $1`, [
+        personId,
+        orgId,
+      ]);
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { createDirectoryQuery } from '../data/connection/directory-query.js';
+import type { ScopedPool } from '../data/connection/org-connection.js';
+import { brandOrgId, newId, type OrgId } from '../data/id.js';
+
+/** A directory as its token names it; whoever has the token whose hash this is acts for it, in its organization only. */
+export interface NamedDirectory {
+  readonly orgId: OrgId;
+  readonly tokenHash: string;
+  readonly organizationStatus: 'ACTIVE' | 'SUSPENDED';
+  readonly lastUsedAt: Date | null;
+}
+
+/** What a directory of people needs outside any organization. */
+export interface ScimDirectories {
+  find(id: string): Promise<NamedDirectory | null>;
+  /**
+   * The person with this e-mail address, made on first sight; nothing of a person that is there already changes. The
+   * same statements either way. Call it only for addresses under a domain that the organization holds.
+   */
+  personOf(email: string): Promise<{ id: string; email: string }>;
+}
+
+export function openScimDirectories(pool: ScopedPool): ScimDirectories {
+  const query = createDirectoryQuery(pool);
+  return {
+    async find(id) {
+      const [found] = await query<NamedDirectory>(
+        `select d.org_id as "orgId", d.token_hash as "tokenHash", o.status as "organizationStatus",
+           d.last_used_at as "lastUsedAt"
+         from scim_directory d join organization o on o.id = d.org_id where d.id = $1`,
+        [id],
+      );
+      return found ? { ...found, orgId: brandOrgId(found.orgId) } : null;
+    },
+
+    async personOf(email) {
+      // A directory says that there is such an address; whose it is, and what they are called elsewhere, shows when someone
+      // signs in with it.
+      await query(
+        `insert into person (id, email, name, email_verified_at) values ($1, $2, $3, null) on conflict (email) do nothing`,
+        [newId('usr'), email, email.split('@')[0]],
+      );
+      const [person] = await query<{ id: string }>('select id from person where email = $1', [email]);
+      return { id: (person as { id: string }).id, email };
+    },
+  };
+}

@@ -1,0 +1,233 @@
+import { createHmac } from 'node:crypto';
+import { createDirectoryQuery } from '../data/connection/directory-query.js';
+import type { ScopedPool } from '../data/connection/org-connection.js';
+import { newId } from '../data/id.js';
+import { hashSecret, newSecret } from '../secrets/secret.js';
+import type { Page, Reach } from './directory.js';
+import { beganSinceJoining, isLive } from './find-person.js';
+
+/** Clients of one session that renew access tokens; of more, those that did so last. */
+const MAX_REFRESH_TOKENS = 10;
+/** How long what ended is kept, for whoever looks into what happened. */
+const KEPT = "interval '30 days'";
+
+/** How long a person stays signed in, whatever they do. */
+const LIFETIME_MS = 30 * 24 * 3600 * 1000;
+
+/** A sign-in that was just made. The cookie's secret exists here and in the browser, and nowhere else. */
+export interface StartedSession {
+  readonly sessionId: string;
+  /** The secret that the browser's cookie holds. */
+  readonly cookie: string;
+  readonly expiresAt: Date;
+}
+
+/** Whose sessions: those that one session reaches; without when that began, all of the person that are bound alike. */
+export type SessionsOf = Omit<Reach, 'startedAt'> & Partial<Reach>;
+
+/** People who signed in through orgate, each time they did. */
+export interface Sessions {
+  /**
+   * Signs a person in; the caller has verified who they are.
+   *
+   * @param provider the identity provider that said so, by id
+   * @param boundOrgId the only organization that the session reaches, where that organization's own provider said so
+   */
+  start(session: {
+    personId: string;
+    provider: string | null;
+    boundOrgId: string | null;
+    userAgent: string | null;
+  }): Promise<StartedSession>;
+
+  /** A token that renews access tokens of a live session, for one more client of it. */
+  issueRefreshToken(sessionId: string): Promise<string>;
+  /**
+   * Takes a refresh token for its successor. For ten seconds it gives the same one again, since two tabs may come at
+   * once, unless that was used already. Whoever else comes with one that was used has a copy, and nobody knows who had it
+   * first: it ends its session, with all that came of it.
+   *
+   * @returns null when no live session of an active person stands behind it
+   */
+  renew(refreshToken: string): Promise<RenewedSession | 'REUSED' | null>;
+  /** Notes that a session is in use. */
+  touch(sessionId: string): Promise<void>;
+
+  /** The live sessions of a person, the newest first; for a bound one those that are bound alike, of no later stay. */
+  list(of: SessionsOf, page: Page): Promise<SessionCard[]>;
+  count(of: SessionsOf): Promise<number>;
+  /** Ends one live session of these; false when there is none of this id. */
+  end(of: SessionsOf, sessionId: string, reason: EndReason): Promise<boolean>;
+  /** Ends all of them, and says how many. */
+  endAll(of: SessionsOf, reason: EndReason): Promise<number>;
+  /** Ends every session that an identity provider opened: it is believed no longer. */
+  endOfProvider(provider: string): Promise<void>;
+  /** Deletes what ended long ago. */
+  sweep(): Promise<void>;
+}
+
+export type EndReason = 'SIGNED_OUT' | 'REVOKED';
+
+export interface RenewedSession {
+  readonly sessionId: string;
+  readonly personId: string;
+  readonly expiresAt: Date;
+  readonly refreshToken: string;
+}
+
+/** What a person sees of a session of theirs. */
+export interface SessionCard {
+  readonly id: string;
+  readonly provider: string | null;
+  readonly boundOrgId: string | null;
+  readonly userAgent: string | null;
+  readonly createdAt: Date;
+  readonly lastUsedAt: Date;
+  readonly expiresAt: Date;
+}
+
+/**
+ * The live sessions of a person. What an organization's own provider signed in sees and ends only what it signed in
+ * itself: it speaks for the person there, and nowhere else. Nor does it for a stay that began after it.
+ */
+const OF_PERSON = `s.person_id = $1 and ${isLive('s')} and ($2::text is null or (s.bound_org_id = $2 and not exists (
+  select from membership m where m.org_id = $2 and m.user_id = $1
+    and ${beganSinceJoining('s.created_at', 'm')} and not ${beganSinceJoining('$3::timestamptz', 'm')})))`;
+
+const valuesOf = ({ personId, boundOrgId, startedAt = null }: SessionsOf) => [personId, boundOrgId, startedAt];
+
+const END = `update session s set ended_at = current_timestamp, end_reason = $4 where ${OF_PERSON}`;
+
+type Renewed = Omit<RenewedSession, 'refreshToken'> & { readonly salt: string };
+
+/** How long a token that was used gives its successor again. */
+const GRACE = "interval '10 seconds'";
+
+/** What a secret is replaced by: nobody makes it without that secret, nor without what is kept here. */
+const successorOf = (secret: string, salt: string): string =>
+  createHmac('sha256', salt).update(secret).digest('base64url');
+
+const renewing = (change: string, which: string): string => `
+  with renewed as (
+    update refresh_token r set last_used_at = current_timestamp ${change}
+    from session s join person p on p.id = s.person_id
+    where r.family_hash = $1 and ${which} and s.id = r.session_id and ${isLive('s')} and p.status = 'ACTIVE'
+    returning r.session_id, r.salt
+  )
+  update session s set last_used_at = current_timestamp from renewed where s.id = renewed.session_id
+  returning s.id as "sessionId", s.person_id as "personId", s.expires_at as "expiresAt", renewed.salt`;
+
+const RENEW = renewing(
+  ', secret_hash = $3, replaced_hash = $2, replaced_at = current_timestamp, salt = $4',
+  'r.secret_hash = $2',
+);
+
+/** Once the successor was used, it is what was replaced, and this finds nothing. */
+const RENEW_AGAIN = renewing('', `r.replaced_hash = $2 and r.replaced_at > current_timestamp - ${GRACE}`);
+
+export function openSessions(pool: ScopedPool): Sessions {
+  const query = createDirectoryQuery(pool);
+
+  return {
+    async start({ personId, provider, boundOrgId, userAgent }) {
+      const started = {
+        sessionId: newId('ses'),
+        cookie: newSecret(),
+        expiresAt: new Date(Date.now() + LIFETIME_MS),
+      };
+      // Told by the clock that told when they joined: a session counts for the stay that it began in.
+      await query(
+        `insert into session (id, person_id, provider, bound_org_id, cookie_hash, user_agent, expires_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+        [
+          started.sessionId,
+          personId,
+          provider,
+          boundOrgId,
+          hashSecret(started.cookie),
+          userAgent?.slice(0, 300) ?? null,
+          started.expiresAt,
+          new Date(),
+        ],
+      );
+      return started;
+    },
+
+    async issueRefreshToken(sessionId) {
+      const [family, secret] = [newSecret(), newSecret()];
+      await query(
+        `with kept as (
+           select family_hash from refresh_token where session_id = $1 order by last_used_at desc limit ${MAX_REFRESH_TOKENS - 1}
+         ), dropped as (
+           delete from refresh_token where session_id = $1 and family_hash not in (select family_hash from kept)
+         )
+         insert into refresh_token (family_hash, session_id, secret_hash) values ($2, $1, $3)`,
+        [sessionId, hashSecret(family), hashSecret(secret)],
+      );
+      return `${family}.${secret}`;
+    },
+
+    async renew(refreshToken) {
+      const [, family, secret] = /^([\w-]{43})\.([\w-]{43})$/.exec(refreshToken) ?? [];
+      if (!family || !secret) return null;
+      const hashes = [hashSecret(family), hashSecret(secret)];
+      const salt = newSecret();
+      // Whoever comes second waits for the row, and finds another secret in it.
+      const first = await query<Renewed>(RENEW, [...hashes, hashSecret(successorOf(secret, salt)), salt]);
+      const [renewed] = first.length > 0 ? first : await query<Renewed>(RENEW_AGAIN, hashes);
+      if (renewed) {
+        const { salt: used, ...session } = renewed;
+        return { ...session, refreshToken: `${family}.${successorOf(secret, used)}` };
+      }
+      const ended = await query(
+        `update session s set ended_at = current_timestamp, end_reason = 'TOKEN_REUSED' from refresh_token r
+         where r.family_hash = $1 and r.secret_hash <> $2 and s.id = r.session_id and ${isLive('s')} returning s.id`,
+        hashes,
+      );
+      return ended.length > 0 ? 'REUSED' : null;
+    },
+
+    async touch(sessionId) {
+      await query(`update session set last_used_at = current_timestamp where id = $1`, [sessionId]);
+    },
+
+    list: (of, { after, take }) =>
+      query<SessionCard>(
+        `select s.id, s.provider, s.bound_org_id as "boundOrgId", s.user_agent as "userAgent",
+           s.created_at as "createdAt", s.last_used_at as "lastUsedAt", s.expires_at as "expiresAt"
+         from session s where ${OF_PERSON} and ($4::text is null or s.id < $4) order by s.id desc limit $5`,
+        [...valuesOf(of), after ?? null, take],
+      ),
+
+    async count(of) {
+      const text = `select count(*)::int as count from session s where ${OF_PERSON}`;
+      const [row] = await query<{ count: number }>(text, valuesOf(of));
+      return row?.count ?? 0;
+    },
+
+    async end(of, sessionId, reason) {
+      const ended = await query(`${END} and s.id = $5 returning s.id`, [...valuesOf(of), reason, sessionId]);
+      return ended.length > 0;
+    },
+
+    async endAll(of, reason) {
+      return (await query(`${END} returning s.id`, [...valuesOf(of), reason])).length;
+    },
+
+    async endOfProvider(provider) {
+      await query(
+        `update session s set ended_at = current_timestamp, end_reason = 'REVOKED' where s.provider = $1 and ${isLive('s')}`,
+        [provider],
+      );
+    },
+
+    async sweep() {
+      await query(`delete from refresh_token r using session s where s.id = r.session_id and not (${isLive('s')})`, []);
+      await query(
+        `delete from session s where least(s.ended_at, s.expires_at) < current_timestamp - ${KEPT}
+         and not exists (select from refresh_token r where r.session_id = s.id)`,
+        [],
+      );
+    },
+  };
+}

@@ -1,0 +1,25 @@
+import type { Filter, Table } from '../data/organization/table.js';
+import { conflict, notFound } from '../errors.js';
+
+/**
+ * Updates a row unless someone else did since the client read it.
+ *
+ * @param expectedUpdatedAt the `updatedAt` that the client has seen; anything goes when it gave none
+ * @throws NOT_FOUND; CONFLICT on `input.expectedUpdatedAt`
+ */
+export async function updateIfUnchanged<R extends { id: string; updatedAt: Date }>(
+  table: Table<R, never>,
+  id: string,
+  expectedUpdatedAt: Date | null | undefined,
+  changes: object,
+): Promise<R> {
+  const it = { id } as Filter<R>;
+  if (!expectedUpdatedAt) return table.update(it, changes);
+  try {
+    return await table.update({ ...it, updatedAt: expectedUpdatedAt }, changes);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'NOT_FOUND') throw error;
+    if (!(await table.find(it))) throw notFound();
+    throw conflict('This was changed in the meantime.', 'input.expectedUpdatedAt');
+  }
+}

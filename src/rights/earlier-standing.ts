@@ -1,0 +1,70 @@
+import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { Row } from '../data/organization/table.js';
+import type { Standing } from './change-membership.js';
+import { standingByDirectory } from './directory-role.js';
+
+type MembershipRow = Row<'Membership'>;
+
+const NOTHING_LEFT = { leftRole: null, leftGranted: [], leftWithheld: [] };
+
+/** What a membership becomes that someone joins: an active one, without anything of an earlier stay. */
+export const joined = ({ role, granted, withheld }: Standing) => ({
+  role,
+  granted,
+  withheld,
+  status: 'ACTIVE',
+  joinedAt: new Date(),
+  mayRejoin: false,
+  ...NOTHING_LEFT,
+});
+
+/**
+ * What a membership becomes that ends, or an invitation that comes to nothing: whoever was removed before is again who
+ * they were then, and that they might come back is over.
+ */
+export function ended(before: MembershipRow) {
+  const was = whatTheyLeft(before);
+  return { ...(was && { ...was, ...NOTHING_LEFT }), status: 'REMOVED', mayRejoin: false };
+}
+
+/** What a membership becomes whose person is invited. What someone was who had been removed is kept until they answer. */
+export function invitedAgain(before: MembershipRow, standing: Standing) {
+  const { role, granted, withheld } = before;
+  const left = { leftRole: role, leftGranted: granted, leftWithheld: withheld };
+  const wasMember = before.status === 'REMOVED' && hasJoined(before);
+  return { ...standing, ...(wasMember && left), status: 'INVITED', mayRejoin: false };
+}
+
+/**
+ * All that bringing someone back touches: what they were, what they are invited to be, and what their directory would
+ * make of them. Whoever may not remove someone does not undo it either. Who never joined was nothing: of a place that was
+ * kept for an address there is what its invitation says, while it waits.
+ */
+export async function standingsBehind(db: OrganizationDb, membership: MembershipRow): Promise<Standing[]> {
+  const known = await db.scimUser.find({ userId: membership.userId });
+  const byDirectory = known && (await standingByDirectory(db, { ...known, scimUserId: known.id }));
+  const own = hasJoined(membership) || membership.status === 'INVITED' ? membership : null;
+  const left = hasJoined(membership) ? whatTheyLeft(membership) : null;
+  return [own, left, byDirectory].filter((standing) => standing !== null);
+}
+
+/**
+ * All that letting a person in brings back: of the row that is theirs, by whatever e-mail they are known here, and of the
+ * place that waits for the one they come with. Nothing of a member; nor of who was cleared, since whoever cleared them held it.
+ */
+export async function standingsBroughtBack(
+  db: OrganizationDb,
+  { id, email }: { readonly id: string; readonly email: string },
+): Promise<Standing[]> {
+  const touched: Standing[] = [];
+  for (const row of [await db.membership.find({ userId: id }), await db.membership.find({ email })]) {
+    const isBrought = row?.status === 'INVITED' || (row?.status === 'REMOVED' && !row.mayRejoin);
+    if (isBrought) touched.push(...(await standingsBehind(db, row)));
+  }
+  return touched;
+}
+
+const hasJoined = ({ joinedAt }: MembershipRow): boolean => joinedAt !== null;
+
+const whatTheyLeft = ({ leftRole: role, leftGranted: granted, leftWithheld: withheld }: MembershipRow) =>
+  role === null ? null : { role, granted, withheld };

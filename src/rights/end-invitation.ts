@@ -1,0 +1,30 @@
+import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { Row } from '../data/organization/table.js';
+import { ended } from './earlier-standing.js';
+
+type InvitationRow = Row<'Invitation'>;
+
+/** Whether it can be accepted now. One that cannot holds no seat. */
+export const isOpen = ({ status, expiresAt }: InvitationRow): boolean =>
+  status === 'PENDING' && expiresAt.getTime() > Date.now();
+
+/** Ends an invitation, and takes back what was not mailed yet. Call it under the organization's lock. */
+export async function endInvitation(
+  db: OrganizationDb,
+  { id }: InvitationRow,
+  status: 'ACCEPTED' | 'REVOKED' | 'DECLINED',
+): Promise<InvitationRow> {
+  await db.outgoingMail.delete({ invitationId: id });
+  return db.invitation.update({ id }, { status, endedAt: new Date() });
+}
+
+/** Ends an invitation without its being accepted: the place that was kept for the address goes with it. */
+export async function withdrawInvitation(
+  db: OrganizationDb,
+  invitation: InvitationRow,
+  status: 'REVOKED' | 'DECLINED',
+): Promise<InvitationRow> {
+  const place = await db.membership.find({ email: invitation.email, status: 'INVITED' });
+  if (place) await db.membership.update({ userId: place.userId }, ended(place));
+  return endInvitation(db, invitation, status);
+}

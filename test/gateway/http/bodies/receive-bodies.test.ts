@@ -1,0 +1,154 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterEach, expect, test } from '@jest/globals';
+import { BodyBudget } from '../../../../src/gateway/http/bodies/body-budget.js';
+import { givenOrganization } from '../../../support/given.js';
+import { raw } from '../../../support/raw.js';
+import { useServer } from '../../../support/server.js';
+
+const server = useServer();
+
+const KIB = 1024;
+const JSON_TYPE = { 'content-type': 'application/json' };
+const at = (path: string) => `${server.url}${path}`;
+const query = (length: number) => JSON.stringify({ query: `{ __typename } #${'x'.repeat(length)}` });
+
+const sockets: Socket[] = [];
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+
+/** Announces a body and sends all of it but the end. */
+async function hold(path: string, bytes: number, from = '127.0.0.1', headers = 'Authorization: Bearer x\r\n') {
+  const { hostname: host, port } = new URL(server.url);
+  const socket = connect({ host, port: Number(port), localAddress: from });
+  sockets.push(socket);
+  let text = '';
+  const closed = once(socket, 'close').then(() => text);
+  socket.on('error', () => undefined).on('data', (chunk) => (text += chunk.toString()));
+  await once(socket, 'connect');
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}Content-Length: ${bytes}\r\n\r\n`,
+  );
+  socket.write('x'.repeat(bytes - 1));
+  return { socket, closed, answer: () => text };
+}
+
+/** As the server sees it: it knows of each connection only once it has read its head. */
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 400 && !(await isSo()); attempt += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  expect(await isSo()).toBe(true);
+}
+
+const isServed = async (length: number) => {
+  const body = query(length);
+  const headers = { ...JSON_TYPE, cookie: '__Host-orgate=x', origin: 'https://elsewhere.example' };
+  return ![413, 503].includes((await raw(at('/graphql'), { headers, body })).status);
+};
+
+test.each(['/graphql', '/auth/saml/idp_x/acs', '/scim/v2/Users', '/nope'])(
+  'bodies of one address that never end hold 4 MiB of this process and no more: %s',
+  async (path) => {
+    const held = await Promise.all(Array.from({ length: 40 }, () => hold(path, 256 * KIB)));
+    // Where nothing is read of a body, nothing waits for its end either.
+    const waiting = path === '/nope' || path.startsWith('/scim') ? 0 : 16;
+    const refused = () => held.filter(({ socket }) => socket.destroyed).length;
+    await until(() => refused() >= 40 - waiting);
+    expect(refused()).toBe(40 - waiting);
+    for (const { answer } of held.filter(({ socket }) => socket.destroyed)) {
+      if (answer() === '') continue; // reset while it was still sending
+      expect(answer()).toMatch(/^HTTP\/1\.1 (503|404|401|415) /);
+      expect(answer()).toMatch(/\r\nconnection: close\r\n/i);
+    }
+    if (waiting === 0) return;
+    expect(await isServed(200 * KIB)).toBe(false);
+    const other = await hold('/graphql', 64 * KIB, '127.0.0.2');
+    other.socket.write('x');
+    await until(() => other.answer() !== '');
+    expect(other.answer()).toMatch(/^HTTP\/1\.1 400 /);
+    for (const { socket } of held) socket.destroy();
+    await until(() => isServed(200 * KIB));
+  },
+);
+
+test('whoever finds no room is told when to come again, in the shape of all refusals', async () => {
+  await Promise.all(Array.from({ length: 16 }, () => hold('/graphql', 256 * KIB)));
+  await until(async () => !(await isServed(200 * KIB)));
+  const headers = { ...JSON_TYPE, authorization: 'Bearer x' };
+  const answer = await raw(at('/graphql'), { headers, body: query(0) });
+  expect([answer.status, answer.headers['retry-after']]).toEqual([503, '1']);
+  expect(JSON.parse(answer.text)).toMatchObject({ errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE' } }] });
+  expect(server.logs.filter((line) => line.includes('"level":50'))).toEqual([]);
+});
+
+test('a path that does not exist reads nothing: it is answered before a body comes', async () => {
+  const { hostname, port } = new URL(server.url);
+  for (const length of ['Content-Length: 262144', 'Transfer-Encoding: chunked']) {
+    const socket = connect(Number(port), hostname);
+    sockets.push(socket);
+    socket.write(`POST /nope HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${length}\r\n\r\n`);
+    let text = '';
+    socket.on('data', (chunk) => (text += chunk.toString()));
+    await once(socket, 'close');
+    expect(text).toMatch(/^HTTP\/1\.1 404 /);
+    expect(text).toContain('"code":"NOT_FOUND"');
+  }
+});
+
+test('whoever shows no credential sends little', async () => {
+  const status = async (length: number, headers: Record<string, string> = {}) =>
+    (await raw(at('/graphql'), { headers: { ...JSON_TYPE, ...headers }, body: query(length) })).status;
+  expect(await status(4000)).toBe(200);
+  expect(await status(16 * KIB)).toBe(413);
+  expect(await status(16 * KIB, { 'transfer-encoding': 'chunked' })).toBe(413);
+  expect(await status(4000, { 'transfer-encoding': 'chunked' })).toBe(200);
+  expect(await status(16 * KIB, { authorization: 'Bearer x' })).toBe(401);
+  const { owner } = await givenOrganization(server);
+  const signedIn = { authorization: `Bearer ${owner.token}` };
+  expect(await status(60_000, signedIn)).toBe(200);
+  expect(await status(60_000, { ...signedIn, 'transfer-encoding': 'chunked' })).toBe(200);
+  expect(await status(256 * KIB, { ...signedIn, 'transfer-encoding': 'chunked' })).toBe(413);
+});
+
+test('JSON of more parts than an operation has is refused unparsed; the largest argument passes', async () => {
+  const { owner } = await givenOrganization(server);
+  const headers = { ...JSON_TYPE, authorization: `Bearer ${owner.token}` };
+  const send = async (a: string) => {
+    const { status, text } = await raw(at('/graphql'), {
+      headers,
+      body: `{"query":"{ __typename }","variables":{"a":${a}}}`,
+    });
+    return [status, /"code":"(\w+)"/.exec(text)?.[1] ?? null];
+  };
+  const tooMuch = [413, 'PAYLOAD_TOO_LARGE'];
+  expect(await send(`[${'{},'.repeat(80_000)}{}]`)).toEqual(tooMuch);
+  expect(await send(`["constructor",${'{},'.repeat(80_000)}{}]`)).toEqual(tooMuch);
+  expect(await send(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)).toEqual(tooMuch);
+  const names = Array.from({ length: 20_000 }, (_, each) => `"${each}":1`).join(',');
+  expect(await send(`{${names}}`)).toEqual(tooMuch);
+  expect(await send('{"b":[{"__proto__":{}}]}')).toEqual([400, 'BAD_REQUEST']);
+  expect(await send('{"b":[{"\\u005f_proto__":{}}]}')).toEqual([400, 'BAD_REQUEST']);
+  expect(await send('{"constructor":{"prototype":1}}')).toEqual([200, null]);
+  expect(await send(`[${'1,'.repeat(32_000)}1]`)).toEqual([200, null]);
+  expect(await send(`${'['.repeat(100)}${']'.repeat(100)}`)).toEqual([200, null]);
+  const marked = await raw(at('/graphql'), { headers: JSON_TYPE, body: '\uFEFF{"query":"{ __typename }"}' });
+  expect(marked.status).toBe(200);
+});
+
+test('what is reserved is given back once, and never more than was taken', () => {
+  const budget = new BodyBudget({ everybody: 10, address: 4 });
+  const first = budget.reserve('a', 4);
+  expect(budget.reserve('a', 1)).toBeNull();
+  const second = budget.reserve('b', 4);
+  expect(budget.reserve('c', 3)).toBeNull();
+  first?.release();
+  first?.release();
+  const third = budget.reserve('a', 4);
+  expect(budget.reserve('c', 3)).toBeNull();
+  expect(budget.reserve('c', 2)).not.toBeNull();
+  for (const each of [second, third]) each?.release();
+  expect(budget.reserve('c', 3)).toBeNull();
+  expect(budget.reserve('d', 4)).not.toBeNull();
+});

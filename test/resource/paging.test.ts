@@ -1,0 +1,190 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { getNamedType, isObjectType } from 'graphql';
+import { newId } from '../../src/data/id.js';
+import { createContract } from '../../src/gateway/graphql/schema.js';
+import { openSessions } from '../../src/identity/sessions.js';
+import { givenKey, givenServiceAccount } from '../support/api-key.js';
+import { givenEverything, type GivenEverything } from '../support/given-everything.js';
+import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
+import { type Client, codeOf, useServer } from '../support/server.js';
+
+const server = useServer();
+let acme: GivenEverything;
+let globex: GivenEverything;
+/** In both organizations, and a system administrator: whoever can ask for every list there is. */
+let everyone: Client;
+
+beforeAll(async () => {
+  const given = await givenTwoOrganizations(server);
+  acme = await givenEverything(server, given.acme);
+  globex = await givenEverything(server, given.globex);
+  const email = `${unique('both')}@both.example`;
+  await givenMember(server, acme, 'OWNER', { email });
+  await givenMember(server, globex, 'OWNER', { email });
+  for (const { owner } of [acme, globex]) {
+    await givenKey(server, owner, ['run:read'], { serviceAccountId: await givenServiceAccount(owner, 'VIEWER') });
+    await givenKey(server, owner, ['run:read']);
+  }
+  everyone = await server.as(email, acme.slug);
+  const id = await personId(everyone);
+  await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [id]);
+  for (let count = 0; count < 2; count += 1) {
+    await server.database
+      .outside(openSessions)
+      .start({ personId: id, provider: null, boundOrgId: null, userAgent: null });
+  }
+});
+
+/** Every list of the schema, by type and field: how it is reached, in the organization it is asked for. */
+const LISTS: Record<string, (list: (field: string) => string, at: GivenEverything) => string> = {
+  'Query.repositories': (list) => list('repositories'),
+  'Query.agents': (list) => list('agents'),
+  'Query.runs': (list) => list('runs'),
+  'Query.apiKeys': (list) => list('apiKeys'),
+  'Query.serviceAccounts': (list) => list('serviceAccounts'),
+  'Query.members': (list) => list('members'),
+  'Query.domains': (list) => list('domains'),
+  'Query.invitations': (list) => list('invitations'),
+  'Query.joinRequests': (list) => list('joinRequests'),
+  'Query.identityProviders': (list) => list('identityProviders'),
+  'Query.scimDirectories': (list) => list('scimDirectories'),
+  'ScimDirectory.groups': (list, { scimDirectoryId: id }) =>
+    `node(id: "${id}") { ... on ScimDirectory { ${list('groups')} } }`,
+  'Query.mySessions': (list) => list('mySessions'),
+  'Query.myOrganizations': (list) => list('myOrganizations'),
+  'Query.organizations': (list) => list('organizations'),
+  'Viewer.memberships': (list) => `viewer { ${list('memberships')} }`,
+  'Organization.repositories': (list) => `currentOrganization { ${list('repositories')} }`,
+  'Organization.agents': (list) => `currentOrganization { ${list('agents')} }`,
+  'Organization.runs': (list) => `currentOrganization { ${list('runs')} }`,
+  'Organization.members': (list) => `currentOrganization { ${list('members')} }`,
+  'AgentRepository.agents': (list, { repositoryId }) => `repository(id: "${repositoryId}") { ${list('agents')} }`,
+  'AgentRepository.runs': (list, { repositoryId }) => `repository(id: "${repositoryId}") { ${list('runs')} }`,
+  'Agent.runs': (list, { agentId }) => `agent(id: "${agentId}") { ${list('runs')} }`,
+};
+
+/** Whole at once, because there are never many: five statuses, five certificates, a hundred of what a removal stops. */
+const SHORT_LISTS = [
+  'OrganizationUsage.runsByStatus',
+  'SamlSettings.certificates',
+  'Query.joinableOrganizations',
+  'MemberRemovalPreview.apiKeys',
+  'MemberRemovalPreview.serviceAccountKeys',
+  'MemberRemovalPreview.invitationsSent',
+  'MemberRemovalPreview.directories',
+  'MemberRemovalPreview.identityProviders',
+];
+
+/** Lists that belong to the person, not to an organization. */
+const OWN_LISTS = ['Query.mySessions', 'Query.myOrganizations', 'Query.organizations', 'Viewer.memberships'];
+
+const query = (name: string, args: string, selection: string, at = acme): string => {
+  const build = LISTS[name];
+  if (!build) throw new Error(name);
+  return `{ ${build((field) => `list: ${field}${args} { ${selection} }`, at)} }`;
+};
+
+/** The list itself, however deep it stands in the answer. */
+function listIn(data: Record<string, unknown>): Page {
+  const [first] = Object.values(data);
+  return (data['list'] ?? listIn(first as Record<string, unknown>)) as Page;
+}
+
+interface Page {
+  nodes: object[];
+  edges: { cursor: string; node: object }[];
+  pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string | null; endCursor: string | null };
+  totalCount: number;
+}
+
+const PAGE =
+  'nodes { __typename } edges { cursor node { __typename } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }';
+
+test('this table has every list of the schema, and every list of rows is a connection', () => {
+  const lists: string[] = [];
+  for (const type of Object.values(createContract().schema.getTypeMap())) {
+    if (!isObjectType(type) || type.name.startsWith('__')) continue;
+    for (const field of Object.values(type.getFields())) {
+      const isRows = String(field.type).startsWith('[') && isObjectType(getNamedType(field.type));
+      const isPaging = /(Connection|Edge)$/.test(type.name);
+      if (isRows && !isPaging) expect(SHORT_LISTS).toContain(`${type.name}.${field.name}`);
+      if (getNamedType(field.type).name.endsWith('Connection')) {
+        lists.push(`${type.name}.${field.name}`);
+        expect(field.args.map(({ name }) => name)).toEqual(expect.arrayContaining(['first', 'after']));
+        expect(field.args.find(({ name }) => name === 'first')?.defaultValue).toBe(20);
+      }
+    }
+  }
+  expect(Object.keys(LISTS).sort()).toEqual(lists.sort());
+});
+
+describe.each(Object.keys(LISTS))('%s', (name) => {
+  test('has edges, nodes and page info that say the same', async () => {
+    const { data, errors } = await everyone(query(name, '(first: 1)', `${PAGE} totalCount`));
+    expect(errors).toEqual([]);
+    const { nodes, edges, pageInfo, totalCount } = listIn(data);
+    expect(nodes).toHaveLength(1);
+    expect(edges.map(({ node }) => node)).toEqual(nodes);
+    expect(pageInfo).toEqual({
+      hasNextPage: totalCount > 1,
+      hasPreviousPage: false,
+      startCursor: edges[0]?.cursor,
+      endCursor: edges[0]?.cursor,
+    });
+    const next = listIn((await everyone(query(name, `(first: 100, after: "${edges[0]?.cursor}")`, PAGE))).data);
+    expect(next.pageInfo.hasPreviousPage).toBe(true);
+    expect(next.nodes).toHaveLength(Math.min(totalCount - 1, 100));
+  });
+
+  test('counts only when totalCount is asked for', async () => {
+    const statements = async (selection: string) => {
+      const before = server.statements.length;
+      expect((await everyone(query(name, '', selection))).errors).toEqual([]);
+      return server.statements.length - before;
+    };
+    await statements('nodes { __typename }');
+    const without = await statements('nodes { __typename }');
+    expect(await statements('nodes { __typename } totalCount')).toBe(without + 1);
+  });
+
+  test('takes 0 to 100 rows, and nothing else', async () => {
+    for (const [first, expected] of [
+      [0, []],
+      [null, expect.anything()],
+      [100, expect.anything()],
+    ]) {
+      const { data, errors } = await everyone(query(name, `(first: ${String(first)})`, PAGE));
+      expect([first, errors]).toEqual([first, []]);
+      expect(listIn(data).nodes).toEqual(expected);
+    }
+    for (const first of [-1, 101]) {
+      const refused = await everyone(query(name, `(first: ${first})`, PAGE));
+      expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', 'first']);
+    }
+  });
+
+  test('takes only cursors that were made in it', async () => {
+    const other = name.endsWith('runs') ? 'Query.agents' : 'Query.runs';
+    const cursorOf = async (list: string, client: Client, at: GivenEverything) =>
+      listIn((await client(query(list, '(first: 1)', PAGE, at))).data).edges[0]?.cursor;
+    const foreign = OWN_LISTS.includes(name) ? [] : [await cursorOf(name, globex.owner, globex)];
+    const forged = Buffer.from(JSON.stringify([acme.id, 'runs desc', 1])).toString('base64url');
+    for (const after of [...foreign, await cursorOf(other, everyone, acme), '', 'swordfish', forged]) {
+      const refused = await everyone(query(name, `(after: "${after}")`, PAGE));
+      expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', 'after']);
+      expect(refused.text).not.toContain('swordfish');
+    }
+  });
+});
+
+test('twenty rows come unasked', async () => {
+  const { viewer, id, agentId, repositoryId, owner } = await givenOrganization(server);
+  const db = server.database.organizationDb(id);
+  const createdById = await personId(owner);
+  for (let count = 0; count < 24; count += 1) {
+    await db.run.create({ id: newId('run'), agentId, repositoryId, createdById });
+  }
+  const { data } = await viewer('{ runs { nodes { id } pageInfo { hasNextPage } totalCount } }');
+  expect(data.runs.nodes).toHaveLength(20);
+  expect(data.runs).toMatchObject({ pageInfo: { hasNextPage: true }, totalCount: 25 });
+});

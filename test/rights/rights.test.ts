@@ -1,0 +1,404 @@
+import { describe, expect, test } from '@jest/globals';
+import type { GraphQLObjectType } from 'graphql';
+import { createContract } from '../../src/gateway/graphql/schema.js';
+import { ROLES, type Role } from '../../src/permissions/catalogue.js';
+import { givenCertifiedKey } from '../support/certificate.js';
+import { givenEverything, type GivenEverything } from '../support/given-everything.js';
+import { givenMember, givenOrganization, unique } from '../support/given.js';
+import { type Client, codeOf, useServer } from '../support/server.js';
+
+/** There is no name server at this port, and whoever asks is told at once. */
+const server = useServer({ env: { DNS_SERVERS: '127.0.0.1:9' } });
+
+interface Operation {
+  readonly permission: string;
+  /** The first role that may. */
+  readonly from: Role;
+  /** Besides the permission it takes the role: nobody but an OWNER hands on what only an OWNER has. */
+  readonly ownersOnly?: true;
+  readonly text: (at: GivenEverything) => string;
+}
+
+const CERTIFICATE = givenCertifiedKey().certificate.replaceAll(/-----[^-]+-----|\s/g, '');
+
+/** Every mutation on what belongs to an organization, in an order in which each has something to act on. */
+const MUTATIONS: Record<string, Operation> = {
+  createRepository: {
+    permission: 'repository:create',
+    from: 'DEVELOPER',
+    text: () => `createRepository(input: { name: "${unique('r')}", gitUrl: "https://git.example/r" }) { id }`,
+  },
+  updateRepository: {
+    permission: 'repository:update',
+    from: 'DEVELOPER',
+    text: ({ repositoryId }) => `updateRepository(input: { id: "${repositoryId}", branch: "x" }) { id }`,
+  },
+  createAgent: {
+    permission: 'agent:create',
+    from: 'DEVELOPER',
+    text: ({ repositoryId }) =>
+      `createAgent(input: { repositoryId: "${repositoryId}", name: "${unique('a')}" }) { id }`,
+  },
+  updateAgent: {
+    permission: 'agent:update',
+    from: 'DEVELOPER',
+    text: ({ agentId }) => `updateAgent(input: { id: "${agentId}", description: "x" }) { id }`,
+  },
+  startRun: {
+    permission: 'run:start',
+    from: 'DEVELOPER',
+    text: ({ agentId }) => `startRun(input: { agentId: "${agentId}" }) { id }`,
+  },
+  recordRunProgress: {
+    permission: 'run:record',
+    from: 'DEVELOPER',
+    text: ({ runId }) => `recordRunProgress(id: "${runId}", input: { totalTokens: 2000 }) { id }`,
+  },
+  cancelRun: { permission: 'run:cancel', from: 'DEVELOPER', text: ({ runId }) => `cancelRun(id: "${runId}") { id }` },
+  deleteAgent: {
+    permission: 'agent:delete',
+    from: 'DEVELOPER',
+    text: ({ agentId }) => `deleteAgent(id: "${agentId}")`,
+  },
+  deleteRepository: {
+    permission: 'repository:delete',
+    from: 'DEVELOPER',
+    text: ({ repositoryId }) => `deleteRepository(id: "${repositoryId}")`,
+  },
+  inviteUser: {
+    permission: 'member:invite',
+    from: 'ADMIN',
+    text: () => `inviteUser(input: { email: "${unique('x')}@acme.example", name: "x", role: VIEWER }) { role }`,
+  },
+  updateMemberPermissions: {
+    permission: 'member:update',
+    from: 'ADMIN',
+    text: ({ viewerId }) =>
+      `updateMemberPermissions(userId: "${viewerId}", permissions: [], withheldPermissions: []) { role }`,
+  },
+  suspendMember: {
+    permission: 'member:update',
+    from: 'ADMIN',
+    text: ({ viewerId }) => `suspendMember(userId: "${viewerId}") { status }`,
+  },
+  reinstateMember: {
+    permission: 'member:update',
+    from: 'ADMIN',
+    text: ({ viewerId }) => `reinstateMember(userId: "${viewerId}") { status }`,
+  },
+  updateMemberRole: {
+    permission: 'member:update',
+    from: 'ADMIN',
+    text: ({ viewerId }) => `updateMemberRole(userId: "${viewerId}", role: VIEWER) { role }`,
+  },
+  removeMember: {
+    permission: 'member:remove',
+    from: 'ADMIN',
+    text: ({ viewerId }) => `removeMember(userId: "${viewerId}") { status }`,
+  },
+  clearRemoval: {
+    permission: 'member:invite',
+    from: 'ADMIN',
+    text: ({ removedId }) => `clearRemoval(userId: "${removedId}") { status }`,
+  },
+  resendInvitation: {
+    permission: 'member:invite',
+    from: 'ADMIN',
+    text: ({ invitationId }) => `resendInvitation(id: "${invitationId}") { status }`,
+  },
+  revokeInvitation: {
+    permission: 'member:invite',
+    from: 'ADMIN',
+    text: ({ invitationId }) => `revokeInvitation(id: "${invitationId}") { status }`,
+  },
+  declineJoinRequest: {
+    permission: 'member:invite',
+    from: 'ADMIN',
+    text: ({ joinRequestId }) => `declineJoinRequest(id: "${joinRequestId}") { status }`,
+  },
+  approveJoinRequest: {
+    permission: 'member:invite',
+    from: 'ADMIN',
+    text: ({ joinRequestId }) => `approveJoinRequest(id: "${joinRequestId}", role: VIEWER) { status }`,
+  },
+  addDomain: {
+    permission: 'domain:manage',
+    from: 'ADMIN',
+    text: () => `addDomain(name: "${unique('d')}.example") { id }`,
+  },
+  verifyDomain: {
+    permission: 'domain:manage',
+    from: 'ADMIN',
+    text: ({ domainId }) => `verifyDomain(id: "${domainId}") { id }`,
+  },
+  setDomainJoining: {
+    permission: 'domain:manage',
+    from: 'ADMIN',
+    text: ({ domainId }) => `setDomainJoining(id: "${domainId}", joining: MANUAL) { id }`,
+  },
+  removeDomain: {
+    permission: 'domain:manage',
+    from: 'ADMIN',
+    text: ({ domainId }) => `removeDomain(id: "${domainId}")`,
+  },
+  updateOrganization: {
+    permission: 'organization:update',
+    from: 'ADMIN',
+    text: () => 'updateOrganization(input: { description: "x" }) { id }',
+  },
+  createApiKey: {
+    permission: 'api-key:create',
+    from: 'DEVELOPER',
+    text: () => 'createApiKey(input: { name: "x", permissions: ["run:read"] }) { secret }',
+  },
+  createServiceAccount: {
+    permission: 'service-account:manage',
+    from: 'ADMIN',
+    text: () => 'createServiceAccount(input: { name: "x", role: VIEWER }) { id }',
+  },
+  updateServiceAccount: {
+    permission: 'service-account:manage',
+    from: 'ADMIN',
+    text: ({ serviceAccountId }) => `updateServiceAccount(input: { id: "${serviceAccountId}", name: "x" }) { id }`,
+  },
+  removeServiceAccount: {
+    permission: 'service-account:manage',
+    from: 'ADMIN',
+    text: ({ serviceAccountId }) => `removeServiceAccount(id: "${serviceAccountId}") { id }`,
+  },
+  createOidcProvider: {
+    permission: 'identity-provider:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: () =>
+      `createOidcProvider(input: { name: "${unique('p')}", issuer: "https://id.acme.example", clientId: "x" }) { id }`,
+  },
+  createSamlProvider: {
+    permission: 'identity-provider:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: () => `createSamlProvider(input: { name: "${unique('p')}", issuer: "urn:acme",
+      signInUrl: "https://id.acme.example/saml", certificates: ["${CERTIFICATE}"] }) { id }`,
+  },
+  updateIdentityProvider: {
+    permission: 'identity-provider:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ identityProviderId }) =>
+      `updateIdentityProvider(input: { id: "${identityProviderId}", name: "x" }) { id }`,
+  },
+  deleteIdentityProvider: {
+    permission: 'identity-provider:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ identityProviderId }) => `deleteIdentityProvider(id: "${identityProviderId}")`,
+  },
+  createScimDirectory: {
+    permission: 'scim:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: () => `createScimDirectory(input: { name: "${unique('s')}" }) { token }`,
+  },
+  updateScimDirectory: {
+    permission: 'scim:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ scimDirectoryId }) => `updateScimDirectory(input: { id: "${scimDirectoryId}", name: "x" }) { id }`,
+  },
+  setScimGroupRole: {
+    permission: 'scim:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ scimGroupId }) => `setScimGroupRole(input: { groupId: "${scimGroupId}", role: VIEWER }) { id }`,
+  },
+  replaceScimToken: {
+    permission: 'scim:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ scimDirectoryId }) => `replaceScimToken(id: "${scimDirectoryId}") { token }`,
+  },
+  deleteScimDirectory: {
+    permission: 'scim:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ scimDirectoryId }) => `deleteScimDirectory(id: "${scimDirectoryId}")`,
+  },
+  transferOwnership: {
+    permission: 'ownership:transfer',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ developerId }) => `transferOwnership(userId: "${developerId}") { role }`,
+  },
+};
+
+/** Every query on what belongs to an organization. */
+const QUERIES: Record<string, Operation> = {
+  currentOrganization: {
+    permission: 'organization:read',
+    from: 'VIEWER',
+    text: () => 'currentOrganization { settings { featureFlags } }',
+  },
+  members: { permission: 'member:read', from: 'VIEWER', text: () => 'members { totalCount }' },
+  repositories: { permission: 'repository:read', from: 'VIEWER', text: () => 'repositories { totalCount }' },
+  repository: {
+    permission: 'repository:read',
+    from: 'VIEWER',
+    text: ({ repositoryId }) => `repository(id: "${repositoryId}") { id }`,
+  },
+  agents: { permission: 'agent:read', from: 'VIEWER', text: () => 'agents { totalCount }' },
+  agent: { permission: 'agent:read', from: 'VIEWER', text: ({ agentId }) => `agent(id: "${agentId}") { id }` },
+  runs: { permission: 'run:read', from: 'VIEWER', text: () => 'runs { totalCount }' },
+  run: { permission: 'run:read', from: 'VIEWER', text: ({ runId }) => `run(id: "${runId}") { id }` },
+  organizationUsage: { permission: 'usage:read', from: 'VIEWER', text: () => 'organizationUsage { totalRuns }' },
+  apiKeys: { permission: 'api-key:read', from: 'VIEWER', text: () => 'apiKeys { totalCount }' },
+  serviceAccounts: { permission: 'service-account:read', from: 'VIEWER', text: () => 'serviceAccounts { totalCount }' },
+  node: { permission: 'organization:read', from: 'VIEWER', text: ({ runId }) => `node(id: "${runId}") { id }` },
+  nodes: { permission: 'organization:read', from: 'VIEWER', text: ({ runId }) => `nodes(ids: ["${runId}"]) { id }` },
+  previewMemberRemoval: {
+    permission: 'member:remove',
+    from: 'ADMIN',
+    text: ({ viewerId }) => `previewMemberRemoval(userId: "${viewerId}") { sessions }`,
+  },
+  invitations: { permission: 'member:invite', from: 'ADMIN', text: () => 'invitations { totalCount }' },
+  joinRequests: { permission: 'member:invite', from: 'ADMIN', text: () => 'joinRequests { totalCount }' },
+  domains: { permission: 'domain:read', from: 'ADMIN', text: () => 'domains { totalCount }' },
+  identityProviders: {
+    permission: 'identity-provider:manage',
+    from: 'OWNER',
+    text: () => 'identityProviders { totalCount }',
+  },
+  identityProvider: {
+    permission: 'identity-provider:manage',
+    from: 'OWNER',
+    text: ({ identityProviderId }) => `identityProvider(id: "${identityProviderId}") { id }`,
+  },
+  scimDirectories: { permission: 'scim:manage', from: 'OWNER', text: () => 'scimDirectories { totalCount }' },
+};
+
+const OUTSIDE = [
+  'createOrganization',
+  'switchOrganization',
+  'setDefaultOrganization',
+  'leaveOrganization',
+  'requestToJoin',
+  'acceptInvitation',
+  'declineInvitation',
+  'requestNewInvitation',
+  'revokeSession',
+  'signOut',
+  'signOutEverywhere',
+];
+const ABOUT_ONESELF = [
+  'viewer',
+  'myOrganizations',
+  'organization',
+  'organizations',
+  'joinableOrganizations',
+  'mySessions',
+  'rateLimit',
+];
+
+/** One's own keys, for which test/domains/api-key/api-key.test.ts makes some for each. */
+const OWN_KEYS = ['rotateApiKey', 'revokeApiKey'];
+
+const given = async (): Promise<GivenEverything> => givenEverything(server, await givenOrganization(server));
+
+async function expectForbidden(client: Client, text: string, requiredPermission: string): Promise<void> {
+  const refused = await client(text);
+  expect([text, codeOf(refused)]).toEqual([text, 'FORBIDDEN']);
+  expect(refused.errors[0]?.extensions['requiredPermission']).toBe(requiredPermission);
+}
+
+async function expectAllowed(client: Client, text: string): Promise<void> {
+  expect([text, (await client(text)).errors]).toEqual([text, []]);
+}
+
+test('these tables are complete', () => {
+  const { schema } = createContract();
+  const names = (type: GraphQLObjectType | null | undefined) => Object.keys(type?.getFields() ?? {}).sort();
+  expect([...Object.keys(MUTATIONS), ...OWN_KEYS, ...OUTSIDE].sort()).toEqual(names(schema.getMutationType()));
+  expect([...Object.keys(QUERIES), ...ABOUT_ONESELF].sort()).toEqual(names(schema.getQueryType()));
+});
+
+test.each(ROLES)('%s may what the role table says, and nothing else', async (role) => {
+  const acme = await given();
+  const client = { OWNER: acme.owner, ADMIN: acme.admin, DEVELOPER: acme.developer, VIEWER: acme.viewer }[role];
+  const asked = [
+    ...Object.values(QUERIES).map((each) => ({ ...each, document: `{ ${each.text(acme)} }` })),
+    ...Object.values(MUTATIONS).map((each) => ({ ...each, document: `mutation { ${each.text(acme)} }` })),
+  ];
+  for (const { permission, from, document } of asked) {
+    if (ROLES.indexOf(role) >= ROLES.indexOf(from)) await expectAllowed(client, document);
+    else await expectForbidden(client, document, permission);
+  }
+});
+
+test.each([
+  ...Object.entries(MUTATIONS).map(([name, operation]) => ({ name, kind: 'mutation', ...operation })),
+  ...Object.entries(QUERIES).map(([name, operation]) => ({ name, kind: 'query', ...operation })),
+])('$name is open to a VIEWER with $permission, and closed to an ADMIN without', async (operation) => {
+  const { kind, permission, ownersOnly, text } = operation;
+  const acme = await given();
+  const narrowed = await givenMember(server, acme, 'ADMIN', { withheld: [permission] });
+  const widened = await givenMember(server, acme, 'VIEWER', { granted: [permission] });
+  await expectForbidden(narrowed, `${kind} { ${text(acme)} }`, permission);
+  if (!ownersOnly) await expectAllowed(widened, `${kind} { ${text(acme)} }`);
+  else expect(['FORBIDDEN', 'ROLE_ESCALATION']).toContain(codeOf(await widened(`${kind} { ${text(acme)} }`)));
+});
+
+test.each([
+  ['member:read', 'currentOrganization { members { totalCount } }'],
+  ['repository:read', 'currentOrganization { repositories { totalCount } }'],
+  ['repository:read', 'agents { nodes { repository { id } } }'],
+  ['repository:read', 'runs { nodes { repository { id } } }'],
+  ['agent:read', 'currentOrganization { agents { totalCount } }'],
+  ['agent:read', 'repositories { nodes { agents { totalCount } } }'],
+  ['agent:read', 'runs { nodes { agent { id } } }'],
+  ['run:read', 'currentOrganization { runs { totalCount } }'],
+  ['run:read', 'repositories { nodes { runs { totalCount } } }'],
+  ['run:read', 'agents { nodes { runs { totalCount } } }'],
+  ['usage:read', 'currentOrganization { usage { totalRuns } }'],
+])('whoever lacks %s does not read it from within another object either: %s', async (permission, text) => {
+  const acme = await given();
+  await expectAllowed(acme.viewer, `{ ${text} }`);
+  const without = await givenMember(server, acme, 'ADMIN', { withheld: [permission] });
+  await expectForbidden(without, `{ ${text} }`, permission);
+});
+
+describe('A mutation on what belongs to an organization', () => {
+  test('needs one named, where the default is one of several', async () => {
+    const [acme, globex] = [await given(), await given()];
+    await givenMember(server, acme, 'OWNER', { email: globex.owner.email });
+    const bare = await server.as(globex.owner.email);
+    await bare('mutation ($id: ID!) { setDefaultOrganization(organizationId: $id) { role } }', { id: acme.id });
+    for (const { text } of Object.values(QUERIES)) await expectAllowed(bare, `{ ${text(acme)} }`);
+    for (const { text } of Object.values(MUTATIONS)) {
+      expect(codeOf(await bare(`mutation { ${text(acme)} }`))).toBe('ORG_CONTEXT_REQUIRED');
+    }
+  });
+
+  test('is refused while it is SUSPENDED; reading goes on', async () => {
+    const acme = await given();
+    await server.database.pool.queryAsLoginRole(`update organization set status = 'SUSPENDED' where id = $1`, [
+      acme.id,
+    ]);
+    for (const { text } of Object.values(QUERIES)) await expectAllowed(acme.owner, `{ ${text(acme)} }`);
+    for (const { text } of Object.values(MUTATIONS)) {
+      expect(codeOf(await acme.owner(`mutation { ${text(acme)} }`))).toBe('FORBIDDEN');
+    }
+  });
+
+  test('and every query too, is UNAUTHENTICATED without a credential, and needs an organization with one', async () => {
+    const acme = await given();
+    const stranger = await server.as(`${unique('stranger')}@nowhere.example`);
+    const texts = [
+      ...Object.values(QUERIES).map(({ text }) => `{ ${text(acme)} }`),
+      ...Object.values(MUTATIONS).map(({ text }) => `mutation { ${text(acme)} }`),
+    ];
+    for (const query of texts) {
+      const anonymous = await server.post(JSON.stringify({ query }));
+      expect([query, anonymous.status, codeOf(anonymous)]).toEqual([query, 200, 'UNAUTHENTICATED']);
+      expect([query, codeOf(await stranger(query))]).toEqual([query, 'ORG_CONTEXT_REQUIRED']);
+    }
+  });
+});
