@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { DestinationStream } from 'pino';
 import type { Config, SignInProviderConfig } from './config/config.js';
-import { createAuthenticate, type TrustedIssuer } from './context/authenticate.js';
+import { createAuthenticate } from './context/authenticate.js';
 import type { SessionIssuer } from './context/context.js';
 import { type Database, openDatabase } from './data/database.js';
 import { demoProvider, hasDemoProvider } from './development/demo-identity-provider.js';
@@ -33,6 +33,7 @@ import { createSaml } from './gateway/sign-in/saml.js';
 import { serveSignIn } from './gateway/sign-in/serve-sign-in.js';
 import { serveTokens } from './gateway/sign-in/tokens.js';
 import { remoteKeys } from './identity/issuer-keys.js';
+import type { TrustedIssuer } from './identity/trusted-issuer.js';
 import { createSessionTokens, type SessionTokens } from './identity/session-tokens.js';
 import { openSessions } from './identity/sessions.js';
 import { createSignInAttempts } from './identity/sign-in-attempts.js';

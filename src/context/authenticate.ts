@@ -1,24 +1,9 @@
 import { hash } from 'node:crypto';
-import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { OrgateError } from '../errors.js';
 import type { VerifiedIdentity } from '../identity/directory.js';
+import type { TrustedIssuer } from '../identity/trusted-issuer.js';
 import { type KeyEnvironment, type PresentedApiKey, readApiKey } from '../secrets/api-key-format.js';
-
-/** Whose tokens are believed, and on which terms. */
-export interface TrustedIssuer {
-  /** The `iss` claim, to the letter. */
-  readonly issuer: string;
-  /** The issuer's keys: of another issuer, `remoteKeys`. */
-  readonly keys: JWTVerifyGetKey;
-  readonly audience: string;
-  readonly algorithms: readonly string[];
-  /** Accepted `typ` headers; null accepts any, for issuers that send none. */
-  readonly typ: readonly string[] | null;
-  /** `sub` is a person of this deployment and `sid` their session: orgate itself is the issuer. */
-  readonly ownSessions?: boolean;
-  /** Orgate's own development issuer: believed only on requests that came straight to a local host name. */
-  readonly development: boolean;
-}
 
 /** What a request presented: verified, as far as that can be told without the database. */
 export type Credential = IdentityCredential | SessionCredential | KeyCredential | CookieCredential;

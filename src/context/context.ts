@@ -1,7 +1,6 @@
 import type { Outside } from '../data/connection/outside.js';
 import type { OrgId, VerifiedOrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization/organization-db.js';
-import type { Joiner } from '../domains/join-request/outside.js';
 import type { FindTxt } from '../egress/find-txt.js';
 import { OrgateError } from '../errors.js';
 import {
@@ -78,7 +77,7 @@ export interface ContextServices {
   /** Asks the DNS for what proves a domain. */
   readonly findTxt: FindTxt;
   /** Makes whoever just signed in a member, where the domain of their e-mail says so. */
-  readonly joinOnSignIn: (person: Joiner) => Promise<void>;
+  readonly joinOnSignIn: (person: Person) => Promise<void>;
   /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
   readonly allowReservedDomains: boolean;
   readonly seal: Seal;

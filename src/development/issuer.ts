@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
-import type { TrustedIssuer } from '../context/authenticate.js';
+import type { TrustedIssuer } from '../identity/trusted-issuer.js';
 import { readOrMakeFile } from '../secrets/secret-file.js';
 
 export const DEVELOPMENT_ISSUER = 'urn:orgate:development';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { errors, SignJWT } from 'jose';
-import type { TrustedIssuer } from '../context/authenticate.js';
 import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.js';
+import type { TrustedIssuer } from './trusted-issuer.js';
 
 const AUDIENCE = 'orgate';
 const TYP = 'at+jwt';

@@ -1,0 +1,103 @@
+import { defineConfig } from 'oxlint';
+
+/** Who may make the id of an organization, beside `enter-organization`: whoever works outside any, for one. */
+const MINT = 'only enter-organization, identity and what stands outside any organization make the id of one';
+const minting = (importNames, message = MINT) => ({ group: ['**/data/id.js', './id.js'], importNames, message });
+const NO_ID = minting(['brandVerifiedOrgId', 'brandOrgId']);
+const NOT_VERIFIED = minting(['brandVerifiedOrgId'], 'who works without a membership verifies none');
+
+const CONNECTION = {
+  group: [
+    '**/data/connection/directory-query.js',
+    '**/data/connection/org-connection.js',
+    '**/data/organization/scope.js',
+    '**/data/database.js',
+  ],
+  message: 'what is above data sees OrganizationDb; statements outside it stand in outside.ts',
+};
+const PRISMA = { group: ['**/generated/prisma/**', '@prisma/*'], message: 'only data talks to the database' };
+const NO_PG = { paths: [{ name: 'pg', message: 'only data talks to the database' }] };
+
+/** Folders of src from the lowest to the highest. Each may import what stands before it, and nothing behind it. */
+const ABOVE = {
+  secrets: ['**/data/organization/**', '**/data/connection/**', '**/data/start/**'],
+  data: ['**/identity/**', '**/mail/**', 'graphql', '**/generated/graphql.js'],
+  identity: ['**/mail/**', '**/context/**', '**/permissions/**', 'graphql', '**/generated/graphql.js'],
+  context: ['**/permissions/rules.js', '**/permissions/shield.js', '**/resource/**'],
+  resource: ['**/rights/**'],
+  rights: ['**/domains/**', '**/config/**'],
+  domains: ['**/gateway/**', '**/development/**', 'fastify'],
+};
+const LAYERS = Object.keys(ABOVE);
+const above = (layer) => LAYERS.slice(LAYERS.indexOf(layer)).flatMap((each) => ABOVE[each]);
+
+/** What the files may not import, beside what their layer may not. A later fence takes the place of an earlier one. */
+const fence = (files, layer, others = [], more = {}) => ({
+  files,
+  rules: {
+    'no-restricted-imports': [
+      'error',
+      {
+        ...more,
+        patterns: [...(layer ? [{ group: above(layer), message: `${layer} knows nothing above it` }] : []), ...others],
+      },
+    ],
+  },
+});
+
+const NO_ENVIRONMENT = { files: ['src/domains/**'], rules: { 'no-restricted-globals': ['error', 'process'] } };
+
+export default defineConfig({
+  plugins: ['typescript', 'import', 'unicorn', 'oxc'],
+  categories: { correctness: 'error' },
+  ignorePatterns: ['dist', 'src/generated', 'bench/node_modules'],
+  rules: {
+    'typescript/no-explicit-any': 'error',
+    'typescript/no-floating-promises': 'error',
+    'typescript/no-misused-promises': 'error',
+    'typescript/await-thenable': 'error',
+    'typescript/consistent-type-imports': 'error',
+    'typescript/unbound-method': 'off',
+    'typescript/no-misused-spread': 'off',
+    'import/no-default-export': 'error',
+    'import/no-unassigned-import': 'off',
+    'unicorn/consistent-function-scoping': 'off',
+    'no-console': 'error',
+    eqeqeq: ['error', 'always', { null: 'ignore' }],
+  },
+  overrides: [
+    {
+      files: ['codegen.ts', '.*.js', '.config/**', 'bench/**/*.config.mjs', 'test/support/database-*.ts'],
+      rules: { 'import/no-default-export': 'off' },
+    },
+    {
+      files: ['src/main.ts', 'src/commands/**', 'src/development/*-command.ts', 'bench/**'],
+      rules: { 'no-console': 'off' },
+    },
+    NO_ENVIRONMENT,
+    fence(['src/*.ts', 'src/commands/**', 'src/config/**', 'src/jobs/**', 'src/egress/**'], null, [NO_ID]),
+    fence(['src/development/**'], null, [NOT_VERIFIED]),
+    fence(['src/secrets/**'], 'secrets', [NO_ID]),
+    fence(['src/data/**'], 'data', [NO_ID]),
+    // It makes two organizations of its own, to see that neither reads the other's.
+    fence(['src/data/start/isolation-check.ts'], 'data', [NOT_VERIFIED]),
+    fence(['src/identity/**'], 'identity', [PRISMA, NOT_VERIFIED]),
+    fence(['src/mail/**'], 'context', [PRISMA, NO_ID]),
+    fence(['src/mail/outside.ts'], 'context', [PRISMA, NOT_VERIFIED]),
+    fence(['src/context/**'], 'context', [CONNECTION, PRISMA, NO_ID]),
+    fence(['src/context/enter-organization.ts'], 'context', [
+      CONNECTION,
+      PRISMA,
+      minting(['brandOrgId'], 'whoever enters is verified'),
+    ]),
+    fence(['src/permissions/**'], 'rights', [
+      { group: ['**/data/**', '**/identity/**'], message: "permissions read the context's types only" },
+      NO_ID,
+    ]),
+    fence(['src/resource/**'], 'resource', [CONNECTION, PRISMA, NO_ID], NO_PG),
+    fence(['src/rights/**'], 'rights', [CONNECTION, PRISMA, NO_ID], NO_PG),
+    fence(['src/domains/**'], 'domains', [CONNECTION, PRISMA, NO_ID], NO_PG),
+    fence(['src/domains/*/outside.ts'], 'context', [PRISMA, NOT_VERIFIED], NO_PG),
+    fence(['src/gateway/**'], null, [PRISMA, NO_ID]),
+  ],
+});
