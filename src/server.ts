@@ -39,7 +39,7 @@ import { openSessions } from './identity/sessions.js';
 import { createSignInAttempts } from './identity/sign-in-attempts.js';
 import { createSigningKeys } from './identity/signing-keys.js';
 import { createDeadline } from './jobs/deadline.js';
-import { createSchedule } from './jobs/schedule.js';
+import { createSchedule, type Schedule } from './jobs/schedule.js';
 import { noMailer } from './mail/mail.js';
 import { createOutbox } from './mail/outbox.js';
 import { openSmtp } from './mail/smtp.js';
@@ -65,6 +65,8 @@ export interface ServerParts {
   /** How often an operation is asked for until it is compiled. */
   readonly compileFrom?: number;
   readonly closeGraceMs?: number;
+  /** What is done again and again beside the requests is handed to it. */
+  readonly schedule?: Schedule;
 }
 
 /** Opens the database that the configuration names. */
@@ -108,8 +110,11 @@ export async function createServer({
   logTo,
   compileFrom = 3,
   closeGraceMs = CLOSE_GRACE_MS,
+  schedule: otherSchedule,
 }: ServerParts): Promise<Server> {
   const contract = createContract();
+  const { outside, organizationDb } = database;
+  const data = { outside, organizationDb };
   const development = config.development ? await openDevelopmentIssuer(config.dataDirectory) : null;
   const app = await createHttpServer({
     ...config,
@@ -121,6 +126,7 @@ export async function createServer({
       metrics.duration.observe({ operation }, ms / 1000);
     },
   });
+  const schedule = otherSchedule ?? createSchedule((err, job) => app.log.error({ err, job }, 'scheduled work failed'));
   let readiness = () => database.checkReadiness();
   const limits = createRateLimits({
     perMinute: config.rateLimits,
@@ -151,7 +157,6 @@ export async function createServer({
   const developmentDns = isAlone ? await openDevelopmentDns(config.dataDirectory, resolve) : null;
   const findTxt = developmentDns?.findTxt ?? resolve;
   const joinOnSignIn = createJoinOnSignIn(database, (err) => app.log.error({ err }, 'joining by domain failed'));
-  const schedule = createSchedule((err, job) => app.log.error({ err, job }, 'scheduled work failed'));
   const seal = await openSeal(config.secretKeys, config.dataDirectory);
   // The port of a development server may be known only once it listens.
   const publicUrl = () =>
@@ -159,7 +164,7 @@ export async function createServer({
   const signingKeys = createSigningKeys(database.pool, seal);
   await signingKeys.keep();
   schedule.every('keep-signing-keys', HOUR_MS, () => signingKeys.keep());
-  schedule.every('sweep-sessions', HOUR_MS, () => database.outside(openSessions).sweep());
+  schedule.every('sweep-sessions', HOUR_MS, () => outside(openSessions).sweep());
   const tokens = createSessionTokens(signingKeys, publicUrl);
   const isFromOwnPage = createIsFromOwnPage(publicUrl, config.corsOrigins, config.development);
   const keyEnvironment = config.production ? 'live' : 'test';
@@ -167,18 +172,17 @@ export async function createServer({
   const outbox = createOutbox({
     mailer: config.mail ? openSmtp(config.mail.url, config.mail.from) : config.development ? mailbox : noMailer,
     seal,
-    outside: database.outside,
+    outside: data.outside,
     onFailure: (err, { orgId, id }) => app.log.warn({ err, organization: orgId, mail: id }, 'mail was not sent'),
   });
   schedule.every('mail', 5_000, (signal) => outbox.sendDue(signal));
-  schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...database, findTxt, outbox }, signal));
-  schedule.every('tell-of-ending-keys', 10 * 60_000, (signal) => tellOfEndingKeys({ ...database, outbox }, signal));
+  schedule.every('recheck-domains', 10 * 60_000, (signal) => recheckDomains({ ...data, findTxt, outbox }, signal));
+  schedule.every('tell-of-ending-keys', 10 * 60_000, (signal) => tellOfEndingKeys({ ...data, outbox }, signal));
   const context: ContextParts = {
     authenticate: createAuthenticate([tokens.trusted, ...trustedIssuers(config, development)], keyEnvironment),
     isFromOwnPage,
     services: {
-      outside: database.outside,
-      organizationDb: database.organizationDb,
+      ...data,
       catalogue: contract.catalogue,
       sessionIssuer: sessionIssuer(tokens, development),
       findTxt,
@@ -198,9 +202,9 @@ export async function createServer({
   const attempts = createSignInAttempts(database.pool, seal);
   schedule.every('sweep-sign-ins', 10 * 60_000, () => attempts.sweep());
   serveSignIn(app, {
-    ...database,
+    ...data,
     attempts,
-    providers: createProviders({ ...database, configured: () => signInProviders(config, publicUrl()), seal }),
+    providers: createProviders({ ...data, configured: () => signInProviders(config, publicUrl()), seal }),
     oidc: createOidc(publicUrl, createProviderFetch(config.privateIdentityProviders)),
     saml: createSaml(publicUrl),
     catalogue: contract.catalogue,
@@ -209,8 +213,8 @@ export async function createServer({
     development: config.development,
     corsOrigins: config.corsOrigins,
   });
-  serveTokens(app, { ...database, tokens, signingKeys, isFromOwnPage });
-  serveScim(app, { database, limits, publicUrl });
+  serveTokens(app, { ...data, tokens, signingKeys, isFromOwnPage });
+  serveScim(app, { ...data, limits, publicUrl });
   if (config.graphiql) await serveGraphiQL(app);
   if (development) serveDevelopment(app, development, mailbox, developmentDns, publicUrl);
   const metricsServer = config.metrics && (await serveMetrics(metrics, config.metrics.host, config.metrics.port));

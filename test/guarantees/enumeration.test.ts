@@ -1,21 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
-import { openDueMail } from '../../src/mail/outside.js';
 import { checksum, makeApiKey } from '../../src/secrets/api-key-format.js';
 import { makeScimToken } from '../../src/secrets/scim-token.js';
 import { givenKey } from '../support/api-key.js';
 import { givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
 import { never } from '../support/isolation.js';
-import { withOutside } from '../support/outside.js';
 import { raw } from '../support/raw.js';
 import { givenDirectory, withScimToken } from '../support/scim.js';
 import { useServer } from '../support/server.js';
 
-// Mail that others left is not sent from here: its statements would stand between those that are compared.
-const server = useServer({
-  wrap: (database) => ({ ...database, outside: withOutside(database.outside, openDueMail, () => async () => []) }),
-});
+const server = useServer();
 
 /** What someone outside can tell of an answer: all of it, but for what they sent and what every answer mints. */
 const seen = (text: string, sent: string): string =>

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
@@ -12,7 +13,9 @@ import { CASES } from './isolation-cases.js';
 /** Attempts that a domain's own test hands to describeIsolation. */
 function attemptsOfDomainTests(): string[] {
   const directory = new URL('../domains/', import.meta.url);
-  const texts = readdirSync(directory).map((file) => readFileSync(new URL(file, directory), 'utf8'));
+  const texts = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => readFileSync(path.join(parentPath, name), 'utf8'));
   return texts
     .filter((text) => text.includes('describeIsolation('))
     .flatMap((text) => [...text.matchAll(/'([A-Z]\w*(?:\.\w+){2,})': /g)].map(([, path]) => path as string));

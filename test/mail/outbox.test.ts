@@ -18,6 +18,7 @@ const sentByHand = new Set<string>();
 beforeAll(async () => {
   smtp = await startMailServer();
   server = await startServer({
+    scheduled: true,
     env: { SMTP_URL: smtp.url, MAIL_FROM: 'orgate <orgate@deployment.example>' },
     wrap: (database) => ({
       ...database,

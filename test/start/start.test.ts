@@ -89,9 +89,14 @@ test('a configuration with several problems is refused with all of them', async 
 });
 
 /** How each program is named to those who start it. */
-const PROGRAMS = { main: 'npm start', demo: 'npm run demo', doctor: 'npm run doctor', token: 'npm run --silent token' };
+const PROGRAMS = [
+  ['main', 'npm start'],
+  ['demo', 'npm run demo'],
+  ['doctor', 'npm run doctor'],
+  ['token', 'npm run --silent token'],
+] as const;
 
-test.each(Object.entries(PROGRAMS))('%s tells its usage, and does nothing else', async (program, usage) => {
+test.each(PROGRAMS)('%s tells its usage, and does nothing else', async (program, usage) => {
   const DATA_DIR = await newDirectory();
   const { code, stdout, stderr } = await command(program, ['--help'], { DATA_DIR });
   expect([code, stderr]).toEqual([0, '']);
@@ -100,16 +105,19 @@ test.each(Object.entries(PROGRAMS))('%s tells its usage, and does nothing else',
   expect(await readdir(DATA_DIR)).toEqual([]);
 });
 
-test.each(Object.keys(PROGRAMS))('%s refuses an option that it does not know, in one line', async (program) => {
-  const DATA_DIR = await newDirectory();
-  for (const args of [['--wiat'], ['-w'], ['--json=yes']]) {
-    const { code, stdout, stderr } = await command(program, args, { DATA_DIR });
-    expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toMatch(/^.+\n$/);
-    expect(stderr).toContain(args[0]?.split('=')[0]);
-  }
-  expect(await readdir(DATA_DIR)).toEqual([]);
-});
+test.each(PROGRAMS.map(([program]) => program))(
+  '%s refuses an option that it does not know, in one line',
+  async (program) => {
+    const DATA_DIR = await newDirectory();
+    for (const args of [['--wiat'], ['-w'], ['--json=yes']]) {
+      const { code, stdout, stderr } = await command(program, args, { DATA_DIR });
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).toMatch(/^.+\n$/);
+      expect(stderr).toContain(args[0]?.split('=')[0]);
+    }
+    expect(await readdir(DATA_DIR)).toEqual([]);
+  },
+);
 
 test.each(['PORT', 'METRICS_PORT'])(
   'a %s that is taken is told in one sentence, before anything is opened',

@@ -74,16 +74,23 @@ export async function start(
   return started;
 }
 
-/** Runs a command of the package, or `main`, to its end. */
+const PROGRAMS = {
+  main: 'main',
+  doctor: 'commands/doctor',
+  demo: 'development/demo-command',
+  token: 'development/token-command',
+} as const;
+
+/** Runs a program of the package to its end. */
 export const command = (
-  name: string,
+  name: keyof typeof PROGRAMS,
   args: string[],
   env: NodeJS.ProcessEnv,
 ): Promise<{ code: number; stdout: string; stderr: string }> =>
   new Promise((resolve) => {
     execFile(
       process.execPath,
-      [name === 'main' ? `${DIST}main.js` : `${DIST}commands/${name}.js`, ...args],
+      [`${DIST}${PROGRAMS[name]}.js`, ...args],
       { env: environment(env) },
       (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );

@@ -10,6 +10,7 @@ import { type Config, readConfig } from '../../src/config/config.js';
 import type { Frame } from '../../src/data/connection/org-connection.js';
 import { type Database, openDatabase } from '../../src/data/database.js';
 import { createMetrics, type Metrics } from '../../src/gateway/http/metrics.js';
+import type { Schedule } from '../../src/jobs/schedule.js';
 import { createServer, type Server } from '../../src/server.js';
 
 export const isPostgres = process.env['ORGATE_TEST_URL'] !== undefined;
@@ -86,6 +87,8 @@ export interface StartOptions {
   /** A database that nothing else is in: the embedded one, in memory. */
   readonly ownDatabase?: boolean;
   readonly compileFrom?: number;
+  /** Whether what is done again and again beside the requests is done: without, no statement is of anything else. */
+  readonly scheduled?: boolean;
 }
 
 const opened = new Set<Database>();
@@ -141,6 +144,8 @@ const UNHURRIED = Object.fromEntries(
   ].map((limit) => [`RATE_LIMIT_${limit}`, '1000000000']),
 );
 
+const NOTHING_SCHEDULED: Schedule = { every: () => undefined, close: () => Promise.resolve() };
+
 export async function startServer({
   env = {},
   wrap = (each) => each,
@@ -148,6 +153,7 @@ export async function startServer({
   closeGraceMs,
   ownDatabase,
   compileFrom,
+  scheduled = false,
 }: StartOptions = {}): Promise<TestServer> {
   const directory = await mkdtemp(path.join(tmpdir(), 'orgate-test-'));
   const issuer = await startIssuer();
@@ -181,6 +187,7 @@ export async function startServer({
     database: wrap(database),
     metrics,
     ...(closeGraceMs !== undefined && { closeGraceMs }),
+    ...(!scheduled && { schedule: NOTHING_SCHEDULED }),
     logTo: { write: (line: string) => void logs.push(line) },
     // Most tests ask once: on PostgreSQL they are answered by compiled operations, on the embedded database as people are.
     compileFrom: compileFrom ?? (isPostgres ? 1 : 3),

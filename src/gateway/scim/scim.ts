@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enterDirectory } from '../../context/enter-directory.js';
-import type { Database } from '../../data/database.js';
+import type { Outside } from '../../data/connection/outside.js';
+import type { OrgId } from '../../data/id.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import { createGroup, deleteGroup, getGroup, updateGroup } from '../../domains/scim-directory/provision-group.js';
 import {
   createUser,
@@ -25,7 +27,8 @@ import { readSelection, type SelectionParameters } from './selection.js';
 import { applyToUser, readUser, userResource } from './user-resource.js';
 
 export interface ScimParts {
-  readonly database: Pick<Database, 'organizationDb' | 'outside'>;
+  readonly outside: Outside;
+  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly limits: RateLimits;
   readonly publicUrl: () => string;
 }
@@ -44,10 +47,9 @@ type ById = { Params: { id: string } };
 type Listed = { Querystring: ListParameters & SelectionParameters };
 
 /** Serves SCIM 2.0 to the directories of organizations, each of which sees what it made and nothing else. */
-export function serveScim(app: FastifyInstance, { database, limits, publicUrl }: ScimParts): void {
+export function serveScim(app: FastifyInstance, { outside, organizationDb, limits, publicUrl }: ScimParts): void {
   const base = () => `${publicUrl()}${PREFIX}`;
 
-  const { outside } = database;
   const largeBodies = new LargeBodies();
 
   async function enter(request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -61,7 +63,7 @@ export function serveScim(app: FastifyInstance, { database, limits, publicUrl }:
       throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
     largeBodies.take(orgId, request, reply);
     await chargeBytes(limits, announcedLength(request) ?? 0, { directoryId, orgId });
-    const db = database.organizationDb(orgId);
+    const db = organizationDb(orgId);
     request.directory = {
       db,
       orgId,

@@ -118,7 +118,7 @@ describe('A database that has runs already', () => {
   afterAll(() => database.close());
 
   test('is counted when it is migrated, also by an owner whom the policies bind', async () => {
-    const all = path.join(import.meta.dirname, '../../prisma/migrations');
+    const all = path.join(import.meta.dirname, '../../../prisma/migrations');
     const directory = await mkdtemp(path.join(tmpdir(), 'orgate-migrations-'));
     const names = (await readdir(all)).filter((name) => /^\d/.test(name)).sort();
     const before = names.filter((name) => name < '20261121300000');
