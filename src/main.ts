@@ -12,7 +12,8 @@ import { MigrationError } from './data/start/migrate.js';
 import { PoolerError } from './data/start/pooler-check.js';
 import { createMetrics, type Metrics } from './gateway/http/metrics.js';
 import { SigningKeyError } from './identity/signing-keys.js';
-import { createServer, openConfiguredDatabase } from './server.js';
+import { openConfiguredDatabase } from './open-database.js';
+import { createServer } from './server.js';
 
 /** What its user can mend: told in one paragraph, without a stack. */
 const EXPECTED = [

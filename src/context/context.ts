@@ -1,7 +1,6 @@
 import type { Outside } from '../data/connection/outside.js';
-import type { OrgId, VerifiedOrgId } from '../data/id.js';
+import type { VerifiedOrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization/organization-db.js';
-import type { FindTxt } from '../egress/find-txt.js';
 import { OrgateError } from '../errors.js';
 import {
   type ActiveMembership,
@@ -11,10 +10,9 @@ import {
   type Person,
   type Reach,
 } from '../identity/directory.js';
-import type { Outbox } from '../mail/outbox.js';
+import type { Use } from '../parts.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
-import type { KeyEnvironment } from '../secrets/api-key-format.js';
-import type { Seal } from '../secrets/seal.js';
+import { CATALOGUE, type Deployment } from './deployment.js';
 
 /** Who is asking. The credential was verified, and whoever stands behind it was read in this request and is active. */
 export interface Viewer {
@@ -69,27 +67,6 @@ export interface SessionIssuer {
   issueFor(viewer: Viewer, orgId: string): Promise<string | null>;
 }
 
-export interface ContextServices {
-  readonly outside: Outside;
-  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
-  readonly catalogue: Catalogue;
-  readonly sessionIssuer: SessionIssuer;
-  /** Asks the DNS for what proves a domain. */
-  readonly findTxt: FindTxt;
-  /** Makes whoever just signed in a member, where the domain of their e-mail says so. */
-  readonly joinOnSignIn: (person: Person) => Promise<void>;
-  /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
-  readonly allowReservedDomains: boolean;
-  readonly seal: Seal;
-  readonly outbox: Outbox;
-  /** The origin that browsers and identity providers reach the gateway at. Known once it listens. */
-  readonly publicUrl: () => string;
-  /** Which keys are made here, and accepted. */
-  readonly keyEnvironment: KeyEnvironment;
-  /** Who may create an organization. */
-  readonly organizationCreation: 'anyone' | 'system-admin';
-}
-
 /**
  * One request: one viewer or none, one organization or none. Neither changes, so that whatever a rule has read stays
  * true until the request ends; only what the request has spent is noted as it goes.
@@ -102,12 +79,12 @@ export class RequestContext {
     readonly requestId: string,
     readonly viewer: Viewer | null,
     readonly current: CurrentOrganization | null,
-    readonly services: ContextServices,
+    readonly deployment: Deployment,
   ) {}
 
   /** The current organization's database, and no other's. ORG_CONTEXT_REQUIRED without one. */
   get db(): OrganizationDb {
-    return (this.made.db ??= this.services.organizationDb(this.organization.orgId));
+    return (this.made.db ??= this.deployment.organizationDb(this.organization.orgId));
   }
 
   /** The current organization; ORG_CONTEXT_REQUIRED without one. */
@@ -143,9 +120,14 @@ export class RequestContext {
     this.made.spending = spending;
   }
 
+  /** Gives a part of the deployment by its name. */
+  get use(): Use {
+    return this.deployment.use;
+  }
+
   /** Statements outside any one organization. */
   get outside(): Outside {
-    return this.services.outside;
+    return this.deployment.outside;
   }
 
   get directory(): Directory {
@@ -153,6 +135,6 @@ export class RequestContext {
   }
 
   get catalogue(): Catalogue {
-    return this.services.catalogue;
+    return this.use(CATALOGUE);
   }
 }

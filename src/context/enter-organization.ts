@@ -6,12 +6,17 @@ import {
   type Person,
   type PersonInOrganizations,
 } from '../identity/directory.js';
+import { part } from '../parts.js';
 import { type Catalogue, isRole } from '../permissions/catalogue.js';
 import type { PersonCredential } from './authenticate.js';
-import type { ContextServices, ContextSource, CurrentOrganization, Viewer } from './context.js';
+import type { ContextSource, CurrentOrganization, Viewer } from './context.js';
+import { CATALOGUE, type Deployment } from './deployment.js';
 import type { NamedOrganization } from './resolve-organization.js';
 
-type Services = Pick<ContextServices, 'outside' | 'catalogue' | 'joinOnSignIn'>;
+/** Lets whoever just signed in into the organization that the domain of their e-mail leads to, where that says so. Never fails. */
+export const JOIN_ON_SIGN_IN = part<(person: Person) => Promise<void>>('joining at sign-in');
+
+type Entering = Pick<Deployment, 'outside' | 'use'>;
 
 export interface Entered {
   readonly viewer: Viewer;
@@ -27,13 +32,13 @@ export interface Entered {
  *   person is no member of, foreign and unknown alike; ORG_CONTEXT_CONFLICT when two headers name different ones
  */
 export async function enterOrganization(
-  services: Services,
+  deployment: Entering,
   credential: PersonCredential,
   named: readonly NamedOrganization[],
   cookieHash: string | null = null,
 ): Promise<Entered> {
-  const { catalogue } = services;
-  const found = await findOrAdmit(services, credential, named, cookieHash);
+  const catalogue = deployment.use(CATALOGUE);
+  const found = await findOrAdmit(deployment, credential, named, cookieHash);
   const { memberships, session, cookiePersonId } = found;
   const person = withinReach(found);
   if (person.status !== 'ACTIVE') throw new OrgateError('UNAUTHENTICATED');
@@ -88,7 +93,7 @@ export function withinReach({ person, session, memberships }: PersonInOrganizati
 }
 
 async function findOrAdmit(
-  { outside, joinOnSignIn }: Services,
+  { outside, use }: Entering,
   credential: PersonCredential,
   named: readonly NamedOrganization[],
   cookieHash: string | null,
@@ -109,7 +114,7 @@ async function findOrAdmit(
   await directory.admit({ ...credential.identity, verifiedEmail: credential.identity.verifiedEmail });
   const admitted = await find();
   if (!admitted) throw new OrgateError('UNAUTHENTICATED');
-  await joinOnSignIn(admitted.person);
+  await use(JOIN_ON_SIGN_IN)(admitted.person);
   return (await find()) ?? admitted;
 }
 

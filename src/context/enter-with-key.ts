@@ -3,7 +3,7 @@ import { OrgateError } from '../errors.js';
 import { openApiKeys } from '../identity/api-keys.js';
 import { isRole } from '../permissions/catalogue.js';
 import type { KeyCredential } from './authenticate.js';
-import type { ContextServices } from './context.js';
+import { CATALOGUE, type Deployment } from './deployment.js';
 import { type Entered, toCurrent } from './enter-organization.js';
 import type { NamedOrganization } from './resolve-organization.js';
 
@@ -18,10 +18,11 @@ const NO_HASH = Buffer.alloc(32).toString('base64url');
  *   anything but the key's organization, whether or not there is such a thing
  */
 export async function enterWithKey(
-  { outside, catalogue }: Pick<ContextServices, 'outside' | 'catalogue'>,
+  { outside, use }: Pick<Deployment, 'outside' | 'use'>,
   { id, hash }: KeyCredential,
   named: readonly NamedOrganization[],
 ): Promise<Entered> {
+  const catalogue = use(CATALOGUE);
   const apiKeys = outside(openApiKeys);
   const key = await apiKeys.find(id);
   const isRight = timingSafeEqual(Buffer.from(key?.secretHash ?? NO_HASH), Buffer.from(hash));

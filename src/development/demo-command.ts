@@ -1,7 +1,7 @@
 import { readArguments } from '../commands/read-arguments.js';
 import { readConfig } from '../config/config.js';
 import { createMetrics } from '../gateway/http/metrics.js';
-import { openConfiguredDatabase } from '../server.js';
+import { openConfiguredDatabase } from '../open-database.js';
 import { loadDemo } from './demo.js';
 
 const USAGE = `usage: npm run demo

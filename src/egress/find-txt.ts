@@ -1,4 +1,5 @@
 import { Resolver } from 'node:dns/promises';
+import { part } from '../parts.js';
 
 /** The TXT records of a name, or why there are none. */
 export interface TxtAnswer {
@@ -8,6 +9,9 @@ export interface TxtAnswer {
 }
 
 export type FindTxt = (name: string) => Promise<TxtAnswer>;
+
+/** Asks the DNS for what proves a domain. */
+export const FIND_TXT = part<FindTxt>('DNS');
 
 const TRY_MS = 2000;
 const TRIES = 3;

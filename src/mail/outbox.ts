@@ -3,6 +3,7 @@ import type { Outside } from '../data/connection/outside.js';
 import { newId, type OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization/organization-db.js';
 import { fewAtOnce } from '../jobs/few-at-once.js';
+import { part } from '../parts.js';
 import type { Seal } from '../secrets/seal.js';
 import { type MailAttempt, type MailOutcome, openMailAttempts } from './attempts.js';
 import { type Mail, type Mailer, MailRefusedError } from './mail.js';
@@ -28,6 +29,8 @@ export interface Outbox {
   /** Waits for what is being sent, for some seconds. */
   close(): Promise<void>;
 }
+
+export const OUTBOX = part<Outbox>('outbox');
 
 export interface OutboxParts {
   readonly mailer: Mailer;

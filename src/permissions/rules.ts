@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import type { RequestContext, Viewer } from '../context/context.js';
+import { ORGANIZATION_CREATION } from '../context/deployment.js';
 import { OrgateError } from '../errors.js';
 import type { Permission } from './catalogue.js';
 import { rule } from './graphql-shield.js';
@@ -52,10 +53,10 @@ export const isSystemAdmin: Rule = makeRule('isSystemAdmin', null, (context) => 
 });
 
 /** Such a person, unless the deployment leaves it to its system administrators. */
-export const canCreateOrganization: Rule = makeRule('canCreateOrganization', null, ({ viewer, services }) => {
+export const canCreateOrganization: Rule = makeRule('canCreateOrganization', null, ({ viewer, use }) => {
   const verdict = asUnboundPerson(viewer);
   if (verdict !== true) return verdict;
-  if (services.organizationCreation === 'anyone' || viewer?.person?.systemRole === 'SYSTEM_ADMIN') return true;
+  if (use(ORGANIZATION_CREATION) === 'anyone' || viewer?.person?.systemRole === 'SYSTEM_ADMIN') return true;
   return new OrgateError('FORBIDDEN');
 });
 

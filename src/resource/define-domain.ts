@@ -1,5 +1,8 @@
 import type { RequestContext } from '../context/context.js';
+import type { Deployment } from '../context/deployment.js';
 import type { Resolvers } from '../generated/graphql.js';
+import type { Job } from '../jobs/job.js';
+import type { Parts } from '../parts.js';
 import type { Grants, Permission } from '../permissions/catalogue.js';
 import type { Rule } from '../permissions/rules.js';
 
@@ -33,6 +36,10 @@ export interface Domain {
   readonly grants?: Grants;
   readonly access: Access;
   readonly node?: NodeLookup;
+  /** What it does beside the requests. */
+  readonly jobs?: readonly Job[];
+  /** Adds the parts of a deployment that it makes for others. */
+  readonly provide?: (parts: Parts, deployment: Deployment) => void;
 }
 
 /** Keeps the exact keys, from which the list of domains tells what is missing. */

@@ -1,6 +1,7 @@
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { CompactEncrypt, compactDecrypt } from 'jose';
+import { part } from '../parts.js';
 import { readOrMakeFile } from './secret-file.js';
 
 /** Keeps secrets at rest: whoever reads the database, or a copy of it, reads none of them. */
@@ -14,6 +15,8 @@ export interface Seal {
   /** @throws when it was sealed under a key that is gone, for another purpose, or was altered */
   open(sealed: string, purpose: string): Promise<string>;
 }
+
+export const SEAL = part<Seal>('seal');
 
 /** @param keys as configured; null takes one that is made once and kept in the data directory */
 export const openSeal = async (keys: readonly string[] | null, dataDirectory: string): Promise<Seal> =>

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { getOperationAST, type OperationDefinitionNode, parse } from 'graphql';
-import { type ContextServices, RequestContext } from '../../src/context/context.js';
+import { RequestContext } from '../../src/context/context.js';
+import type { Deployment } from '../../src/context/deployment.js';
 import { readDocument } from '../../src/gateway/graphql/read-document.js';
 import { createRun } from '../../src/gateway/graphql/run.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
@@ -164,7 +165,7 @@ test('whichever door it came in at: where only queries are served, the gate itse
   const source = 'mutation { deleteRepository(id: "x") }';
   const read = readDocument(source, { schema, introspection: false, isStranger: true });
   const request = { read, operationName: null, variables: {}, isReadOnly: true };
-  const context = new RequestContext('test', null, null, {} as ContextServices);
+  const context = new RequestContext('test', null, null, {} as Deployment);
   const record = { requestId: 'test', address: '192.0.2.1', codes: [] };
   await expect(createRun(options)({ ...request, context, record })).rejects.toMatchObject({
     errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED' } }],

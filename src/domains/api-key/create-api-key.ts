@@ -1,4 +1,5 @@
 import type { RequestContext } from '../../context/context.js';
+import { KEY_ENVIRONMENT } from '../../context/deployment.js';
 import { idPrefix } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
@@ -89,7 +90,7 @@ async function insertKey(
   assertNoEscalation(catalogue, actor, standing);
   // Keys made before their owner joined are those of an earlier stay, and dead; clocks of replicas may differ.
   const createdAt = new Date(Math.max(Date.now(), owner.joinedAt?.getTime() ?? 0));
-  const { id, key, hash, lastFour } = makeApiKey(context.services.keyEnvironment, createdAt.getTime());
+  const { id, key, hash, lastFour } = makeApiKey(context.use(KEY_ENVIRONMENT), createdAt.getTime());
   const apiKey = await db.apiKey.create({
     id,
     name,

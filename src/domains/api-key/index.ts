@@ -12,6 +12,7 @@ import { parsePermissions } from '../../rights/parse-standing.js';
 import { toServiceAccount } from '../service-account/index.js';
 import type { UserParent } from '../viewer/index.js';
 import { createApiKey, rotateApiKey } from './create-api-key.js';
+import { jobs } from './jobs.js';
 import { revokeApiKey, visibleKeys } from './revoke-api-key.js';
 
 type KeyRow = Row<'ApiKey'>;
@@ -124,4 +125,5 @@ export const apiKey = defineDomain({
     permission: 'api-key:read',
     find: async (id, context) => context.db.apiKey.find({ id, ...visibleKeys(context) }),
   },
+  jobs,
 });

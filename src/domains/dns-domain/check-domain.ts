@@ -3,6 +3,7 @@ import type { Outside } from '../../data/connection/outside.js';
 import type { OrgId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
+import { FIND_TXT } from '../../egress/find-txt.js';
 import type { FindTxt } from '../../egress/find-txt.js';
 import { OrgateError } from '../../errors.js';
 import type { DomainProblem } from '../../generated/graphql.js';
@@ -59,7 +60,7 @@ const shown = (record: string): string =>
  */
 export async function verifyDomain(id: string, context: RequestContext): Promise<DomainRow> {
   const { db } = context;
-  const look = await lookForChallenge(await db.organizationDomain.get({ id }), context.services.findTxt);
+  const look = await lookForChallenge(await db.organizationDomain.get({ id }), context.use(FIND_TXT));
   let isTaken = false;
   const record = (seen: Look) =>
     db.transaction(async (inside) => {

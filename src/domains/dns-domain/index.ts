@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { RequestContext } from '../../context/context.js';
+import { ALLOW_RESERVED_DOMAINS } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict } from '../../errors.js';
@@ -16,6 +17,7 @@ import { connect, keyset, type Order } from '../../resource/paging.js';
 import { readActor } from '../../rights/change-membership.js';
 import { challengeOf, verifyDomain } from './check-domain.js';
 import { parseDomain } from './domain-name.js';
+import { jobs } from './jobs.js';
 
 export type DomainParent = Row<'OrganizationDomain'>;
 
@@ -24,7 +26,7 @@ const MAX_DOMAINS = 100;
 const byName: Order<DomainParent> = { name: 'domains', column: 'name', direction: 'asc' };
 
 function addDomain(text: string, context: RequestContext): Promise<DomainParent> {
-  const parsed = parseDomain(text, context.services.allowReservedDomains);
+  const parsed = parseDomain(text, context.use(ALLOW_RESERVED_DOMAINS));
   if ('refusal' in parsed) throw badInput('name', parsed.refusal);
   const { name } = parsed;
   return context.db.transaction(async (db) => {
@@ -95,4 +97,5 @@ export const domain = defineDomain({
     permission: 'domain:read',
     find: (id, { db }) => db.organizationDomain.load(id),
   },
+  jobs,
 });

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { RequestContext } from '../../context/context.js';
+import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
@@ -12,6 +13,7 @@ import { given, parseInput } from '../../resource/input.js';
 import { connect, keyset, type Order } from '../../resource/paging.js';
 import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
 import { readActor } from '../../rights/change-membership.js';
+import { SEAL } from '../../secrets/seal.js';
 import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
 import { callbackUrl, samlUrls, startUrl } from './sign-in-urls.js';
 
@@ -40,8 +42,8 @@ const assertRoom = async (db: OrganizationDb): Promise<void> => {
   }
 };
 
-const sealSecret = (secret: string, id: string, { services, organization }: RequestContext): Promise<string> =>
-  services.seal.seal(secret, clientSecretPurpose(organization.orgId, id));
+const sealSecret = (secret: string, id: string, { use, organization }: RequestContext): Promise<string> =>
+  use(SEAL).seal(secret, clientSecretPurpose(organization.orgId, id));
 
 /** Whoever holds the other end of one of these says who someone is. */
 const BELIEVED_BY = ['clientId', 'clientSecret', 'signInUrl', 'certificates'] as const;
@@ -106,21 +108,21 @@ const resolvers = {
     kind: ({ kind }) => kind as 'OIDC' | 'SAML',
     status: ({ status }) => status as 'ACTIVE' | 'DISABLED',
     defaultRole: ({ defaultRole }) => defaultRole as 'VIEWER' | 'DEVELOPER',
-    startUrl: (_, _args, { services, organization }) => startUrl(services.publicUrl(), organization.organization.slug),
-    oidc: ({ id, kind, clientId, clientSecret }, _args, { services }) =>
+    startUrl: (_, _args, { use, organization }) => startUrl(use(PUBLIC_URL)(), organization.organization.slug),
+    oidc: ({ id, kind, clientId, clientSecret }, _args, { use }) =>
       kind === 'OIDC'
         ? {
             clientId: clientId as string,
             hasClientSecret: clientSecret !== null,
-            callbackUrl: callbackUrl(services.publicUrl(), id),
+            callbackUrl: callbackUrl(use(PUBLIC_URL)(), id),
           }
         : null,
-    saml: ({ id, kind, signInUrl, certificates }, _args, { services }) =>
+    saml: ({ id, kind, signInUrl, certificates }, _args, { use }) =>
       kind === 'SAML'
         ? {
             signInUrl: signInUrl as string,
             certificates: certificates.map(describeCertificate),
-            ...samlUrls(services.publicUrl(), id),
+            ...samlUrls(use(PUBLIC_URL)(), id),
           }
         : null,
   },

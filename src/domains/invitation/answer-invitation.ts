@@ -4,6 +4,7 @@ import type { Row } from '../../data/organization/table.js';
 import { notFound, OrgateError } from '../../errors.js';
 import type { InvitationOutcome } from '../../generated/graphql.js';
 import type { Person } from '../../identity/directory.js';
+import { OUTBOX } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
 import { effective, isWithinRights } from '../../rights/change-membership.js';
@@ -41,7 +42,7 @@ export interface FollowedInvitation {
 export async function followInvitation(secret: string, context: RequestContext): Promise<FollowedInvitation> {
   const found = await findInvitation(secret, context);
   const { organizationName, orgId, invitationId } = found;
-  const db = context.services.organizationDb(orgId);
+  const db = context.deployment.organizationDb(orgId);
   const invitation = await db.invitation.get({ id: invitationId });
   const hasProvider = (await db.identityProvider.count({ status: 'ACTIVE' })) > 0;
   const organizationSlug = hasProvider ? found.organizationSlug : null;
@@ -95,7 +96,7 @@ const TOLD_FOR_MS = 24 * 3_600_000;
  * @throws NOT_FOUND for a secret that was never sent
  */
 export async function requestNewInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
-  const { outbox } = context.services;
+  const outbox = context.use(OUTBOX);
   const found = await findInvitation(secret, context);
   let mail: WaitingMail | undefined;
   const answer = await asInvited(found, context, async ({ db, organization, invitation }) => {
@@ -131,10 +132,10 @@ async function findInvitation(secret: string, context: RequestContext): Promise<
 /** Acts on an invitation under the lock of the organization that it leads into, where it was sent to the viewer. */
 async function asInvited(
   found: FoundInvitation,
-  { person, services }: RequestContext,
+  { person, deployment }: RequestContext,
   act: (asked: Asked) => Promise<InvitationOutcome>,
 ): Promise<InvitationAnswer> {
-  return services.organizationDb(found.orgId).transaction(async (db) => {
+  return deployment.organizationDb(found.orgId).transaction(async (db) => {
     const organization = await db.lockOrganization();
     const invitation = await db.invitation.get({ id: found.invitationId });
     return notFor(person, found, invitation) ?? { outcome: await act({ db, organization, invitation }) };

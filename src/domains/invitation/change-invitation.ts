@@ -1,6 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict, notFound } from '../../errors.js';
+import { OUTBOX } from '../../mail/outbox.js';
 import { assertNoEscalation, assertSeatFree, readActor } from '../../rights/change-membership.js';
 import { standingsBehind } from '../../rights/earlier-standing.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
@@ -31,7 +32,7 @@ export async function resendInvitation(
     );
     return sendInvitation(db, renewed, actor.name, context);
   });
-  context.services.outbox.dispatch(mail);
+  context.use(OUTBOX).dispatch(mail);
   return invitation;
 }
 

@@ -1,6 +1,8 @@
 import type { RequestContext } from '../../context/context.js';
+import { PUBLIC_URL } from '../../context/deployment.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
+import { OUTBOX } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
 import { hashSecret, newSecret } from '../../secrets/secret.js';
 
@@ -15,7 +17,7 @@ export async function sendInvitation(
   db: OrganizationDb,
   { id, email, expiresAt }: Row<'Invitation'>,
   inviterName: string,
-  { organization: { orgId, organization }, services }: RequestContext,
+  { organization: { orgId, organization }, use }: RequestContext,
 ): Promise<{ invitation: Row<'Invitation'>; mail: WaitingMail }> {
   const secret = newSecret();
   await db.invitationSecret.create({ hash: hashSecret(secret), invitationId: id });
@@ -23,10 +25,10 @@ export async function sendInvitation(
   const text = `${inviterName} invites you to join ${organization.name}.
 
 Accept or decline here:
-${services.publicUrl()}/invitations/${secret}
+${use(PUBLIC_URL)()}/invitations/${secret}
 
 The link is for ${email} and works until ${expiresAt.toUTCString()}. If you did not expect it, do nothing.
 `;
-  const mail = await services.outbox.queue(db, orgId, { to: email, subject: `Join ${organization.name}`, text }, id);
+  const mail = await use(OUTBOX).queue(db, orgId, { to: email, subject: `Join ${organization.name}`, text }, id);
   return { invitation: await db.invitation.update({ id }, { mailStatus: 'QUEUED', mailProblem: null }), mail };
 }

@@ -1,4 +1,6 @@
 import type { RequestContext } from '../../context/context.js';
+import { REPORT } from '../../context/deployment.js';
+import { JOIN_ON_SIGN_IN } from '../../context/enter-organization.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound } from '../../errors.js';
 import type { DomainJoining, JoinRequestStatus, OrganizationRole, Resolvers } from '../../generated/graphql.js';
@@ -10,7 +12,7 @@ import { assertNoEscalation, readActor } from '../../rights/change-membership.js
 import { standingsBehind } from '../../rights/earlier-standing.js';
 import { memberUser } from '../membership/index.js';
 import { approveJoinRequest, declineJoinRequest } from './decide-join-request.js';
-import { joinByDomain } from './join-by-domain.js';
+import { createJoinOnSignIn, joinByDomain } from './join-by-domain.js';
 import { type Joinable, openJoinable } from './outside.js';
 
 const byId: Order<Row<'JoinRequest'>> = { name: 'joinRequests', column: 'id', direction: 'asc' };
@@ -22,7 +24,7 @@ const findJoinable = ({ person, viewer, outside }: RequestContext): Promise<Join
 async function requestToJoin(organizationId: string, context: RequestContext): Promise<Joinable> {
   const joinable = await findJoinable(context);
   if (joinable?.orgId !== organizationId) throw notFound();
-  const { status } = await joinByDomain(context.person, joinable, context.services.organizationDb(joinable.orgId));
+  const { status } = await joinByDomain(context.person, joinable, context.deployment.organizationDb(joinable.orgId));
   return { ...joinable, requestStatus: status as JoinRequestStatus };
 }
 
@@ -117,4 +119,9 @@ export const joinRequest = defineDomain({
     permission: 'member:invite',
     find: (id, { db }) => db.joinRequest.load(id),
   },
+  provide: (parts, deployment) =>
+    parts.add(
+      JOIN_ON_SIGN_IN,
+      createJoinOnSignIn(deployment, (error) => deployment.use(REPORT)(error, 'joining by domain failed')),
+    ),
 });

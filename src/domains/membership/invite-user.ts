@@ -2,6 +2,7 @@ import type { RequestContext } from '../../context/context.js';
 import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
+import { OUTBOX } from '../../mail/outbox.js';
 import { assertNoEscalation, assertSeatFree, readActor } from '../../rights/change-membership.js';
 import { invitedAgain, standingsBehind } from '../../rights/earlier-standing.js';
 import { isOpen } from '../../rights/end-invitation.js';
@@ -55,6 +56,6 @@ export async function inviteUser(
     const sent = wasJustSent ? null : await sendInvitation(db, invitation, actor.name, context);
     return { membership, invitation: sent?.invitation ?? invitation, mail: sent?.mail };
   });
-  if (mail) context.services.outbox.dispatch(mail);
+  if (mail) context.use(OUTBOX).dispatch(mail);
   return made;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
+import { SESSION_ISSUER } from '../../context/deployment.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
 import type { OrganizationRole, Resolvers } from '../../generated/graphql.js';
@@ -106,7 +107,7 @@ const resolvers = {
       return {
         user: personUser(context.person),
         currentOrganization: withMembership(membership),
-        token: await context.services.sessionIssuer.issueFor(context.viewer, membership.organization.id),
+        token: await context.use(SESSION_ISSUER).issueFor(context.viewer, membership.organization.id),
       };
     },
     setDefaultOrganization: async (_, { organizationId }, { person, reach, directory, viewer }) => {

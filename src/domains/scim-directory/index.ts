@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
+import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
@@ -126,7 +127,7 @@ const resolvers = {
   },
   ScimDirectory: {
     defaultRole: ({ defaultRole }) => defaultRole as OrganizationRole,
-    baseUrl: (_, _args, { services }) => `${services.publicUrl()}/scim/v2`,
+    baseUrl: (_, _args, { use }) => `${use(PUBLIC_URL)()}/scim/v2`,
     userCount: ({ id }, _args, { db }) => db.scimUser.count({ directoryId: id, userName: { not: null } }),
     groups: ({ id }, args, { db, organization }) =>
       connect(

@@ -8,38 +8,21 @@ import {
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { DocumentNode, GraphQLSchema } from 'graphql';
-import type { Authenticate, Credential } from '../../context/authenticate.js';
-import { type ContextServices, RequestContext, type Spending, type Viewer } from '../../context/context.js';
-import { type Entered, enterOrganization } from '../../context/enter-organization.js';
-import { enterWithKey } from '../../context/enter-with-key.js';
-import { namedOrganizations, type OrganizationHeaders } from '../../context/resolve-organization.js';
+import type { RequestContext, Spending } from '../../context/context.js';
 import { Stop, stoppable } from '../../data/connection/org-connection.js';
 import { ReadBound, type ReadLimits } from '../../data/connection/read-bound.js';
 import { OrgateError } from '../../errors.js';
-import { openSessions, type Sessions } from '../../identity/sessions.js';
-import { hashSecret } from '../../secrets/secret.js';
 import { errorBody } from '../http/http.js';
-import { limitViewer } from '../http/limit-requests.js';
-import { isLocalHost } from '../http/local-host.js';
-import { type RateLimits, WINDOW_S } from '../http/rate-limits.js';
+import { type ContextParts, openContext } from '../http/open-context.js';
+import { WINDOW_S } from '../http/rate-limits.js';
 import { acceptsGraphQLResponse, refusal } from '../http/refusal.js';
 import { currentRecord, type RequestRecord, withRecord } from '../http/request-record.js';
 import { whenOver } from '../http/when-over.js';
-import type { IsFromOwnPage } from '../sign-in/own-page.js';
-import { clearSessionCookie, readSessionCookie } from '../sign-in/session-cookie.js';
 import { Documents } from './documents.js';
 import { createFormatError } from './format-error.js';
 import type { ReadDocument } from './read-document.js';
 import { createRun, RefusedRequestError, type Run } from './run.js';
 import type { Contract } from './schema.js';
-
-/** What tells who asks. */
-export interface ContextParts {
-  readonly authenticate: Authenticate;
-  readonly isFromOwnPage: IsFromOwnPage;
-  readonly services: ContextServices;
-  readonly limits: RateLimits;
-}
 
 export interface GraphQLParts extends ContextParts {
   readonly contract: Contract;
@@ -212,66 +195,6 @@ async function createContext(
   } catch (error) {
     throw error instanceof OrgateError ? refusal(error, request.headers.accept) : error;
   }
-}
-
-/**
- * Who asks, and in which organization, by all that the request carries; nobody, where it carries nothing.
- *
- * @throws OrgateError when what it carries does not hold, or comes too often
- */
-export async function openContext(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  parts: ContextParts,
-): Promise<RequestContext> {
-  const { services, authenticate } = parts;
-  const cookie = readSessionCookie(request);
-  const cookieHash = cookie === null ? null : hashSecret(cookie);
-  let credential: Credential | null = null;
-  try {
-    credential = await authenticate(request.headers.authorization, isLocalHost(request.headers));
-    if (!credential && cookieHash !== null) {
-      if (!parts.isFromOwnPage(request))
-        throw new OrgateError('FORBIDDEN', 'A page of another site sent this request.');
-      credential = { kind: 'cookie', cookieHash, organizationClaim: null };
-    }
-    const entered = credential
-      ? await enter(credential, request.headers as OrganizationHeaders, cookieHash, services)
-      : { viewer: null, current: null };
-    const context = new RequestContext(request.id, entered.viewer, entered.current, services);
-    if (request.record) {
-      request.record.context = context;
-      request.record.held?.belongTo(context.current?.orgId ?? '');
-    }
-    if (entered.viewer) noteUse(services.outside(openSessions), entered.viewer, request);
-    await limitViewer(parts.limits, context);
-    return context;
-  } catch (error) {
-    // A cookie whose session is over has nothing more to say.
-    const isOver = error instanceof OrgateError && error.code === 'UNAUTHENTICATED';
-    if (isOver && credential?.kind === 'cookie') clearSessionCookie(reply);
-    throw error;
-  }
-}
-
-function enter(
-  credential: Credential,
-  headers: OrganizationHeaders,
-  cookieHash: string | null,
-  services: ContextServices,
-): Promise<Entered> {
-  const named = namedOrganizations(headers, credential.organizationClaim);
-  // A key names no person, so a cookie beside it cannot name another.
-  if (credential.kind === 'key') return enterWithKey(services, credential, named);
-  return enterOrganization(services, credential, named, credential.kind === 'cookie' ? null : cookieHash);
-}
-
-const USE_NOTED_MS = 5 * 60_000;
-
-/** Notes now and then that a session is in use; nobody waits for it. */
-function noteUse(sessions: Sessions, { session: { id, lastUsedAt } }: Viewer, { log }: FastifyRequest): void {
-  if (id === null || lastUsedAt === null || Date.now() - lastUsedAt.getTime() < USE_NOTED_MS) return;
-  sessions.touch(id).catch((err: unknown) => log.warn({ err }, 'the use of a session was not noted'));
 }
 
 /** Reading is bounded, and stops when nobody waits for it any more; a mutation is finished. */

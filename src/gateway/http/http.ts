@@ -17,8 +17,9 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 import { type ErrorCode, type ErrorDetail, OrgateError } from '../../errors.js';
 import { UnreadBodyError } from './bodies/unread-body-error.js';
 import { oneAtATime, watchConnections } from './connections.js';
+import { countRequest, type Metrics } from './metrics.js';
 import { noteNetworks } from './network.js';
-import { requestIdOf, type RequestRecord } from './request-record.js';
+import { requestIdOf } from './request-record.js';
 import { onceDone, whenOver } from './when-over.js';
 
 export interface HttpOptions {
@@ -32,8 +33,7 @@ export interface HttpOptions {
   readonly production: boolean;
   /** Answers when the service can answer; throws when it cannot. */
   readonly isReady: () => Promise<void>;
-  /** Told of each GraphQL request when it is over, with its milliseconds. */
-  readonly onRequest: (record: RequestRecord, ms: number) => void;
+  readonly metrics: Metrics;
   /** How long requests in flight may take when it closes. */
   readonly closeGraceMs: number;
 }
@@ -100,7 +100,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   });
   onceDone(app, (request, reply) => {
     logRequest(requestLog, request, reply);
-    if (request.record) options.onRequest(request.record, reply.elapsedTime);
+    if (request.record) countRequest(options.metrics, request.record, reply.elapsedTime);
   });
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((_request, reply) =>

@@ -1,5 +1,8 @@
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { FastifyBaseLogger } from 'fastify';
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import type { Database } from '../../data/database.js';
+import type { RequestRecord } from './request-record.js';
 
 /** What operators watch. Served on a port of its own, which no client of the gateway reaches. */
 export interface Metrics {
@@ -50,7 +53,33 @@ export function createMetrics(): Metrics {
   };
 }
 
-export async function serveMetrics(metrics: Metrics, host: string, port: number): Promise<Server> {
+/** Counts a GraphQL request that is over. */
+export function countRequest(metrics: Metrics, record: RequestRecord, ms: number): void {
+  const { operationType: operation = 'none', codes } = record;
+  metrics.requests.inc({ operation, code: codes[0] ?? 'none' });
+  metrics.duration.observe({ operation }, ms / 1000);
+}
+
+/** Counts and logs what the database tells of itself. */
+export function watchDatabase(
+  database: Pick<Database, 'watchAlarms' | 'watchPoolSize'>,
+  metrics: Metrics,
+  log: FastifyBaseLogger,
+  configured: number,
+): void {
+  database.watchAlarms(({ stoppedBy, orgId, statement }) => {
+    metrics.alarms.inc({ stopped_by: stoppedBy });
+    log.error({ stoppedBy, organization: orgId, statement }, 'isolation alarm');
+  });
+  database.watchPoolSize((size) =>
+    size < configured
+      ? log.warn({ size, configured }, 'the database has fewer connections to give')
+      : log.info({ size }, 'the database has all connections to give again'),
+  );
+}
+
+/** Serves the metrics at a port of their own. @returns what closes it */
+export async function serveMetrics(metrics: Metrics, host: string, port: number): Promise<() => void> {
   const server = createServer((request, response) => {
     if (request.url !== '/metrics') return void response.writeHead(404).end();
     metrics.registry.metrics().then(
@@ -63,5 +92,8 @@ export async function serveMetrics(metrics: Metrics, host: string, port: number)
     server.listen(port, host, resolve);
   });
   server.on('error', () => undefined); // a connection that could not be accepted; the gateway's own server says so
-  return server;
+  return () => {
+    server.close();
+    server.closeAllConnections();
+  };
 }

@@ -9,7 +9,7 @@ import {
 } from '../../domains/invitation/answer-invitation.js';
 import { OrgateError } from '../../errors.js';
 import type { InvitationOutcome } from '../../generated/graphql.js';
-import { type ContextParts, openContext } from '../graphql/serve-graphql.js';
+import { type ContextParts, openContext } from '../http/open-context.js';
 import { html, type Html, sendPage } from './page.js';
 
 interface Followed {
@@ -56,7 +56,7 @@ export function serveInvitations(app: FastifyInstance, parts: ContextParts): voi
 const openVisit = (request: FastifyRequest, reply: FastifyReply, parts: ContextParts): Promise<RequestContext> =>
   openContext(request, reply, parts).catch((error: unknown) => {
     if (!(error instanceof OrgateError) || error.code !== 'UNAUTHENTICATED') throw error;
-    return new RequestContext(request.id, null, null, parts.services);
+    return new RequestContext(request.id, null, null, parts.deployment);
   });
 
 function sendInvitation(

@@ -1,0 +1,27 @@
+import type { Outside } from '../data/connection/outside.js';
+import type { OrgId } from '../data/id.js';
+import type { OrganizationDb } from '../data/organization/organization-db.js';
+import { part, type Use } from '../parts.js';
+import type { Catalogue } from '../permissions/catalogue.js';
+import type { KeyEnvironment } from '../secrets/api-key-format.js';
+import type { SessionIssuer } from './context.js';
+
+/** What requests, jobs and doors work with: the data, and by name whatever else the deployment is made of. */
+export interface Deployment {
+  readonly outside: Outside;
+  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+  readonly use: Use;
+}
+
+export const CATALOGUE = part<Catalogue>('catalogue of permissions');
+/** The origin that browsers and identity providers reach the gateway at. Known once it listens. */
+export const PUBLIC_URL = part<() => string>('public URL');
+/** Which keys are made here, and accepted. */
+export const KEY_ENVIRONMENT = part<KeyEnvironment>('environment of keys');
+/** Who may create an organization. */
+export const ORGANIZATION_CREATION = part<'anyone' | 'system-admin'>('rule for new organizations');
+/** Whether `.example` and `.test`, which nobody can own, may be claimed. */
+export const ALLOW_RESERVED_DOMAINS = part<boolean>('rule for reserved domains');
+export const SESSION_ISSUER = part<SessionIssuer>('issuer of tokens');
+/** Told of what failed beside a request. */
+export const REPORT = part<(error: unknown, what: string) => void>('report of failures');

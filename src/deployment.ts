@@ -1,0 +1,98 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Config } from './config/config.js';
+import type { SessionIssuer } from './context/context.js';
+import {
+  ALLOW_RESERVED_DOMAINS,
+  CATALOGUE,
+  type Deployment,
+  KEY_ENVIRONMENT,
+  ORGANIZATION_CREATION,
+  PUBLIC_URL,
+  REPORT,
+  SESSION_ISSUER,
+} from './context/deployment.js';
+import type { Database } from './data/database.js';
+import type { Development } from './development/index.js';
+import { createFindTxt, FIND_TXT } from './egress/find-txt.js';
+import { createSessionTokens, type SessionTokens } from './identity/session-tokens.js';
+import { openSessions } from './identity/sessions.js';
+import { createSignInAttempts, type SignInAttempts } from './identity/sign-in-attempts.js';
+import { createSigningKeys, type SigningKeys } from './identity/signing-keys.js';
+import type { Job } from './jobs/job.js';
+import { noMailer } from './mail/mail.js';
+import { createOutbox, OUTBOX, type Outbox } from './mail/outbox.js';
+import { openSmtp } from './mail/smtp.js';
+import { Parts } from './parts.js';
+import type { Catalogue } from './permissions/catalogue.js';
+import type { Domain } from './resource/define-domain.js';
+import { openSeal, SEAL } from './secrets/seal.js';
+
+export interface OpenDeployment {
+  readonly config: Config;
+  readonly database: Database;
+  readonly development: Development | null;
+  readonly catalogue: Catalogue;
+  readonly domains: readonly Domain[];
+  readonly publicUrl: () => string;
+  readonly log: FastifyBaseLogger;
+}
+
+/** A deployment with what only the doors for signing in work with. */
+export interface OpenedDeployment extends Deployment {
+  readonly outbox: Outbox;
+  readonly tokens: SessionTokens;
+  readonly signingKeys: SigningKeys;
+  readonly signInAttempts: SignInAttempts;
+  /** The domains' and those of what they all stand on. */
+  readonly jobs: readonly Job[];
+}
+
+const HOUR_MS = 3600 * 1000;
+
+/** Makes what requests, jobs and doors work with. */
+export async function openDeployment(options: OpenDeployment): Promise<OpenedDeployment> {
+  const { config, database, development, catalogue, domains, publicUrl, log } = options;
+  const { outside, organizationDb, pool } = database;
+  const seal = await openSeal(config.secretKeys, config.dataDirectory);
+  const signingKeys = createSigningKeys(pool, seal);
+  await signingKeys.keep();
+  const tokens = createSessionTokens(signingKeys, publicUrl);
+  const signInAttempts = createSignInAttempts(pool, seal);
+  const outbox = createOutbox({
+    mailer: config.mail ? openSmtp(config.mail.url, config.mail.from) : (development?.mailer ?? noMailer),
+    seal,
+    outside,
+    onFailure: (err, { orgId, id }) => log.warn({ err, organization: orgId, mail: id }, 'mail was not sent'),
+  });
+  const parts = new Parts()
+    .add(ALLOW_RESERVED_DOMAINS, !config.production)
+    .add(CATALOGUE, catalogue)
+    .add(FIND_TXT, development?.findTxt ?? createFindTxt(config.dnsServers))
+    .add(KEY_ENVIRONMENT, config.production ? 'live' : 'test')
+    .add(ORGANIZATION_CREATION, config.organizationCreation)
+    .add(OUTBOX, outbox)
+    .add(PUBLIC_URL, publicUrl)
+    .add(REPORT, (err, what) => log.error({ err }, what))
+    .add(SEAL, seal)
+    .add(SESSION_ISSUER, sessionIssuer(tokens, development));
+  const deployment = { outside, organizationDb, use: parts.use };
+  for (const { provide } of domains) provide?.(parts, deployment);
+  const jobs = [
+    { name: 'keep-signing-keys', everyMs: HOUR_MS, run: () => signingKeys.keep() },
+    { name: 'sweep-sessions', everyMs: HOUR_MS, run: () => outside(openSessions).sweep() },
+    { name: 'sweep-sign-ins', everyMs: HOUR_MS / 6, run: () => signInAttempts.sweep() },
+    { name: 'mail', everyMs: 5_000, run: (_: Deployment, signal: AbortSignal) => outbox.sendDue(signal) },
+    ...domains.flatMap((domain) => domain.jobs ?? []),
+  ];
+  return { ...deployment, outbox, tokens, signingKeys, signInAttempts, jobs };
+}
+
+/** Whoever issued what was presented issues the next: orgate for its sessions, the development issuer for its tokens. */
+const sessionIssuer = (tokens: SessionTokens, development: Development | null): SessionIssuer => ({
+  async issueFor({ person, session }, orgId) {
+    if (!person || !session.renewable) return null;
+    if (session.id === null) return development?.issuer.issue(person.email, null, orgId, session.expiresAt) ?? null;
+    const subject = { sessionId: session.id, personId: person.id, orgId, notAfter: session.expiresAt };
+    return (await tokens.issue(subject)).token;
+  },
+});

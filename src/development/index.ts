@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify';
+import type { Config, SignInProviderConfig } from '../config/config.js';
+import type { Database } from '../data/database.js';
+import { createFindTxt, type FindTxt } from '../egress/find-txt.js';
+import type { Mailer } from '../mail/mail.js';
+import { demoProvider, hasDemoProvider } from './demo-identity-provider.js';
+import { isDatabaseEmpty, loadDemo } from './demo.js';
+import { openDevelopmentDns } from './dns.js';
+import { type DevelopmentIssuer, openDevelopmentIssuer } from './issuer.js';
+import { createMailbox } from './mailbox.js';
+import { serveDevelopment } from './serve-development.js';
+
+/** What must not exist in production. Nothing but `load-development.ts` reaches this folder: it may be deleted. */
+export interface Development {
+  readonly issuer: DevelopmentIssuer;
+  readonly mailer: Mailer;
+  /** Null where name servers are configured. */
+  readonly findTxt: FindTxt | null;
+  /** One that signs in anyone as anyone; none where its package is not installed. */
+  signInProviders(publicUrl: string): readonly SignInProviderConfig[];
+  serve(app: FastifyInstance, publicUrl: () => string): void;
+}
+
+export async function openDevelopment({ dataDirectory, dnsServers }: Config): Promise<Development> {
+  const issuer = await openDevelopmentIssuer(dataDirectory);
+  const dns = dnsServers.length === 0 ? await openDevelopmentDns(dataDirectory, createFindTxt([])) : null;
+  const mailbox = createMailbox();
+  return {
+    issuer,
+    mailer: mailbox,
+    findTxt: dns?.findTxt ?? null,
+    signInProviders: (publicUrl) => (hasDemoProvider() ? [demoProvider(publicUrl)] : []),
+    serve: (app, publicUrl) => serveDevelopment(app, issuer, mailbox, dns, publicUrl),
+  };
+}
+
+/** @returns false where there is something already */
+export const loadDemoIfEmpty = async (database: Database): Promise<boolean> =>
+  (await isDatabaseEmpty(database)) && loadDemo(database);

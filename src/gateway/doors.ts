@@ -1,0 +1,104 @@
+import type { FastifyInstance } from 'fastify';
+import type { Config } from '../config/config.js';
+import { createAuthenticate } from '../context/authenticate.js';
+import { CATALOGUE, KEY_ENVIRONMENT, PUBLIC_URL } from '../context/deployment.js';
+import { JOIN_ON_SIGN_IN } from '../context/enter-organization.js';
+import type { OpenedDeployment } from '../deployment.js';
+import type { Development } from '../development/index.js';
+import { createProviderFetch } from '../egress/provider-fetch.js';
+import { remoteKeys } from '../identity/issuer-keys.js';
+import { SEAL } from '../secrets/seal.js';
+import type { Contract } from './graphql/schema.js';
+import { serveGraphQL } from './graphql/serve-graphql.js';
+import { receiveBodies } from './http/bodies/receive-bodies.js';
+import { limitAddresses } from './http/limit-requests.js';
+import type { Metrics } from './http/metrics.js';
+import { createRateLimits } from './http/rate-limits.js';
+import { currentRecord } from './http/request-record.js';
+import { serveGraphiQL } from './pages/graphiql-page.js';
+import { serveInvitations } from './pages/invitation-page.js';
+import { serveScim } from './scim/scim.js';
+import { createOidc } from './sign-in/oidc.js';
+import { createIsFromOwnPage } from './sign-in/own-page.js';
+import { createProviders } from './sign-in/providers.js';
+import { createSaml } from './sign-in/saml.js';
+import { serveSignIn } from './sign-in/serve-sign-in.js';
+import { serveTokens } from './sign-in/tokens.js';
+
+export interface DoorParts {
+  readonly config: Config;
+  readonly deployment: OpenedDeployment;
+  readonly development: Development | null;
+  readonly contract: Contract;
+  readonly metrics: Metrics;
+  /** See `createExecute`. */
+  readonly compileFrom: number;
+}
+
+/** Opens every door of the gateway. @returns what closes them, once no request is in flight */
+export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise<() => Promise<void>> {
+  const { config, deployment, development, contract } = parts;
+  const { outside, organizationDb, use, tokens, signingKeys, signInAttempts } = deployment;
+  const { corsOrigins } = config;
+  const publicUrl = use(PUBLIC_URL);
+  const limits = openLimits(app, parts);
+  receiveBodies(app, config.bodyLimitBytes);
+  limitAddresses(app, limits);
+
+  const isFromOwnPage = createIsFromOwnPage(publicUrl, corsOrigins, config.development);
+  const configured = config.issuers.map(({ jwksUri, ...issuer }) => {
+    return { ...issuer, keys: remoteKeys(jwksUri), development: false };
+  });
+  const issuers = [tokens.trusted, ...configured, ...(development ? [development.issuer.trusted] : [])];
+  const authenticate = createAuthenticate(issuers, use(KEY_ENVIRONMENT));
+  const context = { authenticate, isFromOwnPage, deployment, limits };
+  const { introspection, maxQueryCost: maxCost, maxAnswer } = config;
+  const { compileFrom } = parts;
+  const apollo = await serveGraphQL(app, { ...context, contract, introspection, maxCost, maxAnswer, compileFrom });
+  serveInvitations(app, context);
+  serveSignIn(app, {
+    outside,
+    organizationDb,
+    attempts: signInAttempts,
+    providers: createProviders({
+      outside,
+      organizationDb,
+      // Where none are configured, a development server has one that signs in anyone as anyone.
+      configured: () =>
+        config.signInProviders.length === 0
+          ? (development?.signInProviders(publicUrl()) ?? [])
+          : config.signInProviders,
+      seal: use(SEAL),
+    }),
+    oidc: createOidc(publicUrl, createProviderFetch(config.privateIdentityProviders)),
+    saml: createSaml(publicUrl),
+    catalogue: use(CATALOGUE),
+    joinOnSignIn: use(JOIN_ON_SIGN_IN),
+    publicUrl,
+    development: config.development,
+    corsOrigins,
+  });
+  serveTokens(app, { outside, tokens, signingKeys, isFromOwnPage });
+  serveScim(app, { outside, organizationDb, limits, publicUrl });
+  if (config.graphiql) await serveGraphiQL(app);
+  development?.serve(app, publicUrl);
+  return async () => {
+    await apollo.stop();
+    limits.close();
+  };
+}
+
+const openLimits = (app: FastifyInstance, { config, metrics }: DoorParts) =>
+  createRateLimits({
+    perMinute: config.rateLimits,
+    redisUrl: config.redisUrl,
+    onRefused: (limit) => {
+      metrics.refused.inc({ limit });
+      const record = currentRecord();
+      if (record) record.refusedBy = limit;
+    },
+    onRedis: (state, error) =>
+      state === 'gone'
+        ? app.log.error({ err: error }, 'Redis is out of reach: each replica counts rate limits on its own')
+        : app.log.info('Redis is back: replicas count rate limits together'),
+  });

@@ -1,0 +1,83 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Authenticate, Credential } from '../../context/authenticate.js';
+import { RequestContext, type Viewer } from '../../context/context.js';
+import type { Deployment } from '../../context/deployment.js';
+import { type Entered, enterOrganization } from '../../context/enter-organization.js';
+import { enterWithKey } from '../../context/enter-with-key.js';
+import { namedOrganizations, type OrganizationHeaders } from '../../context/resolve-organization.js';
+import { OrgateError } from '../../errors.js';
+import { openSessions, type Sessions } from '../../identity/sessions.js';
+import { hashSecret } from '../../secrets/secret.js';
+import type { IsFromOwnPage } from '../sign-in/own-page.js';
+import { clearSessionCookie, readSessionCookie } from '../sign-in/session-cookie.js';
+import { limitViewer } from './limit-requests.js';
+import { isLocalHost } from './local-host.js';
+import type { RateLimits } from './rate-limits.js';
+
+/** What tells who asks. */
+export interface ContextParts {
+  readonly authenticate: Authenticate;
+  readonly isFromOwnPage: IsFromOwnPage;
+  readonly deployment: Deployment;
+  readonly limits: RateLimits;
+}
+
+/**
+ * Who asks, and in which organization, by all that the request carries; nobody, where it carries nothing.
+ *
+ * @throws OrgateError when what it carries does not hold, or comes too often
+ */
+export async function openContext(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: ContextParts,
+): Promise<RequestContext> {
+  const { deployment, authenticate } = parts;
+  const cookie = readSessionCookie(request);
+  const cookieHash = cookie === null ? null : hashSecret(cookie);
+  let credential: Credential | null = null;
+  try {
+    credential = await authenticate(request.headers.authorization, isLocalHost(request.headers));
+    if (!credential && cookieHash !== null) {
+      if (!parts.isFromOwnPage(request))
+        throw new OrgateError('FORBIDDEN', 'A page of another site sent this request.');
+      credential = { kind: 'cookie', cookieHash, organizationClaim: null };
+    }
+    const entered = credential
+      ? await enter(credential, request.headers as OrganizationHeaders, cookieHash, deployment)
+      : { viewer: null, current: null };
+    const context = new RequestContext(request.id, entered.viewer, entered.current, deployment);
+    if (request.record) {
+      request.record.context = context;
+      request.record.held?.belongTo(context.current?.orgId ?? '');
+    }
+    if (entered.viewer) noteUse(deployment.outside(openSessions), entered.viewer, request);
+    await limitViewer(parts.limits, context);
+    return context;
+  } catch (error) {
+    // A cookie whose session is over has nothing more to say.
+    const isOver = error instanceof OrgateError && error.code === 'UNAUTHENTICATED';
+    if (isOver && credential?.kind === 'cookie') clearSessionCookie(reply);
+    throw error;
+  }
+}
+
+function enter(
+  credential: Credential,
+  headers: OrganizationHeaders,
+  cookieHash: string | null,
+  deployment: Deployment,
+): Promise<Entered> {
+  const named = namedOrganizations(headers, credential.organizationClaim);
+  // A key names no person, so a cookie beside it cannot name another.
+  if (credential.kind === 'key') return enterWithKey(deployment, credential, named);
+  return enterOrganization(deployment, credential, named, credential.kind === 'cookie' ? null : cookieHash);
+}
+
+const USE_NOTED_MS = 5 * 60_000;
+
+/** Notes now and then that a session is in use; nobody waits for it. */
+function noteUse(sessions: Sessions, { session: { id, lastUsedAt } }: Viewer, { log }: FastifyRequest): void {
+  if (id === null || lastUsedAt === null || Date.now() - lastUsedAt.getTime() < USE_NOTED_MS) return;
+  sessions.touch(id).catch((err: unknown) => log.warn({ err }, 'the use of a session was not noted'));
+}
