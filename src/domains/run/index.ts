@@ -69,9 +69,9 @@ function toFilter({
     // All of them are no filter.
     ...(status &&
       new Set(status).size < STATUSES.length && { status: status.length === 1 ? status[0] : { in: status } }),
-    ...(agentId && { agentId }),
-    ...(repositoryId && { repositoryId }),
-    ...(createdById && { createdById }),
+    ...(agentId != null && { agentId }),
+    ...(repositoryId != null && { repositoryId }),
+    ...(createdById != null && { createdById }),
     ...((createdFrom || createdBefore) && {
       createdAt: { ...(createdFrom && { gte: createdFrom }), ...(createdBefore && { lt: createdBefore }) },
     }),

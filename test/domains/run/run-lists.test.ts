@@ -138,6 +138,18 @@ test('the runs of each agent and repository go on past a cursor in the same orde
   }
 });
 
+test.each(['agentId', 'repositoryId', 'createdById'])(
+  'a %s that nothing has finds nothing, an empty one too',
+  async (field) => {
+    for (const id of ['', 'nobody', newId('agt')])
+      expect(await readAll({ [field]: id }, 'CREATED_AT_DESC')).toEqual([]);
+  },
+);
+
+test('no status finds nothing', async () => {
+  expect(await readAll({ status: [] }, 'CREATED_AT_DESC')).toEqual([]);
+});
+
 test('several filters at once are planned for their own values, one alone is prepared', async () => {
   const prepared = async (...columns: string[]) => {
     const texts = await server.database.pool.queryAsLoginRole('select statement from pg_prepared_statements');
