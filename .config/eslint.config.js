@@ -1,30 +1,68 @@
 import graphql from '@graphql-eslint/eslint-plugin';
 
-/** The contract's own rules: everything a client sees is described, and named the usual way. */
+const { configs } = graphql;
+
+/** The contract's own rules: everything a client sees is described, and named and paged the usual way. */
 export default [
   {
     files: ['schema/*.graphql'],
     languageOptions: { parser: graphql.parser, parserOptions: { graphQLConfig: { schema: 'schema/*.graphql' } } },
     plugins: { '@graphql-eslint': graphql },
     rules: {
-      '@graphql-eslint/description-style': 'off',
-      '@graphql-eslint/known-type-names': 'error',
-      '@graphql-eslint/naming-convention': [
-        'error',
-        {
-          types: 'PascalCase',
-          FieldDefinition: 'camelCase',
-          InputValueDefinition: 'camelCase',
-          EnumValueDefinition: 'UPPER_CASE',
-        },
-      ],
-      '@graphql-eslint/no-hashtag-description': 'error',
-      '@graphql-eslint/no-unreachable-types': 'error',
-      '@graphql-eslint/unique-type-names': 'error',
+      ...configs['flat/schema-all'].rules,
+      ...configs['flat/schema-relay'].rules,
+
+      // By kind, and not by `rootField`: that joins the names of the root types with a comma inside a regular expression, and
+      // so matches nothing. Fields of the root types are fields.
       '@graphql-eslint/require-description': [
         'error',
-        { ScalarTypeDefinition: true, InterfaceTypeDefinition: true, DirectiveDefinition: true, rootField: true },
+        {
+          types: true,
+          DirectiveDefinition: true,
+          FieldDefinition: true,
+          InputValueDefinition: true,
+          EnumValueDefinition: true,
+        },
       ],
+      // Lists go forward only.
+      '@graphql-eslint/relay-arguments': ['error', { includeBoth: false }],
+      // Short lists that are not paged are lists of the thing itself, as are `nodes`; and not everything that is listed can be
+      // found by its id alone: a membership is told by its person, a session and a group are found in their lists.
+      '@graphql-eslint/relay-edge-types': ['error', { listTypeCanWrapOnlyEdgeType: false, shouldImplementNode: false }],
+      // What is a part of something else, or is told by what it belongs to, has no id of its own.
+      '@graphql-eslint/strict-id-in-types': [
+        'error',
+        {
+          exceptions: {
+            suffixes: ['Connection', 'Edge', 'PageInfo', 'Payload', 'Settings'],
+            types: [
+              'DomainCheck',
+              'DomainRecord',
+              'InvitationAnswer',
+              'MemberRemovalPreview',
+              'Membership',
+              'OrganizationUsage',
+              'RateLimit',
+              'SamlCertificate',
+              'SubscriptionInfo',
+              'UsageByStatus',
+              'Viewer',
+            ],
+          },
+        },
+      ],
+
+      // Fields, arguments and values stand in an order that explains them: what it is, what it has, when; states as they follow.
+      '@graphql-eslint/alphabetize': 'off',
+      // What fits a line is written on one, what does not as a block; the rule knows one of the two.
+      '@graphql-eslint/description-style': 'off',
+      // The shape of mutations is one rule, which says when it is an `input` and when an id: test/guarantees/mutation-shapes.
+      '@graphql-eslint/input-name': 'off',
+      '@graphql-eslint/no-scalar-result-type-on-mutation': 'off',
+      // The answer is the changed object itself, as printed operations have it; what else there is to read is another operation.
+      '@graphql-eslint/require-field-of-type-query-in-mutation-result': 'off',
+      // For contracts that may only be read.
+      '@graphql-eslint/no-root-type': 'off',
     },
   },
 ];
