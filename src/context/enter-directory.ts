@@ -9,6 +9,8 @@ import { readScimToken } from '../secrets/scim-token.js';
 export interface EnteredDirectory {
   readonly orgId: OrgId;
   readonly directoryId: string;
+  /** Of the token. */
+  readonly tokenHash: string;
   /** False while the organization is suspended. */
   readonly mayWrite: boolean;
   readonly lastUsedAt: Date | null;
@@ -29,6 +31,7 @@ export async function enterDirectory(outside: Outside, authorization: string | u
   return {
     orgId: found.orgId,
     directoryId: token.directoryId,
+    tokenHash: token.hash,
     mayWrite: found.organizationStatus === 'ACTIVE',
     lastUsedAt: found.lastUsedAt,
   };

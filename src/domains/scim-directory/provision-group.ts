@@ -3,9 +3,8 @@ import type { OrganizationDb } from '../../data/organization/organization-db.js'
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
 import { applyRoles } from './apply-roles.js';
-import type { DirectoryContext } from './provision-user.js';
+import { asDirectory, type DirectoryAtWork } from './as-directory.js';
 
-type GroupContext = Pick<DirectoryContext, 'db' | 'directoryId'>;
 type Group = Row<'ScimGroup'>;
 
 export interface DirectoryGroup {
@@ -24,9 +23,9 @@ export interface ProvisionedGroup {
 const MAX_MEMBERS = 50_000;
 
 /** @throws BAD_USER_INPUT on `members` for what is no user of this directory */
-export function createGroup(group: DirectoryGroup, { db, directoryId }: GroupContext): Promise<ProvisionedGroup> {
-  return db.transaction(async (tx) => {
-    await tx.lockOrganization();
+export function createGroup(group: DirectoryGroup, directory: DirectoryAtWork): Promise<ProvisionedGroup> {
+  const { directoryId } = directory;
+  return asDirectory(directory, async (tx) => {
     const { displayName, externalId } = check(group);
     const row = await tx.scimGroup.create({ id: newId('scg'), directoryId, displayName, externalId });
     await changeMembers(tx, row, new Set(), group.members);
@@ -42,10 +41,10 @@ export function createGroup(group: DirectoryGroup, { db, directoryId }: GroupCon
 export function updateGroup(
   id: string,
   change: (before: DirectoryGroup) => DirectoryGroup,
-  { db, directoryId }: GroupContext,
+  directory: DirectoryAtWork,
 ): Promise<ProvisionedGroup> {
-  return db.transaction(async (tx) => {
-    await tx.lockOrganization();
+  const { directoryId } = directory;
+  return asDirectory(directory, async (tx) => {
     const { row, members: before } = await getGroup(id, { db: tx, directoryId });
     const after = change({ ...row, members: before });
     const { displayName, externalId } = check(after);
@@ -55,16 +54,19 @@ export function updateGroup(
 }
 
 /** @throws NOT_FOUND; LAST_OWNER */
-export async function deleteGroup(id: string, { db, directoryId }: GroupContext): Promise<void> {
-  await db.transaction(async (tx) => {
-    await tx.lockOrganization();
+export async function deleteGroup(id: string, directory: DirectoryAtWork): Promise<void> {
+  const { directoryId } = directory;
+  await asDirectory(directory, async (tx) => {
     const { row, members } = await getGroup(id, { db: tx, directoryId });
     await changeMembers(tx, row, members, new Set());
     await tx.scimGroup.delete({ id });
   });
 }
 
-export async function getGroup(id: string, { db, directoryId }: GroupContext): Promise<ProvisionedGroup> {
+export async function getGroup(
+  id: string,
+  { db, directoryId }: Pick<DirectoryAtWork, 'db' | 'directoryId'>,
+): Promise<ProvisionedGroup> {
   const row = await db.scimGroup.find({ id, directoryId });
   if (!row) throw notFound();
   return { row, members: (await membersOf(db, [id])).get(id) as ReadonlySet<string> };

@@ -8,12 +8,11 @@ import { standingByDirectory } from '../../rights/directory-role.js';
 import { ended } from '../../rights/earlier-standing.js';
 import { enrolMember } from '../../rights/enrol-member.js';
 import { endJoinRequest, withdrawInvitationsOf } from '../membership/remove-member.js';
+import { asDirectory, type DirectoryAtWork } from './as-directory.js';
 import { describe, type DirectoryUser, keep, type UserMembership } from './directory-user.js';
 
 /** A directory at work, in its own organization. */
-export interface DirectoryContext {
-  readonly db: OrganizationDb;
-  readonly directoryId: string;
+export interface DirectoryContext extends DirectoryAtWork {
   /** See ScimDirectories. */
   readonly personOf: (email: string) => Promise<{ id: string; email: string }>;
   /** Ends what the organization's own provider signed this person in to. */
@@ -38,8 +37,7 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
   const { active, row: described, member } = keep(user);
   await assertDomainHeld(db, member.email);
   const { id: userId } = await context.personOf(member.email);
-  return db.transaction(async (tx) => {
-    const { seatLimit } = await tx.lockOrganization();
+  return asDirectory(context, async (tx, { seatLimit }) => {
     const before = await tx.membership.find({ userId });
     const known = await tx.scimUser.find({ userId });
     await assertNameFree(tx, directoryId, described.userName);
@@ -74,10 +72,10 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
 export async function updateUser(
   id: string,
   change: (before: DirectoryUser) => DirectoryUser,
-  { db, directoryId, endSessions }: DirectoryContext,
+  context: DirectoryContext,
 ): Promise<ProvisionedUser> {
-  const updated = await db.transaction(async (tx) => {
-    const { seatLimit } = await tx.lockOrganization();
+  const { directoryId, endSessions } = context;
+  const updated = await asDirectory(context, async (tx, { seatLimit }) => {
     const { row, membership } = await getUser(id, { db: tx, directoryId });
     const before = describe(row, membership);
     const { active, row: described, member } = keep(change(before));
@@ -127,9 +125,9 @@ export async function updateUser(
  *
  * @throws NOT_FOUND; LAST_OWNER
  */
-export async function deleteUser(id: string, { db, directoryId, endSessions }: DirectoryContext): Promise<void> {
-  const { userId } = await db.transaction(async (tx) => {
-    await tx.lockOrganization();
+export async function deleteUser(id: string, context: DirectoryContext): Promise<void> {
+  const { directoryId, endSessions } = context;
+  const { userId } = await asDirectory(context, async (tx) => {
     const { row, membership } = await getUser(id, { db: tx, directoryId });
     const isTheirs = membership.status === 'ACTIVE' || membership.status === row.leftAs;
     if (isTheirs) {

@@ -53,7 +53,10 @@ export function serveScim(app: FastifyInstance, { outside, organizationDb, limit
   const largeBodies = new LargeBodies();
 
   async function enter(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { orgId, directoryId, mayWrite, lastUsedAt } = await enterDirectory(outside, request.headers.authorization);
+    const { orgId, directoryId, tokenHash, mayWrite, lastUsedAt } = await enterDirectory(
+      outside,
+      request.headers.authorization,
+    );
     if (Object.values(request.query as object).some(Array.isArray)) {
       throw new ScimError('invalidValue', 'A parameter is given once.');
     }
@@ -68,6 +71,7 @@ export function serveScim(app: FastifyInstance, { outside, organizationDb, limit
       db,
       orgId,
       directoryId,
+      tokenHash,
       personOf: outside(openScimDirectories).personOf,
       endSessions: (personId) => outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED'),
     };
