@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import { admitFromProvider, type AssertingProvider } from '../../src/domains/identity-provider/admit-from-provider.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
-import { type GivenOrganization, givenHeldDomain, givenOrganization, personId, unique } from '../support/given.js';
+import { givenHeldDomain, givenOrganization, givenProvider, personId, unique } from '../support/given.js';
 import { givenDirectory } from '../support/scim.js';
 import { useServer } from '../support/server.js';
 import { givenBrowser } from '../support/sessions.js';
@@ -25,11 +25,6 @@ async function givenElsewhere(email: string): Promise<string> {
   return id as string;
 }
 
-const providerOf = ({ id }: GivenOrganization): AssertingProvider => ({
-  id: newId('idp'),
-  organization: { orgId: id, defaultRole: 'VIEWER' },
-  emailDomains: null,
-});
 const signIn = (provider: AssertingProvider, verifiedEmail: string, name: string | null) =>
   admitFromProvider({ ...server.database, catalogue }, provider, { subject: newId('sub'), verifiedEmail, name });
 
@@ -60,10 +55,10 @@ test("an organization's provider MUST be the one that names its members, and no 
     string,
   ];
   await givenElsewhere(known);
-  await signIn(providerOf(acme), known, 'Jane of Acme');
-  await signIn(providerOf(acme), fresh, 'Fresh of Acme');
+  await signIn(await givenProvider(server, acme), known, 'Jane of Acme');
+  await signIn(await givenProvider(server, acme), fresh, 'Fresh of Acme');
   await givenElsewhere(silent);
-  await signIn(providerOf(acme), silent, null);
+  await signIn(await givenProvider(server, acme), silent, null);
   const { text } = await acme.viewer(NAMES);
   expect(text).toContain('Jane of Acme');
   expect(text).toContain('Fresh of Acme');
@@ -94,7 +89,7 @@ test("whom an organization's provider signed in MUST be shown to it as the organ
   const { name: domain } = await givenHeldDomain(server, acme);
   const email = `${unique('jane')}@${domain}`;
   const id = await givenElsewhere(email);
-  await signIn(providerOf(acme), email, 'Jane of Acme');
+  await signIn(await givenProvider(server, acme), email, 'Jane of Acme');
   const browser = await givenBrowser(server, id, { boundOrgId: acme.id });
   for (const query of [WHO, `mutation { switchOrganization(organizationId: "${acme.id}") { user { name } } }`]) {
     const { text } = await browser(query);

@@ -5,7 +5,7 @@ import { takeInvitation } from '../../src/domains/invitation/take-invitation.js'
 import { createJoinOnSignIn } from '../../src/domains/join-request/join-by-domain.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { givenKey } from '../support/api-key.js';
-import { givenMember, type GivenOrganization, givenOrganization, personId } from '../support/given.js';
+import { givenMember, type GivenOrganization, givenOrganization, givenProvider, personId } from '../support/given.js';
 import { secretFor } from '../support/mail.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
@@ -117,11 +117,7 @@ const DOORS: Record<string, { gives: string; uncleared: boolean; enter: (jo: Jo)
     gives: 'VIEWER',
     uncleared: false,
     enter: async ({ acme, id, email }) => {
-      const provider = {
-        id: newId('idp'),
-        organization: { orgId: acme.id, defaultRole: 'VIEWER' as const },
-        emailDomains: null,
-      };
+      const provider = await givenProvider(server, acme);
       const subject = newId('sub');
       await sql('insert into identity (issuer, subject, person_id) values ($1, $2, $3)', [
         identityIssuer(provider.id),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { brandVerifiedOrgId, newId, type OrgId } from '../../src/data/id.js';
+import type { AssertingProvider } from '../../src/domains/identity-provider/admit-from-provider.js';
 import type { Role } from '../../src/permissions/catalogue.js';
 import type { Client, TestServer } from './server.js';
 
@@ -61,6 +62,14 @@ export async function givenHeldDomain(
     const held = { status: 'VERIFIED', heldName: name, verifiedAt: new Date() };
     return db.organizationDomain.create({ id: newId('dom'), challenge: 'unused', ...more, name, ...held });
   });
+}
+
+/** An identity provider in use, made straight in the store: it answers nobody. */
+export async function givenProvider(server: TestServer, { id: orgId }: { id: OrgId }): Promise<AssertingProvider> {
+  const id = newId('idp');
+  const settings = { name: 'Corporate', issuer: 'https://id.example', clientId: 'orgate', defaultRole: 'VIEWER' };
+  await server.database.organizationDb(orgId).identityProvider.create({ id, kind: 'OIDC', ...settings });
+  return { id, organization: { orgId }, emailDomains: null };
 }
 
 export async function givenOrganization(server: TestServer, name = 'acme'): Promise<GivenOrganization> {

@@ -4,7 +4,7 @@ import type { OrganizationDb } from '../../data/organization/organization-db.js'
 import { domainOfEmail } from '../../dns-name.js';
 import { OrgateError } from '../../errors.js';
 import { openDirectory, type Person } from '../../identity/directory.js';
-import type { Catalogue, Role } from '../../permissions/catalogue.js';
+import type { Catalogue } from '../../permissions/catalogue.js';
 import { type Enrolled, enrolMember } from '../../rights/enrol-member.js';
 import { takeInvitation } from '../invitation/take-invitation.js';
 
@@ -20,12 +20,12 @@ export interface Assertion {
 /** The provider that said it. */
 export interface AssertingProvider {
   readonly id: string;
-  readonly organization: { readonly orgId: OrgId; readonly defaultRole: Role } | null;
+  readonly organization: { readonly orgId: OrgId } | null;
   readonly emailDomains: readonly string[] | null;
 }
 
 /** Why someone whom their provider knows is not let in. */
-export type NotAdmitted = 'EMAIL_UNVERIFIED' | 'EMAIL_DOMAIN' | 'NO_MEMBERSHIP' | 'DISABLED';
+export type NotAdmitted = 'UNKNOWN' | 'EMAIL_UNVERIFIED' | 'EMAIL_DOMAIN' | 'NO_MEMBERSHIP' | 'DISABLED';
 
 export class NotAdmittedError extends Error {
   override readonly name = 'NotAdmittedError';
@@ -76,7 +76,7 @@ export async function admitFromProvider(
   const { person, memberships } = found;
   if (db && organization && memberships.length === 0) {
     await assertMaySpeakFor(person.email, provider, db);
-    await enrol(db, { ...person, name: name ?? nameOfAddress(person.email) }, organization.defaultRole, catalogue);
+    await enrol(db, provider.id, { ...person, name: name ?? nameOfAddress(person.email) }, catalogue);
   }
   return person;
 }
@@ -93,16 +93,20 @@ const nameOfAddress = (email: string): string => email.split('@')[0] as string;
 
 /**
  * Whoever was suspended stays so, and whoever was removed until that is cleared or someone invited them again. An
- * invitation counts as it would if they had followed its link.
+ * invitation counts as it would if they had followed its link. A provider takes its time to answer; one that was switched
+ * off meanwhile makes nobody a member.
  */
-const enrol = (db: OrganizationDb, person: Enrolled, role: Role, catalogue: Catalogue): Promise<unknown> =>
+const enrol = (db: OrganizationDb, id: string, person: Enrolled, catalogue: Catalogue): Promise<unknown> =>
   db
     .transaction(async (inside) => {
       const { seatLimit, status } = await inside.lockOrganization();
       if (status !== 'ACTIVE') throw new NotAdmittedError('NO_MEMBERSHIP');
+      const provider = await inside.identityProvider.find({ id, status: 'ACTIVE' });
+      if (!provider) throw new NotAdmittedError('UNKNOWN');
       const own = await inside.membership.find({ userId: person.id });
       const invited = await takeInvitation(inside, person, catalogue);
-      await enrolMember(inside, person, invited ?? { role, granted: [], withheld: [] }, {
+      const standing = invited ?? { role: provider.defaultRole, granted: [], withheld: [] };
+      await enrolMember(inside, person, standing, {
         seatLimit,
         reactivateRemoved: invited !== null || (own?.mayRejoin ?? false),
       });

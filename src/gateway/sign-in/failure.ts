@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { NotAdmittedError, type NotAdmitted } from '../../domains/identity-provider/admit-from-provider.js';
 import { html, sendPage } from '../pages/page.js';
 
-type Reason = NotAdmitted | 'UNKNOWN' | 'RETURN_TO' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
+type Reason = NotAdmitted | 'RETURN_TO' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
 
 const ANSWERS: Readonly<Record<Reason, readonly [status: number, text: string]>> = {
   UNKNOWN: [404, 'There is nothing to sign in with here.'],

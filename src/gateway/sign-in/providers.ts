@@ -4,7 +4,6 @@ import type { OrgId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import { clientSecretPurpose } from '../../domains/identity-provider/index.js';
 import { type OfferedProvider, openIdentityProviders } from '../../domains/identity-provider/outside.js';
-import type { Role } from '../../permissions/catalogue.js';
 import type { Seal } from '../../secrets/seal.js';
 
 interface Common {
@@ -13,8 +12,8 @@ interface Common {
   readonly issuer: string;
   /** Changes whenever the provider does. */
   readonly version: string;
-  /** Whose provider it is, and what it makes of people who are new there; null for the deployment's own. */
-  readonly organization: { readonly orgId: OrgId; readonly defaultRole: Role } | null;
+  /** Whose provider it is; null for the deployment's own. */
+  readonly organization: { readonly orgId: OrgId } | null;
   /** The only domains under which the deployment believes it; null believes every verified address. */
   readonly emailDomains: readonly string[] | null;
 }
@@ -68,7 +67,7 @@ export function createProviders({ configured, outside, organizationDb, seal }: P
         name: row.name,
         issuer: row.issuer,
         version: row.updatedAt.toISOString(),
-        organization: { orgId, defaultRole: row.defaultRole as Role },
+        organization: { orgId },
         emailDomains: null,
       };
       if (row.kind === 'SAML') {
