@@ -32,13 +32,21 @@ export function approveJoinRequest(
   });
 }
 
-/** @throws NOT_FOUND; FORBIDDEN when the actor lost the permission; CONFLICT when the request was approved before */
+/**
+ * Answers a request with no, which stays the answer however often they ask: where a removal was cleared, that is over.
+ *
+ * @throws NOT_FOUND; FORBIDDEN when the actor lost the permission; CONFLICT when the request was approved before
+ */
 export function declineJoinRequest(id: string, context: RequestContext): Promise<Row<'JoinRequest'>> {
   return context.db.transaction(async (db) => {
     await db.lockOrganization();
     await readActor(db, context, 'member:invite');
-    const { status } = await db.joinRequest.get({ id });
+    const { status, personId, email } = await db.joinRequest.get({ id });
     if (status === 'APPROVED') throw conflict('This request was approved before; remove the member instead.');
+    for (const theirs of [{ userId: personId }, { email }]) {
+      const cleared = await db.membership.find({ ...theirs, mayRejoin: true });
+      if (cleared) await db.membership.update({ userId: cleared.userId }, { mayRejoin: false });
+    }
     return db.joinRequest.update({ id }, { status: 'DECLINED', ...decision(context) });
   });
 }

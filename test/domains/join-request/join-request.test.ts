@@ -266,6 +266,32 @@ describe('Who was removed', () => {
     }
   });
 
+  test.each(['by their own row', 'by an address only'])(
+    'and was cleared, and declined since, stays out: %s',
+    async (how) => {
+      const acme = await givenJoining('SUGGEST');
+      const jane = await someoneOf(acme);
+      const db = server.database.organizationDb(acme.id);
+      const userId = how === 'by an address only' ? newId('usr') : await personId(jane);
+      await db.membership.create({ userId, email: jane.email, name: 'Jane', role: 'VIEWER', status: 'REMOVED' });
+      const clear = async () => expect((await acme.admin(CLEAR, { id: userId })).errors).toEqual([]);
+      const waiting = async () => (await acme.admin(REQUESTS, { status: 'PENDING' })).data.joinRequests.nodes;
+      await clear();
+      expect(statusOf(await request(jane, acme))).toBe('PENDING');
+      const [{ id }] = await waiting();
+      expect((await acme.admin(DECLINE, { id })).data.declineJoinRequest.status).toBe('DECLINED');
+
+      expect(await joinable(jane)).toEqual([]);
+      expect(codeOf(await request(jane, acme))).toBe('NOT_FOUND');
+      expect(await waiting()).toEqual([]);
+      await acme.admin(SET, { id: acme.domain.id, joining: 'AUTO' });
+      expect(codeOf(await request(jane, acme))).toBe('NOT_FOUND');
+      expect(await roleOf(jane, acme)).toBe('NOT_FOUND');
+      await clear();
+      expect(statusOf(await request(jane, acme))).toBe('APPROVED');
+    },
+  );
+
   test('by an address only, before they ever signed in, stays out as well', async () => {
     const acme = await givenJoining('AUTO');
     const jane = await someoneOf(acme);
