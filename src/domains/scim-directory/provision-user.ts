@@ -26,8 +26,8 @@ export interface ProvisionedUser {
 
 /**
  * Makes someone a member on their directory's word: only under an e-mail domain that the organization holds, within its
- * seats, and only who is no member by other means. Whoever was removed by people of the organization stays out until
- * that is cleared, also while an invitation waits for them, which is theirs to accept; whom a directory ended itself it may
+ * seats, and only who is no member by other means. Whoever was removed by people of the organization, or by another
+ * directory, stays out until that is cleared, also while an invitation waits for them, which is theirs to accept; whom a directory ended itself it may
  * bring back.
  *
  * @throws BAD_USER_INPUT; CONFLICT on `userName` for someone who is there already
@@ -44,13 +44,14 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
     if (before?.status === 'ACTIVE' || before?.status === 'SUSPENDED') {
       throw conflict('This person is a member already.', 'userName');
     }
+    const isOwn = known?.directoryId === directoryId;
     // Who was another directory's is in none of its groups any more.
-    if (known && known.directoryId !== directoryId) await tx.scimGroupMember.delete({ scimUserId: known.id });
+    if (known && !isOwn) await tx.scimGroupMember.delete({ scimUserId: known.id });
     await enrolMember(
       tx,
       { id: userId, ...member },
       await standingByDirectory(tx, { directoryId, scimUserId: known?.id ?? null }),
-      { seatLimit, reactivateRemoved: before?.mayRejoin === true || known?.leftAs === 'REMOVED' },
+      { seatLimit, reactivateRemoved: before?.mayRejoin === true || (isOwn && known.leftAs === 'REMOVED') },
     );
     if (before && before.email !== member.email) await changePlaces(tx, before, member.email);
     const standing = active ? { leftAs: null } : { leftAs: 'SUSPENDED' };

@@ -217,6 +217,19 @@ describe('the loss of rights', () => {
   );
 });
 
+test('whom one directory deleted another does not bring back, until that is cleared', async () => {
+  const { id, email } = await create();
+  const userId = await personId(await server.as(email));
+  const other = await givenDirectory(server, acme);
+  await entra('DELETE', `/Users/${id}`);
+  expect((await other('POST', '/Users', { userName: email })).status).toBe(409);
+  expect(await standing(email)).toBe('NOT_FOUND');
+  const cleared = await acme.admin('mutation ($id: ID!) { clearRemoval(userId: $id) { status } }', { id: userId });
+  expect(cleared.errors).toEqual([]);
+  expect((await other('POST', '/Users', { userName: email })).status).toBe(201);
+  expect(await standing(email)).toBe('VIEWER');
+});
+
 test('whoever was removed comes back by their directory once an ADMIN cleared it, if a seat is free', async () => {
   const { id, email } = await create();
   const userId = await personId(await server.as(email));
