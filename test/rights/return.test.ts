@@ -579,5 +579,9 @@ describe('What ended stays ended', () => {
     for (const text of [CLEAR, REINSTATE]) {
       expect(codeOf(await acme.owner(text, { id: serviceId }))).toBe('NOT_FOUND');
     }
+    const itsAddress = { email: `${serviceId}@service-account.invalid` };
+    expect(codeOf(await acme.admin(invite, itsAddress))).toBe('CONFLICT');
+    const { membership } = server.database.organizationDb(acme.id);
+    expect((await membership.get({ userId: serviceId })).status).toBe('REMOVED');
   });
 });

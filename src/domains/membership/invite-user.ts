@@ -37,7 +37,8 @@ export async function inviteUser(
     assertNoEscalation(context.catalogue, actor, standing);
     const before = await db.membership.find({ email });
     const changes = { name, invitedBy: context.actorId };
-    if (before?.status === 'ACTIVE' || before?.status === 'SUSPENDED') {
+    // Machines have addresses, too, and nobody who could accept.
+    if (before?.kind === 'SERVICE_ACCOUNT' || before?.status === 'ACTIVE' || before?.status === 'SUSPENDED') {
       throw conflict('This person is a member already.', 'input.email');
     }
     if (before) assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, before)));
