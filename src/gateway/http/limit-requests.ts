@@ -175,11 +175,16 @@ export async function limitFields(
   }
 }
 
-/** Whom a limit counts against: mail to strangers is also the organization's doing, and anyone can sign up twice. */
-function subjectsOf(limit: RateLimit, { viewer, current }: RequestContext, address: string): string[] {
+/**
+ * Whom a limit counts against: anyone can sign up twice, and mail to strangers is also the doing of the organization that
+ * lets them invite. Who may not is refused, and uses up nobody's share but their own; nor does a key its owner's.
+ */
+function subjectsOf(limit: RateLimit, context: RequestContext, address: string): string[] {
+  const { viewer, current } = context;
+  const mayInvite = viewer?.person && current?.permissions.has('member:invite');
   const subjects = [
-    viewer?.person ? subjectOf(viewer.person, viewer) : current?.membership.userId,
-    ...(limit === 'invitation' ? [current?.orgId] : []),
+    whoAsks(context)?.subject,
+    ...(limit === 'invitation' && mayInvite ? [current?.orgId] : []),
     ...(limit === 'acceptance' || limit === 'creation' ? [address] : []),
   ];
   return subjects.filter((each) => each !== undefined);

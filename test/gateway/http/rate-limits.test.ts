@@ -210,6 +210,18 @@ describe('what is dearer than a request', () => {
     const { data } = await acme.owner('{ members(status: INVITED) { totalCount } }');
     expect(data.members.totalCount).toBe(4);
   });
+
+  test('who may not invite uses up nothing of the organization, nor a key what is its owner’s', async () => {
+    const acme = await givenOrganization(server);
+    const key = await givenKey(server, acme.admin, ['member:invite']);
+    for (const client of [acme.viewer, acme.developer, key.client]) {
+      const invite = () => client(INVITE, { email: `${unique('new')}@acme.example` });
+      for (let times = 0; times < 4; times += 1) expect(codeOf(await invite())).toBe('FORBIDDEN');
+      expectRefusal(await invite());
+    }
+    const { errors } = await acme.admin(INVITE, { email: `${unique('new')}@acme.example` });
+    expect(errors).toEqual([]);
+  });
 });
 
 describe('whatever takes a secret', () => {
