@@ -31,9 +31,12 @@ interface Asked {
 
 /** What the link of an invitation leads to, for whoever follows it. */
 export interface FollowedInvitation {
-  readonly organizationName: string;
-  /** How people of the organization sign in by its own provider, if it has one. */
-  readonly organizationSlug: string | null;
+  /** Null once it was answered or taken back: what the organization is called since is not for whoever kept the link. */
+  readonly organization: {
+    readonly name: string;
+    /** How its people sign in by its own provider; null where it has none. */
+    readonly slug: string | null;
+  } | null;
   /** What stands between the viewer and it, or PENDING; null while nobody is signed in. */
   readonly answer: InvitationAnswer | null;
 }
@@ -41,14 +44,15 @@ export interface FollowedInvitation {
 /** Changes nothing. @throws NOT_FOUND for a secret that was never sent */
 export async function followInvitation(secret: string, context: RequestContext): Promise<FollowedInvitation> {
   const found = await findInvitation(secret, context);
-  const { organizationName, orgId, invitationId } = found;
+  const { orgId, invitationId } = found;
   const db = context.deployment.organizationDb(orgId);
   const invitation = await db.invitation.get({ id: invitationId });
   const hasProvider = (await db.identityProvider.count({ status: 'ACTIVE' })) > 0;
-  const organizationSlug = hasProvider ? found.organizationSlug : null;
-  if (!context.viewer?.person) return { organizationName, organizationSlug, answer: null };
+  const { organizationName: name, organizationSlug } = found;
+  const organization = invitation.status === 'PENDING' ? { name, slug: hasProvider ? organizationSlug : null } : null;
+  if (!context.viewer?.person) return { organization, answer: null };
   const outcome = isOpen(invitation) ? 'PENDING' : outcomeOf(invitation);
-  return { organizationName, organizationSlug, answer: notFor(context.person, found, invitation) ?? { outcome } };
+  return { organization, answer: notFor(context.person, found, invitation) ?? { outcome } };
 }
 
 /**

@@ -46,8 +46,8 @@ export function serveInvitations(app: FastifyInstance, parts: ContextParts): voi
       if (!answer) return reply.callNotFound();
       const context = await openVisit(request, reply, parts);
       if (!context.viewer) return reply.redirect(`/invitations/${encodeURIComponent(secret)}`, 303);
-      const done = await answer(secret, context);
-      return sendInvitation(reply, secret, { ...(await followInvitation(secret, context)), answer: done });
+      const followed = await followInvitation(secret, context);
+      return sendInvitation(reply, secret, { ...followed, answer: await answer(secret, context) });
     });
   });
 }
@@ -62,18 +62,17 @@ const openVisit = (request: FastifyRequest, reply: FastifyReply, parts: ContextP
 function sendInvitation(
   reply: FastifyReply,
   secret: string,
-  { organizationName, organizationSlug, answer }: FollowedInvitation,
+  { organization, answer }: FollowedInvitation,
 ): FastifyReply {
   const path = `/invitations/${encodeURIComponent(secret)}`;
   const returnTo = encodeURIComponent(path);
   const button = (act: string, label: string) =>
     html`<form method="post" action="${path}/${act}"><button>${label}</button></form>`;
-  const ownProvider =
-    organizationSlug === null
-      ? html``
-      : html`<a class="button" href="/auth/${organizationSlug}?return_to=${returnTo}">
-          As someone of ${organizationName}
-        </a>`;
+  const ownProvider = organization?.slug
+    ? html`<a class="button" href="/auth/${organization.slug}?return_to=${returnTo}"
+        >As someone of ${organization.name}</a
+      >`
+    : html``;
   const signIn = html`<p><a class="button" href="/auth?return_to=${returnTo}">Sign in</a> ${ownProvider}</p>`;
   const askAgain = html`<p>${button('request-new', 'Ask for a new one')}</p>`;
   const told: Readonly<Record<InvitationOutcome, Html>> = {
@@ -105,7 +104,7 @@ function sendInvitation(
     reply,
     200,
     'Invitation',
-    html`<h1>${organizationName} invites you</h1>
+    html`<h1>${organization ? `${organization.name} invites you` : 'Invitation'}</h1>
       ${body}`,
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { givenOrganization, personId, unique } from '../../support/given.js';
+import { givenOrganization, givenProvider, personId, unique } from '../../support/given.js';
 import { secretFor } from '../../support/mail.js';
 import { raw, type RawAnswer } from '../../support/raw.js';
 import { useServer } from '../../support/server.js';
@@ -82,6 +82,19 @@ describe('The link of an invitation', () => {
     await sql(`update invitation set expires_at = now() + interval '1 hour' where id = $1`, [id]);
     expect((await press(secret, 'decline', browser)).text).toContain('You declined this invitation.');
     expect(await memberships(given)).toEqual([{ status: 'REMOVED' }]);
+  });
+
+  test.each(['accepted', 'declined', 'revoked'])('that was %s names the organization no more', async (how) => {
+    const { acme, id, secret, browser } = await givenLink();
+    if (how === 'revoked') await acme.admin('mutation ($id: ID!) { revokeInvitation(id: $id) { id } }', { id });
+    else await press(secret, how === 'accepted' ? 'accept' : 'decline', browser);
+    await acme.owner('mutation { updateOrganization(input: { name: "Renamed since" }) { name } }');
+    await givenProvider(server, acme);
+    for (const headers of [{}, browser]) {
+      const { status, text } = await follow(secret, headers);
+      expect([status, text]).toEqual([200, expect.stringContaining('<h1>Invitation</h1>')]);
+      for (const name of ['Renamed since', 'Sons', acme.slug]) expect(text).not.toContain(name);
+    }
   });
 
   test('tells someone else, with the address masked', async () => {
