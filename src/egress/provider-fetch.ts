@@ -15,7 +15,8 @@ const MAX_BYTES = 1_048_576;
 /** Statuses of answers that have no body. */
 const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
 
-const PRIVATE = new BlockList();
+/** A list for each family: one of both takes every IPv4 address for the IPv6 one that carries it, `::ffff:0:0`. */
+const PRIVATE = { ipv4: new BlockList(), ipv6: new BlockList() };
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -28,7 +29,7 @@ for (const [network, prefix] of [
   ['198.18.0.0', 15],
   ['224.0.0.0', 3],
 ] as const) {
-  PRIVATE.addSubnet(network, prefix, 'ipv4');
+  PRIVATE.ipv4.addSubnet(network, prefix, 'ipv4');
 }
 // Everything but global unicast; and of that what carries an IPv4 address inside.
 for (const [network, prefix] of [
@@ -38,10 +39,13 @@ for (const [network, prefix] of [
   ['2001::', 32],
   ['2002::', 16],
 ] as const) {
-  PRIVATE.addSubnet(network, prefix, 'ipv6');
+  PRIVATE.ipv6.addSubnet(network, prefix, 'ipv6');
 }
 
-const isPrivate = (address: string): boolean => PRIVATE.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+function isPrivate(address: string): boolean {
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+  return PRIVATE[family].check(address, family);
+}
 
 /** Resolves a name, and refuses it if any of its addresses is private: what is checked is what is connected to. */
 const lookupPublic: LookupFunction = (hostname, options, callback) =>

@@ -53,6 +53,13 @@ test.each([
   expect(asked).toHaveLength(before);
 });
 
+test.each(['http://203.0.113.7', 'http://[2606:4700::1111]'])('%s is no private address', async (origin) => {
+  const nothingIsSent = AbortSignal.abort();
+  await expect(createProviderFetch(false)(origin, { ...get, signal: nothingIsSent })).rejects.toMatchObject({
+    name: 'AbortError',
+  });
+});
+
 test('where private addresses are allowed, it is a fetch', async () => {
   const fetch = createProviderFetch(true);
   expect(await (await fetch(`http://localhost:${port}/`, get)).text()).toBe('inside');
