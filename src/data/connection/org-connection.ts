@@ -394,6 +394,9 @@ export class ScopedPool extends BasePool {
   }
 }
 
-/** The connection failed, not the statement; the pool drops such a connection. */
+/**
+ * The connection failed, not the statement; the pool drops such a connection. One that takes no writes leads to what is, or
+ * was when it began, a standby, and stays so for as long as it lasts: after a failover the next one leads elsewhere.
+ */
 const isBroken = (error: unknown): boolean =>
-  error instanceof pg.DatabaseError ? /^(57P0|08)/.test(error.code ?? '') : !(error instanceof OrgateError);
+  error instanceof pg.DatabaseError ? /^(57P0|08|25006)/.test(error.code ?? '') : !(error instanceof OrgateError);

@@ -10,8 +10,9 @@ export class DatabaseRefusalError extends Error {
   override readonly name = 'DatabaseRefusalError';
 }
 
-/** No connection, none to spare, starting up or shutting down: as SQLSTATE and as the system's own code. */
-const AWAY = /^(08|53|57P0)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT|EMFILE|ENFILE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/;
+/** No connection, none to spare, starting up, shutting down or a standby: as SQLSTATE and as the system's own code. */
+const AWAY =
+  /^(08|53|57P0|25006)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT|EMFILE|ENFILE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/;
 /** The driver's own words, where it gives no code. */
 const AWAY_MESSAGES =
   /timeout expired|timeout exceeded when trying to connect|Query read timeout|Connection terminated|is not queryable/;
