@@ -46,6 +46,15 @@ test('the first start makes a key that signs, and the next one, which is publish
   await verify(keys, await sign(keys));
 });
 
+test('a replica whose clock is behind that of whoever made the first key signs with it, too', async () => {
+  const [ahead, behind] = [givenReplica(), givenReplica()];
+  behind.clock.at -= 3600 * 1000;
+  await ahead.keys.keep();
+  await behind.keys.keep();
+  expect((await behind.keys.current()).kid).toBe(kids(ahead.keys)[0]);
+  await verify(ahead.keys, await sign(behind.keys));
+});
+
 test('a key signs for thirty days, and is published until its tokens have expired', async () => {
   const { clock, keys } = givenReplica();
   await keys.keep();
