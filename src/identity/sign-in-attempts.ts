@@ -44,14 +44,14 @@ export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttemp
       const stateHash = hashSecret(state);
       await query(
         `insert into sign_in_attempt (step, state_hash, provider_id, browser_hash, sealed, expires_at)
-         values ($1, $2, $3, $4, $5, $6)`,
+         values ($1, $2, $3, $4, $5, current_timestamp + $6 * interval '1 millisecond')`,
         [
           step,
           stateHash,
           providerId,
           hashSecret(browser),
           await seal.seal(JSON.stringify(kept), purpose(stateHash)),
-          new Date(Date.now() + ATTEMPT_LIFETIME_MS),
+          ATTEMPT_LIFETIME_MS,
         ],
       );
       return state;
