@@ -1,4 +1,5 @@
-import { lookup as resolve, type LookupAddress } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
+import { Resolver } from 'node:dns/promises';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
@@ -47,15 +48,44 @@ function isPrivate(address: string): boolean {
   return PRIVATE[family].check(address, family);
 }
 
-/** Resolves a name, and refuses it if any of its addresses is private: what is checked is what is connected to. */
-const lookupPublic: LookupFunction = (hostname, options, callback) =>
-  resolve(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error) return callback(error, '');
-    if (addresses.some(({ address }) => isPrivate(address))) return callback(new PrivateAddressError(), '');
-    if (options.all) return callback(null, addresses);
-    const [first] = addresses;
-    return first ? callback(null, first.address, first.family) : callback(new Error('no address'), '');
-  });
+/** How long a name server is waited for the first time; then twice as long. */
+const TRY_MS = 2000;
+const TRIES = 2;
+
+/**
+ * Asks name servers without the system's help. That takes a thread for as long as they are silent, and there are two of
+ * them for all names: an organization that chooses a silent one's would keep the database and everybody else's providers
+ * from being found.
+ */
+async function findAddresses(hostname: string, servers: readonly string[]): Promise<LookupAddress[]> {
+  if (/(^|\.)localhost$/.test(hostname)) throw new PrivateAddressError();
+  const resolver = new Resolver({ timeout: TRY_MS, tries: TRIES });
+  if (servers.length > 0) resolver.setServers(servers);
+  const asked = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
+  const found = asked.flatMap((answer, index) =>
+    answer.status === 'fulfilled' ? answer.value.map((address) => ({ address, family: index === 0 ? 4 : 6 })) : [],
+  );
+  if (found.length === 0) throw asked.find((answer) => answer.status === 'rejected')?.reason ?? new Error('no address');
+  return found;
+}
+
+/**
+ * Resolves a name, and refuses it if any of its addresses is private: what is checked is what is connected to.
+ *
+ * @param servers addresses of name servers; those of the machine when empty
+ */
+export const lookupPublic =
+  (servers: readonly string[] = []): LookupFunction =>
+  (hostname, options, callback) =>
+    findAddresses(hostname, servers).then(
+      (addresses) => {
+        const [first] = addresses;
+        if (!first || addresses.some(({ address }) => isPrivate(address))) callback(new PrivateAddressError(), '');
+        else if (options.all) callback(null, addresses);
+        else callback(null, first.address, first.family);
+      },
+      (error: NodeJS.ErrnoException) => callback(error, ''),
+    );
 
 /**
  * Fetches from identity providers whose addresses organizations choose: never from the network that the gateway stands
@@ -70,7 +100,7 @@ export const createProviderFetch =
       // A literal address is not looked up.
       if (!allowPrivate && isIP(host) !== 0 && isPrivate(host)) return reject(new PrivateAddressError());
       const send = url.protocol === 'https:' ? requestHttps : requestHttp;
-      const options = { method, headers, ...(signal && { signal }), ...(!allowPrivate && { lookup: lookupPublic }) };
+      const options = { method, headers, ...(signal && { signal }), ...(!allowPrivate && { lookup: lookupPublic() }) };
       const request = send(url, options, (response) => {
         const chunks: Buffer[] = [];
         let size = 0;

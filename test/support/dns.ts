@@ -5,6 +5,8 @@ import dns2 from 'dns2';
 export interface Zone {
   /** TXT records; one given as a list is sent in pieces. */
   readonly txt?: readonly (string | readonly string[])[];
+  /** IPv4 addresses. */
+  readonly a?: readonly string[];
   /** The name is an alias of this one. */
   readonly cname?: string;
   readonly failure?: 'SERVFAIL' | 'REFUSED' | 'no answer';
@@ -45,6 +47,10 @@ export async function startNameServer(): Promise<NameServer> {
         for (let alias = zone?.cname; alias !== undefined; alias = zones.get(name)?.cname) {
           response.answers.push({ ...record, name, type: Packet.TYPE.CNAME, domain: alias });
           name = alias;
+        }
+        const isAddress = request.questions[0]?.type === Packet.TYPE.A;
+        for (const address of (isAddress && zones.get(name)?.a) || []) {
+          response.answers.push({ ...record, name, type: Packet.TYPE.A, address });
         }
         for (const data of zones.get(name)?.txt ?? []) {
           response.answers.push({ ...record, name, type: Packet.TYPE.TXT, data });

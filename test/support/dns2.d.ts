@@ -5,7 +5,7 @@ declare module 'dns2' {
   namespace dns2 {
     interface Message {
       header: { rcode: number; tc: number };
-      questions: { name: string }[];
+      questions: { name: string; type: number }[];
       answers: object[];
     }
     interface Server {
@@ -22,7 +22,7 @@ declare module 'dns2' {
     Packet: {
       createResponseFromRequest(request: dns2.Message): dns2.Message;
       CLASS: { IN: number };
-      TYPE: Record<'TXT' | 'CNAME', number>;
+      TYPE: Record<'A' | 'TXT' | 'CNAME', number>;
     };
   };
   export default dns2;

@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createProviderFetch } from '../../../src/egress/provider-fetch.js';
+import { createProviderFetch, lookupPublic } from '../../../src/egress/provider-fetch.js';
+import { startNameServer } from '../../support/dns.js';
 
 let port: number;
 const asked: string[] = [];
@@ -58,6 +59,34 @@ test.each(['http://203.0.113.7', 'http://[2606:4700::1111]'])('%s is no private 
   await expect(createProviderFetch(false)(origin, { ...get, signal: nothingIsSent })).rejects.toMatchObject({
     name: 'AbortError',
   });
+});
+
+test('names are asked of name servers, without a thread of the system’s that all names share', async () => {
+  const isAsked = () => process.getActiveResourcesInfo().includes('GetAddrInfoReqWrap');
+  const fetching = createProviderFetch(false)('https://idp.example/', { ...get, signal: AbortSignal.timeout(100) });
+  expect(isAsked()).toBe(false);
+  await expect(fetching).rejects.toThrow();
+
+  const server = await startNameServer();
+  const lookup = (name: string) =>
+    new Promise<unknown>((resolve) => {
+      lookupPublic([server.address])(name, { all: true }, (error, found) => resolve(error ?? found));
+    });
+  server.zones.set('public.example', { a: ['203.0.113.7', '203.0.113.8'] });
+  server.zones.set('inside.example', { a: ['203.0.113.7', '10.1.2.3'] });
+  server.zones.set('empty.example', {});
+  server.zones.set('silent.example', { failure: 'no answer' });
+  // However many are silent, the next name is answered.
+  const silent = Promise.all(Array.from({ length: 20 }, () => lookup('silent.example')));
+  expect(await lookup('public.example')).toEqual([
+    { address: '203.0.113.7', family: 4 },
+    { address: '203.0.113.8', family: 4 },
+  ]);
+  expect(await lookup('inside.example')).toMatchObject({ name: 'PrivateAddressError' });
+  expect(await lookup('empty.example')).toMatchObject({ code: 'ENODATA' });
+  expect(await lookup('nowhere.example')).toMatchObject({ code: 'ENOTFOUND' });
+  for (const failure of await silent) expect(failure).toMatchObject({ code: 'ETIMEOUT' });
+  await server.close();
 });
 
 test('where private addresses are allowed, it is a fetch', async () => {
