@@ -34,6 +34,7 @@ const USAGE = `usage: npm start [-- --wait]
 Settings are environment variables; .env.example lists them.`;
 
 const ASK_AGAIN_MS = 1000;
+const LAST_ANSWERS_MS = 300;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 // A disk that is full under what is printed costs lines and not the gateway.
@@ -92,7 +93,7 @@ async function openPatiently(config: Config, metrics: Metrics, isPatient: boolea
       const tellStep = (step: string, ms: number) => {
         if (!config.production && ms > 50) console.log(`  ${step} (${(ms / 1000).toFixed(1)} s)`);
       };
-      return await openConfiguredDatabase(config, metrics, tellStep, tellOfOther);
+      return await openConfiguredDatabase(config, metrics, tellStep, tellOfOther, endOnCrash);
     } catch (error) {
       if (!isPatient || !(error instanceof DatabaseAwayError)) throw error;
       if (!isWaiting) console.error(`${error.message}. Waiting until it is there.`);
@@ -100,6 +101,15 @@ async function openPatiently(config: Config, metrics: Metrics, isPatient: boolea
       await wait(ASK_AGAIN_MS);
     }
   }
+}
+
+/** Whoever was asking is told, and then it ends: nothing can be answered any more. */
+function endOnCrash(): void {
+  console.error(
+    'The embedded database has crashed, and orgate ends with it. Nothing that was answered is lost: mend what is wrong, ' +
+      'such as a full disk, and start orgate again.',
+  );
+  setTimeout(() => process.exit(1), LAST_ANSWERS_MS);
 }
 
 function banner(url: string, development: boolean): string {

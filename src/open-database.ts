@@ -9,6 +9,7 @@ export async function openConfiguredDatabase(
   metrics: Metrics,
   onStep: (step: string, ms: number) => void = () => undefined,
   onWaiting: () => void = () => undefined,
+  onCrash: () => void = () => undefined,
 ): Promise<Database> {
   const counts = {
     orgate_app: metrics.statements.labels('orgate_app'),
@@ -27,6 +28,7 @@ export async function openConfiguredDatabase(
     onStatement: (_text, { role }) => counts[role].inc(),
     onStep,
     onWaiting,
+    onCrash,
   });
   if (config.databaseUrl === null) {
     const development = await loadDevelopment(config);

@@ -45,6 +45,8 @@ export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onA
   readonly onStep: (step: string, ms: number) => void;
   /** Told when another process migrates the database, and is waited for. */
   readonly onWaiting?: () => void;
+  /** Told when the embedded database has crashed: it answers nothing any more. */
+  readonly onCrash?: () => void;
 }
 
 /** How long a server that does not answer is waited for. */
@@ -71,7 +73,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       ? await timed('opened the embedded database', async () => {
           // A whole PostgreSQL, which is not even loaded where there is another.
           const { openEmbeddedDatabase } = await import('./start/embedded.js');
-          return openEmbeddedDatabase(store.dataDirectory);
+          return openEmbeddedDatabase(store.dataDirectory, options.onCrash);
         })
       : null;
   const target = 'dataDirectory' in store ? (embedded as EmbeddedDatabase) : store;

@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, jest, test } from '@jest/globals';
+import { ask, command, newDirectory, start } from '../support/process.js';
+
+jest.setTimeout(180_000);
+
+/** Of PostgreSQL's log of what it writes, which comes in files of this size. */
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+const START = 'mutation ($id: ID!, $input: JSON) { startRun(input: { agentId: $id, input: $input }) { id } }';
+
+test('an embedded database that can write its log no longer ends the process, and nothing acknowledged is lost', async () => {
+  const DATA_DIR = await newDirectory();
+  const first = await start({ DATA_DIR, RATE_LIMIT_PERSON: 'off', RATE_LIMIT_PERSON_POINTS: 'off' });
+  const { stdout } = await command('token', ['ann@acme.example', '--org', 'acme'], { DATA_DIR });
+  const token = stdout.trim();
+  const { agents, runs } = await ask(first, token, '{ agents { nodes { id } } runs { totalCount } }');
+  // As a full disk does, this lets PostgreSQL go on until it needs the next file.
+  execFileSync('prlimit', ['--pid', String(first.child.pid), `--fsize=${SEGMENT_BYTES - 8192}`]);
+
+  /** Null where nothing answers. */
+  const startRun = () =>
+    fetch(`${first.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body: JSON.stringify({
+        query: START,
+        variables: { id: agents.nodes[0].id, input: { noise: randomBytes(45_000).toString('base64') } },
+      }),
+      signal: AbortSignal.timeout(20_000),
+    })
+      .then((response) => response.json() as Promise<{ data: { startRun: object | null } | null }>)
+      .catch(() => null);
+  let kept = 0;
+  for (let round = 0; round < 2000; round += 1) {
+    const answer = await startRun();
+    if (!answer) break;
+    if (answer.data?.startRun) kept += 1;
+  }
+  for (let waited = 0; first.child.exitCode === null && waited < 200; waited += 1) await wait(50);
+  expect(await first.end('SIGKILL')).toBe(1);
+  expect(first.output()).toContain('The embedded database has crashed');
+  expect(kept).toBeGreaterThan(0);
+
+  const again = await start({ DATA_DIR });
+  const after = await ask(again, token, '{ runs { totalCount } }');
+  expect(after.runs.totalCount).toBeGreaterThanOrEqual(runs.totalCount + kept);
+  expect(await again.end()).toBe(0);
+});
