@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { readBrowser } from './browser-cookie.js';
 import { SignInFailure } from './failure.js';
@@ -18,7 +19,18 @@ export async function takeOidcCallback(
   if (!state || !kept) throw new SignInFailure('NOT_UNDER_WAY');
   const provider = await findProvider(parts, id, 'OIDC');
   const assertion = await parts.oidc.finish(provider, kept.attempt, state, searchParams).catch((cause: unknown) => {
-    throw new SignInFailure('REFUSED', { cause });
+    throw new SignInFailure(isUnheard(cause) ? 'UNREACHABLE' : 'REFUSED', { cause });
   });
   return finishSignIn(parts, request, reply, provider, { assertion, returnTo: kept.returnTo });
+}
+
+/** The system's own codes, and those of a wait that was given up. */
+const NO_ANSWER = /^(E[A-Z]+|ABORT_ERR|OAUTH_TIMEOUT)$/;
+
+/** The provider said nothing, rather than something that does not hold. Libraries put the reason behind errors of their own. */
+function isUnheard(error: unknown): boolean {
+  for (let each = error; types.isNativeError(each); each = each.cause) {
+    if ('code' in each && NO_ANSWER.test(String(each.code))) return true;
+  }
+  return false;
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { Browser, type Visited } from '../../support/browser.js';
@@ -294,6 +296,23 @@ describe('Nobody is signed in', () => {
     refused(await signIn(start, personOf(acme)), 404, 'UNKNOWN');
     const gone = await givenProvider({ issuer: 'http://127.0.0.1:1' });
     refused(await signIn(`/auth/${gone.slug}`, personOf(gone)), 502, 'UNREACHABLE');
+  });
+
+  test.each([
+    ['hangs up', undefined],
+    ['cannot be reached', 'http://127.0.0.1:1/token'],
+  ])('whose provider %s once they are back', async (_what, tokenEndpoint) => {
+    const hangingUp = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+    await once(hangingUp, 'listening');
+    const { port } = hangingUp.address() as AddressInfo;
+    idp.tamper = {
+      path: '/.well-known/openid-configuration',
+      change: (body) =>
+        JSON.stringify({ ...JSON.parse(body), token_endpoint: tokenEndpoint ?? `http://127.0.0.1:${port}/token` }),
+    };
+    const [browser, callback] = await onTheWayBack(await givenProvider()).finally(() => (idp.tamper = null));
+    refused(await browser.visit(callback), 502, 'UNREACHABLE');
+    hangingUp.close();
   });
 
   test('whose provider was disabled while they were there', async () => {
