@@ -9,7 +9,10 @@ export interface DocumentLimits {
   readonly aliases: number;
   /** The same field again in one selection: of n of a name all but the first. */
   readonly duplicates: number;
-  /** Pairs of one name that validation compares, with fragments spread out: n of a name are n (n - 1) / 2 pairs. */
+  /**
+   * Pairs of one name that validation compares, with fragments spread out: n of a name are n (n - 1) / 2 pairs. One whose
+   * arguments are long counts as several.
+   */
   readonly pairs: number;
   readonly directives: number;
   /** Directives of one field, fragment or operation. */

@@ -1,9 +1,5 @@
-import { visit } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { readDocument, type ReadDocument, type ReadOptions } from './read-document.js';
-
-/** Measured: 180 to 350 bytes a node, with its tokens and places; short documents weigh most a node. */
-const BYTES_PER_NODE = 350;
 
 /** Documents that came once, of which most never come again. */
 const NEW_BYTES = 4 * 1024 * 1024;
@@ -46,12 +42,4 @@ export class Documents {
   }
 }
 
-function weigh({ document }: ReadDocument, source: string): number {
-  let nodes = 0;
-  visit(document, {
-    enter() {
-      nodes += 1;
-    },
-  });
-  return nodes * BYTES_PER_NODE + source.length * 2;
-}
+const weigh = ({ bytes }: ReadDocument, source: string): number => bytes + source.length * 2;

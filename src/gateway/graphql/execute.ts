@@ -64,9 +64,11 @@ export function createExecute({ schema, compileFrom }: ExecuteOptions): Compiled
     operation.uses += 1;
     const now = performance.now();
     if (now - second > 1000) [second, spent] = [now, 0];
-    const isTooMuch = operation.selections > MAX_COMPILED_SELECTIONS || spent > COMPILING_MS;
+    const isTooMuch = operation.whole.shape.selections > MAX_COMPILED_SELECTIONS || spent > COMPILING_MS;
     if (operation.uses < compileFrom || isTooMuch) return interpreted(execution);
-    const { run, bytes } = compile(schema, operation, interpreted);
+    const { run, bytes: codeBytes } = compile(schema, operation, interpreted);
+    // What is kept here keeps its document, also when that has made room among the documents.
+    const bytes = codeBytes + operation.whole.bytes;
     spent += performance.now() - now;
     // Too large to keep is too large to compile: it is not tried again while its document is known.
     if (!run || bytes > MAX_COMPILED_BYTES) operation.uses = -Infinity;

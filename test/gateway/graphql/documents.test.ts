@@ -28,6 +28,16 @@ describe('documents', () => {
     expect(documents.read('{ viewer { role } }', false)).toBe(read);
   });
 
+  test('weigh what their comments weigh', () => {
+    const documents = newDocuments();
+    const commented = (index: number) => `query Q${index} { __typename } ${'#\n'.repeat(32_000)}`;
+    const readTwice = (index: number) => [0, 1].map(() => documents.read(commented(index), false))[1];
+    const first = readTwice(0);
+    expect(documents.read(commented(0), false) === first).toBe(true);
+    for (let index = 1; index < 8; index += 1) readTwice(index);
+    expect(documents.read(commented(0), false) === first).toBe(false);
+  });
+
   test('of strangers, and those that are wrong, leave nothing behind', () => {
     const documents = newDocuments();
     for (const [source, isStranger] of [
@@ -83,6 +93,11 @@ describe('documents', () => {
       'more than 1000 pairs of fields of one name',
     ],
     [
+      'names with long arguments',
+      `{ ${times(3, () => `... { ${times(7, () => `nodes(ids: [${times(160, () => '1')}]) { id }`)} }`)} }`,
+      'more than 1000 pairs of fields of one name',
+    ],
+    [
       'names in a fragment that nothing spreads',
       `{ __typename } fragment F on Query { ${times(60, () => '... { viewer { role } }')} }`,
       'more than 1000 pairs of fields of one name',
@@ -133,6 +148,30 @@ test('an operation is compiled when it comes again, and never for whom nothing i
   );
   expect(operationOf(documents.read(source, true)).uses).toBe(0);
 });
+
+test('what is compiled weighs as much as its whole document', async () => {
+  const execute = createExecute({ schema, compileFrom: 1 });
+  const other = `query Other($ids: [ID!]! = [${times(3900, () => '1')}]) { nodes(ids: $ids) { id } }`;
+  const compiled = async (index: number) => {
+    const read = readDocument(`query Q${index} { __typename } ${other}`, {
+      schema,
+      introspection: false,
+      isStranger: false,
+    });
+    const operation = read.operation(`Q${index}`) as Operation;
+    // Whatever is compiled is no longer counted; compiling has its share of each second.
+    for (let uses = -1; uses < operation.uses; await new Promise((resolve) => setTimeout(resolve, 20))) {
+      uses = operation.uses;
+      await execute({ operation, variables: {}, context: {} });
+    }
+    return operation;
+  };
+  const first = await compiled(0);
+  const { uses } = first;
+  for (let index = 1; index < 30; index += 1) await compiled(index);
+  await execute({ operation: first, variables: {}, context: {} });
+  expect(first.uses).toBe(uses + 1);
+}, 60_000);
 
 describe('compiled and interpreted', () => {
   test('operations answer the same bytes', async () => {
