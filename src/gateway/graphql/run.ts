@@ -1,21 +1,25 @@
-import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
+import { type ExecutionResult, getVariableValues, GraphQLError, type GraphQLSchema } from 'graphql';
 import type { RequestContext } from '../../context/context.js';
 import { type ErrorCode, OrgateError } from '../../errors.js';
 import { chargePoints, limitFields } from '../http/limit-requests.js';
 import type { RateLimits } from '../http/rate-limits.js';
 import type { RequestRecord } from '../http/request-record.js';
 import { sizeOf } from './bound-answer.js';
+import { MAX_VALIDATION_ERRORS } from './document-limits.js';
 import { createExecute } from './execute.js';
 import { priceOf } from './price.js';
 import type { Operation, ReadDocument } from './read-document.js';
 import { requestError } from './request-error.js';
+
+/** What is refused costs so much for each millisecond that it took to find out. */
+const POINTS_A_MS = 100;
 
 /**
  * What reading a document costs. Whether it was known here already makes no difference: another organization may have sent
  * it, and a price must not tell. What is wrong is never kept, and so costs what it takes, whoever sends it.
  */
 const readingCost = ({ shape, refusedMs }: ReadDocument): number =>
-  Math.floor(refusedMs * 100) + shape.selections + 2 * shape.pairs;
+  Math.floor(refusedMs * POINTS_A_MS) + shape.selections + 2 * shape.pairs;
 
 /** What a request asks for. */
 export interface OperationRequest {
@@ -59,7 +63,7 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
   const execute = createExecute({ schema, compileFrom });
 
   return async ({ read, operationName, variables, isReadOnly, context, record }) => {
-    const reading = readingCost(read);
+    let reading = readingCost(read);
     // What is refused is paid for as well, as far as it was read.
     const refuse = async (...errors: readonly GraphQLError[]): Promise<never> => {
       await chargePoints(limits, { reading, running: 0 }, context);
@@ -73,6 +77,12 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
     if (node.operation !== 'query' && isReadOnly) {
       return refuse(requestError('METHOD_NOT_ALLOWED', 'Only queries are served here.'));
     }
+    const began = performance.now();
+    const wrong = findWrongVariables(schema, operation, variables);
+    if (wrong.length > 0) {
+      reading += Math.floor((performance.now() - began) * POINTS_A_MS);
+      return refuse(...wrong);
+    }
     const cost = priceOf(schema, node, fragments, variables);
     record.cost = cost;
     if (cost > maxCost) {
@@ -82,7 +92,7 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
     await chargePoints(limits, { reading, running: cost }, context);
     if (node.operation === 'mutation') await limitFields(limits, operation, context, record);
     const result = await execute({ operation, variables, context });
-    const size = sizeOf(result.data, maxAnswer);
+    const size = sizeOf(result, maxAnswer);
     if (size === Infinity) {
       const message = `The answer is larger than ${maxAnswer} characters; ask for fewer rows or fields.`;
       return unanswered(operation, 'QUERY_TOO_EXPENSIVE', message);
@@ -95,6 +105,22 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
       return unanswered(operation, error.code, error.message);
     }
   };
+}
+
+/**
+ * What does not fit of the variables, a few things of it: a compiled operation would tell of each of forty thousand values, and
+ * takes a second for that.
+ */
+function findWrongVariables(
+  schema: GraphQLSchema,
+  { node: { variableDefinitions = [] } }: Operation,
+  variables: OperationRequest['variables'],
+): readonly GraphQLError[] {
+  if (variableDefinitions.length === 0) return [];
+  const { errors = [] } = getVariableValues(schema, variableDefinitions, variables, {
+    maxErrors: MAX_VALIDATION_ERRORS,
+  });
+  return errors.map((error) => requestError('BAD_USER_INPUT', error.message, error));
 }
 
 /** Says of the request what its log line needs. */

@@ -28,6 +28,19 @@ test('an answer has a greatest size, however often it says the same', async () =
   expect(refused.errors[0]?.message).toMatch(/larger than 1000000 characters; ask for fewer/);
 });
 
+test('errors are part of an answer, and so is each name in the path of each', async () => {
+  const acme = await givenOrganization(server);
+  await givenLargeRuns(acme, 10);
+  const name = 'a'.repeat(40_000);
+  const leaf = (alias: string) => `${alias}: repository { runs(after: "x") { totalCount } }`;
+  const few = await acme.viewer(`{ ${name}: runs(first: 10) { nodes { ${leaf('one')} } } }`);
+  expect(few.errors).toHaveLength(10);
+  const leaves = Array.from({ length: 5 }, (_, index) => leaf(`a${index}`)).join(' ');
+  const refused = await acme.viewer(`{ ${name}: runs(first: 10) { nodes { ${leaves} } } }`);
+  expect(refused.errors.map(({ extensions }) => extensions['code'])).toEqual(['QUERY_TOO_EXPENSIVE']);
+  expect(refused.data).toBeNull();
+});
+
 test('a mutation whose answer is too large was carried out, and says so', async () => {
   const acme = await givenOrganization(server);
   await givenLargeRuns(acme, 10);
@@ -145,8 +158,8 @@ test.each(['\u0001', '\u0000', '\u001f'])(
 test('an answer is measured as it would be printed', () => {
   const answer = { list: [1, 'two', null, true, { three: ['x'.repeat(100)] }], none: undefined };
   const { length } = JSON.stringify(answer);
-  expect(sizeOf(answer, length * 2)).toBeGreaterThan(length - 20);
-  expect(sizeOf(answer, length * 2)).toBeLessThan(length * 1.5);
-  expect(sizeOf(answer, length - 50)).toBe(Infinity);
-  expect(sizeOf({ a: 'x'.repeat(1000) }, 1000)).toBe(Infinity);
+  expect(sizeOf({ data: answer }, length * 2)).toBeGreaterThan(length - 20);
+  expect(sizeOf({ data: answer }, length * 2)).toBeLessThan(length * 1.5);
+  expect(sizeOf({ data: answer }, length - 50)).toBe(Infinity);
+  expect(sizeOf({ data: { a: 'x'.repeat(1000) } }, 1000)).toBe(Infinity);
 });

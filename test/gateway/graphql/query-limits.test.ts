@@ -115,6 +115,21 @@ test('a cost counted before never stands for another one', async () => {
   expect(codeOf(await ask(chosen, { it: true }))).toBe('QUERY_TOO_EXPENSIVE');
 });
 
+test('of variables that do not fit a few are told, however many there are and however often they come', async () => {
+  const { viewer } = await givenOrganization(server);
+  const query = 'query Wrong($filter: RunFilter) { runs(filter: $filter) { totalCount } }';
+  const variables = { filter: { status: Array.from({ length: 20_000 }, () => 'NOPE') } };
+  for (let times = 0; times < 4; times += 1) {
+    const { errors, data } = await viewer(query, variables);
+    expect(errors.length).toBeLessThanOrEqual(6);
+    expect(errors[0]?.message).toMatch(/^Variable "\$filter" is not valid at "filter.status\[0\]": /);
+    expect([new Set(errors.map(({ extensions }) => extensions['code'])), data]).toEqual([
+      new Set(['BAD_USER_INPUT']),
+      null,
+    ]);
+  }
+});
+
 test('what is refused has asked nothing of any organization', async () => {
   await ask('{ __typename }');
   const before = server.statements.length;
