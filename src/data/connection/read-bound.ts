@@ -10,6 +10,16 @@ export interface ReadLimits {
   readonly together: number;
 }
 
+/** Of rows and answers, by all requests together; an organization holds a quarter of it at most. */
+const MAX_HELD_BYTES = 64_000_000;
+
+/** What holds for requests whose answers have so many characters at most: rows hold more than is shown of them. */
+export const readLimits = (maxAnswer: number): ReadLimits => ({
+  request: 4 * maxAnswer,
+  holder: MAX_HELD_BYTES / 4,
+  together: MAX_HELD_BYTES,
+});
+
 /** So little may always be read, and so little printed: whoever asks for much waits for whoever asks for much. */
 const SMALL_READ = 1024 * 1024;
 const SMALL_ANSWER = 64 * 1024;
@@ -58,10 +68,16 @@ export class ReadBound {
    * @throws SERVICE_UNAVAILABLE while too much is held already
    */
   printed(bytes: number): void {
-    if (this.#isReleased) return;
+    const theirs = this.hold(bytes);
+    if (bytes > SMALL_ANSWER) this.#refuseBeyond(theirs);
+  }
+
+  /** The same for what was carried out, and cannot be refused any more. Answers what its holder holds. */
+  hold(bytes: number): number {
+    if (this.#isReleased) return 0;
     const theirs = hold(this.#holder, bytes - this.#bytes);
     this.#bytes = bytes;
-    if (bytes > SMALL_ANSWER) this.#refuseBeyond(theirs);
+    return theirs;
   }
 
   /** The answer was taken, or its client is gone. */

@@ -1,5 +1,4 @@
-import type { ServerResponse } from 'node:http';
-import { ApolloServer, type ApolloServerOptions, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServer, type ApolloServerOptions, type ApolloServerPlugin, type HeaderMap } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginLandingPageDisabled,
@@ -10,13 +9,16 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { DocumentNode, GraphQLSchema } from 'graphql';
 import type { RequestContext, Spending } from '../../context/context.js';
 import { Stop, stoppable } from '../../data/connection/org-connection.js';
-import { ReadBound, type ReadLimits } from '../../data/connection/read-bound.js';
+import { ReadBound, type ReadLimits, readLimits } from '../../data/connection/read-bound.js';
 import { OrgateError } from '../../errors.js';
+import { isLargeBody, isStranger } from '../http/bodies/receive-bodies.js';
 import { errorBody } from '../http/http.js';
+import { chargeBytes } from '../http/limit-requests.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
 import { WINDOW_S } from '../http/rate-limits.js';
 import { acceptsGraphQLResponse, refusal } from '../http/refusal.js';
 import { currentRecord, type RequestRecord, withRecord } from '../http/request-record.js';
+import { watchAnswers } from '../http/watch-answers.js';
 import { whenOver } from '../http/when-over.js';
 import { Documents } from './documents.js';
 import { createFormatError } from './format-error.js';
@@ -38,18 +40,19 @@ export interface GraphQLParts extends ContextParts {
 declare module 'fastify' {
   interface FastifyRequest {
     record: RequestRecord | null;
+    stop: Stop | null;
+    /** Who asks, where that was to be known before the body was read. */
+    opened: RequestContext | null;
   }
 }
-
-/** Of rows and answers, by all requests together; an organization holds a quarter of it at most. */
-const MAX_HELD_BYTES = 64_000_000;
 
 /** Serves GraphQL over HTTP at /graphql. */
 export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): Promise<ApolloServer<RequestContext>> {
   const { schema } = parts.contract;
-  // Rows hold more than is shown of them.
-  const readLimits = { request: 4 * parts.maxAnswer, holder: MAX_HELD_BYTES / 4, together: MAX_HELD_BYTES };
+  const limits = readLimits(parts.maxAnswer);
   const watchAnswer = watchAnswers(app);
+  app.decorateRequest('stop', null);
+  app.decorateRequest('opened', null);
   const documents = new Documents({ schema, introspection: parts.introspection });
   const apollo = new ApolloServer<RequestContext>({
     gateway: asGateway(schema, createRun({ ...parts, schema })),
@@ -73,10 +76,28 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     ],
   });
   await apollo.start();
+  /** Does something of a request: told in its record, and stopped when nobody waits for it. */
+  const within = <T>(request: FastifyRequest, reply: FastifyReply, work: () => T): T => {
+    request.record ??= { requestId: request.id, address: request.network, codes: [] };
+    request.stop ??= boundReading(request.record, reply, limits);
+    const { record, stop } = request;
+    return withRecord(record, () => stoppable(stop, work));
+  };
   const handler = fastifyApolloHandler(apollo, { context: (request, reply) => createContext(request, reply, parts) });
   app.route({
     url: '/graphql',
     method: ['GET', 'POST'],
+    // Whoever sends much is known before it is read, and has paid for it.
+    preParsing(request, reply, payload, done) {
+      if (isStranger(request) || !isLargeBody(request)) return done(null, payload);
+      within(request, reply, () => openContext(request, reply, parts)).then(
+        (context) => {
+          request.opened = context;
+          done(null, payload);
+        },
+        (error: unknown) => (error instanceof OrgateError ? refuseUnread(error, request, reply) : done(error as Error)),
+      );
+    },
     async onSend(request, reply) {
       reply.headers(rateLimitHeaders(request.record?.context?.spending ?? null));
       watchAnswer(reply);
@@ -86,9 +107,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       if (!URL.canParse(`http://${request.hostname}/`)) {
         return reply.code(400).send(errorBody('BAD_REQUEST', 'The Host header names no host.', request.id));
       }
-      request.record = { requestId: request.id, address: request.network, codes: [] };
-      const answer = () => handler.call(app, request as never, reply as never);
-      return withRecord(request.record, () => stoppable(boundReading(request, reply, readLimits), answer)) as unknown;
+      return within(request, reply, () => handler.call(app, request as never, reply as never)) as unknown;
     },
   });
   const refuseMethod = async (request: FastifyRequest, reply: FastifyReply) =>
@@ -147,31 +166,6 @@ function asGateway(schema: GraphQLSchema, run: Run): NonNullable<ApolloServerOpt
   };
 }
 
-/** How long a client may take to read its answer, and how often that is looked at. */
-const ANSWER_TAKEN_MS = 60_000;
-const LOOK_MS = 1000;
-
-/** Cuts off whoever does not take an answer. @returns what is told of each that is handed out */
-function watchAnswers(app: FastifyInstance): (reply: FastifyReply) => void {
-  /** The oldest first. */
-  const untaken = new Map<ServerResponse, number>();
-  const watch = setInterval(() => {
-    const latest = performance.now() - ANSWER_TAKEN_MS;
-    for (const [answer, since] of untaken) {
-      if (since > latest) return;
-      answer.destroy();
-    }
-  }, LOOK_MS).unref();
-  app.addHook('onClose', (_, done) => {
-    clearInterval(watch);
-    done();
-  });
-  return ({ raw }) => {
-    untaken.set(raw, performance.now());
-    whenOver(raw, () => untaken.delete(raw));
-  };
-}
-
 /** What is left of the minute's points, as draft-ietf-httpapi-ratelimit-headers says it. */
 function rateLimitHeaders(spending: Spending | null): Record<string, string> {
   if (!spending) return {};
@@ -189,7 +183,8 @@ async function createContext(
   parts: ContextParts,
 ): Promise<RequestContext> {
   try {
-    const context = await openContext(request, reply, parts);
+    const context = request.opened ?? (await openContext(request, reply, parts));
+    if (request.unannouncedBytes > 0) await chargeBytes(parts.limits, request.unannouncedBytes, context);
     if (!context.viewer) await parts.limits.count('stranger', request.network);
     return context;
   } catch (error) {
@@ -197,14 +192,27 @@ async function createContext(
   }
 }
 
+/** Refuses whoever sends much before it is read, as what is read of others is refused. */
+function refuseUnread(error: OrgateError, request: FastifyRequest, reply: FastifyReply): void {
+  const { accept } = request.headers;
+  const { status, headers } = refusal(error, accept).extensions['http'] as { status: number; headers: HeaderMap };
+  request.record?.codes.push(error.code);
+  const type = acceptsGraphQLResponse(accept) ? 'application/graphql-response+json; charset=utf-8' : JSON_TYPE;
+  void reply
+    .code(status)
+    .headers(Object.fromEntries(headers))
+    .type(type)
+    .send(JSON.stringify(errorBody(error.code, error.message, request.id, error.detail)));
+}
+
 /** Reading is bounded, and stops when nobody waits for it any more; a mutation is finished. */
-function boundReading(request: FastifyRequest, reply: FastifyReply, limits: ReadLimits): Stop {
+function boundReading(record: RequestRecord, reply: FastifyReply, limits: ReadLimits): Stop {
   const bound = new ReadBound(limits);
-  if (request.record) request.record.held = bound;
+  record.held = bound;
   const stop = new Stop(bound);
   whenOver(reply.raw, () => {
     bound.release();
-    if (!reply.raw.writableFinished && request.record?.operationType === 'query') stop.stop();
+    if (!reply.raw.writableFinished && record.operationType === 'query') stop.stop();
   });
   return stop;
 }

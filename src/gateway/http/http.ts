@@ -16,6 +16,7 @@ import helmet from 'helmet';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { type ErrorCode, type ErrorDetail, OrgateError } from '../../errors.js';
 import { UnreadBodyError } from './bodies/unread-body-error.js';
+import { boundHeads } from './bound-head.js';
 import { oneAtATime, watchConnections } from './connections.js';
 import { countRequest, type Metrics } from './metrics.js';
 import { noteNetworks } from './network.js';
@@ -98,6 +99,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     reply.headers(headers).header('x-request-id', request.id);
     done();
   });
+  boundHeads(app);
   onceDone(app, (request, reply) => {
     logRequest(requestLog, request, reply);
     if (request.record) countRequest(options.metrics, request.record, reply.elapsedTime);

@@ -59,21 +59,37 @@ export function limitAddresses(app: FastifyInstance, limits: RateLimits): void {
 }
 
 /** What every request costs, whatever it asks for. */
-const REQUEST: Points = { reading: 1, running: 0 };
+const REQUEST = 1;
+
+/** Ordinary requests are smaller, and pay for nothing but themselves. */
+const FREE_BYTES = 16_384;
+/** Beyond that, what a point pays for: JSON of many parts takes a millisecond for every few kilobytes. */
+const BYTES_A_POINT = 50;
+
+const pointsOf = (bytes: number): number => Math.ceil(Math.max(bytes - FREE_BYTES, 0) / BYTES_A_POINT);
 
 /**
  * Counts a request against who asks and then, if that passes, against their organization: nobody uses up its share alone.
- * It costs a point by itself, so that whoever has none left is refused before anything of theirs is read.
+ * It costs a point by itself, so that whoever has none left is refused before anything of theirs is read, and more where its
+ * body is large.
+ *
+ * @param bytes that were announced of its body
  */
-export async function limitViewer(limits: RateLimits, context: RequestContext): Promise<void> {
+export async function limitViewer(limits: RateLimits, bytes: number, context: RequestContext): Promise<void> {
+  const cost: Points = { reading: REQUEST + pointsOf(bytes), running: 0 };
   const asks = whoAsks(context);
   // Both counts of one party at once: where Redis keeps them, that is one way there and back.
-  const own = asks && both(limits.count(asks.requests, asks.subject), charge(limits, REQUEST, asks, context));
+  const own = asks && both(limits.count(asks.requests, asks.subject), charge(limits, cost, asks, context));
   const left = own instanceof Promise ? await own : own;
   const theirs = whoseMember(context);
-  const shared =
-    theirs && both(limits.count(theirs.requests, theirs.subject), charge(limits, REQUEST, theirs, context));
-  noteTighter(REQUEST, context, left, shared instanceof Promise ? await shared : shared);
+  const shared = theirs && both(limits.count(theirs.requests, theirs.subject), charge(limits, cost, theirs, context));
+  noteTighter(cost, context, left, shared instanceof Promise ? await shared : shared);
+}
+
+/** Charges a body of which only now is known how large it was. @throws RATE_LIMITED */
+export async function chargeBytes(limits: RateLimits, bytes: number, context: RequestContext): Promise<void> {
+  const reading = pointsOf(bytes);
+  if (reading > 0) await chargePoints(limits, { reading, running: 0 }, context);
 }
 
 type Counting = ReturnType<RateLimits['count']>;

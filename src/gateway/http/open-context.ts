@@ -10,6 +10,7 @@ import { openSessions, type Sessions } from '../../identity/sessions.js';
 import { hashSecret } from '../../secrets/secret.js';
 import type { IsFromOwnPage } from '../sign-in/own-page.js';
 import { clearSessionCookie, readSessionCookie } from '../sign-in/session-cookie.js';
+import { announcedLength } from './bodies/receive-bodies.js';
 import { limitViewer } from './limit-requests.js';
 import { isLocalHost } from './local-host.js';
 import type { RateLimits } from './rate-limits.js';
@@ -52,7 +53,7 @@ export async function openContext(
       request.record.held?.belongTo(context.current?.orgId ?? '');
     }
     if (entered.viewer) noteUse(deployment.outside(openSessions), entered.viewer, request);
-    await limitViewer(parts.limits, context);
+    await limitViewer(parts.limits, announcedLength(request) ?? 0, context);
     return context;
   } catch (error) {
     // A cookie whose session is over has nothing more to say.

@@ -9,6 +9,7 @@ import {
 } from '../../domains/invitation/answer-invitation.js';
 import { OrgateError } from '../../errors.js';
 import type { InvitationOutcome } from '../../generated/graphql.js';
+import { STRANGERS_BODY_BYTES } from '../http/bodies/receive-bodies.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
 import { html, type Html, sendPage } from './page.js';
 
@@ -40,7 +41,7 @@ export function serveInvitations(app: FastifyInstance, parts: ContextParts): voi
       return sendInvitation(reply, request.params.secret, await followInvitation(request.params.secret, context));
     });
 
-    scope.post<Followed>('/invitations/:secret/:act', async (request, reply) => {
+    scope.post<Followed>('/invitations/:secret/:act', { bodyLimit: STRANGERS_BODY_BYTES }, async (request, reply) => {
       const { secret, act } = request.params;
       const answer = ACTS[act];
       if (!answer) return reply.callNotFound();

@@ -2,6 +2,7 @@ import { Transform } from 'node:stream';
 import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { busy, OrgateError } from '../../../errors.js';
 import { readSessionCookie } from '../../sign-in/session-cookie.js';
+import { bytesOfHead } from '../bound-head.js';
 import { whenOver } from '../when-over.js';
 import { BodyBudget } from './body-budget.js';
 import { readJson } from './read-json.js';
@@ -18,8 +19,11 @@ const KIB = 1024;
 /** Few bodies are larger, and those come with their length. */
 export const ORDINARY_BODY_BYTES = 256 * KIB;
 
+/** Of a head that is counted with no body. */
+const ORDINARY_HEAD_BYTES = 2 * KIB;
+
 /** A stranger's document has at most 4,096 characters. */
-const STRANGERS_BODY_BYTES = 16 * KIB;
+export const STRANGERS_BODY_BYTES = 16 * KIB;
 
 /**
  * Bounds what all bodies together hold while they are received, and reads none that nobody asked for. To be called before
@@ -35,7 +39,8 @@ export function receiveBodies(app: FastifyInstance, bodyLimitBytes: number): voi
     if (isStranger(request) && (length ?? 0) > STRANGERS_BODY_BYTES) {
       return done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
     }
-    const reservation = budget.reserve(request.network, Math.min(length ?? ordinary, ordinary));
+    const bytes = Math.min(length ?? ordinary, ordinary) + Math.max(bytesOfHead(request) - ORDINARY_HEAD_BYTES, 0);
+    const reservation = budget.reserve(request.network, bytes, () => giveWay(request));
     if (!reservation) return done(busy());
     whenOver(reply.raw, () => reservation.release());
     done();
@@ -57,6 +62,17 @@ export function receiveBodies(app: FastifyInstance, bodyLimitBytes: number): voi
   readJson(app, 'application/json');
 }
 
+/** Whoever has not sent all of a body lets others send theirs. */
+function giveWay({ raw }: FastifyRequest): boolean {
+  if (raw.complete) return false;
+  raw.socket.destroy();
+  return true;
+}
+
+/** Whether a body is more than a stranger may send, or could be. */
+export const isLargeBody = (request: FastifyRequest): boolean =>
+  (announcedLength(request) ?? Infinity) > STRANGERS_BODY_BYTES;
+
 /** The length that a request announces for its body; null for one that comes in chunks, 0 for none. */
 export function announcedLength({ headers }: FastifyRequest): number | null {
   return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : null;
@@ -65,7 +81,7 @@ export function announcedLength({ headers }: FastifyRequest): number | null {
 const hasBody = (request: FastifyRequest): boolean => announcedLength(request) !== 0;
 
 /** Who shows nothing that could say who they are. */
-const isStranger = (request: FastifyRequest): boolean =>
+export const isStranger = (request: FastifyRequest): boolean =>
   request.routeOptions.url === '/graphql' &&
   request.headers.authorization === undefined &&
   readSessionCookie(request) === null;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import { BodyBudget } from '../../../../src/gateway/http/bodies/body-budget.js';
-import { givenOrganization } from '../../../support/given.js';
+import { givenOrganization, unique } from '../../../support/given.js';
 import { raw } from '../../../support/raw.js';
 import { useServer } from '../../../support/server.js';
 
@@ -19,19 +19,18 @@ afterEach(() => {
 });
 
 /** Announces a body and sends all of it but the end. */
-async function hold(path: string, bytes: number, from = '127.0.0.1', headers = 'Authorization: Bearer x\r\n') {
+async function hold(path: string, bytes: number, from = '127.0.0.1', token = 'x') {
   const { hostname: host, port } = new URL(server.url);
   const socket = connect({ host, port: Number(port), localAddress: from });
   sockets.push(socket);
   let text = '';
-  const closed = once(socket, 'close').then(() => text);
   socket.on('error', () => undefined).on('data', (chunk) => (text += chunk.toString()));
   await once(socket, 'connect');
   socket.write(
-    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}Content-Length: ${bytes}\r\n\r\n`,
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${bytes}\r\n\r\n`,
   );
   socket.write('x'.repeat(bytes - 1));
-  return { socket, closed, answer: () => text };
+  return { socket, answer: () => text };
 }
 
 /** As the server sees it: it knows of each connection only once it has read its head. */
@@ -51,7 +50,8 @@ const isServed = async (length: number) => {
 test.each(['/graphql', '/auth/saml/idp_x/acs', '/scim/v2/Users', '/nope'])(
   'bodies of one address that never end hold 4 MiB of this process and no more: %s',
   async (path) => {
-    const held = await Promise.all(Array.from({ length: 40 }, () => hold(path, 256 * KIB)));
+    const { token } = await server.as(`${unique('ann')}@acme.example`);
+    const held = await Promise.all(Array.from({ length: 40 }, () => hold(path, 256 * KIB, '127.0.0.1', token)));
     // Where nothing is read of a body, nothing waits for its end either.
     const waiting = path === '/nope' || path.startsWith('/scim') ? 0 : 16;
     const refused = () => held.filter(({ socket }) => socket.destroyed).length;
@@ -64,7 +64,7 @@ test.each(['/graphql', '/auth/saml/idp_x/acs', '/scim/v2/Users', '/nope'])(
     }
     if (waiting === 0) return;
     expect(await isServed(200 * KIB)).toBe(false);
-    const other = await hold('/graphql', 64 * KIB, '127.0.0.2');
+    const other = await hold('/graphql', 64 * KIB, '127.0.0.2', token);
     other.socket.write('x');
     await until(() => other.answer() !== '');
     expect(other.answer()).toMatch(/^HTTP\/1\.1 400 /);
@@ -74,7 +74,8 @@ test.each(['/graphql', '/auth/saml/idp_x/acs', '/scim/v2/Users', '/nope'])(
 );
 
 test('whoever finds no room is told when to come again, in the shape of all refusals', async () => {
-  await Promise.all(Array.from({ length: 16 }, () => hold('/graphql', 256 * KIB)));
+  const { token } = await server.as(`${unique('ann')}@acme.example`);
+  await Promise.all(Array.from({ length: 16 }, () => hold('/graphql', 256 * KIB, '127.0.0.1', token)));
   await until(async () => !(await isServed(200 * KIB)));
   const headers = { ...JSON_TYPE, authorization: 'Bearer x' };
   const answer = await raw(at('/graphql'), { headers, body: query(0) });
@@ -110,6 +111,41 @@ test('whoever shows no credential sends little', async () => {
   expect(await status(60_000, signedIn)).toBe(200);
   expect(await status(60_000, { ...signedIn, 'transfer-encoding': 'chunked' })).toBe(200);
   expect(await status(256 * KIB, { ...signedIn, 'transfer-encoding': 'chunked' })).toBe(413);
+});
+
+test.each(['{ "a": [', ''])('whoever is not known is refused before a large body is read: %j', async (begin) => {
+  const headers = { ...JSON_TYPE, accept: 'application/json' };
+  const body = `${begin}${'{},'.repeat(19_000)}`;
+  for (const credential of [
+    { authorization: 'Bearer x' },
+    { authorization: `Bearer ${await server.issuer.sign({ sub: 'x', aud: 'another' })}` },
+    { cookie: '__Host-orgate=x', 'sec-fetch-site': 'same-origin' },
+    { authorization: 'Bearer x', 'transfer-encoding': 'chunked' },
+  ]) {
+    const {
+      status,
+      text,
+      headers: answered,
+    } = await raw(at('/graphql'), { headers: { ...headers, ...credential }, body });
+    expect([status, /"code":"(\w+)"/.exec(text)?.[1]]).toEqual([401, 'UNAUTHENTICATED']);
+    expect(answered['www-authenticate']).toContain('Bearer');
+  }
+  const token = await raw(at('/auth/token'), { headers, body });
+  expect(token.status).toBe(413);
+});
+
+test('a large body costs points before it is read, however its length is told', async () => {
+  const { token } = await server.as(`${unique('ann')}@acme.example`);
+  const headers = { ...JSON_TYPE, authorization: `Bearer ${token}` };
+  const costs: number[] = [];
+  for (const more of [{}, { 'transfer-encoding': 'chunked' }]) {
+    const body = JSON.stringify({ query: '{ rateLimit { cost } }', variables: { a: 'x'.repeat(116_384) } });
+    const { text } = await raw(at('/graphql'), { headers: { ...headers, ...more }, body });
+    costs.push((JSON.parse(text) as { data: { rateLimit: { cost: number } } }).data.rateLimit.cost);
+  }
+  const small = JSON.stringify({ query: '{ rateLimit { cost } }' });
+  const least = JSON.parse((await raw(at('/graphql'), { headers, body: small })).text).data.rateLimit.cost as number;
+  expect(costs.map((cost) => cost - least)).toEqual([2002, 2002]);
 });
 
 test('JSON of more parts than an operation has is refused unparsed; the largest argument passes', async () => {
@@ -152,3 +188,35 @@ test('what is reserved is given back once, and never more than was taken', () =>
   expect(budget.reserve('c', 3)).toBeNull();
   expect(budget.reserve('d', 4)).not.toBeNull();
 });
+
+test('where there is no room those who hold most give way, as far as they have not sent all', () => {
+  const budget = new BodyBudget({ everybody: 10, address: 6 });
+  const gave: string[] = [];
+  const holding =
+    (name: string, isComplete = false) =>
+    () => {
+      if (isComplete) return false;
+      gave.push(name);
+      return true;
+    };
+  budget.reserve('a', 3, holding('a1', true));
+  budget.reserve('a', 3, holding('a2'));
+  const third = budget.reserve('b', 4, holding('b1'));
+  expect(budget.reserve('c', 2, holding('c1'))).not.toBeNull();
+  expect(gave).toEqual(['a2']);
+  // Now nobody holds more than whoever asks would.
+  expect(budget.reserve('d', 5)).toBeNull();
+  third?.release();
+  expect(budget.reserve('d', 5)).not.toBeNull();
+  expect(gave).toEqual(['a2']);
+});
+
+test('a few addresses that announce all there is keep nobody else out', async () => {
+  const { token } = await server.as(`${unique('ann')}@acme.example`);
+  const addresses = Array.from({ length: 9 }, (_, index) => `127.0.0.${20 + index}`);
+  const held = await Promise.all(
+    addresses.flatMap((from) => Array.from({ length: 16 }, () => hold('/graphql', 256 * KIB, from, token))),
+  );
+  await until(() => held.some(({ socket }) => socket.destroyed));
+  for (let times = 0; times < 5; times += 1) expect(await isServed(200 * KIB)).toBe(true);
+}, 60_000);
