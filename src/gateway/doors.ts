@@ -79,7 +79,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     corsOrigins,
   });
   serveTokens(app, { outside, tokens, signingKeys, isFromOwnPage });
-  serveScim(app, { outside, organizationDb, limits, publicUrl });
+  serveScim(app, { outside, organizationDb, limits, publicUrl, maxAnswer });
   if (config.graphiql) await serveGraphiQL(app);
   development?.serve(app, publicUrl);
   return async () => {

@@ -31,8 +31,13 @@ const isOfGroups = (url: string | undefined): boolean => url?.includes('/Groups'
 /** To be called before the routes are declared: only groups may be large, and JSON is counted before it is parsed. */
 export function boundBodies(scim: FastifyInstance): void {
   scim.decorateRequest('turnOfLargeBody', null);
+  scim.decorateRequest('endLargeBody', null);
   scim.addHook('onRoute', (route) => {
     route.bodyLimit = isOfGroups(route.url) ? GROUP_BODY_BYTES : ORDINARY_BODY_BYTES;
+  });
+  scim.addHook('onSend', (request, _reply, payload, done) => {
+    request.endLargeBody?.();
+    done(null, payload);
   });
   for (const mediaType of [SCIM.mediaType, 'application/json']) {
     readJson(scim, mediaType, ({ routeOptions: { url }, turnOfLargeBody }) => {
@@ -46,6 +51,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Of a large body, once it came whole: waits until it may be read. */
     turnOfLargeBody: (() => Promise<void>) | null;
+    /** Of a large body: tells that all is done but for the client to take the answer, for which nobody waits. */
+    endLargeBody: (() => void) | null;
   }
 }
 
@@ -63,7 +70,11 @@ export class LargeBodies {
     this.#senders.add(orgId);
     this.#bytes += length;
     const watch = cutWhenSlow(request);
-    whenOver(reply.raw, () => {
+    const over = new Promise<void>((end) => {
+      request.endLargeBody = end;
+      whenOver(reply.raw, end);
+    });
+    void over.then(() => {
       clearInterval(watch);
       this.#senders.delete(orgId);
       this.#bytes -= length;
@@ -72,7 +83,7 @@ export class LargeBodies {
       new Promise((begin) => {
         void this.#workOff(() => {
           begin();
-          return new Promise((end) => whenOver(reply.raw, end));
+          return over;
         });
       });
   }

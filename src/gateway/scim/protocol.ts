@@ -33,6 +33,7 @@ const STATUSES: Partial<Record<OrgateError['code'], number>> = {
   CONFLICT: 409,
   LAST_OWNER: 409,
   BAD_USER_INPUT: 400,
+  QUERY_TOO_EXPENSIVE: 400,
   RATE_LIMITED: 429,
   TIMEOUT: 503,
   SERVICE_UNAVAILABLE: 503,
@@ -68,10 +69,13 @@ export function toFailure(error: unknown): ScimFailure | null {
   };
 }
 
-/** The name of an attribute, as it is compared: without its schema and what selects among several values, in lower case. */
+/**
+ * The name of an attribute, as it is compared: without its schema and what selects among several values, in lower case.
+ * No bracket opens within another: a path of nothing but open ones would be searched from each to its end.
+ */
 export const attributeName = (path: string): string =>
   path
     .trim()
     .toLowerCase()
     .replace(/^urn:ietf:params:scim:schemas:core:2\.0:(user|group):/, '')
-    .replace(/\[[^\]]*\]/, '');
+    .replace(/\[[^[\]]*\]/, '');

@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enterDirectory } from '../../context/enter-directory.js';
+import { Stop, stoppable } from '../../data/connection/org-connection.js';
 import type { Outside } from '../../data/connection/outside.js';
+import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
 import type { OrgId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import { createGroup, deleteGroup, getGroup, updateGroup } from '../../domains/scim-directory/provision-group.js';
@@ -16,7 +18,8 @@ import { openScimDirectories } from '../../identity/scim-directories.js';
 import { openSessions } from '../../identity/sessions.js';
 import { announcedLength } from '../http/bodies/receive-bodies.js';
 import type { RateLimits } from '../http/rate-limits.js';
-import { onceDone } from '../http/when-over.js';
+import { watchAnswers } from '../http/watch-answers.js';
+import { onceDone, whenOver } from '../http/when-over.js';
 import { boundBodies, chargeBytes, chargeBytesAfter, LargeBodies } from './bound-bodies.js';
 import { resourceTypes, schemas, serviceProviderConfig } from './discovery.js';
 import { applyToGroup, groupResource, readGroup } from './group-resource.js';
@@ -31,11 +34,14 @@ export interface ScimParts {
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly limits: RateLimits;
   readonly publicUrl: () => string;
+  /** Of one answer of GraphQL, in characters; four times as much may be read for one here, too. */
+  readonly maxAnswer: number;
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
     directory: (DirectoryContext & { readonly orgId: string }) | null;
+    held: ReadBound | null;
   }
 }
 
@@ -43,14 +49,19 @@ const PREFIX = '/scim/v2';
 
 const MINUTE_MS = 60_000;
 
+const READING: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
 type ById = { Params: { id: string } };
 type Listed = { Querystring: ListParameters & SelectionParameters };
 
 /** Serves SCIM 2.0 to the directories of organizations, each of which sees what it made and nothing else. */
-export function serveScim(app: FastifyInstance, { outside, organizationDb, limits, publicUrl }: ScimParts): void {
+export function serveScim(app: FastifyInstance, parts: ScimParts): void {
+  const { outside, organizationDb, limits, publicUrl, maxAnswer } = parts;
   const base = () => `${publicUrl()}${PREFIX}`;
 
   const largeBodies = new LargeBodies();
+  const watchAnswer = watchAnswers(app);
+  const held = readLimits(maxAnswer);
 
   async function enter(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { orgId, directoryId, tokenHash, mayWrite, lastUsedAt } = await enterDirectory(
@@ -62,7 +73,7 @@ export function serveScim(app: FastifyInstance, { outside, organizationDb, limit
     }
     await limits.count('key', directoryId);
     await limits.count('organization', orgId);
-    if (!mayWrite && !['GET', 'HEAD'].includes(request.method))
+    if (!mayWrite && !READING.has(request.method))
       throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
     largeBodies.take(orgId, request, reply);
     await chargeBytes(limits, announcedLength(request) ?? 0, { directoryId, orgId });
@@ -85,6 +96,7 @@ export function serveScim(app: FastifyInstance, { outside, organizationDb, limit
   void app.register(
     async (scim) => {
       scim.decorateRequest('directory', null);
+      scim.decorateRequest('held', null);
       boundBodies(scim);
       scim.setErrorHandler((error, request, reply) => sendFailure(error, request, reply));
       scim.setNotFoundHandler((request, reply) => sendFailure(new OrgateError('NOT_FOUND'), request, reply));
@@ -93,9 +105,23 @@ export function serveScim(app: FastifyInstance, { outside, organizationDb, limit
         reply.type(`${SCIM.mediaType}; charset=utf-8`);
         return payload;
       });
-      scim.addHook('onSend', async ({ directory, unannouncedBytes }, _reply, payload) => {
+      // What is read, and an answer until it is taken, is bounded as it is of GraphQL; a change is finished.
+      scim.addHook('preHandler', (request, reply, done) => {
+        const { directory } = request;
+        if (!directory) return done();
+        const bound = new ReadBound(held);
+        bound.belongTo(directory.orgId);
+        request.held = bound;
+        whenOver(reply.raw, () => bound.release());
+        stoppable(new Stop(bound), done);
+      });
+      scim.addHook('onSend', async (request, reply, payload) => {
+        const { directory, unannouncedBytes } = request;
         const answered = typeof payload === 'string' ? Buffer.byteLength(payload) : 0;
+        watchAnswer(reply);
         if (directory) await chargeBytesAfter(limits, unannouncedBytes + answered, directory);
+        if (READING.has(request.method)) request.held?.printed(answered);
+        else request.held?.hold(answered);
         return payload;
       });
       onceDone(scim, (request, reply) => {

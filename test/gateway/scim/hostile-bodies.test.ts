@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { givenOrganization } from '../../support/given.js';
+import { givenOrganization, unique } from '../../support/given.js';
 import { raw } from '../../support/raw.js';
 import { givenDirectory, type ScimClient } from '../../support/scim.js';
 import { startServer, type TestServer, useServer } from '../../support/server.js';
@@ -202,3 +202,28 @@ test('bytes cost points: what is sent when it comes, what is answered afterwards
     await own.close();
   }
 });
+
+test('what a directory reads is bounded while it comes, and told as too much', async () => {
+  const bounded = await startServer({ env: { ANSWER_MAX_CHARACTERS: '10000' } });
+  const organization = await givenOrganization(bounded);
+  const theirs = await givenDirectory(bounded, organization);
+  const db = bounded.database.organizationDb(organization.id);
+  const seed = unique('u');
+  const numbers = Array.from({ length: 1000 }, (_, index) => `${seed}-${index}`);
+  await db.membership.createMany(
+    numbers.map((n) => ({ userId: `usr_${n}`, email: `${n}@x.example`, name: n, role: 'VIEWER', status: 'ACTIVE' })),
+  );
+  await db.scimUser.createMany(
+    numbers.map((n) => ({ id: `scu_${n}`, directoryId: theirs.id, userId: `usr_${n}`, userName: n })),
+  );
+  const made = await theirs('POST', '/Groups', {
+    displayName: 'All',
+    members: numbers.map((n) => ({ value: `scu_${n}` })),
+  });
+  expect([made.status, made.body.members.length]).toEqual([201, 1000]);
+  const read = await theirs('GET', `/Groups/${made.body.id}`);
+  expect([read.status, read.body.scimType]).toEqual([400, 'invalidValue']);
+  expect((await theirs('GET', `/Groups?excludedAttributes=members`)).body.totalResults).toBe(1);
+  expect(bounded.logs.filter((line) => line.includes('unexpected error'))).toEqual([]);
+  await bounded.close();
+}, 60_000);

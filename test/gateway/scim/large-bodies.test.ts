@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { AddressInfo } from 'node:net';
+import { boundBodies, LargeBodies } from '../../../src/gateway/scim/bound-bodies.js';
+import { raw } from '../../support/raw.js';
+
+const BODY = JSON.stringify({ filler: 'x'.repeat(300_000) });
+
+// The bounds alone, with answers that no socket holds: groups of as many people take a while to make.
+let app: FastifyInstance;
+const sockets: Socket[] = [];
+const received: string[] = [];
+beforeAll(async () => {
+  app = fastify({ bodyLimit: 1_000_000 });
+  const large = new LargeBodies();
+  boundBodies(app);
+  app.addHook('onRequest', (request, reply, done) => {
+    large.take(String(request.headers['x-organization']), request, reply);
+    done();
+  });
+  app.post('/Groups', async (request) => {
+    received.push(String(request.headers['x-organization']));
+    return 'x'.repeat(30_000_000);
+  });
+  await app.listen({ port: 0 });
+});
+afterAll(async () => {
+  for (const socket of sockets) socket.destroy();
+  await app.close();
+});
+
+test('whoever does not take the answer keeps nobody else from sending', async () => {
+  const { port } = app.server.address() as AddressInfo;
+  for (const organization of ['a', 'b', 'c']) {
+    const socket = connect(port, 'localhost');
+    sockets.push(socket);
+    socket.on('error', () => undefined).pause();
+    await once(socket, 'connect');
+    socket.write(
+      `POST /Groups HTTP/1.1\r\nHost: x\r\nX-Organization: ${organization}\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${BODY.length}\r\n\r\n${BODY}`,
+    );
+  }
+  const headers = { 'x-organization': 'd', 'content-type': 'application/json' };
+  const { status, text } = await raw(`http://localhost:${port}/Groups`, { headers, body: BODY });
+  expect([status, text.length]).toEqual([200, 30_000_000]);
+  expect(received.toSorted()).toEqual(['a', 'b', 'c', 'd']);
+});
