@@ -4,6 +4,7 @@ import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import type { CustomFetch } from 'openid-client';
+import { findJsonFault, type JsonBounds } from '../gateway/http/bodies/bound-json.js';
 
 /** An identity provider's address leads into the network that the gateway itself stands in. */
 export class PrivateAddressError extends Error {
@@ -11,10 +12,12 @@ export class PrivateAddressError extends Error {
 }
 
 /** Keys, tokens and claims are a few kilobytes. */
-const MAX_BYTES = 1_048_576;
+const MAX_BYTES = 262_144;
+/** What they may be made of: a person may be in a few thousand groups. */
+const BOUNDS: JsonBounds = { elements: 10_000, members: 1000, levels: 16 };
 
 /** Statuses of answers that have no body. */
-const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
+export const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** A list for each family: one of both takes every IPv4 address for the IPv6 one that carries it, `::ffff:0:0`. */
 const PRIVATE = { ipv4: new BlockList(), ipv6: new BlockList() };
@@ -89,7 +92,7 @@ export const lookupPublic =
 
 /**
  * Fetches from identity providers whose addresses organizations choose: never from the network that the gateway stands
- * in unless that is allowed, at most a megabyte, and redirects are not followed.
+ * in unless that is allowed, a quarter of a megabyte at most, and redirects are not followed.
  */
 export const createProviderFetch =
   (allowPrivate: boolean): CustomFetch =>
@@ -118,6 +121,7 @@ export const createProviderFetch =
           const text = EMPTY.has(status) ? null : Buffer.concat(chunks);
           // What the other side chose, such as a status of 999, may make no Response; thrown here it would end the process.
           try {
+            if (text && findJsonFault(text, BOUNDS)) throw new Error('the answer has too many parts');
             fulfil(new Response(text, { status, headers: answered }));
           } catch (error) {
             reject(error);

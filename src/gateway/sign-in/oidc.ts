@@ -1,7 +1,9 @@
+import { LRUCache } from 'lru-cache';
 import * as client from 'openid-client';
 import { toEmail } from '../../context/authenticate.js';
 import type { Assertion } from '../../domains/identity-provider/admit-from-provider.js';
 import { callbackUrl } from '../../domains/identity-provider/sign-in-urls.js';
+import { EMPTY } from '../../egress/provider-fetch.js';
 import { toName } from './person-name.js';
 import type { OidcProvider } from './providers.js';
 
@@ -28,19 +30,41 @@ const TIMEOUT_S = 10;
 const CLOCK_TOLERANCE_S = 30;
 /** Discovery and keys are asked for again now and then; a provider that changed is asked at once. */
 const KEPT_MS = 10 * 60_000;
-const KEPT_PROVIDERS = 500;
+/** Of all providers together, in bytes as they came; what becomes of them takes up to 25 times as much. Most are five kilobytes. */
+const KEPT_BYTES = 2 * 1024 * 1024;
+
+/** What is known of a provider. */
+interface Kept {
+  readonly configuration: Promise<client.Configuration>;
+  readonly version: string;
+  readonly until: number;
+  /** Bytes of all that it sent. */
+  readonly received: number;
+}
 
 export function createOidc(publicUrl: () => string, fetch: client.CustomFetch, now: () => number = Date.now): Oidc {
-  const kept = new Map<string, { configuration: Promise<client.Configuration>; until: number }>();
+  /** A provider that changed takes the place of what it was. */
+  const kept = new LRUCache<string, Kept>({ maxSize: KEPT_BYTES, sizeCalculation: ({ received }) => received + 1 });
 
   function configurationOf(provider: OidcProvider): Promise<client.Configuration> {
-    const key = `${provider.id} ${provider.version}`;
-    const known = kept.get(key);
-    if (known && now() < known.until) return known.configuration;
-    const configuration = discover(provider, fetch);
-    if (kept.size >= KEPT_PROVIDERS) kept.delete(kept.keys().next().value as string);
-    kept.set(key, { configuration, until: now() + KEPT_MS });
-    configuration.catch(() => kept.delete(key));
+    const { id, version } = provider;
+    const known = kept.get(id);
+    if (known?.version === version && now() < known.until) return known.configuration;
+    let received = 0;
+    const counting: client.CustomFetch = async (url, options) => {
+      const response = await fetch(url, options);
+      // What is told of one person is let go.
+      if (options.method !== 'GET' || new Headers(options.headers).has('authorization')) return response;
+      const body = await response.arrayBuffer();
+      received += body.byteLength;
+      // The keys come later, and stay as well.
+      if (kept.peek(id)?.configuration === configuration) kept.set(id, { ...entry, received });
+      return new Response(EMPTY.has(response.status) ? null : body, response);
+    };
+    const configuration = discover(provider, counting);
+    const entry: Kept = { configuration, version, until: now() + KEPT_MS, received };
+    kept.set(id, entry);
+    configuration.catch(() => kept.delete(id));
     return configuration;
   }
 

@@ -8,7 +8,8 @@ let port: number;
 const asked: string[] = [];
 const inside = createServer((request, response) => {
   asked.push(request.url ?? '');
-  if (request.url === '/long') return void response.end('x'.repeat(2_000_000));
+  if (request.url === '/long') return void response.end('x'.repeat(300_000));
+  if (request.url === '/parts') return void response.end(`[${'{},'.repeat(10_000)}{}]`);
   if (request.url === '/away') return void response.writeHead(302, { location: '/secret' }).end();
   if (request.url === '/switch') {
     return void request.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
@@ -106,6 +107,7 @@ test('redirects are not followed, long answers are cut off, and slow ones are le
   expect((await fetch(`http://127.0.0.1:${port}/away`, get)).status).toBe(302);
   expect(asked).not.toContain('/secret');
   await expect(fetch(`http://127.0.0.1:${port}/long`, get)).rejects.toThrow('too long');
+  await expect(fetch(`http://127.0.0.1:${port}/parts`, get)).rejects.toThrow('too many parts');
   await expect(fetch(`http://127.0.0.1:${port}/`, { ...get, signal: AbortSignal.abort() })).rejects.toThrow();
 });
 
