@@ -137,12 +137,16 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   });
 
   app.get('/livez', async () => ({ status: 'ok' }));
+  let wasReady = true;
   app.get('/readyz', async (_request, reply) => {
     try {
       await options.isReady();
+      wasReady = true;
       return { status: 'ok' };
     } catch (error) {
-      app.log.warn({ err: error }, 'not ready');
+      // Anyone may ask, as often as they like: it is told once, and not to each.
+      if (wasReady) app.log.warn({ err: error }, 'not ready');
+      wasReady = false;
       return reply.code(503).send({ status: 'unavailable' });
     }
   });

@@ -6,9 +6,18 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
  * at once; nobody would tell of it again.
  */
 export function whenOver(response: ServerResponse, then: () => void): void {
-  if (response.closed) then();
-  else response.once('close', then);
+  if (response.closed) return then();
+  const known = waiting.get(response);
+  if (known) return void known.push(then);
+  const all = [then];
+  waiting.set(response, all);
+  response.once('close', () => {
+    for (const each of all) each();
+  });
 }
+
+/** One listener each: a dozen parts wait for an answer to be over, and Node warns of so many. */
+const waiting = new WeakMap<ServerResponse, (() => void)[]>();
 
 /**
  * Tells of each request once: when its work is done, and its answer was taken or its client is gone. Fastify's own hook is

@@ -75,6 +75,7 @@ test('/readyz follows the database, /livez does not; requests are told to try ag
     for (let attempt = 0; attempt < 3; attempt += 1) await probe();
     expect(await probe()).toEqual([200, 503]);
     expect(JSON.parse((await raw(`${server.url}/readyz`)).text)).toEqual({ status: 'unavailable' });
+    expect(server.logs.filter((line) => line.includes('not ready'))).toHaveLength(1);
     const refused = await ann('{ viewer { systemRole } }');
     expect(refused.status).toBe(503);
     expect(codeOf(refused)).toBe('SERVICE_UNAVAILABLE');
