@@ -1,5 +1,4 @@
 import {
-  type FragmentDefinitionNode,
   getNamedType,
   getNullableType,
   type GraphQLArgument,
@@ -17,8 +16,11 @@ import {
   type SelectionSetNode,
   type ValueNode,
 } from 'graphql';
+import type { Operation } from './read-document.js';
 
 type Variables = Readonly<Record<string, unknown>>;
+/** The value of a variable, by its name. */
+type Look = (name: string) => unknown;
 
 /** A leaf costs one, whatever it says; JSON as much as the kibibytes that it may hold. */
 const LEAF_COST = 1;
@@ -30,22 +32,28 @@ const MAX_ROWS = 100;
 
 /**
  * What an operation costs: a list its rows times what each row costs, everything else one and what is in it. Counted
- * from what it asks for, never from what is there, so that the price tells nothing.
+ * from what it asks for, never from what is there, so that the price tells nothing. Where no variable was looked at, it is
+ * the same for all of them, and is counted once.
  */
-export function priceOf(
-  schema: GraphQLSchema,
-  operation: OperationDefinitionNode,
-  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
-  given: Variables,
-): number {
-  const variables = withDefaults(operation, given);
+export function priceOf(schema: GraphQLSchema, operation: Operation, given: Variables): number {
+  if (operation.fixedPrice !== null) return operation.fixedPrice;
+  const variables = withDefaults(operation.node, given);
+  let isFixed = true;
+  const price = count(schema, operation, (name) => {
+    isFixed = false;
+    return variables[name];
+  });
+  if (isFixed) operation.fixedPrice = price;
+  return price;
+}
 
+function count(schema: GraphQLSchema, { node: operation, fragments }: Operation, look: Look): number {
   const costOf = (set: SelectionSetNode, type: GraphQLCompositeType): number => {
     let always = 0;
     // Of what depends on the type of an object, the dearest counts: it is of one type only.
     let byType: Map<string, number> | undefined;
     for (const node of set.selections) {
-      if (isLeftOut(node, variables)) continue;
+      if (isLeftOut(node, look)) continue;
       if (node.kind === Kind.FIELD) {
         always += costOfField(node, type);
         continue;
@@ -71,7 +79,7 @@ export function priceOf(
     const type = getNamedType(field.type);
     if (isLeafType(type)) return type.name.startsWith('JSON') ? JSON_COST : LEAF_COST;
     const inside = node.selectionSet ? costOf(node.selectionSet, type) : 0;
-    return 1 + rowsOf(node, field, variables) * inside;
+    return 1 + rowsOf(node, field, look) * inside;
   };
 
   const root = schema.getRootType(operation.operation);
@@ -82,14 +90,14 @@ function withDefaults({ variableDefinitions = [] }: OperationDefinitionNode, giv
   const variables: Record<string, unknown> = { ...given };
   for (const { variable, defaultValue } of variableDefinitions) {
     const name = variable.name.value;
-    if (variables[name] === undefined && defaultValue) variables[name] = valueOf(defaultValue, {});
+    if (variables[name] === undefined && defaultValue) variables[name] = valueOf(defaultValue, () => undefined);
   }
   return variables;
 }
 
 /** What stands there, as far as a price depends on it: a number, a truth, or a list for its length. */
-function valueOf(node: ValueNode | undefined, variables: Variables): unknown {
-  if (node?.kind === Kind.VARIABLE) return variables[node.name.value];
+function valueOf(node: ValueNode | undefined, look: Look): unknown {
+  if (node?.kind === Kind.VARIABLE) return look(node.name.value);
   if (node?.kind === Kind.INT) return Number(node.value);
   if (node?.kind === Kind.BOOLEAN) return node.value;
   if (node?.kind === Kind.LIST) return node.values;
@@ -97,9 +105,9 @@ function valueOf(node: ValueNode | undefined, variables: Variables): unknown {
 }
 
 /** How many objects a field may answer with: of a page what `first` says, of a lookup as many as there are ids. */
-function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, variables: Variables): number {
+function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Look): number {
   const argument = (name: string): unknown =>
-    valueOf(node.arguments?.find((each) => each.name.value === name)?.value, variables);
+    valueOf(node.arguments?.find((each) => each.name.value === name)?.value, look);
   const ids = argument('ids');
   if (Array.isArray(ids) && field.args.some(isIds)) return ids.length;
   const first = field.args.find(({ name }) => name === 'first');
@@ -111,10 +119,10 @@ function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, variable
 const isIds = ({ name, type }: GraphQLArgument): boolean => name === 'ids' && 'ofType' in getNullableType(type);
 
 /** By `@skip` or `@include`. */
-function isLeftOut({ directives }: SelectionNode, variables: Variables): boolean {
+function isLeftOut({ directives }: SelectionNode, look: Look): boolean {
   if (!directives || directives.length === 0) return false;
   return directives.some(({ name, arguments: [condition] = [] }) => {
-    const value = valueOf(condition?.value, variables);
+    const value = valueOf(condition?.value, look);
     return (name.value === 'skip' && value === true) || (name.value === 'include' && value === false);
   });
 }

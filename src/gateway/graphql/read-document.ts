@@ -24,6 +24,8 @@ import { requestError } from './request-error.js';
 export class Operation {
   /** How often it was asked for. */
   uses = 0;
+  /** What it costs, once that is counted, where its variables have no say in it. */
+  fixedPrice: number | null = null;
   /** It alone, with the document's fragments: whatever executes this has nothing to choose from. */
   readonly document: DocumentNode;
 

@@ -72,7 +72,7 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
     if (read.errors.length > 0) return refuse(...read.errors);
     const operation = read.operation(operationName);
     if (operation instanceof GraphQLError) return refuse(operation);
-    const { node, fragments } = operation;
+    const { node } = operation;
     note(operation, record);
     if (node.operation !== 'query' && isReadOnly) {
       return refuse(requestError('METHOD_NOT_ALLOWED', 'Only queries are served here.'));
@@ -83,7 +83,7 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
       reading += Math.floor((performance.now() - began) * POINTS_A_MS);
       return refuse(...wrong);
     }
-    const cost = priceOf(schema, node, fragments, variables);
+    const cost = priceOf(schema, operation, variables);
     record.cost = cost;
     if (cost > maxCost) {
       const message = `This operation costs ${cost}, more than ${maxCost}; ask for fewer rows.`;

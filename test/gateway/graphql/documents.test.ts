@@ -128,8 +128,24 @@ test.each<[string, number, Record<string, unknown>?]>([
   ['{ repositories(first: 7) { nodes { id } } }', 1 + 7 * (1 + 1)],
   ['{ repositories { nodes { id @skip(if: true) name } } }', 1 + 20 * (1 + 1)],
 ])('priced: %s', (source, price, variables = {}) => {
-  const { node, fragments } = operationOf(readDocument(source, { schema, introspection: true, isStranger: false }));
-  expect(priceOf(schema, node, fragments, variables)).toBe(price);
+  const operation = operationOf(readDocument(source, { schema, introspection: true, isStranger: false }));
+  expect(priceOf(schema, operation, variables)).toBe(price);
+});
+
+test.each<[string, ...(readonly [Record<string, unknown>, number])[]]>([
+  ['query ($n: Int) { repositories(first: $n) { nodes { id } } }', [{ n: 1 }, 3], [{ n: 9 }, 19], [{}, 41]],
+  ['query ($n: Int = 3) { repositories(first: $n) { nodes { id } } }', [{}, 7], [{ n: 50 }, 101]],
+  ['query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', [{ ids: ['a'] }, 2], [{ ids: ['a', 'b', 'c'] }, 4]],
+  ['query ($no: Boolean!) { organization { id name @skip(if: $no) } }', [{ no: true }, 2], [{ no: false }, 3]],
+  [
+    'query ($is: Boolean!) { ...F @include(if: $is) } fragment F on Query { organization { id } }',
+    [{ is: false }, 0],
+    [{ is: true }, 2],
+  ],
+  ['query ($after: String) { repositories(first: 7, after: $after) { nodes { id } } }', [{}, 15], [{ after: 'x' }, 15]],
+])('priced anew for other variables: %s', (source, ...prices) => {
+  const operation = operationOf(readDocument(source, { schema, introspection: true, isStranger: false }));
+  for (const [variables, price] of [...prices, ...prices]) expect(priceOf(schema, operation, variables)).toBe(price);
 });
 
 test('an operation is compiled when it comes again, and never for whom nothing is kept', async () => {
