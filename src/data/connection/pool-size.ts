@@ -41,19 +41,17 @@ export class PoolSize {
     pool.on('remove', () => (this.#open -= 1));
   }
 
-  /** Takes a connection, by opening it or waiting for one. */
-  async take<T>(connect: () => Promise<T>): Promise<T> {
+  /** Takes a connection, by opening it or waiting for one. Nearly always the first is to be had: that takes no promise more. */
+  take<T>(connect: () => Promise<T>): Promise<T> {
     const end = performance.now() + WAIT_MS;
-    for (;;) {
-      try {
-        return await connect();
-      } catch (error) {
-        if (!isTooMany(error)) throw error;
-        this.#shrink();
-        if (performance.now() > end) throw error;
-        if (this.#open === 0) await wait(RETRY_MS); // nobody will give one back: ask again, and not all the time
-      }
-    }
+    const again = async (error: unknown): Promise<T> => {
+      if (!isTooMany(error)) throw error;
+      this.#shrink();
+      if (performance.now() > end) throw error;
+      if (this.#open === 0) await wait(RETRY_MS); // nobody will give one back: ask again, and not all the time
+      return connect().catch(again);
+    };
+    return connect().catch(again);
   }
 
   #shrink(): void {
