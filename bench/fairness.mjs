@@ -1,200 +1,156 @@
 #!/usr/bin/env node
 /**
  * What one organization feels of others: its median and 99th percentile alone, and while others do their worst. The built
- * gateway with its default settings, on PostgreSQL; `node bench/fairness.mjs`, after `npm run build`.
+ * gateway with its default settings, on PostgreSQL: `npm run fairness`.
  */
-import pg from 'pg';
-import { performance } from 'node:perf_hooks';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { openQuiet } from './fairness/quiet.mjs';
+import { judge, toMarkdown } from './fairness/report.mjs';
+import { createTrials, GROUP } from './fairness/trials.mjs';
+import { cpuOf } from './measure/proc.mjs';
 import { startGateway } from './servers/start.mjs';
-import { readSettings } from './settings.mjs';
-import { createWorld, dropWorld, readAsked } from './world/database.mjs';
+import { BENCH, PROJECT, readSettings } from './settings.mjs';
+import { createWorld, dropWorld, open, readAsked } from './world/database.mjs';
 import { openIssuer } from './world/issuer.mjs';
 
-const GROUP = 50_000;
-const LOCK_SECONDS = 14;
+const USAGE = `npm run fairness -- [--quick] [--only <part of a trial's name>] [--write]
+
+  --quick   a few seconds of each trial: does everything work?
+  --only    the trials that are named so
+  --write   in place of the results that are kept; of all trials only
+`;
+const args = process.argv.slice(2);
+const isQuick = args.includes('--quick');
+const isWritten = args.includes('--write');
+const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined;
+const isKnown = (arg) => ['--quick', '--write', '--only'].includes(arg) || arg === only;
+if (!args.every(isKnown) || (isWritten && args.length > 1) || (args.includes('--only') && !only)) {
+  console.error(USAGE);
+  process.exit(args.includes('--help') ? 0 : 2);
+}
+if (!existsSync(`${PROJECT}dist/main.js`)) {
+  console.error('The gateway is not built; run `npm run build` first.');
+  process.exit(2);
+}
+const seconds = isQuick ? 4 : 14;
+const quietSeconds = isQuick ? 3 : 8;
 const settings = { ...readSettings([]), organizations: 12 };
 
-const world = await createWorld(settings, 'orgate_bench_fairness', 0);
-const issuer = await openIssuer();
-const asked = await readAsked(world, settings);
-const organizations = await Promise.all(
-  asked.map(async (each) => ({ ...each, token: await issuer.sign(each.subject, each.orgId) })),
-);
-const [quiet, ...noisy] = organizations;
-const [worst] = noisy;
-const gateway = await startGateway('walls', { world, jwksUri: issuer.jwksUri, settings });
-const beside = new pg.Client({ connectionString: world.ownerUrl });
-await beside.connect();
-/** For what goes on during a trial, until it is told to end. */
-let isOver = false;
-
-async function ask(token, query, variables = {}) {
-  const response = await fetch(`${gateway.url}/graphql`, {
+/** A directory with so many users, made straight in the store. @returns its token */
+async function openDirectory({ owner, orgId, url, token }) {
+  const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ query, variables }),
+    body: JSON.stringify({
+      query: 'mutation { createScimDirectory(input: { name: "big" }) { token directory { id } } }',
+    }),
   });
   const { data, errors } = await response.json();
-  return { data, error: errors?.[0]?.extensions };
-}
-
-const READ = '{ repositories(first: 20) { totalCount nodes { id name } } }';
-const WRITE = 'mutation ($d: String!) { updateOrganization(input: { description: $d }) { id } }';
-
-/** Asks as the organization whose times count, a little at a time, while `others` goes on. */
-async function measure(others) {
-  isOver = false;
-  const times = { reads: [], writes: [] };
-  const refused = {};
-  const kept = [];
-  const work = async (kind, query) => {
-    for (let round = 0; !isOver; round += 1) {
-      const description = `${kind} ${round}`;
-      const began = performance.now();
-      const { error } = await ask(quiet.token, query, { d: description });
-      times[kind].push(performance.now() - began);
-      if (error) refused[error.code] = (refused[error.code] ?? 0) + 1;
-      else if (kind === 'writes') kept[0] = description;
-      await sleep(10);
-    }
-  };
-  const asking = [work('reads', READ), work('reads', READ), work('writes', WRITE)];
-  const told = await others();
-  isOver = true;
-  await Promise.all(asking);
-  const { rows } = await beside.query('select description from organization where id = $1', [quiet.orgId]);
-  return { times, refused, lost: rows[0].description === kept[0] ? 0 : 1, told };
-}
-
-/** Asks again and again as organizations that do as they are told: they come back when `retryAfter` is over. */
-async function hammer(who, loops, queries) {
-  const codes = {};
-  await Promise.all(
-    who.flatMap((each) =>
-      Array.from({ length: loops }, async (_, loop) => {
-        for (let round = loop; !isOver; round += 1) {
-          const [query, variables] = queries[round % queries.length](each);
-          const { error } = await ask(each.token, query, variables);
-          const code = error?.code ?? 'answered';
-          codes[code] = (codes[code] ?? 0) + 1;
-          if (error) await sleep((error.retryAfter ?? 0.1) * 1000);
-        }
-      }),
-    ),
-  );
-  return codes;
-}
-
-async function whileLocked(seconds, lock, work) {
-  await beside.query('begin');
-  await beside.query(lock);
-  await sleep(seconds * 1000);
-  await beside.query('rollback');
-  isOver = true;
-  return work;
-}
-
-const RUNS = [
-  () => ['{ runs(first: 20) { totalCount nodes { id status agent { name } } } }', {}],
-  ({ agentId }) => ['mutation ($a: ID!) { startRun(input: { agentId: $a }) { id } }', { a: agentId }],
-  ({ runId }) => [PROGRESS, { id: runId }],
-];
-const PROGRESS = 'mutation ($id: ID!) { recordRunProgress(id: $id, input: {}) { id } }';
-for (const each of noisy) {
-  const { rows } = await beside.query('select id, agent_id from run where org_id = $1 limit 1', [each.orgId]);
-  Object.assign(each, { runId: rows[0].id, agentId: rows[0].agent_id });
-}
-
-/** A directory with so many users, made straight in the store. */
-async function openDirectory() {
-  const make = 'mutation { createScimDirectory(input: { name: "big" }) { token directory { id } } }';
-  const { data, error } = await ask(worst.token, make);
-  if (error) throw new Error(JSON.stringify(error));
-  const { token, directory } = data.createScimDirectory;
-  await beside.query(`
+  if (errors) throw new Error(JSON.stringify(errors));
+  const { token: directoryToken, directory } = data.createScimDirectory;
+  await owner.query(`
     insert into membership (org_id, user_id, email, name, role, status, joined_at)
-    select '${worst.orgId}', 'usr_big' || n, 'big' || n || '@x.example', 'Big ' || n, 'VIEWER', 'ACTIVE', now()
+    select '${orgId}', 'usr_big' || n, 'big' || n || '@x.example', 'Big ' || n, 'VIEWER', 'ACTIVE', now()
     from generate_series(1, ${GROUP}) as n`);
-  await beside.query(`
+  await owner.query(`
     insert into scim_user (org_id, id, directory_id, user_id, user_name)
-    select '${worst.orgId}', 'scu_big' || n, '${directory.id}', 'usr_big' || n, 'big' || n from generate_series(1, ${GROUP}) as n`);
-  return async (method, path, body) => {
-    const began = performance.now();
-    const response = await fetch(`${gateway.url}/scim/v2${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/scim+json' },
-      body: JSON.stringify(body),
-    });
-    const text = await response.text();
-    return {
-      status: response.status,
-      seconds: (performance.now() - began) / 1000,
-      id: /"id":"(scg_\w+)"/.exec(text)?.[1],
-    };
-  };
+    select '${orgId}', 'scu_big' || n, '${directory.id}', 'usr_big' || n, 'big' || n from generate_series(1, ${GROUP}) as n`);
+  await owner.query('analyze membership, scim_user');
+  return directoryToken;
 }
-const directory = await openDirectory();
-const members = (from, to) =>
-  Array.from({ length: to - from }, (_, index) => ({ value: `scu_big${from + index + 1}` }));
 
-const TRIALS = {
-  quiet: () => sleep(12_000),
-  'a table locked, ten organizations at it': async () => {
-    const hammering = hammer(noisy.slice(0, 10), 4, RUNS);
-    await sleep(500);
-    return whileLocked(LOCK_SECONDS, 'lock table run in access exclusive mode', hammering);
-  },
-  'the same ten, nothing locked': async () => {
-    const hammering = hammer(noisy.slice(0, 10), 4, RUNS);
-    await sleep(8000);
-    isOver = true;
-    return hammering;
-  },
-  [`a group of ${GROUP} beside 30 progress reports`]: async () => {
-    const reports = hammer([worst], 30, [RUNS[2]]);
-    const made = await directory('POST', '/Groups', { displayName: 'Everyone', members: members(0, GROUP) });
-    const half = { op: 'replace', path: 'members', value: members(0, GROUP / 2) };
-    const changed = await directory('PATCH', `/Groups/${made.id}`, { Operations: [half] });
-    isOver = true;
-    return { ...(await reports), made, changed };
-  },
-  'the pool full of one organization': async () => {
-    const hammering = hammer([worst], 60, [RUNS[0]]);
-    await sleep(8000);
-    isOver = true;
-    return hammering;
-  },
-  'the queue of one organization full': async () => {
-    const hammering = hammer([worst], 700, [RUNS[2]]);
-    const row = `select from organization where id = '${worst.orgId}' for update`;
-    return whileLocked(8, row, hammering);
-  },
-};
-
-const at = (times, share) => times.toSorted((a, b) => a - b)[Math.floor(times.length * share)] ?? Number.NaN;
-let base;
-const figures = {};
-for (const [name, others] of Object.entries(TRIALS)) {
-  const { times, refused, lost, told } = await measure(others);
-  figures[name] = { refused, lost, told };
-  for (const kind of ['reads', 'writes']) {
-    const [p50, p99] = [at(times[kind], 0.5), at(times[kind], 0.99)];
-    figures[name][kind] = { count: times[kind].length, p50, p99, max: Math.max(...times[kind]) };
-  }
-  base ??= figures[name];
-  const line = ['reads', 'writes'].map((kind) => {
-    const { count, p50, p99, max } = figures[name][kind];
-    const ratio = (p99 / base[kind].p99).toFixed(2);
-    return `${kind} ${count}: p50 ${p50.toFixed(1)} p99 ${p99.toFixed(1)} max ${max.toFixed(0)} ms, p99 × ${ratio}`;
-  });
-  console.log(
-    `${name}\n  ${line.join('\n  ')}\n  refused ${JSON.stringify(refused)}, lost ${lost}; others ${JSON.stringify(told ?? {})}`,
+/** Undone from the last to the first, however this ends. */
+const undo = [];
+try {
+  const world = await createWorld(settings, 'orgate_bench_fairness', 0);
+  undo.push(() => dropWorld(settings, world));
+  const issuer = await openIssuer();
+  undo.push(() => issuer.close());
+  const asked = await readAsked(world, settings);
+  const organizations = await Promise.all(
+    asked.map(async ({ orgId, subject }) => {
+      const { rows } = await world.owner.query('select id, agent_id from run where org_id = $1 limit 1', [orgId]);
+      const [{ id: runId, agent_id: agentId }] = rows;
+      return { orgId, token: await issuer.sign(subject, orgId), runId, agentId };
+    }),
   );
-  await sleep(1000);
-}
+  const [quiet, ...noisy] = organizations;
 
-await beside.end();
-await gateway.stop();
-await dropWorld(settings, world);
-issuer.close();
+  mkdirSync(`${BENCH}work`, { recursive: true });
+  const loopFile = `${BENCH}work/loop.json`;
+  process.env.BENCH_PROFILE = loopFile;
+  const nodeArguments = ['--require', `${BENCH}fairness/watch-loop.cjs`];
+  const gateway = await startGateway('walls', { world, jwksUri: issuer.jwksUri, settings, nodeArguments });
+  undo.push(() => gateway.stop());
+  const { url } = gateway;
+  const directoryToken = await openDirectory({ owner: world.owner, url, ...noisy[0] });
+  const beside = await open(world.ownerUrl);
+  undo.push(() => beside.end());
+  const child = fork(fileURLToPath(new URL('fairness/others.mjs', import.meta.url)));
+  undo.push(() => child.kill());
+
+  const others = (work, told) => {
+    child.send({ work, url, ...told });
+    const done = once(child, 'message').then(([{ saw, error }]) => {
+      if (error) throw new Error(error);
+      return saw;
+    });
+    done.catch(() => undefined);
+    const end = () => {
+      child.send({ over: true });
+      return done;
+    };
+    return { done, end };
+  };
+  const loopOf = async () => {
+    rmSync(loopFile, { force: true });
+    process.kill(gateway.pid, 'SIGWINCH');
+    while (!existsSync(loopFile)) await sleep(10);
+    return JSON.parse(readFileSync(loopFile, 'utf8'));
+  };
+  const measure = openQuiet(url, quiet.token);
+  const look = async (work) => {
+    await loopOf();
+    const cpu = cpuOf(gateway.pid);
+    const seen = await measure(work);
+    return { ...seen, cpuMs: cpuOf(gateway.pid) - cpu, loop: await loopOf() };
+  };
+
+  const warmUp = createTrials({ beside, others, noisy, seconds: isQuick ? 3 : 6, directoryToken });
+  for (const { run } of warmUp.slice(-1)) await measure(run);
+  const trials = createTrials({ beside, others, noisy, seconds, directoryToken });
+  const [quietSeen, seen] = [[], []];
+  for (const { name, isBound, run } of trials.filter((each) => !only || each.name.includes(only))) {
+    await sleep(1500);
+    quietSeen.push(await look(() => sleep(quietSeconds * 1000)));
+    seen.push({ name, isBound, ...(await look(run)) });
+    console.log(`measured: ${name}`);
+  }
+  const { rows } = await world.owner.query('show server_version');
+  const what = `${new Date().toISOString().slice(0, 10)}; ${availableParallelism()} cores of ${cpus()[0].model}, Node.js ${process.version}, PostgreSQL ${rows[0].server_version}`;
+  const results = judge({ what, seconds, quietSeen, seen });
+  const directory = `${BENCH}results/${isWritten ? '' : 'quick/'}`;
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(`${directory}fairness.json`, `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(`${directory}fairness.md`, toMarkdown(results));
+  console.log(`\n${toMarkdown(results)}`);
+  console.log(`written to ${directory.slice(PROJECT.length)}fairness.md`);
+  process.exitCode = results.failures.length === 0 ? 0 : 1;
+} catch (error) {
+  console.error(error);
+  process.exitCode = 2;
+} finally {
+  for (const step of undo.toReversed()) {
+    try {
+      await Promise.resolve(step());
+    } catch (error) {
+      console.error(`left behind: ${error.message}`);
+    }
+  }
+}
+process.exit();

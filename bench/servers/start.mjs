@@ -19,10 +19,9 @@ export const CONTESTANTS = /** @type {const} */ ({
 
 /** Rate limits are on, and never reached: everything comes from one address here. */
 export const UNREACHED_LIMITS = Object.fromEntries(
-  ['ADDRESS', 'PERSON', 'ORGANIZATION', 'PERSON_POINTS', 'ORGANIZATION_POINTS', 'CREATION'].map((limit) => [
-    `RATE_LIMIT_${limit}`,
-    '100000000',
-  ]),
+  ['ADDRESS', 'PERSON', 'KEY', 'ORGANIZATION', 'PERSON_POINTS', 'KEY_POINTS', 'ORGANIZATION_POINTS', 'CREATION'].map(
+    (limit) => [`RATE_LIMIT_${limit}`, '100000000'],
+  ),
 );
 
 /**
