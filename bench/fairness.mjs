@@ -82,7 +82,7 @@ try {
   const [quiet, ...noisy] = organizations;
 
   mkdirSync(`${BENCH}work`, { recursive: true });
-  const loopFile = `${BENCH}work/loop.json`;
+  const loopFile = `${BENCH}work/loop-held.log`;
   process.env.BENCH_PROFILE = loopFile;
   const nodeArguments = ['--require', `${BENCH}fairness/watch-loop.cjs`];
   const gateway = await startGateway('walls', { world, jwksUri: issuer.jwksUri, settings, nodeArguments });
