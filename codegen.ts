@@ -1,9 +1,19 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
-/** A type named like an org-owned model is answered from its row, without a line here. */
-const models = [...readFileSync('prisma/schema.prisma', 'utf8').matchAll(/^model (\w+) \{[^}]*\borgId\b/gm)].map(
-  ([, name]) => name as string,
+const namesIn = (file: string, each: RegExp): string[] =>
+  existsSync(file) ? [...readFileSync(file, 'utf8').matchAll(each)].map(([, name]) => name as string) : [];
+
+/** A type named like an org-owned model is answered from its row. */
+const rows = readdirSync('prisma/models')
+  .flatMap((file) => namesIn(`prisma/models/${file}`, /^model (\w+) \{[^}]*\borgId\b/gm))
+  .map((name) => [name, `../data/organization/table.js#Row<'${name}'>`]);
+
+/** And one whose domain says otherwise from what its parent.ts exports: `Session` from `SessionParent`. */
+const parents = readdirSync('src/domains').flatMap((domain) =>
+  namesIn(`src/domains/${domain}/parent.ts`, /^export (?:interface |type (?:\{ \w+ as )?)(\w+)Parent\b/gm).map(
+    (name) => [name, `../domains/${domain}/parent.js#${name}Parent`],
+  ),
 );
 
 const config: CodegenConfig = {
@@ -23,21 +33,7 @@ const config: CodegenConfig = {
           JSONObject: 'Record<string, unknown>',
         },
         contextType: '../context/context.js#RequestContext',
-        mappers: {
-          ...Object.fromEntries(models.map((name) => [name, `../data/organization/table.js#Row<'${name}'>`])),
-          Domain: "../data/organization/table.js#Row<'OrganizationDomain'>",
-          JoinableOrganization: '../domains/join-request/outside.js#Joinable',
-          AgentRepository: "../data/organization/table.js#Row<'Repository'>",
-          Organization: '../domains/organization/index.js#OrganizationParent',
-          Invitation: '../domains/invitation/index.js#InvitationParent',
-          MemberRemovalPreview: '../domains/membership/preview-member-removal.js#MemberRemovalPreviewParent',
-          Membership: '../domains/membership/index.js#MembershipParent',
-          ServiceAccount: '../domains/service-account/index.js#ServiceAccountParent',
-          RateLimit: '../context/context.js#Spending',
-          Session: '../identity/sessions.js#SessionCard',
-          User: '../domains/viewer/index.js#UserParent',
-          Viewer: '../domains/viewer/index.js#ViewerParent',
-        },
+        mappers: { ...Object.fromEntries(rows), ...Object.fromEntries(parents) },
       },
     },
   },

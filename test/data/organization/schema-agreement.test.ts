@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Database } from '../../../src/data/database.js';
 import { openTestDatabase } from '../../support/server.js';
@@ -32,7 +32,10 @@ const TYPES: Record<string, string> = {
 };
 
 function declared(): Record<string, Table> {
-  const text = readFileSync(new URL('../../../prisma/schema.prisma', import.meta.url), 'utf8');
+  const directory = new URL('../../../prisma/models/', import.meta.url);
+  const text = readdirSync(directory)
+    .map((file) => readFileSync(new URL(file, directory), 'utf8'))
+    .join('\n');
   const models = [...text.matchAll(/^model (\w+) \{\n([\s\S]*?)^\}/gm)].map(([, name, body]) => ({
     name: name as string,
     lines: (body as string)
