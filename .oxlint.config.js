@@ -16,6 +16,11 @@ const CONNECTION = {
   message: 'what is above data sees OrganizationDb; statements outside it stand in outside.ts',
 };
 const PRISMA = { group: ['**/generated/prisma/**', '@prisma/*'], message: 'only data talks to the database' };
+/** Of another domain: what it is, and its GraphQL parent. */
+const OTHERS = {
+  group: ['../[a-z]*/*.js', '!../*/index.js', '!../*/parent.js'],
+  message: "other domains import a domain's index or parent only",
+};
 const NO_PG = { paths: [{ name: 'pg', message: 'only data talks to the database' }] };
 
 /** Folders of src from the lowest to the highest. Each may import what stands before it, and nothing behind it. */
@@ -59,6 +64,7 @@ export default defineConfig({
     'typescript/consistent-type-imports': 'error',
     'typescript/unbound-method': 'off',
     'typescript/no-misused-spread': 'off',
+    'import/no-cycle': 'error',
     'import/no-default-export': 'error',
     'import/no-unassigned-import': 'off',
     'unicorn/consistent-function-scoping': 'off',
@@ -97,6 +103,7 @@ export default defineConfig({
     fence(['src/resource/**'], 'resource', [CONNECTION, PRISMA, NO_ID], NO_PG),
     fence(['src/rights/**'], 'rights', [CONNECTION, PRISMA, NO_ID], NO_PG),
     fence(['src/domains/**'], 'domains', [CONNECTION, PRISMA, NO_ID], NO_PG),
+    fence(['src/domains/*/*.ts'], 'domains', [CONNECTION, PRISMA, OTHERS, NO_ID], NO_PG),
     fence(['src/domains/*/outside.ts'], 'context', [PRISMA, NOT_VERIFIED], NO_PG),
     fence(['src/gateway/**'], null, [PRISMA, NO_ID]),
   ],

@@ -1,6 +1,6 @@
 import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify';
 import { z } from 'zod';
-import { errorBody } from '../gateway/http/http.js';
+import { errorBody } from '../gateway/http/error-body.js';
 import { html, sendPage } from '../gateway/pages/page.js';
 import { type DevelopmentDns, isForTrying } from './dns.js';
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { errorBody } from '../gateway/http/http.js';
+import { errorBody } from '../gateway/http/error-body.js';
 import { findForeignHeader } from '../gateway/http/local-host.js';
 import { serveDemoIdentityProvider } from './demo-identity-provider.js';
 import { serveDevelopmentDns } from './dns-page.js';

@@ -1,6 +1,6 @@
 import type { OrganizationDb } from '../data/organization/organization-db.js';
 import { isAtMost, type Role } from '../permissions/catalogue.js';
-import type { Standing } from './change-membership.js';
+import type { Standing } from './escalation.js';
 
 /** More groups than any directory has. */
 export const MAX_GROUPS = 50_000;

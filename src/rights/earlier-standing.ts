@@ -1,7 +1,7 @@
 import type { OrganizationDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
-import type { Standing } from './change-membership.js';
 import { standingByDirectory } from './directory-role.js';
+import type { Standing } from './escalation.js';
 
 type MembershipRow = Row<'Membership'>;
 

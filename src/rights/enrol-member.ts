@@ -1,10 +1,11 @@
 import type { OrganizationDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
 import { conflict } from '../errors.js';
-import { assertSeatFree, type Standing } from './change-membership.js';
 import { ended, joined } from './earlier-standing.js';
 import { endEarlierStay } from './end-earlier-stay.js';
 import { endInvitation, isOpen } from './end-invitation.js';
+import type { Standing } from './escalation.js';
+import { assertSeatFree } from './seats.js';
 
 /** Whom to enrol. The e-mail was verified: it is what finds the invitation that waits for them. */
 export interface Enrolled {

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../context/context.js';
 import { badInput } from '../errors.js';
 import type { Permission, Role } from '../permissions/catalogue.js';
-import type { Standing } from './change-membership.js';
+import type { Standing } from './escalation.js';
 
 /** A role with single permissions more and less, as clients name them. */
 export interface StandingInput {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { launchChromium } from '../support/chromium.js';
 import { Browser as Fetcher } from '../support/browser.js';
+import { launchChromium } from '../support/chromium.js';
 import { givenOrganization, unique } from '../support/given.js';
 import {
   fetchForm,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import { admitFromProvider, identityIssuer } from '../../src/domains/identity-provider/admit-from-provider.js';
-import { takeInvitation } from '../../src/domains/invitation/take-invitation.js';
+import { takeInvitation } from '../../src/domains/invitation/index.js';
 import { createJoinOnSignIn } from '../../src/domains/join-request/join-by-domain.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { givenKey } from '../support/api-key.js';

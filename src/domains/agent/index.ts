@@ -9,8 +9,8 @@ import { defineDomain } from '../../resource/define-domain.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
 import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
 import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
-import { clearingRuns } from '../run/clear-runs.js';
 import { listRunsOf } from '../run/index.js';
+import { clearingRuns } from '../run/index.js';
 
 const byName: Order<Row<'Agent'>> = { name: 'agents', column: 'name', direction: 'asc' };
 

@@ -4,9 +4,10 @@ import { idPrefix } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
-import { assertNoEscalation, readActor, standingOfKey } from '../../rights/change-membership.js';
+import { readActor } from '../../rights/actor.js';
+import { assertNoEscalation, standingOfKey } from '../../rights/escalation.js';
 import { makeApiKey } from '../../secrets/api-key-format.js';
-import { getServiceAccount } from '../service-account/change-service-account.js';
+import { getServiceAccount } from '../service-account/parent.js';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;

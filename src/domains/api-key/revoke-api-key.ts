@@ -1,7 +1,8 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
-import { assertNoEscalation, readActor, standingOfKey } from '../../rights/change-membership.js';
+import { readActor } from '../../rights/actor.js';
+import { assertNoEscalation, standingOfKey } from '../../rights/escalation.js';
 
 /**
  * Ends a key: one's own, or as far as one holds what it may do everyone's. One that ended already stays as it was.

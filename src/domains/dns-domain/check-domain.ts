@@ -8,7 +8,7 @@ import type { FindTxt } from '../../egress/find-txt.js';
 import { OrgateError } from '../../errors.js';
 import type { DomainProblem } from '../../generated/graphql.js';
 import type { Outbox } from '../../mail/outbox.js';
-import { readActor } from '../../rights/change-membership.js';
+import { readActor } from '../../rights/actor.js';
 import { type DueDomain, openDueDomains } from './outside.js';
 import { tellOfMissedDomain } from './tell-of-missed-domain.js';
 

@@ -14,7 +14,7 @@ import type {
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, keyset, type Order } from '../../resource/paging.js';
-import { readActor } from '../../rights/change-membership.js';
+import { readActor } from '../../rights/actor.js';
 import { challengeOf, verifyDomain } from './check-domain.js';
 import { parseDomain } from './domain-name.js';
 import { jobs } from './jobs.js';

@@ -6,7 +6,7 @@ import { OrgateError } from '../../errors.js';
 import { openDirectory, type Person } from '../../identity/directory.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
 import { type Enrolled, enrolMember } from '../../rights/enrol-member.js';
-import { takeInvitation } from '../invitation/take-invitation.js';
+import { takeInvitation } from '../invitation/index.js';
 
 /** What an identity provider said of someone; its signature, audience, time and the way here were verified. */
 export interface Assertion {

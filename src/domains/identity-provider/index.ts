@@ -12,7 +12,7 @@ import { defineDomain } from '../../resource/define-domain.js';
 import { given, parseInput } from '../../resource/input.js';
 import { connect, keyset, type Order } from '../../resource/paging.js';
 import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
-import { readActor } from '../../rights/change-membership.js';
+import { readActor } from '../../rights/actor.js';
 import { SEAL } from '../../secrets/seal.js';
 import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
 import { callbackUrl, samlUrls, startUrl } from './sign-in-urls.js';

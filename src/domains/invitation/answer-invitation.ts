@@ -7,12 +7,12 @@ import type { Person } from '../../identity/directory.js';
 import { OUTBOX } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
-import { effective, isWithinRights } from '../../rights/change-membership.js';
 import { standingsBroughtBack } from '../../rights/earlier-standing.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
 import { enrolMember } from '../../rights/enrol-member.js';
+import { effective, isWithinRights } from '../../rights/escalation.js';
 import { hashSecret } from '../../secrets/secret.js';
-import { type MembershipParent, toMembership } from '../membership/index.js';
+import { type MembershipParent, toMembership } from '../membership/parent.js';
 import { type FoundInvitation, openInvitations } from './outside.js';
 
 /** What came of it, for the person who answered. */

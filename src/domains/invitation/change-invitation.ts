@@ -2,9 +2,11 @@ import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict, notFound } from '../../errors.js';
 import { OUTBOX } from '../../mail/outbox.js';
-import { assertNoEscalation, assertSeatFree, readActor } from '../../rights/change-membership.js';
+import { readActor } from '../../rights/actor.js';
 import { standingsBehind } from '../../rights/earlier-standing.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
+import { assertNoEscalation } from '../../rights/escalation.js';
+import { assertSeatFree } from '../../rights/seats.js';
 import { hoursFromNow, sendInvitation } from './send-invitation.js';
 
 /**

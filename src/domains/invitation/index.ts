@@ -1,43 +1,20 @@
-import type { RequestContext } from '../../context/context.js';
+import { z } from 'zod';
 import type { Filter, Row } from '../../data/organization/table.js';
 import { badInput } from '../../errors.js';
-import type { InvitationStatus, MailStatus, Resolvers } from '../../generated/graphql.js';
+import type { InvitationStatus, MailStatus, OrganizationRole, Resolvers } from '../../generated/graphql.js';
+import { ROLES } from '../../permissions/catalogue.js';
 import { allow, can, canAsPerson, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
+import { emailText, nameText, parseInput } from '../../resource/input.js';
 import { connect, keyset, type Order } from '../../resource/paging.js';
 import { isOpen } from '../../rights/end-invitation.js';
-import { memberUser, type MembershipParent } from '../membership/index.js';
+import { type MembershipParent, memberUser, permissionsOf } from '../membership/parent.js';
 import { acceptInvitation, declineInvitation, requestNewInvitation } from './answer-invitation.js';
 import { resendInvitation, revokeInvitation } from './change-invitation.js';
-
-/** An invitation with the membership that belongs to its address. */
-export interface InvitationParent extends Row<'Invitation'> {
-  readonly membership: MembershipParent | null;
-  readonly invitedBy: string | null;
-}
+import { inviteUser } from './invite-user.js';
+import { type InvitationParent, withMembership, withMemberships } from './parent.js';
 
 const newestFirst: Order<InvitationParent> = { name: 'invitations', column: 'id', direction: 'desc' };
-
-/** Adds the memberships of all rows in one statement. */
-export async function withMemberships(
-  rows: readonly Row<'Invitation'>[],
-  { db, organization: { orgId } }: RequestContext,
-): Promise<InvitationParent[]> {
-  const memberships = await Promise.all(
-    rows.map(({ email }) => db.membership.listFor('email', email, { column: 'userId', direction: 'asc', take: 1 })),
-  );
-  return rows.map((row, index) => {
-    const membership = memberships[index]?.[0];
-    return {
-      ...row,
-      membership: membership ? { ...membership, orgId } : null,
-      invitedBy: membership?.invitedBy ?? null,
-    };
-  });
-}
-
-const withMembership = async (row: Row<'Invitation'>, context: RequestContext): Promise<InvitationParent> =>
-  (await withMemberships([row], context))[0] as InvitationParent;
 
 /** EXPIRED is not stored: time makes it so. */
 function ofStatus(status: InvitationStatus | null | undefined): Filter<Row<'Invitation'>> {
@@ -53,6 +30,15 @@ export function lifetime(hours: number | null | undefined, argument: string): nu
   if (given < 1 || given > 720) throw badInput(argument, '1 to 720 hours.');
   return given;
 }
+
+const inviteInput = z.object({
+  email: emailText,
+  name: nameText,
+  role: z.enum(ROLES),
+  permissions: z.array(z.string()).max(100, 'At most 100.').nullish(),
+  withheldPermissions: z.array(z.string()).max(100, 'At most 100.').nullish(),
+  expiresInHours: z.int().min(1, '1 to 720 hours.').max(720, '1 to 720 hours.').nullish(),
+});
 
 const resolvers = {
   Query: {
@@ -74,6 +60,17 @@ const resolvers = {
     },
   },
   Mutation: {
+    inviteUser: async (_, { input }, context) => {
+      const { membership: row, invitation } = await inviteUser(parseInput(inviteInput, input), context);
+      const membership: MembershipParent = { ...row, orgId: context.organization.orgId };
+      return {
+        user: memberUser(membership),
+        role: membership.role as OrganizationRole,
+        permissions: permissionsOf(membership, context),
+        membership,
+        invitation: { ...invitation, membership, invitedBy: row.invitedBy },
+      };
+    },
     resendInvitation: async (_, { id, expiresInHours }, context) =>
       withMembership(await resendInvitation(id, lifetime(expiresInHours, 'expiresInHours'), context), context),
     revokeInvitation: async (_, { id }, context) => withMembership(await revokeInvitation(id, context), context),
@@ -93,9 +90,11 @@ const resolvers = {
 
 export const invitation = defineDomain({
   resolvers,
+  grants: { 'member:invite': 'ADMIN' },
   access: {
     Query: { invitations: can('member:invite') },
     Mutation: {
+      inviteUser: canAsPerson('member:invite'),
       resendInvitation: canAsPerson('member:invite'),
       revokeInvitation: can('member:invite'),
       acceptInvitation: isPerson,
@@ -104,6 +103,7 @@ export const invitation = defineDomain({
     },
     Invitation: allow,
     InvitationAnswer: allow,
+    InviteUserPayload: allow,
   },
   node: {
     prefix: 'inv',
@@ -115,3 +115,5 @@ export const invitation = defineDomain({
     },
   },
 });
+
+export { takeInvitation } from './take-invitation.js';

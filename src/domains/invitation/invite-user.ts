@@ -3,11 +3,13 @@ import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
 import { OUTBOX } from '../../mail/outbox.js';
-import { assertNoEscalation, assertSeatFree, readActor } from '../../rights/change-membership.js';
 import { invitedAgain, standingsBehind } from '../../rights/earlier-standing.js';
 import { isOpen } from '../../rights/end-invitation.js';
 import { parseStanding, type StandingInput } from '../../rights/parse-standing.js';
-import { hoursFromNow, sendInvitation } from '../invitation/send-invitation.js';
+import { hoursFromNow, sendInvitation } from './send-invitation.js';
+import { assertNoEscalation } from '../../rights/escalation.js';
+import { assertSeatFree } from '../../rights/seats.js';
+import { readActor } from '../../rights/actor.js';
 
 export interface Invited extends StandingInput {
   readonly email: string;

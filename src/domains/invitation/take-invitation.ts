@@ -1,7 +1,7 @@
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
-import type { Standing } from '../../rights/change-membership.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
+import type { Standing } from '../../rights/escalation.js';
 import { isStillGranted } from './answer-invitation.js';
 
 /**

@@ -2,9 +2,10 @@ import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
 import type { Role } from '../../permissions/catalogue.js';
-import { assertNoEscalation, readActor } from '../../rights/change-membership.js';
+import { readActor } from '../../rights/actor.js';
 import { standingsBroughtBack } from '../../rights/earlier-standing.js';
 import { enrolMember } from '../../rights/enrol-member.js';
+import { assertNoEscalation } from '../../rights/escalation.js';
 
 /**
  * Makes whoever asked to join a member, in the role of the domain they came by when none is given.

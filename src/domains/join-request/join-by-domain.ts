@@ -3,8 +3,8 @@ import { newId, type OrgId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound, OrgateError } from '../../errors.js';
-import { assertSeatFree } from '../../rights/change-membership.js';
 import { enrolMember } from '../../rights/enrol-member.js';
+import { assertSeatFree } from '../../rights/seats.js';
 import { type Joinable, type Joiner, openJoinable } from './outside.js';
 
 export interface JoiningParts {

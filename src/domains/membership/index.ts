@@ -1,19 +1,13 @@
-import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
 import type { MembershipStatus, OrganizationRole, Resolvers } from '../../generated/graphql.js';
-import type { ActiveMembership } from '../../identity/directory.js';
-import { ROLES } from '../../permissions/catalogue.js';
 import { allow, can, canAsPerson, isMember } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
-import { emailText, nameText, parseInput } from '../../resource/input.js';
 import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
-import { changeMembership } from '../../rights/change-membership.js';
 import { parseStanding } from '../../rights/parse-standing.js';
-import type { OrganizationParent } from '../organization/index.js';
-import type { UserParent } from '../viewer/index.js';
-import { inviteUser } from './invite-user.js';
+import { changeMembership } from './change-membership.js';
+import { type MembershipParent, memberUser, permissionsOf } from './parent.js';
 import {
   countBoundSessions,
   countRequestsWaiting,
@@ -25,31 +19,6 @@ import {
 } from './preview-member-removal.js';
 import { leaveOrganization, removeMember } from './remove-member.js';
 import { transferOwnership } from './transfer-ownership.js';
-
-/** A membership, of the current organization or, in the viewer's own list, of another. */
-export interface MembershipParent {
-  readonly orgId: string;
-  readonly userId: string;
-  readonly email: string;
-  readonly name: string;
-  readonly role: string;
-  readonly status: string;
-  readonly granted: readonly string[];
-  readonly withheld: readonly string[];
-  readonly createdAt: Date;
-  readonly joinedAt: Date | null;
-  /** Where it is not the current one. */
-  readonly organization?: OrganizationParent;
-}
-
-export const toMembership = (membership: ActiveMembership): MembershipParent => ({
-  ...membership,
-  orgId: membership.organization.id,
-  status: 'ACTIVE',
-  organization: { ...membership.organization, membership },
-});
-
-export const memberUser = ({ userId, name, email }: MembershipParent): UserParent => ({ id: userId, name, email });
 
 const byEmail: Order<MembershipParent> = { name: 'members', column: 'email', direction: 'asc' };
 
@@ -76,36 +45,12 @@ const inOrganization = async (row: Promise<Row<'Membership'>>, context: RequestC
 const ownRows = async (rows: Promise<Row<'Membership'>[]>, orgId: string): Promise<MembershipParent[]> =>
   (await rows).map((row) => ({ ...row, orgId }));
 
-const inviteInput = z.object({
-  email: emailText,
-  name: nameText,
-  role: z.enum(ROLES),
-  permissions: z.array(z.string()).max(100, 'At most 100.').nullish(),
-  withheldPermissions: z.array(z.string()).max(100, 'At most 100.').nullish(),
-  expiresInHours: z.int().min(1, '1 to 720 hours.').max(720, '1 to 720 hours.').nullish(),
-});
-
-const permissionsOf = ({ role, granted, withheld }: MembershipParent, context: RequestContext): string[] => [
-  ...context.catalogue.effective(role as OrganizationRole, granted, withheld),
-];
-
 const resolvers = {
   Query: {
     members: (_, args, context) => listMembers(args, context),
     previewMemberRemoval: (_, { userId }, context) => previewMemberRemoval(userId, context),
   },
   Mutation: {
-    inviteUser: async (_, { input }, context) => {
-      const { membership: row, invitation } = await inviteUser(parseInput(inviteInput, input), context);
-      const membership: MembershipParent = { ...row, orgId: context.organization.orgId };
-      return {
-        user: memberUser(membership),
-        role: membership.role as OrganizationRole,
-        permissions: permissionsOf(membership, context),
-        membership,
-        invitation: { ...invitation, membership, invitedBy: row.invitedBy },
-      };
-    },
     updateMemberRole: (_, { userId, role }, context) => {
       const row = changeMembership(userId, context, 'member:update', (before) => ({
         role,
@@ -159,7 +104,6 @@ export const membership = defineDomain({
   resolvers,
   grants: {
     'member:read': 'VIEWER',
-    'member:invite': 'ADMIN',
     'member:update': 'ADMIN',
     'member:remove': 'ADMIN',
     'ownership:transfer': 'OWNER',
@@ -167,7 +111,6 @@ export const membership = defineDomain({
   access: {
     Query: { members: can('member:read'), previewMemberRemoval: can('member:remove') },
     Mutation: {
-      inviteUser: canAsPerson('member:invite'),
       updateMemberRole: canAsPerson('member:update'),
       updateMemberPermissions: canAsPerson('member:update'),
       suspendMember: can('member:update'),
@@ -187,6 +130,5 @@ export const membership = defineDomain({
       joinRequestsWaiting: allow,
     },
     Membership: allow,
-    InviteUserPayload: allow,
   },
 });

@@ -4,16 +4,11 @@ import { notFound } from '../../errors.js';
 import { openSessions } from '../../identity/sessions.js';
 import type { Role } from '../../permissions/catalogue.js';
 import { isOpen } from '../../rights/end-invitation.js';
+import { placesOf } from '../../rights/leave-behind.js';
 import { MAX_PROVIDERS } from '../identity-provider/index.js';
-import { type InvitationParent, withMemberships } from '../invitation/index.js';
+import { type InvitationParent, withMemberships } from '../invitation/parent.js';
 import { MAX_DIRECTORIES } from '../scim-directory/index.js';
-import type { MembershipParent } from './index.js';
-import { placesOf } from './remove-member.js';
-
-/** What would come of removing a member; each part is read when it is asked for. */
-export interface MemberRemovalPreviewParent {
-  readonly membership: MembershipParent;
-}
+import type { MemberRemovalPreviewParent } from './parent.js';
 
 const KEYS_SHOWN = 100;
 

@@ -3,18 +3,11 @@ import type { OrganizationDb } from '../../data/organization/organization-db.js'
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
 import { openSessions } from '../../identity/sessions.js';
-import {
-  assertNoEscalation,
-  assertOwnerStays,
-  changeMembership,
-  effective,
-  type Standing,
-} from '../../rights/change-membership.js';
 import { ended, standingsBehind } from '../../rights/earlier-standing.js';
-import { withdrawInvitation } from '../../rights/end-invitation.js';
-
-/** One organization seldom has more that wait of one person; what is left over is worth nothing without its sender. */
-const MOST = 1000;
+import { assertNoEscalation, effective, type Standing } from '../../rights/escalation.js';
+import { endJoinRequest, placesOf, withdrawInvitationsOf } from '../../rights/leave-behind.js';
+import { assertOwnerStays } from '../../rights/owners.js';
+import { changeMembership } from './change-membership.js';
 
 /**
  * Ends a membership or an invitation, or takes back that someone who was removed might come back. What the person sent and
@@ -54,27 +47,9 @@ export async function leaveOrganization(context: RequestContext): Promise<Row<'M
   return left;
 }
 
-/** What someone had asked before they were removed brings them back by nobody's oversight. */
-export async function endJoinRequest(db: OrganizationDb, personId: string, decidedById: string | null): Promise<void> {
-  const asked = await db.joinRequest.find({ personId, status: 'PENDING' });
-  if (asked) await db.joinRequest.update({ id: asked.id }, { status: 'DECLINED', decidedById, decidedAt: new Date() });
-}
-
 /** What the organization's own provider signed in reaches nothing any more. */
 const endBoundSessions = (personId: string, { outside, organization: { orgId } }: RequestContext): Promise<number> =>
   outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED');
-
-/** The places that wait for whom this person invited. */
-export const placesOf = (db: OrganizationDb, userId: string): Promise<Row<'Membership'>[]> =>
-  db.membership.list({ where: { invitedBy: userId, status: 'INVITED' }, orderBy: { userId: 'asc' }, take: MOST });
-
-/** What this person sent and nobody answered yet is revoked. */
-export async function withdrawInvitationsOf(db: OrganizationDb, userId: string): Promise<void> {
-  for (const { email } of await placesOf(db, userId)) {
-    const invitation = await db.invitation.find({ pendingEmail: email });
-    if (invitation) await withdrawInvitation(db, invitation, 'REVOKED');
-  }
-}
 
 async function handOverInvitations(
   db: OrganizationDb,

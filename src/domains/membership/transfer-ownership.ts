@@ -1,7 +1,8 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
-import { assertNoEscalation, readActor } from '../../rights/change-membership.js';
+import { readActor } from '../../rights/actor.js';
+import { assertNoEscalation } from '../../rights/escalation.js';
 
 /**
  * Makes another member an OWNER, and the actor, who was one, an ADMIN; never one without the other.

@@ -4,7 +4,6 @@ import { SESSION_ISSUER } from '../../context/deployment.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
 import type { OrganizationRole, Resolvers } from '../../generated/graphql.js';
-import type { ActiveMembership, OrganizationCard } from '../../identity/directory.js';
 import {
   allow,
   can,
@@ -23,14 +22,10 @@ import { listMembers } from '../membership/index.js';
 import { listRepositories } from '../repository/index.js';
 import { listRuns } from '../run/index.js';
 import { readUsage } from '../usage/index.js';
-import { personUser } from '../viewer/index.js';
+import { personUser } from '../viewer/parent.js';
+import { type OrganizationParent, withMembership } from './parent.js';
 import { slugText } from './slug.js';
 import { updateOrganization } from './update-organization.js';
-
-/** An organization as the request may see it, with the viewer's membership where it is not the current one. */
-export interface OrganizationParent extends OrganizationCard {
-  readonly membership?: ActiveMembership;
-}
 
 const byId: Order<OrganizationParent> = { name: 'organizations', column: 'id', direction: 'asc' };
 
@@ -52,11 +47,6 @@ function viewerStanding(parent: OrganizationParent, context: RequestContext) {
     permissions: context.catalogue.effective(role as OrganizationRole, granted, withheld),
   };
 }
-
-export const withMembership = (membership: ActiveMembership): OrganizationParent => ({
-  ...membership.organization,
-  membership,
-});
 
 const createInput = z.object({
   name: nameText,

@@ -10,8 +10,8 @@ import { descriptionText, given, nameText, parseInput } from '../../resource/inp
 import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
 import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
 import { listAgentsOf } from '../agent/index.js';
-import { clearingRuns } from '../run/clear-runs.js';
 import { listRunsOf } from '../run/index.js';
+import { clearingRuns } from '../run/index.js';
 
 const byName: Order<Row<'Repository'>> = { name: 'repositories', column: 'name', direction: 'asc' };
 

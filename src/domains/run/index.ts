@@ -171,3 +171,6 @@ export const run = defineDomain({
   },
   node: { prefix: 'run', type: 'Run', permission: 'run:read', find: (id, { db }) => db.run.load(id) },
 });
+
+export { clearingRuns } from './clear-runs.js';
+export { MICROS, STATUSES } from './record-run-progress.js';

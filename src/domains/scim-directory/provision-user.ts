@@ -3,11 +3,11 @@ import type { OrganizationDb } from '../../data/organization/organization-db.js'
 import type { Row } from '../../data/organization/table.js';
 import { domainOfEmail } from '../../dns-name.js';
 import { badInput, conflict, notFound } from '../../errors.js';
-import { assertOwnerStays } from '../../rights/change-membership.js';
 import { standingByDirectory } from '../../rights/directory-role.js';
 import { ended } from '../../rights/earlier-standing.js';
 import { enrolMember } from '../../rights/enrol-member.js';
-import { endJoinRequest, withdrawInvitationsOf } from '../membership/remove-member.js';
+import { endJoinRequest, withdrawInvitationsOf } from '../../rights/leave-behind.js';
+import { assertOwnerStays } from '../../rights/owners.js';
 import { asDirectory, type DirectoryAtWork } from './as-directory.js';
 import { describe, type DirectoryUser, keep, type UserMembership } from './directory-user.js';
 

@@ -1,12 +1,12 @@
 import type { RequestContext } from '../../context/context.js';
 import { newId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
-import { notFound } from '../../errors.js';
 import type { Role } from '../../permissions/catalogue.js';
 import { given } from '../../resource/input.js';
-import { assertNoEscalation, readActor } from '../../rights/change-membership.js';
+import { readActor } from '../../rights/actor.js';
+import { assertNoEscalation } from '../../rights/escalation.js';
 import { parseStanding, type StandingInput } from '../../rights/parse-standing.js';
+import { getServiceAccount } from './parent.js';
 
 type Membership = Row<'Membership'>;
 
@@ -81,11 +81,4 @@ function changeServiceAccount(
     assertNoEscalation(context.catalogue, actor, before, { ...before, ...changes });
     return db.membership.update({ userId: id }, changes);
   });
-}
-
-/** One that was not removed; NOT_FOUND otherwise. */
-export async function getServiceAccount(db: OrganizationDb, id: string): Promise<Membership> {
-  const found = await db.membership.find({ userId: id, kind: 'SERVICE_ACCOUNT', status: 'ACTIVE' });
-  if (!found) throw notFound();
-  return found;
 }

@@ -7,10 +7,7 @@ import { defineDomain } from '../../resource/define-domain.js';
 import { nameText, parseInput } from '../../resource/input.js';
 import { connect, keyset, type Order } from '../../resource/paging.js';
 import { createServiceAccount, removeServiceAccount, updateServiceAccount } from './change-service-account.js';
-
-export type ServiceAccountParent = Row<'Membership'> & { readonly id: string };
-
-export const toServiceAccount = (row: Row<'Membership'>): ServiceAccountParent => ({ ...row, id: row.userId });
+import { toServiceAccount } from './parent.js';
 
 const byAge: Order<Row<'Membership'>> = { name: 'service accounts', column: 'userId', direction: 'asc' };
 const LISTED = { kind: 'SERVICE_ACCOUNT', status: 'ACTIVE' };

@@ -4,7 +4,7 @@ import { badInput } from '../../errors.js';
 import type { OrganizationUsage, Resolvers, RunStatus } from '../../generated/graphql.js';
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
-import { MICROS, STATUSES } from '../run/record-run-progress.js';
+import { MICROS, STATUSES } from '../run/index.js';
 
 /** A UTC month: `start` inclusive, `end` exclusive. */
 export function monthOf(period: string | null | undefined, now = new Date()): { start: Date; end: Date } {

@@ -1,21 +1,10 @@
-import type { RequestContext, Viewer } from '../../context/context.js';
+import type { RequestContext } from '../../context/context.js';
 import type { Resolvers } from '../../generated/graphql.js';
-import type { Person } from '../../identity/directory.js';
 import { allow, isSignedIn } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, type Order, type PageArgs, type PageQuery } from '../../resource/paging.js';
-import { type MembershipParent, toMembership } from '../membership/index.js';
-
-export type ViewerParent = Viewer;
-
-/** A person: as the organization knows them inside one, as they call themselves in `viewer`. */
-export interface UserParent {
-  readonly id: string;
-  readonly name: string;
-  readonly email: string;
-}
-
-export const personUser = ({ id, name, email }: Person): UserParent => ({ id, name, email });
+import { type MembershipParent, toMembership } from '../membership/parent.js';
+import { personUser } from './parent.js';
 
 const byOrganization: Order<MembershipParent> = { name: 'memberships', column: 'orgId', direction: 'asc' };
 

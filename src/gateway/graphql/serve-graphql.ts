@@ -12,7 +12,7 @@ import { Stop, stoppable } from '../../data/connection/org-connection.js';
 import { ReadBound, type ReadLimits, readLimits } from '../../data/connection/read-bound.js';
 import { OrgateError } from '../../errors.js';
 import { isLargeBody, isStranger } from '../http/bodies/receive-bodies.js';
-import { errorBody } from '../http/http.js';
+import { errorBody } from '../http/error-body.js';
 import { chargeBytes } from '../http/limit-requests.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
 import { WINDOW_S } from '../http/rate-limits.js';

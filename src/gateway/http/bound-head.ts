@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { errorBody } from './http.js';
+import { errorBody } from './error-body.js';
 
 /** A browser sends twenty headers, and a chain of proxies as many again. */
 const MOST_HEADERS = 100;

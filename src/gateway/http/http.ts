@@ -14,10 +14,11 @@ import fastify, {
 } from 'fastify';
 import helmet from 'helmet';
 import { type DestinationStream, type Logger, pino } from 'pino';
-import { type ErrorCode, type ErrorDetail, OrgateError } from '../../errors.js';
+import { type ErrorCode, OrgateError } from '../../errors.js';
 import { UnreadBodyError } from './bodies/unread-body-error.js';
 import { boundHeads } from './bound-head.js';
 import { oneAtATime, watchConnections } from './connections.js';
+import { errorBody } from './error-body.js';
 import { countRequest, type Metrics } from './metrics.js';
 import { noteNetworks } from './network.js';
 import { requestIdOf } from './request-record.js';
@@ -307,7 +308,3 @@ function refuseConnection(error: ConnectionError, socket: Socket): void {
   }
   socket.destroy(error);
 }
-
-export const errorBody = (code: ErrorCode, message: string, requestId: string, detail: ErrorDetail = {}) => ({
-  errors: [{ message, extensions: { code, ...detail, requestId } }],
-});

@@ -4,7 +4,7 @@ import type { RequestContext, Viewer } from '../../context/context.js';
 import { OrgateError } from '../../errors.js';
 import type { MutationResolvers } from '../../generated/graphql.js';
 import type { Operation } from '../graphql/read-document.js';
-import { errorBody } from './http.js';
+import { errorBody } from './error-body.js';
 import type { Allowance, Counted, RateLimit, RateLimits } from './rate-limits.js';
 import type { RequestRecord } from './request-record.js';
 

@@ -1,0 +1,1 @@
+export type { Joinable as JoinableOrganizationParent } from './outside.js';

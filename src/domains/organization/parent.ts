@@ -1,0 +1,11 @@
+import type { ActiveMembership, OrganizationCard } from '../../identity/directory.js';
+
+/** An organization as the request may see it, with the viewer's membership where it is not the current one. */
+export interface OrganizationParent extends OrganizationCard {
+  readonly membership?: ActiveMembership;
+}
+
+export const withMembership = (membership: ActiveMembership): OrganizationParent => ({
+  ...membership.organization,
+  membership,
+});

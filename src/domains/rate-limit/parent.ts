@@ -1,0 +1,1 @@
+export type { Spending as RateLimitParent } from '../../context/context.js';

@@ -1,0 +1,3 @@
+import type { Row } from '../../data/organization/table.js';
+
+export type AgentRepositoryParent = Row<'Repository'>;

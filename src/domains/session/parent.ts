@@ -1,0 +1,1 @@
+export type { SessionCard as SessionParent } from '../../identity/sessions.js';

@@ -1,0 +1,13 @@
+import type { OrganizationDb } from '../data/organization/organization-db.js';
+import { conflict } from '../errors.js';
+
+/**
+ * Seats are taken by people who are members, suspended ones included, and by invitations that can be accepted. Call it
+ * under the organization's lock.
+ */
+export async function assertSeatFree(db: OrganizationDb, seatLimit: number | null): Promise<void> {
+  if (seatLimit === null) return;
+  const members = await db.membership.count({ kind: 'PERSON', status: { in: ['ACTIVE', 'SUSPENDED'] } });
+  const invited = await db.invitation.count({ status: 'PENDING', expiresAt: { gt: new Date() } });
+  if (members + invited >= seatLimit) throw conflict('Every seat of the subscription is taken.');
+}
