@@ -73,7 +73,14 @@ export default defineConfig({
   },
   overrides: [
     {
-      files: ['codegen.ts', '.*.js', '.config/**', 'bench/**/*.config.mjs', 'test/support/database-*.ts'],
+      files: [
+        'codegen.ts',
+        '.*.js',
+        '.config/**',
+        'bench/**/*.config.mjs',
+        'test/support/database-*.ts',
+        'test/support/jest/run-file.js',
+      ],
       rules: { 'import/no-default-export': 'off' },
     },
     {

@@ -25,19 +25,15 @@ if (!existsSync(path.join(project, 'dist/main.js'))) {
 }
 const directory = mkdtempSync(path.join(tmpdir(), 'orgate-faults-'));
 const file = path.join(directory, 'figures.jsonl');
-const { status } = spawnSync(
-  process.execPath,
-  ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', 'test/faults'],
-  {
-    cwd: project,
-    stdio: 'inherit',
-    env: {
-      TEST_DATABASE_URL: 'postgres://postgres@127.0.0.1:5432/postgres',
-      ...process.env,
-      ORGATE_FAULTS_FILE: file,
-    },
+const { status } = spawnSync(process.execPath, ['node_modules/jest/bin/jest.js', 'test/faults'], {
+  cwd: project,
+  stdio: 'inherit',
+  env: {
+    TEST_DATABASE_URL: 'postgres://postgres@127.0.0.1:5432/postgres',
+    ...process.env,
+    ORGATE_FAULTS_FILE: file,
   },
-);
+});
 const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
 const trials = lines.map((line) => JSON.parse(line)).sort((a, b) => a.trial.localeCompare(b.trial));
 rmSync(directory, { recursive: true });
