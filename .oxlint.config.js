@@ -79,7 +79,7 @@ export default defineConfig({
         '.config/**',
         'bench/**/*.config.mjs',
         'test/support/database-*.ts',
-        'test/support/jest/run-file.js',
+        'test/support/jest/run*.js',
       ],
       rules: { 'import/no-default-export': 'off' },
     },

@@ -1,3 +1,4 @@
+/** @alone: what it starts and takes away leaves others little of the machine. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { expectSurvived, type Gateway, startGateway, startLoad } from '../support/load.js';

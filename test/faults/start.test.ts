@@ -1,3 +1,4 @@
+/** @alone: what it starts and takes away leaves others little of the machine. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';

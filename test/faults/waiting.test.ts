@@ -1,3 +1,4 @@
+/** @alone: what it starts and takes away leaves others little of the machine. */
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type pg from 'pg';
 import { connectBeside, organizationRow } from '../races/interleave.js';

@@ -1,21 +1,20 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import pg from 'pg';
+import type { TestDatabase } from './database-setup.js';
 
 /** Closes what database-setup opened, once the doctor found sound what the tests left behind; else the run fails. */
 export default async function teardown(): Promise<void> {
+  const { databases = [] } = globalThis as { databases?: readonly TestDatabase[] };
   try {
-    await examineWhatIsLeft();
+    for (const { url } of databases) await examineWhatIsLeft(url);
   } finally {
-    await (globalThis as { closeDatabase?: () => Promise<void> }).closeDatabase?.();
+    for (const database of databases) await database.close();
   }
 }
 
 /** By the built program, which needs no help of Jest's to run. */
-async function examineWhatIsLeft(): Promise<void> {
-  const socket = process.env['ORGATE_TEST_SOCKET'] ?? '';
-  const url =
-    process.env['ORGATE_TEST_URL'] ?? `postgres://postgres@localhost/postgres?host=${encodeURIComponent(socket)}`;
+async function examineWhatIsLeft(url: string): Promise<void> {
   if (!(await isInUse(url))) return;
   const doctor = path.resolve('dist/commands/doctor.js');
   await new Promise<void>((resolve, reject) => {

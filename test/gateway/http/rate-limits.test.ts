@@ -1,3 +1,4 @@
+/** @alone: it compares how long answers take. */
 import { describe, expect, test } from '@jest/globals';
 import { createContract } from '../../../src/gateway/graphql/schema.js';
 import { networkOf } from '../../../src/gateway/http/network.js';

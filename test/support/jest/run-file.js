@@ -10,6 +10,8 @@ const require = createRequire(import.meta.url);
 const circus = require('jest-circus/runner');
 const TIMEOUT = Symbol.for('TEST_TIMEOUT_SYMBOL');
 
+Object.assign(process.env, JSON.parse(process.env.ORGATE_TEST_DATABASES)[Number(process.env.JEST_WORKER_ID) - 1]);
+
 let files = 0;
 
 /**
