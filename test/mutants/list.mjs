@@ -1,0 +1,133 @@
+/** Lines on which a promise hangs: what they become when they are broken, and the test that has to see it. */
+export const MUTANTS = [
+  // Wall 1
+  [
+    'data/organization/scope.ts',
+    ', [model.orgField]: orgId },\n  };\n  const data',
+    ' },\n  };\n  const data',
+    'guarantees/walls',
+  ],
+  ['data/organization/scope.ts', 'if (!allowed.includes(key))', 'if (false)', 'guarantees/forbidden-programs'],
+  [
+    'data/organization/scope.ts',
+    'if (value === undefined) refuse',
+    'if (false) refuse',
+    'guarantees/forbidden-programs',
+  ],
+  [
+    'data/organization/scope.ts',
+    'if (name === model.orgField && !isOnly(orgId, value))',
+    'if (false)',
+    'guarantees/forbidden-programs',
+  ],
+  [
+    'data/organization/read-rows.ts',
+    'if (!where[model.orgField]) throw new UnscopedStatementError(`${model.name} was about to be read',
+    'if (false) throw new UnscopedStatementError(`${model.name} was about to be read',
+    'data/organization/own-statements',
+  ],
+  ['data/organization/insert-row.ts', 'if (!data[model.orgField])', 'if (false)', 'data/organization/own-statements'],
+  // Wall 2 and what watches it
+  ['data/connection/scoped-query.ts', "frame.role === 'orgate_app' ? frame.orgId : ''", "''", 'guarantees/walls'],
+  [
+    'data/connection/tripwire.ts',
+    'const positions = [...compared(text), ...inserted(text)];',
+    'const positions: number[] = [];',
+    'guarantees/walls',
+  ],
+  // Who asks
+  [
+    'context/enter-organization.ts',
+    'if (named.some(({ required }, index) => required && !held[index])) throw notFound();',
+    '',
+    'context/organization-header',
+  ],
+  [
+    'context/enter-organization.ts',
+    'if (cookiePersonId !== null && cookiePersonId !== person.id)',
+    'if (false)',
+    'gateway/sign-in/session-cookie',
+  ],
+  ['context/enter-with-key.ts', 'if (!key || !isRight)', 'if (!key)', 'domains/api-key/api-key'],
+  ['context/authenticate.ts', 'exp > latest + LONGEST_S || ', '', 'context/authenticate'],
+  [
+    'identity/find-person.ts',
+    '`${membership}.joined_at <= ${startedAt}`',
+    '`${membership}.joined_at <= ${startedAt} or true`',
+    'rights/return',
+  ],
+  // Who may
+  ['permissions/rules.ts', 'if (!current.servesMutations)', 'if (false)', 'context/default-organization'],
+  ['rights/escalation.ts', 'isAtMost(standing.role as Role, actor.role as Role) &&', '', 'rights/rights'],
+  [
+    'rights/escalation.ts',
+    '[...effective(catalogue, standing)].every((permission) => held.has(permission))',
+    'true',
+    'domains/membership/membership-rights',
+  ],
+  ['rights/owners.ts', 'if (owners < 2)', 'if (owners < 1)', 'domains/membership/membership-rights'],
+  [
+    'rights/seats.ts',
+    'members + invited >= seatLimit',
+    'members + invited > seatLimit',
+    'domains/invitation/invitation',
+  ],
+  [
+    'permissions/catalogue.ts',
+    'given.includes(name) && admins.has(name)',
+    'given.includes(name)',
+    'domains/api-key/api-key',
+  ],
+  [
+    'domains/invitation/answer-invitation.ts',
+    'if (email !== person.email)',
+    'if (false)',
+    'domains/invitation/invitation',
+  ],
+  [
+    'domains/scim-directory/as-directory.ts',
+    '{ id: directoryId, tokenHash }',
+    '{ id: directoryId }',
+    'gateway/scim/meanwhile',
+  ],
+  [
+    'domains/identity-provider/admit-from-provider.ts',
+    "if (!provider) throw new NotAdmittedError('UNKNOWN');",
+    "if (!provider) throw new NotAdmittedError('DISABLED');",
+    'gateway/sign-in/switched-off',
+  ],
+  // What a stranger may send
+  ['gateway/graphql/run.ts', "if (node.operation !== 'query' && isReadOnly)", 'if (false)', 'guarantees/one-gate'],
+  ['gateway/graphql/run.ts', 'if (cost > maxCost)', 'if (false)', 'gateway/graphql/query-limits'],
+  [
+    'gateway/graphql/run.ts',
+    'if (wrong.length > 0)',
+    'if (false)',
+    'gateway/graphql/hostile-documents|gateway/graphql/documents',
+  ],
+  ['gateway/graphql/price.ts', 'isFixed = false;', '', 'gateway/graphql/documents'],
+  ['gateway/graphql/bound-answer.ts', 'if (size > limit) return Infinity;', '', 'gateway/graphql/answer-size'],
+  [
+    'gateway/http/bound-head.ts',
+    'if (rawHeaders.length > 2 * MOST_HEADERS)',
+    'if (false)',
+    'gateway/http/hostile-heads',
+  ],
+  ['gateway/http/bound-head.ts', 'if (accept.length > LONGEST_ACCEPT)', 'if (false)', 'gateway/http/hostile-heads'],
+  ['gateway/http/bodies/body-budget.ts', '&& !this.#makeRoom(bytes, theirs + bytes)', '', 'gateway/http/bodies'],
+  ['gateway/http/http.ts', 'if (wasReady) app.log.warn', 'app.log.warn', 'gateway/http/health'],
+  [
+    'egress/provider-fetch.ts',
+    'return PRIVATE[family].check(address, family);',
+    'return PRIVATE.ipv4.check(address, family) || PRIVATE.ipv6.check(address, family);',
+    'gateway/sign-in/provider-fetch|egress',
+  ],
+  ['gateway/sign-in/oidc.ts', 'maxSize: KEPT_BYTES', 'maxSize: 1e12', 'gateway/sign-in/kept-providers'],
+  // What is stale
+  [
+    'data/organization/table.ts',
+    'changed();\n      return rows[0] ?? fail();',
+    'return rows[0] ?? fail();',
+    'domains/repository',
+  ],
+];
