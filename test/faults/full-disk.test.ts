@@ -1,3 +1,4 @@
+/** @alone: what it starts and takes away leaves others little of the machine. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';

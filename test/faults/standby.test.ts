@@ -1,3 +1,4 @@
+/** @alone: what it starts and takes away leaves others little of the machine. */
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { expectNoneLeaked, expectSurvived, type Gateway, startGateway, startLoad } from '../support/load.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';

@@ -14,8 +14,10 @@ const at = (path: string) => `${server.url}${path}`;
 const query = (length: number) => JSON.stringify({ query: `{ __typename } #${'x'.repeat(length)}` });
 
 const sockets: Socket[] = [];
-afterEach(() => {
+afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
+  // The server gives back what they held once it has seen that they are gone.
+  await until(() => isServed(200 * KIB));
 });
 
 /** Announces a body and sends all of it but the end. */
