@@ -84,7 +84,14 @@ export default defineConfig({
       rules: { 'import/no-default-export': 'off' },
     },
     {
-      files: ['src/main.ts', 'src/commands/**', 'src/development/*-command.ts', 'bench/**', '.config/dev.js'],
+      files: [
+        'src/main.ts',
+        'src/commands/**',
+        'src/development/*-command.ts',
+        'bench/**',
+        'test/mutants/**',
+        '.config/dev.js',
+      ],
       rules: { 'no-console': 'off' },
     },
     NO_ENVIRONMENT,

@@ -1,6 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,13 +28,26 @@ const environment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
 
 export const newDirectory = (): Promise<string> => mkdtemp(path.join(tmpdir(), 'orgate-start-'));
 
-export const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
+/** Where the system hands out no ports by itself, and the other worker takes none. */
+const FIRST_PORT = 20_000 + 2000 * (Number(process.env['JEST_WORKER_ID'] ?? 0) % 6);
+
+/**
+ * A port that nobody listens at, and nobody will who asks the system for any: of what a test starts, others answered at a
+ * port that it had given back a moment before.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const server = createServer().listen(FIRST_PORT + randomInt(2000), '127.0.0.1');
+    const { port } = await once(server, 'listening').then(
+      () => server.address() as AddressInfo,
+      () => ({ port: null }),
+    );
+    if (port === null) continue; // taken
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+}
 
 /**
  * Starts the program; resolves once it answers, or has ended.

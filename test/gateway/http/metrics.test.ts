@@ -1,20 +1,11 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { givenOrganization } from '../../support/given.js';
+import { freePort } from '../../support/process.js';
 import { raw } from '../../support/raw.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 let server: TestServer;
 let metrics = '';
-
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 
 beforeAll(async () => {
   const port = await freePort();
