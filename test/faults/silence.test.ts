@@ -17,7 +17,9 @@ jest.setTimeout(120_000);
     network = await startTcpProxy(postgres.port);
     const url = new URL(postgres.url);
     url.port = String(network.port);
-    gateway = await startGateway({ DATABASE_URL: url.href, DATABASE_STATEMENT_TIMEOUT_MS: '1000' });
+    // As by default, a lock is waited for no longer than a fifth of a statement's time: a connection that was lost may hold one.
+    const times = { DATABASE_STATEMENT_TIMEOUT_MS: '1000', DATABASE_LOCK_TIMEOUT_MS: '200' };
+    gateway = await startGateway({ DATABASE_URL: url.href, ...times });
   });
   afterAll(async () => {
     await gateway?.close();
