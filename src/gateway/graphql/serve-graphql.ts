@@ -1,4 +1,10 @@
-import { ApolloServer, type ApolloServerOptions, type ApolloServerPlugin, type HeaderMap } from '@apollo/server';
+import {
+  ApolloServer,
+  type ApolloServerOptions,
+  type ApolloServerPlugin,
+  type GraphQLRequest,
+  type HeaderMap,
+} from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginLandingPageDisabled,
@@ -6,7 +12,7 @@ import {
 } from '@apollo/server/plugin/disabled';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { DocumentNode, GraphQLSchema } from 'graphql';
+import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql';
 import type { RequestContext, Spending } from '../../context/context.js';
 import { Stop, stoppable } from '../../data/connection/org-connection.js';
 import { ReadBound, type ReadLimits, readLimits } from '../../data/connection/read-bound.js';
@@ -55,7 +61,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   app.decorateRequest('opened', null);
   const documents = new Documents({ schema, introspection: parts.introspection });
   const apollo = new ApolloServer<RequestContext>({
-    gateway: asGateway(schema, createRun({ ...parts, schema })),
+    gateway: asGateway(schema),
     introspection: parts.introspection,
     documentStore: null,
     includeStacktraceInErrorResponses: false,
@@ -71,7 +77,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       ApolloServerPluginUsageReportingDisabled(),
       // Its bookkeeping per field is a third of the CPU, and what it would set is per viewer anyway.
       ApolloServerPluginCacheControlDisabled(),
-      handDocument(documents),
+      answerByGate(documents, createRun({ ...parts, schema })),
       legacyStatus,
     ],
   });
@@ -98,9 +104,10 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
         (error: unknown) => (error instanceof OrgateError ? refuseUnread(error, request, reply) : done(error as Error)),
       );
     },
-    async onSend(request, reply) {
+    onSend(request, reply, payload, done) {
       reply.headers(rateLimitHeaders(request.record?.context?.spending ?? null));
       watchAnswer(reply);
+      done(null, payload);
     },
     handler(request, reply) {
       // The Host header is the client's; one that is no host name would fail further in, as if the fault were ours.
@@ -123,11 +130,15 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
 /** What the gate has read, by the document that Apollo hands on. A document that is not here is not executed. */
 const reads = new WeakMap<DocumentNode, ReadDocument>();
 
+/** What requests came to that hold more than data, by their contexts. */
+const failed = new WeakMap<RequestContext, Promise<ExecutionResult>>();
+
 /**
  * Apollo reads HTTP and prints answers. The document it neither parses nor validates, but takes as the gate has read it;
- * what is wrong with that, and which of its operations is meant, the gate says.
+ * what is wrong with that, and which of its operations is meant, the gate says. An answer without errors it takes as it
+ * is; the others, which it prints, go the way of its executor.
  */
-const handDocument = (documents: Documents): ApolloServerPlugin<RequestContext> => ({
+const answerByGate = (documents: Documents, run: Run): ApolloServerPlugin<RequestContext> => ({
   async requestDidStart() {
     return {
       async didResolveSource(request) {
@@ -135,31 +146,52 @@ const handDocument = (documents: Documents): ApolloServerPlugin<RequestContext> 
         reads.set(read.document, read);
         (request as { document?: DocumentNode }).document = read.document;
       },
+      async responseForOperation({ document, request, contextValue: context, response: { http } }) {
+        const running = runOnce(run, document, request, context);
+        try {
+          const { data = null, errors } = await running;
+          if (!errors) return { http, body: { kind: 'single', singleResult: { data } } };
+        } catch {
+          // The executor says so.
+        }
+        failed.set(context, running);
+        return null;
+      },
     };
   },
 });
 
-/** Apollo takes an executor from what it calls a gateway only. */
-function asGateway(schema: GraphQLSchema, run: Run): NonNullable<ApolloServerOptions<RequestContext>['gateway']> {
+async function runOnce(
+  run: Run,
+  document: DocumentNode,
+  { operationName, variables = {}, http }: GraphQLRequest,
+  context: RequestContext,
+): Promise<ExecutionResult> {
+  const read = reads.get(document);
+  const record = currentRecord();
+  if (!read || !record) throw new Error('a document came that was not read here');
+  try {
+    return await run({ read, operationName, variables, isReadOnly: http?.method === 'GET', context, record });
+  } catch (error) {
+    if (error instanceof OrgateError) throw refusal(error, http?.headers.get('accept'));
+    if (!(error instanceof RefusedRequestError)) throw error;
+    if (error.errors.length > 1) return { errors: error.errors };
+    throw error.errors[0] ?? error;
+  }
+}
+
+/** Apollo takes an executor from what it calls a gateway only. It executes nothing: the gate did, or refused to. */
+function asGateway(schema: GraphQLSchema): NonNullable<ApolloServerOptions<RequestContext>['gateway']> {
   return {
     onSchemaLoadOrUpdate(listen) {
       listen({ apiSchema: schema, coreSupergraphSdl: '' });
       return () => undefined;
     },
     load: async () => ({
-      async executor({ document, request: { operationName, variables = {}, http }, context: shown }) {
-        const read = reads.get(document);
-        const record = currentRecord();
-        if (!read || !record) throw new Error('a document came that was not read here');
-        const context = shown as RequestContext; // Apollo's type for a gateway's executor does not say which context it is
-        try {
-          return await run({ read, operationName, variables, isReadOnly: http?.method === 'GET', context, record });
-        } catch (error) {
-          if (error instanceof OrgateError) throw refusal(error, http?.headers.get('accept'));
-          if (!(error instanceof RefusedRequestError)) throw error;
-          if (error.errors.length > 1) return { errors: error.errors };
-          throw error.errors[0] ?? error;
-        }
+      async executor({ context }) {
+        const running = failed.get(context as RequestContext); // Apollo's type does not say which context it is
+        if (!running) throw new Error('an operation came that did not pass the gate');
+        return await running;
       },
     }),
     stop: async () => undefined,
