@@ -49,7 +49,7 @@ export const MUTANTS = [
     'gateway/sign-in/session-cookie',
   ],
   ['context/enter-with-key.ts', 'if (!key || !isRight)', 'if (!key)', 'domains/api-key/api-key'],
-  ['context/authenticate.ts', 'exp > latest + LONGEST_S || ', '', 'context/authenticate'],
+  ['context/authenticate.ts', 'exp > latest + LONGEST_S || ', '', 'context/credential-lifetime'],
   [
     'identity/find-person.ts',
     '`${membership}.joined_at <= ${startedAt}`',
@@ -58,7 +58,12 @@ export const MUTANTS = [
   ],
   // Who may
   ['permissions/rules.ts', 'if (!current.servesMutations)', 'if (false)', 'context/default-organization'],
-  ['rights/escalation.ts', 'isAtMost(standing.role as Role, actor.role as Role) &&', '', 'rights/rights'],
+  [
+    'rights/escalation.ts',
+    'isAtMost(standing.role as Role, actor.role as Role) &&',
+    '',
+    'domains/membership/membership-rights',
+  ],
   [
     'rights/escalation.ts',
     '[...effective(catalogue, standing)].every((permission) => held.has(permission))',
@@ -99,14 +104,14 @@ export const MUTANTS = [
   // What a stranger may send
   ['gateway/graphql/run.ts', "if (node.operation !== 'query' && isReadOnly)", 'if (false)', 'guarantees/one-gate'],
   ['gateway/graphql/run.ts', 'if (cost > maxCost)', 'if (false)', 'gateway/graphql/query-limits'],
-  [
-    'gateway/graphql/run.ts',
-    'if (wrong.length > 0)',
-    'if (false)',
-    'gateway/graphql/hostile-documents|gateway/graphql/documents',
-  ],
+  ['gateway/graphql/run.ts', 'if (wrong.length > 0)', 'if (false)', 'gateway/graphql/query-limits'],
   ['gateway/graphql/price.ts', 'isFixed = false;', '', 'gateway/graphql/documents'],
-  ['gateway/graphql/bound-answer.ts', 'if (size > limit) return Infinity;', '', 'gateway/graphql/answer-size'],
+  [
+    'gateway/graphql/bound-answer.ts',
+    'for (const step of path) size += String(step).length + 3;',
+    '',
+    'gateway/graphql/answer-size',
+  ],
   [
     'gateway/http/bound-head.ts',
     'if (rawHeaders.length > 2 * MOST_HEADERS)',

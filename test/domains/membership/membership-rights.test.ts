@@ -148,6 +148,18 @@ describe('Nobody edits or removes who holds more than they do, nor makes anyone 
     expect(await snapshot(acme)).toEqual(before);
   });
 
+  test('nor an OWNER, by an ADMIN who holds every permission that an OWNER has', async () => {
+    const acme = await givenOrganization(server);
+    const { data } = await acme.owner('{ viewer { permissions } }');
+    const admin = await given(acme, member('ADMIN', { granted: data.viewer.permissions }));
+    const id = await personId(await given(acme, member('OWNER')));
+    const before = await snapshot(acme);
+    expect(codeOf(await remove(admin, id))).toBe('ROLE_ESCALATION');
+    expect(codeOf(await update(admin, await personId(acme.viewer), 'OWNER'))).toBe('ROLE_ESCALATION');
+    expect(codeOf(await invite(admin, `${unique('jane')}@acme.example`, member('OWNER')))).toBe('ROLE_ESCALATION');
+    expect(await snapshot(acme)).toEqual(before);
+  });
+
   test('nor oneself: an ADMIN does not become OWNER, and may step down', async () => {
     const acme = await givenOrganization(server);
     const id = await personId(acme.admin);

@@ -108,3 +108,24 @@ test('pages follow one another without a gap, and a cursor is good only where it
   for (const first of [101, -1]) expect(codeOf(await acme.viewer(PAGE, { first }))).toBe('BAD_USER_INPUT');
   expect((await acme.viewer(PAGE, { first: 0 })).data.repositories.nodes).toEqual([]);
 });
+
+test('what was read before a change in the same request is read anew after it', async () => {
+  const { developer } = await givenOrganization(server);
+  const CREATE_REPOSITORY = `mutation { createRepository(input: { name: "old", gitUrl: "https://git.example/x.git" }) { id } }`;
+  const repository = (await developer(CREATE_REPOSITORY)).data.createRepository.id as string;
+  const CREATE_AGENT = 'mutation ($id: ID!) { createAgent(input: { repositoryId: $id, name: "agent" }) { id } }';
+  const agent = (await developer(CREATE_AGENT, { id: repository })).data.createAgent.id as string;
+  const { data } = await developer(
+    `mutation ($agent: ID!, $repository: ID!) {
+      before: updateAgent(input: { id: $agent, description: "one" }) { repository { name } }
+      updateRepository(input: { id: $repository, name: "new" }) { name }
+      after: updateAgent(input: { id: $agent, description: "two" }) { repository { name } }
+    }`,
+    { agent, repository },
+  );
+  expect(data).toEqual({
+    before: { repository: { name: 'old' } },
+    updateRepository: { name: 'new' },
+    after: { repository: { name: 'new' } },
+  });
+});
