@@ -13,8 +13,10 @@ import { serveGraphQL } from './graphql/serve-graphql.js';
 import { receiveBodies } from './http/bodies/receive-bodies.js';
 import { limitAddresses } from './http/limit-requests.js';
 import type { Metrics } from './http/metrics.js';
+import { Slots } from './http/slots.js';
 import { createRateLimits } from './http/rate-limits.js';
 import { currentRecord } from './http/request-record.js';
+import { Senders } from './http/senders.js';
 import { serveGraphiQL } from './pages/graphiql-page.js';
 import { serveInvitations } from './pages/invitation-page.js';
 import { serveScim } from './scim/scim.js';
@@ -51,10 +53,20 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
   });
   const issuers = [tokens.trusted, ...configured, ...(development ? [development.issuer.trusted] : [])];
   const authenticate = createAuthenticate(issuers, use(KEY_ENVIRONMENT));
-  const context = { authenticate, isFromOwnPage, deployment, limits };
+  const slots = new Slots();
+  const context = { authenticate, isFromOwnPage, deployment, limits, senders: new Senders() };
+  app.decorateRequest('slot', null);
   const { introspection, maxQueryCost: maxCost, maxAnswer } = config;
   const { compileFrom } = parts;
-  const apollo = await serveGraphQL(app, { ...context, contract, introspection, maxCost, maxAnswer, compileFrom });
+  const apollo = await serveGraphQL(app, {
+    ...context,
+    slots,
+    contract,
+    introspection,
+    maxCost,
+    maxAnswer,
+    compileFrom,
+  });
   serveInvitations(app, context);
   serveSignIn(app, {
     outside,
@@ -79,7 +91,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     corsOrigins,
   });
   serveTokens(app, { outside, tokens, signingKeys, isFromOwnPage });
-  serveScim(app, { outside, organizationDb, limits, publicUrl, maxAnswer });
+  serveScim(app, { outside, organizationDb, limits, slots, publicUrl, maxAnswer });
   if (config.graphiql) await serveGraphiQL(app);
   development?.serve(app, publicUrl);
   return async () => {

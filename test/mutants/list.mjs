@@ -35,6 +35,20 @@ export const MUTANTS = [
     'const positions: number[] = [];',
     'guarantees/walls',
   ],
+  // Who goes first
+  ['gateway/http/slots.ts', 'lane.turn < next.turn', 'false', 'gateway/http/slots'],
+  [
+    'gateway/http/slots.ts',
+    'lane.turn += Math.max(performance.now() - since - LEAST_MS, 0);',
+    '',
+    'gateway/http/slots',
+  ],
+  [
+    'data/connection/turns.ts',
+    'return underWay < this.#third && this.#leavesRoom();',
+    'return underWay < this.#share;',
+    'data/connection/turns',
+  ],
   // Who asks
   [
     'context/enter-organization.ts',

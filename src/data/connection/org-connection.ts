@@ -11,7 +11,7 @@ import { watchSilence } from './silence.js';
 import type { Outcome } from './statement-kinds.js';
 import { type Callback, type OwnStatement, PreparedStatements, type Wire } from './statement.js';
 import { checkTripwire, type IsolationAlarm } from './tripwire.js';
-import { DIRECTORY_LANE, type Turn, TRANSACTION, Turns } from './turns.js';
+import { DIRECTORY_LANE, type Turn, Turns } from './turns.js';
 
 /**
  * For whom a statement runs. Every statement of the gateway runs in exactly one frame: inside one organization, or as
@@ -44,6 +44,10 @@ export function inFrame<T>(frame: Frame, work: () => PromiseLike<T>): Promise<T>
 /** Ends what a request has running in the database, all at once, when nobody waits for it any more. */
 export class Stop {
   isStopped = false;
+  /** See notePurpose. */
+  purpose = '';
+  /** See tellWhenWaiting. */
+  onWait: (() => void) | undefined;
   readonly running = new Set<() => void>();
 
   /** @param bound what it may read */
@@ -53,6 +57,18 @@ export class Stop {
     this.isStopped = true;
     for (const end of this.running) end();
   }
+}
+
+/** Says what the request at hand is for. Transactions for the same are taken to wait for the same. */
+export function notePurpose(purpose: string): void {
+  const stop = scopes.getStore()?.stop;
+  if (stop) stop.purpose = purpose;
+}
+
+/** Calls when the request at hand waits until its organization has no other transaction under way. */
+export function tellWhenWaiting(tell: () => void): void {
+  const stop = scopes.getStore()?.stop;
+  if (stop) stop.onWait = tell;
 }
 
 /** Stops the statements of `work`, those on their way and those to come, when told to. */
@@ -327,7 +343,7 @@ export class ScopedPool extends BasePool {
   override async connect(): Promise<PgClient> {
     assertHoldsNone();
     const hold = scopes.getStore()?.hold;
-    const turn = await this.#takeTurn(TRANSACTION);
+    const turn = await this.#takeTurn(this.turns.transactionOf(scopes.getStore()?.stop?.purpose ?? ''));
     try {
       const client = (await this.#size.take(() => super.connect())) as ScopedClient;
       const release = client.release.bind(client);
@@ -390,7 +406,9 @@ export class ScopedPool extends BasePool {
     const { frame, stop } = scopes.getStore() ?? {};
     const running = stop?.running;
     const who = frame?.role === 'orgate_app' ? frame.orgId : DIRECTORY_LANE;
-    return this.turns.take(who, work, running && ((leave) => (running.add(leave), () => running.delete(leave))));
+    const taken = this.turns.take(who, work, running && ((leave) => (running.add(leave), () => running.delete(leave))));
+    if (taken instanceof Promise && 'isTransaction' in work) stop?.onWait?.();
+    return taken;
   }
 }
 

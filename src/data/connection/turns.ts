@@ -1,3 +1,4 @@
+import { spreadOut } from '../../jobs/spread-out.js';
 import { ClientLeftError } from './client-left.js';
 import {
   type Asking,
@@ -10,6 +11,7 @@ import {
   type Step,
   type Who,
 } from './statement-kinds.js';
+import { type TransactionKind, TransactionKinds } from './transaction-kinds.js';
 
 /** How long work waits for its turn, and how much of it may wait for one organization. */
 export const WAIT_MS = 10_000;
@@ -21,9 +23,9 @@ const FEW = 2;
 
 export const DIRECTORY_LANE: Who = '';
 
-/** A transaction: what it will touch is not known when it takes its connection. */
-export const TRANSACTION = Symbol('transaction');
-type Work = Kind | typeof TRANSACTION;
+type Work = Kind | TransactionKind;
+
+const isTransaction = (work: Work): work is TransactionKind => 'isTransaction' in work;
 
 interface Lane extends Asking {
   held: number;
@@ -53,19 +55,24 @@ export interface Turn {
  * Who holds a connection, and who waits for one: without a connection, and so at nobody else's cost. Each organization
  * holds half of them at most and has one transaction at a time, since they would wait for the organization's row;
  * organizations take turns, and leave one in ten to the directory. Statements of one kind hold half at most, those since whose
- * begin nothing of their kind was answered a third, and so do transactions: whatever is locked, the rest goes on. Beyond
- * each of these bounds there is room for whoever holds few, so that two others together never keep them waiting.
+ * begin nothing of their kind was answered a third, and so do transactions; of a kind that is
+ * answered half: whatever is locked, the rest goes on. Beyond these bounds of statements there is room for whoever holds few,
+ * so that two others together never keep them waiting.
  */
 export class Turns {
   readonly #lanes = new Map<Who, Lane>();
   /** Lanes with someone waiting, the next one first. */
   readonly #ring = new Set<Lane>();
   readonly #kinds = new Kinds();
+  readonly #transactions = new TransactionKinds();
   #places = 0;
   #isWatching = false;
+  /** Each who is told that their turn does not come is answered then, and what others wait for is done between. */
+  readonly #tell = spreadOut();
   #held = 0;
   #heldInside = 0;
-  #transactions = 0;
+  /** How many organizations hold any. */
+  #holding = 0;
   #total = 0;
   #inside = 0;
   #share = 0;
@@ -97,6 +104,11 @@ export class Turns {
     return this.#kinds.of(text);
   }
 
+  /** @param purpose what it is for, such as the mutation's name */
+  transactionOf(purpose: string): TransactionKind {
+    return this.#transactions.of(purpose);
+  }
+
   /**
    * The turn at once where one is free, and else when it comes.
    *
@@ -117,31 +129,40 @@ export class Turns {
 
   #fits(lane: Lane, work: Work): boolean {
     if (this.#held >= this.#total) return false;
-    if (lane.who === DIRECTORY_LANE) return work === TRANSACTION || work.unanswered.size < this.#third;
+    if (lane.who === DIRECTORY_LANE) return isTransaction(work) || work.unanswered.size < this.#third;
     const hasFew = lane.held < FEW;
     if (this.#heldInside >= (hasFew ? this.#inside : this.#inside - FEW) || lane.held >= this.#share) return false;
-    if (work === TRANSACTION) return !lane.inTransaction && this.#transactions < this.#third;
+    if (isTransaction(work)) return !lane.inTransaction && this.#fitsTransaction(work);
     if (work.underWay >= (hasFew ? Math.max(this.#share, this.#inside - 1) : this.#share)) return false;
     if (work.unanswered.size === 0) return true;
     if (isTried(work, lane)) return false;
-    if (hasFew) return this.#kinds.unanswered < this.#share;
+    if (hasFew) return this.#kinds.unanswered < this.#share && this.#leavesRoom();
     return this.#kinds.unanswered < this.#third && lane.unanswered < Math.ceil(this.#third / 2);
+  }
+
+  #fitsTransaction({ unanswered }: TransactionKind): boolean {
+    const { underWay } = this.#transactions;
+    if (unanswered.size === 0) return underWay < this.#share;
+    return underWay < this.#third && this.#leavesRoom();
+  }
+
+  /** Whether what gets no answer, and one more, leaves room for what does; a third organization may find out for itself. */
+  #leavesRoom(): boolean {
+    return this.#holding <= FEW || this.#kinds.unanswered + this.#transactions.unanswered < this.#inside - FEW;
   }
 
   #grant(lane: Lane, work: Work): Turn {
     const isInside = lane.who !== DIRECTORY_LANE;
-    const isTransaction = isInside && work === TRANSACTION;
+    const transaction = isTransaction(work) ? work : null;
     this.#held += 1;
-    lane.held += 1;
     if (isInside) this.#heldInside += 1;
-    if (isTransaction) {
-      lane.inTransaction = true;
-      this.#transactions += 1;
-    }
-    const only = work === TRANSACTION ? null : this.#kinds.begin(work, lane, true);
+    if (isInside && lane.held === 0) this.#holding += 1;
+    lane.held += 1;
+    const only = isTransaction(work) ? null : this.#kinds.begin(work, lane, true);
     const steps: Step[] = [];
     let isOver = false;
-    return {
+    let isAnswered = true;
+    const turn: Turn = {
       begin: (text) => {
         const kind = this.kindOf(text);
         if (isTried(kind, lane)) throw new NoTurnError();
@@ -150,6 +171,7 @@ export class Turns {
         return step;
       },
       finish: (step, outcome) => {
+        isAnswered &&= outcome === 'answered';
         this.#finish(step, outcome);
         this.#next();
       },
@@ -157,18 +179,27 @@ export class Turns {
         if (isOver) return;
         isOver = true;
         if (only) this.#finish(only, outcome);
-        for (const step of steps) this.#finish(step, outcome); // of those that were not finished
+        for (const step of steps) {
+          isAnswered &&= step.isOver;
+          this.#finish(step, outcome); // of those that were not finished
+        }
         this.#held -= 1;
         lane.held -= 1;
         if (isInside) this.#heldInside -= 1;
-        if (isTransaction) {
+        if (isInside && lane.held === 0) this.#holding -= 1;
+        if (isInside && transaction) {
           lane.inTransaction = false;
-          this.#transactions -= 1;
+          this.#transactions.end(transaction, turn, isAnswered && steps.length > 0);
         }
         this.#next();
         this.#forget(lane);
       },
     };
+    if (isInside && transaction) {
+      lane.inTransaction = true;
+      this.#transactions.begin(transaction, turn);
+    }
+    return turn;
   }
 
   #finish(step: Step, outcome: Outcome): void {
@@ -198,7 +229,7 @@ export class Turns {
         refuse: (error) => {
           over();
           this.#forget(lane);
-          reject(error);
+          this.#tell(() => reject(error));
         },
       };
       const forgetLeave = onWait?.(leave);

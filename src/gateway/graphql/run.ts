@@ -1,5 +1,6 @@
-import { type ExecutionResult, getVariableValues, GraphQLError, type GraphQLSchema } from 'graphql';
+import { type ExecutionResult, getVariableValues, GraphQLError, type GraphQLSchema, Kind } from 'graphql';
 import type { RequestContext } from '../../context/context.js';
+import { notePurpose } from '../../data/connection/org-connection.js';
 import { type ErrorCode, OrgateError } from '../../errors.js';
 import { chargePoints, limitFields } from '../http/limit-requests.js';
 import type { RateLimits } from '../http/rate-limits.js';
@@ -90,7 +91,10 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
       return refuse(requestError('QUERY_TOO_EXPENSIVE', message));
     }
     await chargePoints(limits, { reading, running: cost }, context);
-    if (node.operation === 'mutation') await limitFields(limits, operation, context, record);
+    if (node.operation === 'mutation') {
+      notePurpose(fieldsOf(operation));
+      await limitFields(limits, operation, context, record);
+    }
     const result = await execute({ operation, variables, context });
     const size = sizeOf(result, maxAnswer);
     if (size === Infinity) {
@@ -122,6 +126,10 @@ function findWrongVariables(
   });
   return errors.map((error) => requestError('BAD_USER_INPUT', error.message, error));
 }
+
+/** What an operation asks for, by the names of its fields. */
+const fieldsOf = ({ node }: Operation): string =>
+  node.selectionSet.selections.map((each) => (each.kind === Kind.FIELD ? each.name.value : '…')).join(' ');
 
 /** Says of the request what its log line needs. */
 function note({ node }: Operation, record: RequestRecord): void {

@@ -21,6 +21,7 @@ import { isLargeBody, isStranger } from '../http/bodies/receive-bodies.js';
 import { errorBody } from '../http/error-body.js';
 import { chargeBytes } from '../http/limit-requests.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
+import { type Slots, takeSlot } from '../http/slots.js';
 import { WINDOW_S } from '../http/rate-limits.js';
 import { acceptsGraphQLResponse, refusal } from '../http/refusal.js';
 import { currentRecord, type RequestRecord, withRecord } from '../http/request-record.js';
@@ -33,6 +34,7 @@ import { createRun, RefusedRequestError, type Run } from './run.js';
 import type { Contract } from './schema.js';
 
 export interface GraphQLParts extends ContextParts {
+  readonly slots: Slots;
   readonly contract: Contract;
   readonly introspection: boolean;
   /** Of one operation, in points. */
@@ -54,6 +56,7 @@ declare module 'fastify' {
 
 /** Serves GraphQL over HTTP at /graphql. */
 export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): Promise<ApolloServer<RequestContext>> {
+  const { slots, senders } = parts;
   const { schema } = parts.contract;
   const limits = readLimits(parts.maxAnswer);
   const watchAnswer = watchAnswers(app);
@@ -101,10 +104,15 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
           request.opened = context;
           done(null, payload);
         },
-        (error: unknown) => (error instanceof OrgateError ? refuseUnread(error, request, reply) : done(error as Error)),
+        (error: unknown) => refuseUnread(error, request, reply, done),
       );
     },
+    preHandler(request, reply, done) {
+      const refuse = (error: unknown) => refuseUnread(error, request, reply, done);
+      within(request, reply, () => takeSlot(slots, senders.of(request), [request, reply], done, refuse));
+    },
     onSend(request, reply, payload, done) {
+      request.slot?.leave();
       reply.headers(rateLimitHeaders(request.record?.context?.spending ?? null));
       watchAnswer(reply);
       done(null, payload);
@@ -224,8 +232,14 @@ async function createContext(
   }
 }
 
-/** Refuses whoever sends much before it is read, as what is read of others is refused. */
-function refuseUnread(error: OrgateError, request: FastifyRequest, reply: FastifyReply): void {
+/** Refuses what is not read any further as what is read is refused. */
+function refuseUnread(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  failed: (error: Error) => void,
+): void {
+  if (!(error instanceof OrgateError)) return failed(error as Error);
   const { accept } = request.headers;
   const { status, headers } = refusal(error, accept).extensions['http'] as { status: number; headers: HeaderMap };
   request.record?.codes.push(error.code);

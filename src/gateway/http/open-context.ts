@@ -14,6 +14,7 @@ import { announcedLength } from './bodies/receive-bodies.js';
 import { limitViewer } from './limit-requests.js';
 import { isLocalHost } from './local-host.js';
 import type { RateLimits } from './rate-limits.js';
+import type { Senders } from './senders.js';
 
 /** What tells who asks. */
 export interface ContextParts {
@@ -21,6 +22,7 @@ export interface ContextParts {
   readonly isFromOwnPage: IsFromOwnPage;
   readonly deployment: Deployment;
   readonly limits: RateLimits;
+  readonly senders: Senders;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function openContext(
   reply: FastifyReply,
   parts: ContextParts,
 ): Promise<RequestContext> {
-  const { deployment, authenticate } = parts;
+  const { deployment, authenticate, senders } = parts;
   const cookie = readSessionCookie(request);
   const cookieHash = cookie === null ? null : hashSecret(cookie);
   let credential: Credential | null = null;
@@ -47,6 +49,7 @@ export async function openContext(
     const entered = credential
       ? await enter(credential, request.headers as OrganizationHeaders, cookieHash, deployment)
       : { viewer: null, current: null };
+    senders.led(request, entered.current?.orgId ?? null);
     const context = new RequestContext(request.id, entered.viewer, entered.current, deployment);
     if (request.record) {
       request.record.context = context;
@@ -56,6 +59,7 @@ export async function openContext(
     await limitViewer(parts.limits, announcedLength(request) ?? 0, context);
     return context;
   } catch (error) {
+    senders.led(request, null);
     // A cookie whose session is over has nothing more to say.
     const isOver = error instanceof OrgateError && error.code === 'UNAUTHENTICATED';
     if (isOver && credential?.kind === 'cookie') clearSessionCookie(reply);

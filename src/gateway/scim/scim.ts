@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enterDirectory } from '../../context/enter-directory.js';
-import { Stop, stoppable } from '../../data/connection/org-connection.js';
+import { notePurpose, Stop, stoppable } from '../../data/connection/org-connection.js';
 import type { Outside } from '../../data/connection/outside.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
 import type { OrgId } from '../../data/id.js';
@@ -17,6 +17,7 @@ import { OrgateError } from '../../errors.js';
 import { openScimDirectories } from '../../identity/scim-directories.js';
 import { openSessions } from '../../identity/sessions.js';
 import { announcedLength } from '../http/bodies/receive-bodies.js';
+import { type Slots, takeSlot } from '../http/slots.js';
 import type { RateLimits } from '../http/rate-limits.js';
 import { watchAnswers } from '../http/watch-answers.js';
 import { onceDone, whenOver } from '../http/when-over.js';
@@ -33,6 +34,7 @@ export interface ScimParts {
   readonly outside: Outside;
   readonly organizationDb: (orgId: OrgId) => OrganizationDb;
   readonly limits: RateLimits;
+  readonly slots: Slots;
   readonly publicUrl: () => string;
   /** Of one answer of GraphQL, in characters; four times as much may be read for one here, too. */
   readonly maxAnswer: number;
@@ -56,7 +58,7 @@ type Listed = { Querystring: ListParameters & SelectionParameters };
 
 /** Serves SCIM 2.0 to the directories of organizations, each of which sees what it made and nothing else. */
 export function serveScim(app: FastifyInstance, parts: ScimParts): void {
-  const { outside, organizationDb, limits, publicUrl, maxAnswer } = parts;
+  const { outside, organizationDb, limits, slots, publicUrl, maxAnswer } = parts;
   const base = () => `${publicUrl()}${PREFIX}`;
 
   const largeBodies = new LargeBodies();
@@ -113,10 +115,14 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
         bound.belongTo(directory.orgId);
         request.held = bound;
         whenOver(reply.raw, () => bound.release());
-        stoppable(new Stop(bound), done);
+        stoppable(new Stop(bound), () => {
+          notePurpose(`${request.method} ${request.routeOptions.url}`);
+          takeSlot(slots, directory.orgId, [request, reply], done, (error) => done(error as Error));
+        });
       });
       scim.addHook('onSend', async (request, reply, payload) => {
-        const { directory, unannouncedBytes } = request;
+        const { directory, unannouncedBytes, slot } = request;
+        slot?.leave();
         const answered = typeof payload === 'string' ? Buffer.byteLength(payload) : 0;
         watchAnswer(reply);
         if (directory) await chargeBytesAfter(limits, unannouncedBytes + answered, directory);

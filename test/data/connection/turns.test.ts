@@ -1,12 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import {
-  DIRECTORY_LANE,
-  MAX_WAITING,
-  type Turn,
-  TRANSACTION,
-  Turns,
-  WAIT_MS,
-} from '../../../src/data/connection/turns.js';
+import { DIRECTORY_LANE, MAX_WAITING, type Turn, Turns, WAIT_MS } from '../../../src/data/connection/turns.js';
 
 /** How many of these turns were there at once; the others wait. */
 const given = (turns: readonly (Turn | Promise<Turn>)[]): Turn[] =>
@@ -60,7 +53,7 @@ describe('of ten connections', () => {
 
   test('an organization has one transaction at a time, and all of them three', async () => {
     const turns = new Turns(10);
-    const ask = (who: string) => quietly(turns.take(who, TRANSACTION));
+    const ask = (who: string) => quietly(turns.take(who, turns.transactionOf('startRun')));
     const [first, second] = [ask('acme'), ask('acme')];
     expect(given([first, second])).toHaveLength(1);
     expect(given([ask('globex'), ask('initech'), ask('hooli')])).toHaveLength(2);
@@ -92,17 +85,53 @@ describe('where nothing is answered', () => {
     expect(turns.waiting).toBe(20 - 1 - 8); // of ten, one is the directory's, and one left to other kinds
   });
 
+  test('transactions for the same leave room for others, also beside statements that get no answer', () => {
+    const turns = new Turns(10);
+    const begin = (who: string, purpose: string) => quietly(turns.take(who, turns.transactionOf(purpose)));
+    for (const round of [0, 1]) {
+      for (let org = 0; org < 10; org += 1) {
+        for (const purpose of ['startRun', 'recordRunProgress']) void begin(`org${org}`, purpose);
+        void statement(turns, `org${org}`, 'run');
+      }
+      // What is answered goes on, as often as it likes.
+      for (let again = 0; again < 20; again += 1) {
+        const [transaction] = given([begin('quiet', 'updateOrganization')]);
+        const [read] = given([statement(turns, 'quiet', `agent${round}`)]);
+        expect([transaction, read]).not.toContain(undefined);
+        transaction?.finish(transaction.begin('update organization set name = 1'), 'answered');
+        transaction?.end();
+        read?.end('answered');
+      }
+    }
+  });
+
+  test('a transaction that comes to its end lets in others for the same', () => {
+    const turns = new Turns(10);
+    const begin = (who: string) => quietly(turns.take(who, turns.transactionOf('startRun')));
+    const [first, second, third] = given(['acme', 'globex', 'initech', 'hooli'].map(begin));
+    expect(third).toBeDefined();
+    first?.end(); // it did nothing, which tells nothing: hooli is the third
+    expect(turns.waiting).toBe(0);
+    void begin('umbrella');
+    expect(turns.waiting).toBe(1);
+    second?.finish(second.begin('insert into run values (1)'), 'answered');
+    second?.end();
+    expect(turns.waiting).toBe(0);
+  });
+
   test('two organizations, whatever they wait for, leave a third what it needs', () => {
     const turns = new Turns(10);
     for (const who of ['acme', 'globex']) {
-      void quietly(turns.take(who, TRANSACTION));
+      void quietly(turns.take(who, turns.transactionOf('startRun')));
       for (const table of ['run', 'agent', 'run', 'run', 'run', 'run']) {
         void statement(turns, who, table);
         // What others are answered makes room for more.
         given([statement(turns, 'initech', 'run')])[0]?.end('answered');
       }
     }
-    expect(given([quietly(turns.take('initech', TRANSACTION)), statement(turns, 'initech', 'run')])).toHaveLength(2);
+    expect(
+      given([quietly(turns.take('initech', turns.transactionOf('startRun'))), statement(turns, 'initech', 'run')]),
+    ).toHaveLength(2);
   });
 
   test('a lock waited for in vain refuses who waits for the same in that organization, of two in both, and nobody else', async () => {
@@ -125,7 +154,7 @@ describe('where nothing is answered', () => {
 
   test('after two such waits one tries again for both, and the answer lets the others in', async () => {
     const turns = new Turns(10);
-    const [acme] = ['acme', 'globex'].map((who) => turns.take(who, TRANSACTION) as Turn);
+    const [acme] = ['acme', 'globex'].map((who) => turns.take(who, turns.transactionOf('startRun')) as Turn);
     for (const who of ['acme', 'globex']) given([statement(turns, who, 'run')])[0]?.end('locked');
     const asked = times(4, (index) => statement(turns, index % 2 === 0 ? 'acme' : 'globex', 'run'));
     expect(given(asked)).toHaveLength(1);
@@ -137,7 +166,7 @@ describe('where nothing is answered', () => {
 
   test('one organization that waits in vain is no locked table, nor are two that wait for a row', () => {
     const turns = new Turns(10);
-    const globex = turns.take('globex', TRANSACTION) as Turn;
+    const globex = turns.take('globex', turns.transactionOf('startRun')) as Turn;
     given([statement(turns, 'acme', 'run')])[0]?.end('locked');
     given([statement(turns, 'globex', 'run')])[0]?.end('row locked');
     void statement(turns, 'acme', 'run');
@@ -152,7 +181,9 @@ describe('where nothing is answered', () => {
         const text = `update "public"."${table}" set x = 1`;
         const kind = turns.kindOf(text);
         for (const who of ['acme', 'globex']) (turns.take(who, kind) as Turn).end('locked');
-        const [acme, initech, hooli] = ['acme', 'initech', 'hooli'].map((who) => turns.take(who, TRANSACTION) as Turn);
+        const [acme, initech, hooli] = ['acme', 'initech', 'hooli'].map(
+          (who) => turns.take(who, turns.transactionOf('startRun')) as Turn,
+        );
         initech?.begin(text);
         jest.advanceTimersByTime(100);
         const isOwnRow = table === 'organization';
@@ -179,8 +210,10 @@ describe('waiting', () => {
       await expect(statement(turns, 'acme', 'run')).rejects.toMatchObject(BUSY);
       const globex = statement(turns, 'globex', 'run');
       expect(turns.waiting).toBe(MAX_WAITING + 1);
-      jest.advanceTimersByTime(WAIT_MS + 1000);
-      await expect(Promise.any([...waiting, globex])).rejects.toBeInstanceOf(AggregateError);
+      const refused = expect(Promise.any([...waiting, globex])).rejects.toBeInstanceOf(AggregateError);
+      // They are told one after the other.
+      jest.advanceTimersByTime(WAIT_MS + 5000);
+      await refused;
       expect(turns.waiting).toBe(0);
       held?.end();
       expect(turns.remembered).toBe(0);
@@ -212,7 +245,10 @@ test.each([1, 2, 3, 4, 7, 30])('of %i connections everyone gets one in the end, 
   let held = 0;
   const work = times(300, async (index) => {
     const who = index % 7 === 0 ? DIRECTORY_LANE : `org${index % 5}`;
-    const turn = await turns.take(who, index % 3 === 0 ? TRANSACTION : turns.kindOf(`select * from t${index % 4}`));
+    const turn = await turns.take(
+      who,
+      index % 3 === 0 ? turns.transactionOf('startRun') : turns.kindOf(`select * from t${index % 4}`),
+    );
     held += 1;
     most = Math.max(most, held);
     const step = index % 3 === 0 ? turn.begin(`select * from t${index % 4}`) : null;

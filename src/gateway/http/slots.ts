@@ -1,0 +1,214 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { tellWhenWaiting } from '../../data/connection/org-connection.js';
+import { busy } from '../../errors.js';
+import { spreadOut } from '../../jobs/spread-out.js';
+import { whenOver } from './when-over.js';
+
+/**
+ * How many requests are at work at a time: as many as keep the one thread busy, and no more, since they only make each
+ * other slower. Where the database is near that is a handful, where it is far away it is dozens.
+ */
+const FEWEST = 2;
+const FIRST = 8;
+const MOST = 64;
+
+/** Of one organization. */
+export const MAX_WAITING = 500;
+const WAIT_MS = 10_000;
+/** Whoever is at work for so long waits for something else than the thread, and needs no slot for that. */
+const SLOW_MS = 50;
+/** What each is taken to be at work for when it begins. */
+const LEAST_MS = 1;
+
+/** How often it is looked at how busy the thread was, and what share of its time is enough, and too much. */
+const LOOK_MS = 25;
+const ENOUGH = 0.92;
+const TOO_MUCH = 0.97;
+
+const { eventLoopUtilization } = performance;
+
+/** The right to be worked at. Given back once; more often does no harm. */
+export interface Slot {
+  leave(): void;
+}
+
+interface Lane {
+  readonly who: string;
+  taken: number;
+  /** When its next turn is, in milliseconds of being at work, as if each lane had a thread of its own. */
+  turn: number;
+  readonly waiting: Set<Waiter>;
+}
+
+interface Taken extends Slot {
+  readonly since: number;
+}
+
+interface Waiter {
+  readonly since: number;
+  grant(): void;
+  /** Does nothing where the wait is over. */
+  refuse(): void;
+}
+
+/**
+ * Who is worked at, on the one thread that there is. Organizations take turns (start-time fair queueing): however many
+ * requests one of them sends, another's stands behind one of them.
+ */
+export class Slots {
+  readonly #lanes = new Map<string, Lane>();
+  /** The longest at work first. */
+  readonly #taken = new Set<Taken>();
+  readonly #tell = spreadOut();
+  #slots = FIRST;
+  /** The turn of whoever was let in last. */
+  #turn = 0;
+  #waiting = 0;
+  #looked = eventLoopUtilization();
+  #lookedAt = 0;
+  #isWatching = false;
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+  get remembered(): number {
+    return this.#lanes.size;
+  }
+
+  /**
+   * A slot at once where there is one, and else when there is.
+   *
+   * @param onOver calls when the client is gone: then it waits no longer
+   * @throws SERVICE_UNAVAILABLE when too many wait already, or none comes in time
+   */
+  take(who: string, onOver: (then: () => void) => void): Slot | Promise<Slot> {
+    this.#look();
+    let lane = this.#lanes.get(who);
+    if (!lane) this.#lanes.set(who, (lane = { who, taken: 0, turn: this.#turn, waiting: new Set() }));
+    if (this.#waiting === 0 && this.#taken.size < this.#slots) return this.#grant(lane);
+    if (lane.waiting.size < MAX_WAITING) return this.#wait(lane, onOver);
+    return new Promise((_, reject) => this.#tell(() => reject(busy())));
+  }
+
+  #look(): void {
+    const now = performance.now();
+    if (now - this.#lookedAt < LOOK_MS) return;
+    this.#lookedAt = now;
+    const before = this.#looked;
+    this.#looked = eventLoopUtilization();
+    const { utilization } = eventLoopUtilization(this.#looked, before);
+    if (utilization > TOO_MUCH) this.#slots = Math.max(Math.floor(this.#slots * 0.8), FEWEST);
+    else if (utilization < ENOUGH && this.#waiting > 0) this.#slots = Math.min(this.#slots + 1, MOST);
+  }
+
+  #grant(lane: Lane): Slot {
+    this.#turn = Math.max(this.#turn, lane.turn);
+    lane.turn = this.#turn + LEAST_MS;
+    lane.taken += 1;
+    const since = performance.now();
+    const slot: Taken = {
+      since,
+      leave: () => {
+        if (!this.#taken.delete(slot)) return;
+        lane.taken -= 1;
+        lane.turn += Math.max(performance.now() - since - LEAST_MS, 0);
+        this.#letIn();
+        this.#forget(lane);
+      },
+    };
+    this.#taken.add(slot);
+    return slot;
+  }
+
+  #wait(lane: Lane, onOver: (then: () => void) => void): Promise<Slot> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiting -= 1;
+        return lane.waiting.delete(waiter);
+      };
+      const waiter: Waiter = {
+        since: performance.now(),
+        grant: () => {
+          leave();
+          resolve(this.#grant(lane));
+        },
+        refuse: () => {
+          if (!lane.waiting.has(waiter)) return;
+          leave();
+          this.#forget(lane);
+          this.#tell(() => reject(busy()));
+        },
+      };
+      lane.waiting.add(waiter);
+      this.#waiting += 1;
+      onOver(waiter.refuse);
+      this.#watch();
+    });
+  }
+
+  #letIn(): void {
+    while (this.#waiting > 0 && this.#taken.size < this.#slots) {
+      let next: Lane | undefined;
+      for (const lane of this.#lanes.values()) {
+        if (lane.waiting.size > 0 && (!next || lane.turn < next.turn)) next = lane;
+      }
+      const [first] = next?.waiting ?? [];
+      first?.grant();
+    }
+  }
+
+  #forget(lane: Lane): void {
+    if (lane.taken === 0 && lane.waiting.size === 0) this.#lanes.delete(lane.who);
+  }
+
+  /** One timer for all who wait, as long as anyone does. */
+  #watch(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    setTimeout(() => {
+      this.#isWatching = false;
+      this.#look();
+      const now = performance.now();
+      for (const { waiting } of this.#lanes.values()) {
+        for (const waiter of waiting) {
+          if (waiter.since > now - WAIT_MS) break; // they stand in the order in which they came
+          waiter.refuse();
+        }
+      }
+      const [longest] = this.#taken;
+      if (longest && longest.since < now - SLOW_MS) longest.leave();
+      this.#letIn();
+      if (this.#waiting > 0) this.#watch();
+    }, LOOK_MS).unref();
+  }
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    slot: Slot | null;
+  }
+}
+
+/**
+ * Goes on once the request may be worked at, which it is until its slot is left, its client gone, or it waits for a transaction.
+ *
+ * @param refuse is told SERVICE_UNAVAILABLE
+ */
+export function takeSlot(
+  slots: Slots,
+  who: string,
+  [request, reply]: readonly [FastifyRequest, FastifyReply],
+  goOn: () => void,
+  refuse: (error: unknown) => void,
+): void {
+  const onOver = (then: () => void) => whenOver(reply.raw, then);
+  const begin = (slot: Slot) => {
+    request.slot = slot;
+    onOver(slot.leave);
+    tellWhenWaiting(slot.leave);
+    goOn();
+  };
+  const taken = slots.take(who, onOver);
+  if (taken instanceof Promise) taken.then(begin, refuse);
+  else begin(taken);
+}

@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { MAX_WAITING, type Slot, Slots } from '../../../src/gateway/http/slots.js';
+import { givenOrganization } from '../../support/given.js';
+import { useServer } from '../../support/server.js';
+
+const stays = () => undefined;
+const isThere = (taken: Slot | Promise<Slot>): taken is Slot => !(taken instanceof Promise);
+const ask = (slots: Slots, who: string, count: number): (Slot | Promise<Slot>)[] =>
+  Array.from({ length: count }, () => {
+    const taken = slots.take(who, stays);
+    if (!isThere(taken)) taken.catch(stays);
+    return taken;
+  });
+
+describe('slots', () => {
+  test('an organization that comes stands behind one request of each other, however many they sent', async () => {
+    const slots = new Slots();
+    const [first, ...rest] = ask(slots, 'acme', 100).filter(isThere);
+    expect(rest.length).toBeLessThan(20);
+    const served: string[] = [];
+    const globex = ask(slots, 'globex', 2) as Promise<Slot>[];
+    for (const waiting of globex) void waiting.then(() => served.push('globex'));
+    first?.leave();
+    await new Promise(setImmediate);
+    expect(served).toEqual(['globex']);
+    expect(slots.waiting).toBe(100 - 1 - rest.length + 1);
+  });
+
+  test('whoever was at work for long waits longer for the next time', async () => {
+    const slots = new Slots();
+    const [long] = ask(slots, 'acme', 1) as Slot[];
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    void ask(slots, 'initech', 7);
+    const served: string[] = [];
+    const waiting = ['acme', 'globex'].map(async (who) => {
+      const slot = await (ask(slots, who, 1)[0] as Promise<Slot>);
+      served.push(who);
+      slot.leave();
+    });
+    long?.leave();
+    await Promise.all(waiting);
+    expect(served).toEqual(['globex', 'acme']);
+  });
+
+  test('a client that leaves waits no longer, and nothing is remembered of those who are gone', async () => {
+    const slots = new Slots();
+    const asked = ask(slots, 'acme', 50);
+    for (const each of asked) void Promise.resolve(each).then((slot) => slot.leave());
+    const left: (() => void)[] = [];
+    const waiting = slots.take('globex', (then) => left.push(then)) as Promise<Slot>;
+    const before = slots.waiting;
+    for (const leave of [...left, ...left]) leave();
+    expect(slots.waiting).toBe(before - 1);
+    await expect(waiting).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await Promise.all(asked.map(async (each) => each));
+    await new Promise(setImmediate);
+    expect([slots.waiting, slots.remembered]).toEqual([0, 0]);
+  });
+
+  describe('in time', () => {
+    beforeEach(() => void jest.useFakeTimers());
+    afterEach(() => void jest.useRealTimers());
+
+    test('too many are refused, the others wait for ten seconds at most', async () => {
+      const slots = new Slots();
+      const asked = ask(slots, 'acme', MAX_WAITING + 100);
+      const waiting = asked.filter((each) => !isThere(each));
+      expect(slots.waiting).toBe(MAX_WAITING);
+      expect(waiting.length).toBeGreaterThan(MAX_WAITING);
+      const refused = Promise.allSettled(waiting.map(async (each) => each));
+      // Whoever is at work for long gives up the slot; each of them is at work for ever here.
+      jest.advanceTimersByTime(30_000);
+      const codes = (await refused).map((each) =>
+        each.status === 'rejected' ? (each.reason as { code: string }).code : 'let in',
+      );
+      expect(new Set(codes)).toEqual(new Set(['SERVICE_UNAVAILABLE', 'let in']));
+      expect(slots.waiting).toBe(0);
+    });
+
+    test('whoever waits for something else than the thread keeps nobody out', async () => {
+      const slots = new Slots();
+      const held = ask(slots, 'acme', 50).filter(isThere);
+      const globex = slots.take('globex', stays) as Promise<Slot>;
+      jest.advanceTimersByTime(2000);
+      await expect(globex).resolves.toBeDefined();
+      for (const slot of held) slot.leave(); // given up already, or not: no harm
+    });
+  });
+});
+
+describe('at the door', () => {
+  const server = useServer();
+
+  test('hundreds of requests of one organization leave another its turn, and are all answered', async () => {
+    const [acme, globex] = [await givenOrganization(server), await givenOrganization(server)];
+    const READ = '{ repositories { totalCount } }';
+    await globex.viewer(READ); // it has been here
+    let answered = 0;
+    const flood = Array.from({ length: 400 }, async () => {
+      const answer = await acme.viewer(READ);
+      answered += 1;
+      return answer;
+    });
+    expect((await globex.viewer(READ)).errors).toEqual([]);
+    expect(answered).toBeLessThan(400);
+    for (const { errors } of await Promise.all(flood)) expect(errors).toEqual([]);
+  });
+});
