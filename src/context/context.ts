@@ -1,6 +1,6 @@
 import type { Outside } from '../data/connection/outside.js';
 import type { VerifiedOrgId } from '../data/id.js';
-import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { RequestDb } from '../data/organization/organization-db.js';
 import { OrgateError } from '../errors.js';
 import {
   type ActiveMembership,
@@ -73,7 +73,7 @@ export interface SessionIssuer {
  */
 export class RequestContext {
   /** Apollo copies the context object, field by field; what is made later is kept where every copy finds it. */
-  private readonly made: { db?: OrganizationDb; spending?: Spending } = {};
+  private readonly made: { db?: RequestDb; spending?: Spending } = {};
 
   constructor(
     readonly requestId: string,
@@ -83,7 +83,7 @@ export class RequestContext {
   ) {}
 
   /** The current organization's database, and no other's. ORG_CONTEXT_REQUIRED without one. */
-  get db(): OrganizationDb {
+  get db(): RequestDb {
     return (this.made.db ??= this.deployment.organizationDb(this.organization.orgId));
   }
 

@@ -38,6 +38,6 @@ export const emailText = z
 export const optional = <S extends z.ZodType>(schema: S) => schema.optional();
 
 /** Only the keys that were given, so that an update leaves the others alone. */
-export function given<T extends object>(changes: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+export function given<T extends object>(changes: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as never;
 }

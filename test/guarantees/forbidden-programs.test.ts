@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { CurrentOrganization } from '../../src/context/context.js';
 import { brandOrgId, brandVerifiedOrgId, newId } from '../../src/data/id.js';
 import { GLOBAL_MODELS } from '../../src/data/organization/models.js';
-import type { OrganizationDb } from '../../src/data/organization/organization-db.js';
+import type { OrganizationDb, TransactionDb } from '../../src/data/organization/organization-db.js';
 import { ForbiddenOperationError } from '../../src/data/organization/scope.js';
 import { givenOrganization, type GivenOrganization } from '../support/given.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -52,6 +52,16 @@ const PROGRAMS: readonly [string, Program][] = [
   ['nested create', (db) => db.repository.update({ id: 'x' }, { agents: { create: { id: 'agt_x', name: 'x' } } })],
   // @ts-expect-error a value, not an operation
   ['set', (db) => db.repository.update({ id: 'x' }, { name: { set: 'x' } })],
+  // @ts-expect-error JSON has two nulls
+  ['filter by JSON', (db) => db.organization.find({ featureFlags: null })],
+  // @ts-expect-error what rows come without is no filter either
+  ['filter by what is read apart', (db) => db.run.find({ input: null })],
+  // @ts-expect-error it is left out
+  ['JSON that is null', (db) => db.run.update({ id: 'x' }, { output: null })],
+  // @ts-expect-error a list equals a whole list
+  ['list as a value', (db) => db.membership.find({ granted: ['run:read'] })],
+  // @ts-expect-error yes is not more than no
+  ['more than no', (db) => db.membership.find({ mayRejoin: { gt: false } })],
 ];
 
 test.each(PROGRAMS)('MUST neither compile nor run: %s', async (_name, program) => {
@@ -117,6 +127,22 @@ const MISSING: readonly [string, Program][] = [
 test.each(MISSING)('MUST not exist: %s', (_name, program) => {
   const db = server.database.organizationDb(organization.id);
   expect(() => program(db)).toThrow(TypeError);
+});
+
+type ProgramInside = (tx: TransactionDb) => Promise<unknown>;
+
+const ONLY_OUTSIDE: readonly [string, ProgramInside][] = [
+  // @ts-expect-error pages of many parents
+  ['listFor', (tx) => tx.run.listFor('agentId', 'x', { column: 'id', direction: 'asc', take: 1 })],
+  // @ts-expect-error what rows come without
+  ['loadApart', (tx) => tx.run.loadApart('x', 'input')],
+  // @ts-expect-error a page past a row
+  ['past', (tx) => tx.run.list({ orderBy: { id: 'asc' }, take: 1, past: 'x' })],
+];
+
+test.each(ONLY_OUTSIDE)('MUST neither compile nor run inside a transaction: %s', async (_name, program) => {
+  const db = server.database.organizationDb(organization.id);
+  await expect(db.transaction(program)).rejects.toThrow(/for reading/);
 });
 
 test('objects that only look like values MUST be refused', async () => {

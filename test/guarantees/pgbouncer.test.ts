@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { asLoginRole } from '../../src/data/connection/org-connection.js';
 import { type Database, openDatabase } from '../../src/data/database.js';
 import { newId } from '../../src/data/id.js';
+import type { OrganizationDb } from '../../src/data/organization/organization-db.js';
 import { givenTwoOrganizations } from '../support/given.js';
 import { startPgBouncer, type TestPgBouncer } from '../support/pgbouncer.js';
 import { isPostgres, startServer, type TestServer } from '../support/server.js';
@@ -42,7 +43,7 @@ import { isPostgres, startServer, type TestServer } from '../support/server.js';
           db.agent.create({ id: newId('agt'), name: newId('agt'), repositoryId: other.repositoryId }),
         ).rejects.toMatchObject({ code: 'NOT_FOUND' });
       }
-      const read = async (from: typeof db) => [
+      const read = async (from: OrganizationDb) => [
         (await from.repository.list({ orderBy: { name: 'asc' }, take: 10 })).map(({ id }) => id),
         await from.repository.find({ id: other.repositoryId }),
       ];

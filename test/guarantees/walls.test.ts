@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { inFrame, UnscopedStatementError } from '../../src/data/connection/org-connection.js';
 import { IsolationAlarmError } from '../../src/data/connection/tripwire.js';
 import { newId } from '../../src/data/id.js';
+import type { OrganizationDb } from '../../src/data/organization/organization-db.js';
 import { givenTwoOrganizations, type GivenOrganization } from '../support/given.js';
 import { isPostgres, startServer, type TestServer } from '../support/server.js';
 import { withWalls, type Walls } from '../support/walls.js';
@@ -51,7 +52,7 @@ describe.each<[Walls, boolean]>([
       leaks,
     );
     const many = { id: { in: [victim.id, ...Array.from({ length: 200 }, () => newId('rep'))] } };
-    const held = <T>(work: (of: typeof db) => Promise<T>): Promise<T> => db.transaction((tx) => work(tx));
+    const held = <T>(work: (of: OrganizationDb) => Promise<T>): Promise<T> => db.transaction((tx) => work(tx));
     expect((await db.repository.count(many)) > 0).toBe(leaks);
     expect((await held((tx) => tx.repository.count(many))) > 0).toBe(leaks);
     expect((await held((tx) => tx.repository.list({ where: many, orderBy: {}, take: 9 }))).length > 0).toBe(leaks);

@@ -9,8 +9,8 @@ import { readLatestPerParent } from '../../src/data/organization/latest-per-pare
 import { type Model, type OwnedModelName, readModels } from '../../src/data/organization/models.js';
 import {
   createOrganizationDbs,
-  type OrganizationDb,
   organizationDbOver,
+  type RequestDb,
 } from '../../src/data/organization/organization-db.js';
 import { countRows, readRows } from '../../src/data/organization/read-rows.js';
 import { createPrisma } from '../../src/data/organization/scope.js';
@@ -83,7 +83,7 @@ interface Parts {
 type Operation = (args: { data?: object }) => PromiseLike<unknown>;
 
 /** Prisma as it comes: nothing filters by organization; only rows that are made are given theirs. */
-function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId): OrganizationDb {
+function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId): RequestDb {
   const frame: Frame = { role: 'orgate_app', orgId };
   const wrap = (client: object): object => {
     const wrapped: Record<string, unknown> = {};

@@ -50,7 +50,8 @@ export function createSets(run: Run, force: Force): Sets {
       const set = Object.entries(data as AnyRow).map(([field, value]) => {
         return `${quote(fieldOf(model, field).column)} = $${values.push(plain(model, field, value))}`;
       });
-      if (model.fields.has('updatedAt')) set.push(`${quote(fieldOf(model, 'updatedAt').column)} = current_timestamp`);
+      if (model.fields.has('updatedAt') && !('updatedAt' in (data as AnyRow)))
+        set.push(`${quote(fieldOf(model, 'updatedAt').column)} = current_timestamp`);
       const table = quote(model.table);
       const key = columnOf(model, model.keyField);
       const conditions = whereOf(model, where, values);
@@ -111,6 +112,7 @@ function listed(model: Model, field: string, value: unknown): unknown {
 
 /** A value as it is: `{ increment }` is for single rows. */
 function plain(model: Model, field: string, value: unknown): unknown {
+  if (fieldOf(model, field).type === 'Json') fail(`${model.name}.${field} is changed one by one`);
   const isPlain = typeof value !== 'object' || value === null || value instanceof Date || Array.isArray(value);
   return isPlain ? value : fail(`${model.name}.${field} takes a value only`);
 }

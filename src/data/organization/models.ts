@@ -19,6 +19,13 @@ export const READ_APART = {
 /** The fields that rows of a model come without. */
 export type ReadApart<M> = M extends keyof typeof READ_APART ? (typeof READ_APART)[M][number] : never;
 
+/** What rows of a model come without, by name. */
+export const apartOf = (model: string): readonly string[] =>
+  (READ_APART as Partial<Record<string, readonly string[]>>)[model] ?? [];
+
+/** Where a client has a model: `run`, of Run. */
+export const propertyOf = (model: string): string => model.charAt(0).toLowerCase() + model.slice(1);
+
 export type OwnedModelName = Exclude<Prisma.ModelName, keyof typeof GLOBAL_MODELS>;
 
 const KEY_FIELDS: Readonly<Record<string, string>> = {
@@ -70,8 +77,7 @@ export function readModels(client: PrismaClient): ReadonlyMap<OwnedModelName, Mo
         `model ${name} has no orgId: give it one, or name it in GLOBAL_MODELS (src/data/organization/models.ts) with the reason`,
       );
     }
-    const apart = (READ_APART as Partial<Record<string, readonly string[]>>)[name] ?? [];
-    const shown = scalars.filter((field) => field.name !== 'orgId' && !apart.includes(field.name));
+    const shown = scalars.filter((field) => field.name !== 'orgId' && !apartOf(name).includes(field.name));
     owned.set(name as OwnedModelName, {
       name: name as OwnedModelName,
       table: dbName ?? name,

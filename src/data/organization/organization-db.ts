@@ -5,8 +5,8 @@ import type { OrgId } from '../id.js';
 import { createSets, type Force, type Sets } from './change-sets.js';
 import { insertRow } from './insert-row.js';
 import { readLatestPerParent } from './latest-per-parent.js';
-import type { Model, OwnedModelName } from './models.js';
-import { countRows, namesMany, readRows } from './read-rows.js';
+import { type Model, type OwnedModelName, propertyOf } from './models.js';
+import { countRows, namesMany, readRows, type RowQuery } from './read-rows.js';
 import { forceOrganization, frameOf, type ScopedPrisma, scopeToOrganization } from './scope.js';
 import {
   type AnyRow,
@@ -14,6 +14,7 @@ import {
   type Created,
   createTable,
   type Delegate,
+  type PagedTable,
   type Statements,
   rethrowTranslated,
   type Row,
@@ -21,17 +22,22 @@ import {
 } from './table.js';
 
 type Tables = { readonly [M in OwnedModelName as Uncapitalize<M>]: Table<Row<M>, Created<M>, Apart<M>> };
+type PagedTables = { readonly [M in OwnedModelName as Uncapitalize<M>]: PagedTable<Row<M>, Created<M>, Apart<M>> };
 
-/** The database as one organization sees it, and nothing else exists. Made for one request. */
+/** The database as one organization sees it, and nothing else exists: what is alike in a transaction and outside. */
 export type OrganizationDb = Tables & {
   /** All or nothing. `lockOrganization` first where rights or limits are checked: it orders everyone who changes them. */
-  transaction<T>(work: (db: OrganizationDb & TransactionOnly) => Promise<T>): Promise<T>;
+  transaction<T>(work: (db: TransactionDb) => Promise<T>): Promise<T>;
 };
 
-interface TransactionOnly {
+/** The same outside any transaction, where there are pages, too. Made for one request. */
+export type RequestDb = PagedTables & OrganizationDb;
+
+/** The same inside a transaction. */
+export type TransactionDb = OrganizationDb & {
   /** Waits for, and then holds, the organization's row until the transaction ends. Answers the row as it is now. */
   lockOrganization(): Promise<Row<'Organization'>>;
-}
+};
 
 type Models = ReadonlyMap<OwnedModelName, Model>;
 
@@ -45,7 +51,7 @@ export interface OrganizationDbParts {
 const KEPT_CLIENTS = 200;
 
 /** Opens the database of an organization for one request. */
-export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbParts): (orgId: OrgId) => OrganizationDb {
+export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbParts): (orgId: OrgId) => RequestDb {
   const clients = new Map<OrgId, ScopedPrisma>();
   const clientOf = (orgId: OrgId): ScopedPrisma => {
     let client = clients.get(orgId);
@@ -98,21 +104,20 @@ export interface OrganizationDbBase {
 }
 
 /** The narrow client over whatever it is given: the walls are in what it is given. */
-export function organizationDbOver(base: OrganizationDbBase): OrganizationDb {
+export function organizationDbOver(base: OrganizationDbBase): RequestDb {
   const { models } = base;
   const outside = new TableSet(base.client, base.statements);
   return openTables(models, outside, {
-    transaction: <T>(work: (db: OrganizationDb & TransactionOnly) => Promise<T>): Promise<T> =>
+    transaction: <T>(work: (db: TransactionDb) => Promise<T>): Promise<T> =>
       base
         .inFrame(() =>
           holdingOne(() =>
             base.client().$transaction((tx) => {
-              const db: OrganizationDb & TransactionOnly = openTables(
+              const db: TransactionDb = openTables(
                 models,
                 new TableSet(() => tx, statementsOf(tx, base.setsInTransaction)),
                 {
-                  transaction: <N>(nested: (same: OrganizationDb & TransactionOnly) => Promise<N>): Promise<N> =>
-                    nested(db),
+                  transaction: <N>(nested: (same: TransactionDb) => Promise<N>): Promise<N> => nested(db),
                   // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
                   lockOrganization: () => db.organization.update({}, { lockVersion: { increment: 1 } }),
                 },
@@ -144,7 +149,7 @@ const statementsOf = (tx: object, sets: Sets): Statements => ({
     }
     return namesMany(query.where) || (query.take ?? 0) > MANY
       ? sets.rows(model, query)
-      : delegateOf(tx, model).findMany(query);
+      : delegateOf(tx, model).findMany({ ...query, orderBy: keysOf(query.orderBy) });
   },
   count: (model, { where = {} }) =>
     namesMany(where) ? sets.count(model, where) : delegateOf(tx, model).count({ where }),
@@ -152,10 +157,12 @@ const statementsOf = (tx: object, sets: Sets): Statements => ({
   insert: (model, data) => delegateOf(tx, model).create({ data }),
 });
 
-const delegateOf = (client: object, model: Model): Delegate =>
-  (client as Record<string, Delegate>)[propertyOf(model)] as Delegate;
+/** As Prisma takes an order of several keys. */
+const keysOf = (orderBy: RowQuery['orderBy'] = {}): object[] =>
+  Object.entries(orderBy).map(([field, direction]) => ({ [field]: direction }));
 
-const propertyOf = ({ name }: Model): string => name.charAt(0).toLowerCase() + name.slice(1);
+const delegateOf = (client: object, model: Model): Delegate =>
+  (client as Record<string, Delegate>)[propertyOf(model.name)] as Delegate;
 
 /** The tables of one request or transaction. Most use one or two of them, so each is made when it is first used. */
 class TableSet {
@@ -185,7 +192,7 @@ class TableSet {
 const SET = Symbol('tables');
 
 /** The tables as properties, one for each model: a class for all requests, and not defined anew by each. */
-function defineTables(models: Models): new (set: TableSet) => Tables {
+function defineTables(models: Models): new (set: TableSet) => PagedTables {
   class Opened {
     readonly [SET]: TableSet;
     constructor(set: TableSet) {
@@ -193,19 +200,19 @@ function defineTables(models: Models): new (set: TableSet) => Tables {
     }
   }
   for (const model of models.values()) {
-    Object.defineProperty(Opened.prototype, propertyOf(model), {
+    Object.defineProperty(Opened.prototype, propertyOf(model.name), {
       enumerable: true,
       get(this: Opened) {
         return this[SET].table(model);
       },
     });
   }
-  return Opened as unknown as new (set: TableSet) => Tables;
+  return Opened as unknown as new (set: TableSet) => PagedTables;
 }
 
 const defined = new WeakMap<Models, ReturnType<typeof defineTables>>();
 
-function openTables<Rest extends object>(models: Models, set: TableSet, rest: Rest): Tables & Rest {
+function openTables<Rest extends object>(models: Models, set: TableSet, rest: Rest): PagedTables & Rest {
   let Opened = defined.get(models);
   if (!Opened) defined.set(models, (Opened = defineTables(models)));
   return Object.assign(new Opened(set), rest);

@@ -38,6 +38,7 @@ export async function readRows(
 ): Promise<AnyRow[]> {
   const { where = {}, orderBy = {}, take, skip } = query;
   if (!where[model.orgField]) throw new UnscopedStatementError(`${model.name} was about to be read of no organization`);
+  if (take === 0) return [];
   const values: unknown[] = [];
   const merged = skip === undefined && take !== undefined ? mergedField(model, where, orderBy) : undefined;
   const list = merged && `$${values.push([...new Set((where[merged] as { in: string[] }).in)])}::text[]`;

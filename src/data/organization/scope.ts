@@ -1,9 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
-import { PrismaClient } from '../../generated/prisma/client.js';
+import { Prisma, PrismaClient } from '../../generated/prisma/client.js';
 import { type Frame, inFrame, type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
 import type { OrgId } from '../id.js';
-import { type Model, type OwnedModelName, READ_APART } from './models.js';
+import { apartOf, GLOBAL_MODELS, type Model, type OwnedModelName, propertyOf } from './models.js';
 
 /** A call that leads, or could lead, out of the organization; refused before any SQL. */
 export class ForbiddenOperationError extends Error {
@@ -20,15 +20,28 @@ const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
   deleteMany: ['where'],
 };
 
+const EQUAL = new Set(['equals', 'not']);
 const FILTERS = new Set(['equals', 'in', 'not', 'lt', 'lte', 'gt', 'gte']);
 
 type Args = Readonly<Record<string, unknown>>;
+
+/** Rows come as statements of our own read them: without the organization, and without what is read apart. */
+const OMITTED = Object.fromEntries(
+  Object.values(Prisma.ModelName)
+    .filter((name) => !(name in GLOBAL_MODELS))
+    .map((name) => [
+      propertyOf(name),
+      Object.fromEntries(
+        [...(name === 'Organization' ? [] : ['orgId']), ...apartOf(name)].map((field) => [field, true]),
+      ),
+    ]),
+);
 
 export const createPrisma = (pool: ScopedPool): PrismaClient =>
   new PrismaClient({
     adapter: new PrismaPg(pool as unknown as pg.Pool),
     errorFormat: 'minimal',
-    omit: { run: Object.fromEntries(READ_APART.Run.map((field) => [field, true])) },
+    omit: OMITTED,
   });
 
 /** @throws UnscopedStatementError when there is no organization */
@@ -69,6 +82,7 @@ export function forceOrganization(model: Model, operation: string, args: Args, o
   }
   if ('orderBy' in args) checkOrder(model, args['orderBy']);
   for (const name of aggregatedFields(args)) checkField(model, name);
+  for (const name of ['take', 'skip']) checkSize(model, args[name] ?? 0);
   const where = allowed.includes('where') && {
     where: { ...checkFilter(model, args['where'], orgId), [model.orgField]: orgId },
   };
@@ -88,10 +102,16 @@ function checkField(model: Model, name: string): void {
 }
 
 function checkOrder(model: Model, orderBy: unknown): void {
-  for (const [name, direction] of Object.entries(orderBy as Args)) {
+  const keys = Array.isArray(orderBy) ? (orderBy as Args[]) : [orderBy as Args];
+  for (const [name, direction] of keys.flatMap((key) => Object.entries(key))) {
     checkField(model, name);
     if (direction !== 'asc' && direction !== 'desc') refuse(`${model.name}.${name} is ordered asc or desc`);
   }
+}
+
+function checkSize(model: Model, size: unknown): void {
+  if (Number.isSafeInteger(size) && Number(size) >= 0) return;
+  refuse(`a list of ${model.name} has no ${String(size)} rows`);
 }
 
 function checkFilter(model: Model, where: unknown, orgId: OrgId): Args {
@@ -102,14 +122,25 @@ function checkFilter(model: Model, where: unknown, orgId: OrgId): Args {
     if (value === undefined) refuse(`${model.name}.${name} is undefined`);
     // To put one's own id in the place of another would do to one's own what was asked of the other.
     if (name === model.orgField && !isOnly(orgId, value)) refuse(`${model.name}.${name} names another organization`);
+    // Prisma has a null of its own for JSON, and finds nothing by the other.
+    if (isJson(model, name)) refuse(`nothing is found by ${model.name}.${name}`);
+    if (Array.isArray(value)) refuse(`${model.name}.${name} is found by one value, or equals a list`);
     if (isValue(value)) continue;
     for (const [operator, operand] of Object.entries(value as Args)) {
-      if (!FILTERS.has(operator) || operand === undefined || !isValue(operand)) {
-        refuse(`${model.name}.${name} takes no ${operator}`);
-      }
+      const isKnown = FILTERS.has(operator) && (model.fields.get(name)?.type !== 'Boolean' || EQUAL.has(operator));
+      if (!isKnown || !isOperand(operator, operand)) refuse(`${model.name}.${name} takes no ${operator}`);
     }
   }
   return filter;
+}
+
+const isJson = (model: Model, field: string): boolean => model.fields.get(field)?.type === 'Json';
+
+/** What an operator compares with: null where it means that there is nothing, and a list where one is asked for. */
+function isOperand(operator: string, operand: unknown): boolean {
+  if (operand === undefined || !isValue(operand)) return false;
+  if (operator === 'in') return Array.isArray(operand) && !operand.includes(null);
+  return operator === 'equals' || (!Array.isArray(operand) && (operand !== null || EQUAL.has(operator)));
 }
 
 /** The id itself, alone or as the whole of a list, as loaders ask. */
@@ -122,10 +153,10 @@ function checkData(model: Model, data: Args, creating: boolean, orgId: OrgId): A
     checkField(model, name);
     if (name === model.orgField && value !== orgId) refuse(`${model.name}.${name} names another organization`);
     if (!creating && name === 'id') refuse(`${model.name}.id never changes`);
-    const isJson = model.fields.get(name)?.type === 'Json';
+    if (isJson(model, name) && value === null) refuse(`${model.name}.${name} is left out where there is nothing`);
     // { increment } is the one object that is not a value; { connect }, { set } and nested writes are not on the list.
     const isIncrement = !creating && Object.keys((value ?? {}) as Args).join() === 'increment';
-    if (value !== undefined && !isValue(value) && !isJson && !isIncrement) {
+    if (value !== undefined && !isValue(value) && !isJson(model, name) && !isIncrement) {
       refuse(`${model.name}.${name} takes a value only`);
     }
   }

@@ -15,21 +15,40 @@ export type Row<M extends OwnedModelName> = Omit<Scalars<M>, 'orgId' | ReadApart
 /** What rows of a model come without. */
 export type Apart<M extends OwnedModelName> = Pick<Scalars<M>, ReadApart<M> & keyof Scalars<M>>;
 
-type Operators<V> = { equals: V } | { in: readonly V[] } | { not: V | null } | { lt?: V; lte?: V; gt?: V; gte?: V };
+/** Whether a column holds JSON: what it may be is not known, null included. */
+type IsJson<V> = unknown extends V ? false : [Prisma.JsonValue] extends [V] ? true : false;
+
+type Ordered<V> = { in: readonly V[] } | { lt?: V; lte?: V; gt?: V; gte?: V };
+/** Rows are found by a list as a whole, by yes and no without an order, and by JSON not at all. */
+type Condition<V> =
+  IsJson<V> extends true
+    ? never
+    : [V] extends [readonly unknown[]]
+      ? { equals: V }
+      : V | { equals: V } | { not: V } | ([V] extends [boolean | null] ? never : Ordered<NonNullable<V>>);
 
 /** Which rows: each field named must match. */
-export type Filter<R> = { readonly [F in keyof R]?: R[F] | Operators<NonNullable<R[F]>> };
+export type Filter<R> = { readonly [F in keyof R]?: Condition<R[F]> };
+
+/** What a column is set to. JSON is set to something, or left out: its null and the column's are two. */
+type Value<V> = IsJson<V> extends true ? Prisma.InputJsonValue : V;
 
 type One<T> = T extends readonly unknown[] ? never : T;
-/** What makes a row: everything but the organization, which is filled in. */
-export type Created<M extends OwnedModelName> = Omit<
+type Creatable<M extends OwnedModelName> = Omit<
   One<Prisma.TypeMap['model'][M]['operations']['createMany']['args']['data']>,
   'orgId'
 >;
-type Changed<R> = { readonly [F in keyof R]?: R[F] | (R[F] extends number ? { increment: number } : never) };
+/** What makes a row: everything but the organization, which is filled in. */
+export type Created<M extends OwnedModelName> = {
+  readonly [F in keyof Creatable<M>]: Value<Scalars<M>[F & keyof Scalars<M>]>;
+};
+type Changed<R> = { readonly [F in keyof R]?: Value<R[F]> | (R[F] extends number ? { increment: number } : never) };
+/** What many rows are changed to at once; JSON is changed one by one. */
+type ChangedAlike<R> = { readonly [F in keyof R]?: IsJson<R[F]> extends true ? never : R[F] };
 
-export interface ListQuery<R> extends Past, Planning {
+export interface ListQuery<R> extends Planning {
   readonly where?: Filter<R>;
+  /** One key or several, the first of them first. */
   readonly orderBy: { readonly [F in keyof R]?: 'asc' | 'desc' };
   /** At most this many rows. */
   readonly take: number;
@@ -44,7 +63,7 @@ export interface Group<R, B extends keyof R> {
   readonly sums: { readonly [F in keyof R]?: bigint };
 }
 
-/** All that can be done with the rows of one model inside the organization. */
+/** What can be done with the rows of one model inside the organization, in a transaction and outside. */
 export interface Table<R, New, A = object> {
   /** The first row that matches, or null. */
   find(where: Filter<R>): Promise<R | null>;
@@ -52,11 +71,7 @@ export interface Table<R, New, A = object> {
   get(where: Filter<R>): Promise<R>;
   /** The row with this key (the id; of a membership the user's id), or null. Calls of one tick share a statement. */
   load(key: string): Promise<R | null>;
-  /** A field that rows come without, of the row with this key. Calls of one tick for one field share a statement. */
-  loadApart<F extends keyof A & string>(key: string, field: F): Promise<A[F] | null>;
   list(query: ListQuery<R>): Promise<R[]>;
-  /** The first rows of each parent, for many parents in one statement. */
-  listFor(parent: keyof R & string, parentId: string, page: ParentPage): Promise<R[]>;
   count(where: Filter<R>, planning?: Planning): Promise<number>;
   /** How many rows each parent has, for many parents in one statement. */
   countFor(parent: keyof R & string, parentId: string): Promise<number>;
@@ -72,9 +87,18 @@ export interface Table<R, New, A = object> {
   /** Makes rows by one statement, however many; they have the same fields. Answers how many. */
   createMany(data: readonly New[]): Promise<number>;
   /** Changes every row that matches to the same, or `atMost` of them, by one statement. Answers how many. */
-  updateMany(where: Filter<R>, data: { readonly [F in keyof R]?: R[F] }, atMost?: number): Promise<number>;
+  updateMany(where: Filter<R>, data: ChangedAlike<R>, atMost?: number): Promise<number>;
   /** How many rows went. */
   delete(where: Filter<R>): Promise<number>;
+}
+
+/** What can be done outside a transaction only: pages, and what rows come without. */
+export interface PagedTable<R, New, A = object> extends Table<R, New, A> {
+  list(query: ListQuery<R> & Past): Promise<R[]>;
+  /** The first rows of each parent, for many parents in one statement. */
+  listFor(parent: keyof R & string, parentId: string, page: ParentPage): Promise<R[]>;
+  /** A field that rows come without, of the row with this key. Calls of one tick for one field share a statement. */
+  loadApart<F extends keyof A & string>(key: string, field: F): Promise<A[F] | null>;
 }
 
 /** What is done most, by statements of our own where that is possible; the rest goes through Prisma. */
@@ -156,7 +180,7 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     const [row] = await statements.rows(model, { where, take: 1 }).catch(failed);
     return row ?? null;
   };
-  const table: Table<AnyRow, AnyRow> = {
+  const table: PagedTable<AnyRow, AnyRow> = {
     find,
     get: async (where) => (await find(where)) ?? fail(),
     load: (id) => byKey.load(id),

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
-import type { Row } from '../../data/organization/table.js';
 import { conflict, OrgateError } from '../../errors.js';
 import type { OrganizationCard } from '../../identity/directory.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
@@ -14,7 +13,8 @@ const featureFlags = z
   .record(z.string(), z.unknown(), 'Must not be null.')
   .refine((flags) => Object.keys(flags).length <= 100, 'At most 100 flags.')
   .refine((flags) => Object.keys(flags).every((name) => /^.{1,100}$/su.test(name)), 'Names have 1 to 100 characters.')
-  .refine((flags) => Object.values(flags).every((flag) => typeof flag === 'boolean'), 'Each flag is true or false.');
+  .refine((flags) => Object.values(flags).every((flag) => typeof flag === 'boolean'), 'Each flag is true or false.')
+  .pipe(z.record(z.string(), z.boolean()));
 
 const updateInput = z.object({
   name: nameText.optional(),
@@ -75,7 +75,7 @@ export async function updateOrganization(input: unknown, context: RequestContext
         throw conflict('This slug is already taken.', 'input.slug');
       });
     }
-    return db.organization.update({}, { ...changes, updatedAt: new Date() } as Partial<Row<'Organization'>>);
+    return db.organization.update({}, { ...changes, updatedAt: new Date() });
   });
   return { ...row, status: row.status as OrganizationCard['status'] };
 }
