@@ -1,13 +1,13 @@
 import type { RequestContext } from '../context/context.js';
-import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { LockedDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
 import { OrgateError } from '../errors.js';
 import type { Permission } from '../permissions/catalogue.js';
 import { effective, type Standing, standingOfKey } from './escalation.js';
 
-/** The actor as they are now, inside the lock. */
+/** The actor as they are now. */
 export async function readActor(
-  db: OrganizationDb,
+  db: LockedDb,
   context: RequestContext,
   permission: Permission,
 ): Promise<Row<'Membership'>> {
@@ -20,7 +20,7 @@ export async function readActor(
 }
 
 /** Who asks with a key is no more than that key, and nobody once it was revoked. */
-async function asAsking(member: Standing, db: OrganizationDb, context: RequestContext): Promise<Standing | null> {
+async function asAsking(member: Standing, db: LockedDb, context: RequestContext): Promise<Standing | null> {
   const { apiKey } = context.viewer ?? {};
   if (!apiKey) return member;
   const key = await db.apiKey.find({ id: apiKey.id, revokedAt: null });

@@ -1,10 +1,10 @@
-import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { LockedDb } from '../data/organization/organization-db.js';
 
 /**
  * What someone had here before they were removed stays ended when they come back: their keys, and the invitations that
  * they sent and nobody took back. Of sessions `findPerson` reads those of this stay only.
  */
-export async function endEarlierStay(db: OrganizationDb, userId: string): Promise<void> {
+export async function endEarlierStay(db: LockedDb, userId: string): Promise<void> {
   const keys = { ownerId: userId, revokedAt: null };
   if (await db.apiKey.find(keys)) await db.apiKey.update(keys, { revokedAt: new Date() });
   const places = { invitedBy: userId, status: 'INVITED' };
@@ -13,7 +13,7 @@ export async function endEarlierStay(db: OrganizationDb, userId: string): Promis
 }
 
 /** What a directory ended it may resume, until someone else decides about the membership. */
-export async function forgetWhoEnded(db: OrganizationDb, userId: string): Promise<void> {
+export async function forgetWhoEnded(db: LockedDb, userId: string): Promise<void> {
   const known = await db.scimUser.find({ userId, leftAs: { not: null } });
   if (known) await db.scimUser.update({ id: known.id }, { leftAs: null });
 }

@@ -1,4 +1,4 @@
-import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { LockedDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
 import { ended } from './earlier-standing.js';
 
@@ -8,9 +8,9 @@ type InvitationRow = Row<'Invitation'>;
 export const isOpen = ({ status, expiresAt }: InvitationRow): boolean =>
   status === 'PENDING' && expiresAt.getTime() > Date.now();
 
-/** Ends an invitation, and takes back what was not mailed yet. Call it under the organization's lock. */
+/** Ends an invitation, and takes back what was not mailed yet. */
 export async function endInvitation(
-  db: OrganizationDb,
+  db: LockedDb,
   { id }: InvitationRow,
   status: 'ACCEPTED' | 'REVOKED' | 'DECLINED',
 ): Promise<InvitationRow> {
@@ -20,7 +20,7 @@ export async function endInvitation(
 
 /** Ends an invitation without its being accepted: the place that was kept for the address goes with it. */
 export async function withdrawInvitation(
-  db: OrganizationDb,
+  db: LockedDb,
   invitation: InvitationRow,
   status: 'REVOKED' | 'DECLINED',
 ): Promise<InvitationRow> {

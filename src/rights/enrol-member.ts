@@ -1,4 +1,4 @@
-import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { LockedDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
 import { conflict } from '../errors.js';
 import { ended, joined } from './earlier-standing.js';
@@ -15,8 +15,6 @@ export interface Enrolled {
 }
 
 export interface EnrolOptions {
-  /** As `lockOrganization` read it. */
-  readonly seatLimit: number | null;
   /**
    * Whether who was removed comes back; only where someone of the organization asked them to. That an invitation waits
    * for them is not enough: it has to be open, and taken.
@@ -25,7 +23,7 @@ export interface EnrolOptions {
 }
 
 /**
- * The one way to become an active member, and the one way back for who was: makes a person one, inside a transaction that holds the organization's lock. Whoever is active already
+ * The one way to become an active member, and the one way back for who was: makes a person one. Whoever is active already
  * stays as they are. An INVITED membership of the same e-mail becomes theirs, which has a made-up user id until then, and
  * its invitation counts as accepted. They hold this standing and nothing of an earlier one, whose keys, sessions and
  * invitations stay ended. Who may give it is for the caller to have checked.
@@ -34,10 +32,10 @@ export interface EnrolOptions {
  *   by this e-mail; when every seat is taken
  */
 export async function enrolMember(
-  db: OrganizationDb,
+  db: LockedDb,
   person: Enrolled,
   standing: Standing,
-  { seatLimit, reactivateRemoved }: EnrolOptions,
+  { reactivateRemoved }: EnrolOptions,
 ): Promise<Row<'Membership'>> {
   const own = await db.membership.find({ userId: person.id });
   const named = own?.email === person.email ? own : await db.membership.find({ email: person.email });
@@ -53,7 +51,7 @@ export async function enrolMember(
   const emails = [person.email, own?.email ?? person.email];
   const page = { orderBy: { id: 'asc' }, take: emails.length } as const;
   const invitations = await db.invitation.list({ where: { pendingEmail: { in: emails } }, ...page });
-  if (own?.status !== 'ACTIVE' && !invitations.some(isOpen)) await assertSeatFree(db, seatLimit);
+  if (own?.status !== 'ACTIVE' && !invitations.some(isOpen)) await assertSeatFree(db);
   for (const invitation of invitations) await endInvitation(db, invitation, 'ACCEPTED');
 
   const anew = joined(standing);

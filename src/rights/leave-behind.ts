@@ -1,4 +1,4 @@
-import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { LockedDb, OrganizationDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
 import { withdrawInvitation } from './end-invitation.js';
 
@@ -6,7 +6,7 @@ import { withdrawInvitation } from './end-invitation.js';
 const MOST = 1000;
 
 /** What someone had asked before they were removed brings them back by nobody's oversight. */
-export async function endJoinRequest(db: OrganizationDb, personId: string, decidedById: string | null): Promise<void> {
+export async function endJoinRequest(db: LockedDb, personId: string, decidedById: string | null): Promise<void> {
   const asked = await db.joinRequest.find({ personId, status: 'PENDING' });
   if (asked) await db.joinRequest.update({ id: asked.id }, { status: 'DECLINED', decidedById, decidedAt: new Date() });
 }
@@ -16,7 +16,7 @@ export const placesOf = (db: OrganizationDb, userId: string): Promise<Row<'Membe
   db.membership.list({ where: { invitedBy: userId, status: 'INVITED' }, orderBy: { userId: 'asc' }, take: MOST });
 
 /** What this person sent and nobody answered yet is revoked. */
-export async function withdrawInvitationsOf(db: OrganizationDb, userId: string): Promise<void> {
+export async function withdrawInvitationsOf(db: LockedDb, userId: string): Promise<void> {
   for (const { email } of await placesOf(db, userId)) {
     const invitation = await db.invitation.find({ pendingEmail: email });
     if (invitation) await withdrawInvitation(db, invitation, 'REVOKED');

@@ -1,11 +1,11 @@
-import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { LockedDb } from '../data/organization/organization-db.js';
 import { conflict } from '../errors.js';
 
 /**
- * Seats are taken by people who are members, suspended ones included, and by invitations that can be accepted. Call it
- * under the organization's lock.
+ * Seats are taken by people who are members, suspended ones included, and by invitations that can be accepted.
  */
-export async function assertSeatFree(db: OrganizationDb, seatLimit: number | null): Promise<void> {
+export async function assertSeatFree(db: LockedDb): Promise<void> {
+  const { seatLimit } = db.held;
   if (seatLimit === null) return;
   const members = await db.membership.count({ kind: 'PERSON', status: { in: ['ACTIVE', 'SUSPENDED'] } });
   const invited = await db.invitation.count({ status: 'PENDING', expiresAt: { gt: new Date() } });

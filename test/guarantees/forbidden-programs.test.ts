@@ -2,8 +2,10 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { CurrentOrganization } from '../../src/context/context.js';
 import { brandOrgId, brandVerifiedOrgId, newId } from '../../src/data/id.js';
 import { GLOBAL_MODELS } from '../../src/data/organization/models.js';
-import type { OrganizationDb, TransactionDb } from '../../src/data/organization/organization-db.js';
+import type { LockedDb, OrganizationDb } from '../../src/data/organization/organization-db.js';
 import { ForbiddenOperationError } from '../../src/data/organization/scope.js';
+import { assertOwnerStays } from '../../src/rights/owners.js';
+import { assertSeatFree } from '../../src/rights/seats.js';
 import { givenOrganization, type GivenOrganization } from '../support/given.js';
 import { startServer, type TestServer } from '../support/server.js';
 
@@ -129,7 +131,7 @@ test.each(MISSING)('MUST not exist: %s', (_name, program) => {
   expect(() => program(db)).toThrow(TypeError);
 });
 
-type ProgramInside = (tx: TransactionDb) => Promise<unknown>;
+type ProgramInside = (tx: OrganizationDb) => Promise<unknown>;
 
 const ONLY_OUTSIDE: readonly [string, ProgramInside][] = [
   // @ts-expect-error pages of many parents
@@ -143,6 +145,25 @@ const ONLY_OUTSIDE: readonly [string, ProgramInside][] = [
 test.each(ONLY_OUTSIDE)('MUST neither compile nor run inside a transaction: %s', async (_name, program) => {
   const db = server.database.organizationDb(organization.id);
   await expect(db.transaction(program)).rejects.toThrow(/for reading/);
+});
+
+const UNDER_THE_LOCK: readonly ((db: OrganizationDb) => unknown)[] = [
+  // @ts-expect-error seats are counted by one at a time
+  (db) => assertSeatFree(db),
+  // @ts-expect-error so are owners
+  (db) => assertOwnerStays(db, OWNER, { ...OWNER, status: 'REMOVED' }),
+  // @ts-expect-error a transaction alone orders nobody
+  (db) => db.transaction((tx) => assertSeatFree(tx)),
+];
+const OWNER = { role: 'OWNER', status: 'ACTIVE' };
+
+test('what rests on the lock of the organization MUST not compile without it', async () => {
+  expect(UNDER_THE_LOCK).toHaveLength(3);
+  const db = server.database.organizationDb(organization.id);
+  const under = (work: (locked: LockedDb) => Promise<unknown>) => db.locked(work);
+  await expect(under((locked) => assertSeatFree(locked))).resolves.toBeUndefined();
+  const last = under((locked) => assertOwnerStays(locked, OWNER, { ...OWNER, status: 'REMOVED' }));
+  await expect(last).rejects.toMatchObject({ code: 'LAST_OWNER' });
 });
 
 test('objects that only look like values MUST be refused', async () => {

@@ -8,10 +8,9 @@ const server = useServer();
 const DEVELOPER = { role: 'DEVELOPER', granted: [], withheld: [] };
 
 const enrol = (acme: GivenOrganization, person: Enrolled, options: { reactivateRemoved?: boolean } = {}) =>
-  server.database.organizationDb(acme.id).transaction(async (db) => {
-    const { seatLimit } = await db.lockOrganization();
-    return enrolMember(db, person, DEVELOPER, { seatLimit, reactivateRemoved: false, ...options });
-  });
+  server.database
+    .organizationDb(acme.id)
+    .locked((db) => enrolMember(db, person, DEVELOPER, { reactivateRemoved: false, ...options }));
 
 const givenPerson = async (email = `${unique('new')}@acme.example`): Promise<Enrolled> => ({
   id: await personId(await server.as(email)),

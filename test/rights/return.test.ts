@@ -518,7 +518,7 @@ test('Whoever was invited and never came was nothing yet: what they were offered
   const { catalogue } = createContract();
   const taken = server.database
     .organizationDb(acme.id)
-    .transaction((db) => takeInvitation(db, { id: newId('usr'), email }, catalogue));
+    .locked((db) => takeInvitation(db, { id: newId('usr'), email }, catalogue));
   expect(await taken).toMatchObject({ role: 'VIEWER', leftRole: null });
 });
 

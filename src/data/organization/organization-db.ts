@@ -26,17 +26,19 @@ type PagedTables = { readonly [M in OwnedModelName as Uncapitalize<M>]: PagedTab
 
 /** The database as one organization sees it, and nothing else exists: what is alike in a transaction and outside. */
 export type OrganizationDb = Tables & {
-  /** All or nothing. `lockOrganization` first where rights or limits are checked: it orders everyone who changes them. */
-  transaction<T>(work: (db: TransactionDb) => Promise<T>): Promise<T>;
+  /** All or nothing. */
+  transaction<T>(work: (db: OrganizationDb) => Promise<T>): Promise<T>;
+  /** The same, under the organization's lock: it orders everyone who changes rights or limits, and is waited for. */
+  locked<T>(work: (db: LockedDb) => Promise<T>): Promise<T>;
 };
 
 /** The same outside any transaction, where there are pages, too. Made for one request. */
 export type RequestDb = PagedTables & OrganizationDb;
 
-/** The same inside a transaction. */
-export type TransactionDb = OrganizationDb & {
-  /** Waits for, and then holds, the organization's row until the transaction ends. Answers the row as it is now. */
-  lockOrganization(): Promise<Row<'Organization'>>;
+/** The same inside a transaction that holds the organization's lock until it ends. What rests on that takes no other. */
+export type LockedDb = OrganizationDb & {
+  /** The organization's row as it was read with the lock. */
+  readonly held: Row<'Organization'>;
 };
 
 type Models = ReadonlyMap<OwnedModelName, Model>;
@@ -107,28 +109,34 @@ export interface OrganizationDbBase {
 export function organizationDbOver(base: OrganizationDbBase): RequestDb {
   const { models } = base;
   const outside = new TableSet(base.client, base.statements);
-  return openTables(models, outside, {
-    transaction: <T>(work: (db: TransactionDb) => Promise<T>): Promise<T> =>
-      base
-        .inFrame(() =>
-          holdingOne(() =>
-            base.client().$transaction((tx) => {
-              const db: TransactionDb = openTables(
-                models,
-                new TableSet(() => tx, statementsOf(tx, base.setsInTransaction)),
-                {
-                  transaction: <N>(nested: (same: TransactionDb) => Promise<N>): Promise<N> => nested(db),
-                  // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
-                  lockOrganization: () => db.organization.update({}, { lockVersion: { increment: 1 } }),
-                },
-              );
-              return work(db);
-            }, TRANSACTION_LIMITS),
-          ),
-        )
-        .finally(() => outside.forget())
-        .catch(rethrowTranslated()),
+  const transaction = <T>(work: (db: OrganizationDb) => Promise<T>): Promise<T> =>
+    base
+      .inFrame(() =>
+        holdingOne(() =>
+          base.client().$transaction((tx) => {
+            const tables = new TableSet(() => tx, statementsOf(tx, base.setsInTransaction));
+            return work(openTransaction(models, tables));
+          }, TRANSACTION_LIMITS),
+        ),
+      )
+      .finally(() => outside.forget())
+      .catch(rethrowTranslated());
+  return Object.assign(openTables(models, outside), {
+    transaction,
+    locked: <T>(work: (db: LockedDb) => Promise<T>): Promise<T> => transaction((db) => db.locked(work)),
   });
+}
+
+/** A transaction inside another is the same. */
+function openTransaction(models: Models, tables: TableSet): OrganizationDb {
+  const transaction = <T>(work: (db: OrganizationDb) => Promise<T>): Promise<T> => work(db);
+  const locked = async <T>(work: (db: LockedDb) => Promise<T>): Promise<T> => {
+    // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
+    const held = await db.organization.update({}, { lockVersion: { increment: 1 } });
+    return work(Object.assign(openTables(models, tables), { transaction, locked, held }));
+  };
+  const db: OrganizationDb = Object.assign(openTables(models, tables), { transaction, locked });
+  return db;
 }
 
 /** In milliseconds: how long a transaction may take, once it has the connection that it waited for as long as anyone. */
@@ -212,8 +220,8 @@ function defineTables(models: Models): new (set: TableSet) => PagedTables {
 
 const defined = new WeakMap<Models, ReturnType<typeof defineTables>>();
 
-function openTables<Rest extends object>(models: Models, set: TableSet, rest: Rest): PagedTables & Rest {
+function openTables(models: Models, set: TableSet): PagedTables {
   let Opened = defined.get(models);
   if (!Opened) defined.set(models, (Opened = defineTables(models)));
-  return Object.assign(new Opened(set), rest);
+  return new Opened(set);
 }

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import { KEY_ENVIRONMENT } from '../../context/deployment.js';
 import { idPrefix } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
 import { readActor } from '../../rights/actor.js';
@@ -35,14 +35,13 @@ export interface Rotation {
 }
 
 /**
- * Makes a key of the viewer's own, or of a service account. Under the organization's lock, so that whoever is being
- * removed leaves none behind.
+ * Makes a key of the viewer's own, or of a service account. Whoever is being removed leaves none behind.
  *
  * @throws NOT_FOUND without such a service account; BAD_USER_INPUT; ROLE_ESCALATION
  */
 export const createApiKey = (key: NewKey, context: RequestContext): Promise<MadeKey> =>
-  context.db.transaction(async (db) => {
-    const { apiKeyMaxDays } = await db.lockOrganization();
+  context.db.locked(async (db) => {
+    const { apiKeyMaxDays } = db.held;
     const expiresAt = endOf(key.expiresAt, apiKeyMaxDays, 'input.expiresAt');
     return insertKey(db, context, key.serviceAccountId ?? context.actorId, { ...key, expiresAt });
   });
@@ -57,8 +56,8 @@ export const rotateApiKey = (
   { id, overlapMinutes, ...rotation }: Rotation,
   context: RequestContext,
 ): Promise<MadeKey> =>
-  context.db.transaction(async (db) => {
-    const { apiKeyMaxDays } = await db.lockOrganization();
+  context.db.locked(async (db) => {
+    const { apiKeyMaxDays } = db.held;
     const expiresAt = endOf(rotation.expiresAt, apiKeyMaxDays, 'expiresAt');
     const { name, permissions, ownerId, ...old } = await db.apiKey.get({ id });
     if (ownerId !== context.actorId && idPrefix(ownerId) !== 'svc') throw refuseOthers(context);
@@ -77,7 +76,7 @@ const refuseOthers = ({ organization }: RequestContext): OrgateError =>
     : notFound();
 
 async function insertKey(
-  db: OrganizationDb,
+  db: LockedDb,
   context: RequestContext,
   ownerId: string,
   { name, permissions, expiresAt }: { name: string; permissions: readonly string[]; expiresAt: Date },

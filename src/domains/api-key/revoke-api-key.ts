@@ -10,8 +10,7 @@ import { assertNoEscalation, standingOfKey } from '../../rights/escalation.js';
  * @throws NOT_FOUND; ROLE_ESCALATION
  */
 export const revokeApiKey = (id: string, context: RequestContext): Promise<Row<'ApiKey'>> =>
-  context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'api-key:revoke');
     const key = await db.apiKey.find({ id, ...visibleKeys(context) });
     if (!key) throw notFound();

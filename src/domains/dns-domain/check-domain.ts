@@ -63,8 +63,7 @@ export async function verifyDomain(id: string, context: RequestContext): Promise
   const look = await lookForChallenge(await db.organizationDomain.get({ id }), context.use(FIND_TXT));
   let isTaken = false;
   const record = (seen: Look) =>
-    db.transaction(async (inside) => {
-      await inside.lockOrganization();
+    db.locked(async (inside) => {
       await readActor(inside, context, 'domain:manage');
       const { status, name } = await inside.organizationDomain.get({ id });
       if (seen.checkProblem !== null) return inside.organizationDomain.update({ id }, { ...seen });
@@ -114,8 +113,7 @@ async function recheckDomain({ orgId, id }: DueDomain, { organizationDb, findTxt
   const domain = await db.organizationDomain.find({ id });
   if (!domain) return;
   const look = await lookForChallenge(domain, findTxt);
-  const mails = await db.transaction(async (inside) => {
-    await inside.lockOrganization();
+  const mails = await db.locked(async (inside) => {
     const before = await inside.organizationDomain.find({ id });
     if (before?.status !== 'VERIFIED') return [];
     const misses = countMisses(before, look);

@@ -29,8 +29,7 @@ function addDomain(text: string, context: RequestContext): Promise<DomainParent>
   const parsed = parseDomain(text, context.use(ALLOW_RESERVED_DOMAINS));
   if ('refusal' in parsed) throw badInput('name', parsed.refusal);
   const { name } = parsed;
-  return context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  return context.db.locked(async (db) => {
     await readActor(db, context, 'domain:manage');
     if (await db.organizationDomain.find({ name })) throw conflict('This domain is claimed already.', 'name');
     if ((await db.organizationDomain.count({})) >= MAX_DOMAINS) {
@@ -42,8 +41,7 @@ function addDomain(text: string, context: RequestContext): Promise<DomainParent>
 }
 
 const removeDomain = (id: string, context: RequestContext): Promise<string> =>
-  context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  context.db.locked(async (db) => {
     await readActor(db, context, 'domain:manage');
     const { heldName } = await db.organizationDomain.get({ id });
     await db.organizationDomain.delete({ id });

@@ -98,8 +98,8 @@ const nameOfAddress = (email: string): string => email.split('@')[0] as string;
  */
 const enrol = (db: OrganizationDb, id: string, person: Enrolled, catalogue: Catalogue): Promise<unknown> =>
   db
-    .transaction(async (inside) => {
-      const { seatLimit, status } = await inside.lockOrganization();
+    .locked(async (inside) => {
+      const { status } = inside.held;
       if (status !== 'ACTIVE') throw new NotAdmittedError('NO_MEMBERSHIP');
       const provider = await inside.identityProvider.find({ id, status: 'ACTIVE' });
       if (!provider) throw new NotAdmittedError('UNKNOWN');
@@ -107,7 +107,6 @@ const enrol = (db: OrganizationDb, id: string, person: Enrolled, catalogue: Cata
       const invited = await takeInvitation(inside, person, catalogue);
       const standing = invited ?? { role: provider.defaultRole, granted: [], withheld: [] };
       await enrolMember(inside, person, standing, {
-        seatLimit,
         reactivateRemoved: invited !== null || (own?.mayRejoin ?? false),
       });
     })

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
@@ -25,18 +25,17 @@ export const MAX_PROVIDERS = 10;
 export const clientSecretPurpose = (orgId: string, id: string): string => `identity_provider/${orgId}/${id}`;
 
 /**
- * Works under the organization's lock, as someone who is OWNER there: whoever points sign-in at a provider could let it
+ * Works as someone who is OWNER now: whoever points sign-in at a provider could let it
  * assert an OWNER's e-mail, so the permission alone, which an ADMIN may be given, is not enough.
  */
-const asOwner = <T>(context: RequestContext, work: (db: OrganizationDb) => Promise<T>): Promise<T> =>
-  context.db.transaction(async (db) => {
-    await db.lockOrganization();
+const asOwner = <T>(context: RequestContext, work: (db: LockedDb) => Promise<T>): Promise<T> =>
+  context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'identity-provider:manage');
     if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER manages identity providers.');
     return work(db);
   });
 
-const assertRoom = async (db: OrganizationDb): Promise<void> => {
+const assertRoom = async (db: LockedDb): Promise<void> => {
   if ((await db.identityProvider.count({})) >= MAX_PROVIDERS) {
     throw conflict(`An organization has at most ${MAX_PROVIDERS} identity providers.`);
   }

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../context/context.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound, OrgateError } from '../../errors.js';
 import type { InvitationOutcome } from '../../generated/graphql.js';
@@ -22,10 +22,9 @@ export interface InvitationAnswer {
   readonly maskedEmail?: string;
 }
 
-/** The invitation as it is under the organization's lock. It was mailed to the viewer's verified address. */
+/** The invitation as it is now. It was mailed to the viewer's verified address. */
 interface Asked {
-  readonly db: OrganizationDb;
-  readonly organization: Row<'Organization'>;
+  readonly db: LockedDb;
   readonly invitation: Row<'Invitation'>;
 }
 
@@ -64,8 +63,8 @@ export async function followInvitation(secret: string, context: RequestContext):
 export async function acceptInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
   const { person } = context;
   const found = await findInvitation(secret, context);
-  const answer = await asInvited(found, context, async ({ db, organization, invitation }) => {
-    if (organization.status !== 'ACTIVE') {
+  const answer = await asInvited(found, context, async ({ db, invitation }) => {
+    if (db.held.status !== 'ACTIVE') {
       throw new OrgateError('FORBIDDEN', 'This organization is suspended: nobody joins it.');
     }
     if (!isOpen(invitation)) return outcomeOf(invitation);
@@ -74,7 +73,7 @@ export async function acceptInvitation(secret: string, context: RequestContext):
       await withdrawInvitation(db, invitation, 'REVOKED');
       return 'REVOKED';
     }
-    await enrolMember(db, person, place, { seatLimit: organization.seatLimit, reactivateRemoved: true });
+    await enrolMember(db, person, place, { reactivateRemoved: true });
     return 'ACCEPTED';
   });
   if (answer.outcome !== 'ACCEPTED') return answer;
@@ -103,7 +102,7 @@ export async function requestNewInvitation(secret: string, context: RequestConte
   const outbox = context.use(OUTBOX);
   const found = await findInvitation(secret, context);
   let mail: WaitingMail | undefined;
-  const answer = await asInvited(found, context, async ({ db, organization, invitation }) => {
+  const answer = await asInvited(found, context, async ({ db, invitation }) => {
     if (isOpen(invitation)) return 'PENDING';
     const { id, email, status, renewalRequestedAt: told } = invitation;
     const place = await db.membership.find({ email });
@@ -114,7 +113,7 @@ export async function requestNewInvitation(secret: string, context: RequestConte
     const isAsked = { kind: 'PERSON', status: 'ACTIVE' };
     const inviter = await db.membership.find({ ...isAsked, userId: place?.invitedBy ?? '' });
     const { email: to } = inviter ?? (await db.membership.get({ ...isAsked, role: 'OWNER' }));
-    const subject = `${email} asks for a new invitation to ${organization.name}`;
+    const subject = `${email} asks for a new invitation to ${db.held.name}`;
     mail = await outbox.queue(db, found.orgId, { to, subject, text: `${subject}. To send one, invite them again.\n` });
     return 'REQUESTED';
   });
@@ -133,16 +132,15 @@ async function findInvitation(secret: string, context: RequestContext): Promise<
   return found;
 }
 
-/** Acts on an invitation under the lock of the organization that it leads into, where it was sent to the viewer. */
+/** Acts on an invitation where it was sent to the viewer. */
 async function asInvited(
   found: FoundInvitation,
   { person, deployment }: RequestContext,
   act: (asked: Asked) => Promise<InvitationOutcome>,
 ): Promise<InvitationAnswer> {
-  return deployment.organizationDb(found.orgId).transaction(async (db) => {
-    const organization = await db.lockOrganization();
+  return deployment.organizationDb(found.orgId).locked(async (db) => {
     const invitation = await db.invitation.get({ id: found.invitationId });
-    return notFor(person, found, invitation) ?? { outcome: await act({ db, organization, invitation }) };
+    return notFor(person, found, invitation) ?? { outcome: await act({ db, invitation }) };
   });
 }
 
@@ -165,7 +163,7 @@ const outcomeOf = ({ status }: Row<'Invitation'>): InvitationOutcome =>
  * left, nor brings back whom they could not have removed.
  */
 export async function isStillGranted(
-  db: OrganizationDb,
+  db: LockedDb,
   place: Row<'Membership'>,
   person: Pick<Person, 'id' | 'email'>,
   catalogue: Catalogue,

@@ -19,14 +19,13 @@ export async function resendInvitation(
   expiresInHours: number,
   context: RequestContext,
 ): Promise<Row<'Invitation'>> {
-  const { invitation, mail } = await context.db.transaction(async (db) => {
-    const { seatLimit } = await db.lockOrganization();
+  const { invitation, mail } = await context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'member:invite');
     const before = await db.invitation.get({ id });
     const place = await db.membership.find({ email: before.email, status: 'INVITED' });
     if (before.status !== 'PENDING' || !place) throw conflict('This invitation is over; invite anew.', 'id');
     assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, place)));
-    if (!isOpen(before)) await assertSeatFree(db, seatLimit);
+    if (!isOpen(before)) await assertSeatFree(db);
     await db.membership.update({ userId: place.userId }, { invitedBy: actor.userId });
     const renewed = await db.invitation.update(
       { id },
@@ -40,8 +39,7 @@ export async function resendInvitation(
 
 /** @throws NOT_FOUND; CONFLICT when it was answered; ROLE_ESCALATION. One that is revoked already stays so. */
 export function revokeInvitation(id: string, context: RequestContext): Promise<Row<'Invitation'>> {
-  return context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'member:invite');
     const before = await db.invitation.find({ id });
     if (!before) throw notFound();

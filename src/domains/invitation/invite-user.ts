@@ -33,8 +33,7 @@ export async function inviteUser(
 ): Promise<{ membership: Row<'Membership'>; invitation: Row<'Invitation'> }> {
   const { email, name } = invited;
   const standing = parseStanding(invited, context);
-  const { mail, ...made } = await context.db.transaction(async (db) => {
-    const { seatLimit } = await db.lockOrganization();
+  const { mail, ...made } = await context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'member:invite');
     assertNoEscalation(context.catalogue, actor, standing);
     const before = await db.membership.find({ email });
@@ -45,7 +44,7 @@ export async function inviteUser(
     }
     if (before) assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, before)));
     const pending = await db.invitation.find({ pendingEmail: email });
-    if (!pending || !isOpen(pending)) await assertSeatFree(db, seatLimit);
+    if (!pending || !isOpen(pending)) await assertSeatFree(db);
     const membership = before
       ? await db.membership.update({ userId: before.userId }, { ...changes, ...invitedAgain(before, standing) })
       : await db.membership.create({ ...changes, ...standing, status: 'INVITED', userId: newId('usr'), email });

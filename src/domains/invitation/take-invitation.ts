@@ -1,4 +1,4 @@
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
 import type { Standing } from '../../rights/escalation.js';
@@ -10,7 +10,7 @@ import { isStillGranted } from './answer-invitation.js';
  * @param person whose e-mail was verified
  */
 export async function takeInvitation(
-  db: OrganizationDb,
+  db: LockedDb,
   person: { readonly id: string; readonly email: string },
   catalogue: Catalogue,
 ): Promise<Standing | null> {

@@ -18,8 +18,7 @@ export function approveJoinRequest(
   role: Role | null | undefined,
   context: RequestContext,
 ): Promise<Row<'Membership'>> {
-  return context.db.transaction(async (db) => {
-    const { seatLimit } = await db.lockOrganization();
+  return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'member:invite');
     const { personId, email, name, domain, status } = await db.joinRequest.get({ id });
     if (status === 'APPROVED') throw conflict('This request was approved before.');
@@ -27,7 +26,7 @@ export function approveJoinRequest(
     const standing = { role: role ?? ofDomain ?? 'VIEWER', granted: [], withheld: [] };
     const person = { id: personId, email, name };
     assertNoEscalation(context.catalogue, actor, standing, ...(await standingsBroughtBack(db, person)));
-    const member = await enrolMember(db, person, standing, { seatLimit, reactivateRemoved: true });
+    const member = await enrolMember(db, person, standing, { reactivateRemoved: true });
     await db.joinRequest.update({ id }, { status: 'APPROVED', ...decision(context) });
     return member;
   });
@@ -39,8 +38,7 @@ export function approveJoinRequest(
  * @throws NOT_FOUND; FORBIDDEN when the actor lost the permission; CONFLICT when the request was approved before
  */
 export function declineJoinRequest(id: string, context: RequestContext): Promise<Row<'JoinRequest'>> {
-  return context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  return context.db.locked(async (db) => {
     await readActor(db, context, 'member:invite');
     const { status, personId, email } = await db.joinRequest.get({ id });
     if (status === 'APPROVED') throw conflict('This request was approved before; remove the member instead.');

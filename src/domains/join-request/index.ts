@@ -34,8 +34,7 @@ function setDomainJoining(
   context: RequestContext,
 ): Promise<Row<'OrganizationDomain'>> {
   if (role && !isAtMost(role, 'DEVELOPER')) throw badInput('role', 'By domain people become DEVELOPER at most.');
-  return context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'domain:manage');
     const { joiningRole } = await db.organizationDomain.get({ id });
     const standing = { role: role ?? joiningRole, granted: [], withheld: [] };
@@ -45,8 +44,7 @@ function setDomainJoining(
 }
 
 const clearRemoval = (userId: string, context: RequestContext): Promise<Row<'Membership'>> =>
-  context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'member:invite');
     const before = await db.membership.get({ userId, kind: 'PERSON' });
     if (before.status !== 'REMOVED') throw conflict('This member was not removed.');

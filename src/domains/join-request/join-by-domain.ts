@@ -1,6 +1,6 @@
 import type { Outside } from '../../data/connection/outside.js';
 import { newId, type OrgId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound, OrgateError } from '../../errors.js';
 import { enrolMember } from '../../rights/enrol-member.js';
@@ -40,21 +40,20 @@ export function joinByDomain(
   { domain: name }: Joinable,
   db: OrganizationDb,
 ): Promise<Row<'JoinRequest'>> {
-  return db.transaction(async (inside) => {
-    const { seatLimit, status: organizationStatus } = await inside.lockOrganization();
+  return db.locked(async (inside) => {
     const domain = await inside.organizationDomain.find({ name, status: 'VERIFIED' });
-    if (!domain || domain.joining === 'MANUAL' || organizationStatus !== 'ACTIVE') throw notFound();
+    if (!domain || domain.joining === 'MANUAL' || inside.held.status !== 'ACTIVE') throw notFound();
     const own = await inside.membership.find({ userId: person.id });
     const known = [own, await inside.membership.find({ email: person.email })].filter((each) => each !== null);
     if (known.some(({ status, mayRejoin }) => status !== 'REMOVED' || !mayRejoin)) throw notFound();
 
     const before = await inside.joinRequest.find({ personId: person.id });
     if (before?.status === 'DECLINED' && known.length === 0) return before;
-    const isLetIn = domain.joining === 'AUTO' && (await isSeatFree(inside, seatLimit));
+    const isLetIn = domain.joining === 'AUTO' && (await isSeatFree(inside));
     if (before?.status === 'PENDING' && !isLetIn) return before;
     if (isLetIn) {
       const standing = { role: domain.joiningRole, granted: [], withheld: [] };
-      await enrolMember(inside, person, standing, { seatLimit, reactivateRemoved: true });
+      await enrolMember(inside, person, standing, { reactivateRemoved: true });
     }
     const { email, name: calledBy } = person;
     const request = {
@@ -71,8 +70,8 @@ export function joinByDomain(
   });
 }
 
-const isSeatFree = (db: OrganizationDb, seatLimit: number | null): Promise<boolean> =>
-  assertSeatFree(db, seatLimit).then(
+const isSeatFree = (db: LockedDb): Promise<boolean> =>
+  assertSeatFree(db).then(
     () => true,
     (error: unknown) => {
       if (error instanceof OrgateError && error.code === 'CONFLICT') return false;

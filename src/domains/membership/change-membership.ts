@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../context/context.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import type { Permission } from '../../permissions/catalogue.js';
@@ -16,7 +16,7 @@ type Change = Partial<Omit<MembershipRow, 'userId'>>;
 /**
  * Changes what someone is in the current organization.
  *
- * Runs under the lock of the organization's row and reads the actor anew there, so that of two people who act on each
+ * The actor is read anew with the lock, so that of two people who act on each
  * other at the same moment the second acts with what the first has left them.
  *
  * @param change what is to become of them; may throw, when nothing can
@@ -28,10 +28,9 @@ export function changeMembership(
   context: RequestContext,
   permission: Permission,
   change: (before: MembershipRow) => Change,
-  alongside: (db: OrganizationDb, actor: MembershipRow) => Promise<void> = () => Promise.resolve(),
+  alongside: (db: LockedDb, actor: MembershipRow) => Promise<void> = () => Promise.resolve(),
 ): Promise<MembershipRow> {
-  return context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  return context.db.locked(async (db) => {
     const actor = await readActor(db, context, permission);
     const before = await db.membership.find({ userId });
     if (!before || before.kind !== 'PERSON' || (before.status === 'REMOVED' && !before.mayRejoin)) throw notFound();

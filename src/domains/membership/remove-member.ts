@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../context/context.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
 import { openSessions } from '../../identity/sessions.js';
@@ -34,8 +34,7 @@ export async function removeMember(
 /** Everyone may leave, except the last OWNER. @throws LAST_OWNER */
 export async function leaveOrganization(context: RequestContext): Promise<Row<'Membership'>> {
   const { id: userId } = context.person;
-  const left = await context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  const left = await context.db.locked(async (db) => {
     const before = await db.membership.find({ userId, status: 'ACTIVE' });
     if (!before) throw notFound();
     await assertOwnerStays(db, before, { ...before, status: 'REMOVED' });
@@ -52,7 +51,7 @@ const endBoundSessions = (personId: string, { outside, organization: { orgId } }
   outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED');
 
 async function handOverInvitations(
-  db: OrganizationDb,
+  db: LockedDb,
   { actor, from, to }: { readonly actor: Standing; readonly from: string; readonly to: string | null },
   { catalogue }: RequestContext,
 ): Promise<void> {

@@ -10,8 +10,7 @@ import { assertNoEscalation } from '../../rights/escalation.js';
  * @throws NOT_FOUND without such an active member; BAD_USER_INPUT; FORBIDDEN when the actor is no OWNER any more
  */
 export function transferOwnership(userId: string, context: RequestContext): Promise<Row<'Membership'>> {
-  return context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'ownership:transfer');
     if (userId === actor.userId) throw badInput('userId', 'Someone other than you.');
     const before = await db.membership.find({ userId, kind: 'PERSON', status: 'ACTIVE' });

@@ -50,7 +50,7 @@ const updateInput = z.object({
 });
 
 /**
- * Changes the current organization, all or nothing, under the lock of its row.
+ * Changes the current organization, all or nothing.
  *
  * @throws BAD_USER_INPUT; CONFLICT on `input.expectedUpdatedAt` when it is stale, on `input.slug` when it is taken
  */
@@ -64,8 +64,8 @@ export async function updateOrganization(input: unknown, context: RequestContext
     ...settings?.security,
     featureFlags: settings?.featureFlags,
   });
-  const row = await context.db.transaction(async (db) => {
-    const before = await db.lockOrganization();
+  const row = await context.db.locked(async (db) => {
+    const before = db.held;
     if (expectedUpdatedAt && expectedUpdatedAt.getTime() !== before.updatedAt.getTime()) {
       throw conflict('The organization was changed in the meantime.', 'input.expectedUpdatedAt');
     }

@@ -4,14 +4,13 @@ import { conflict } from '../../errors.js';
 import { isFinished } from './record-run-progress.js';
 
 /**
- * Cancels a run that is QUEUED or RUNNING, under the organization's lock like what an executor reports: of the two the
+ * Cancels a run that is QUEUED or RUNNING. Of this and what an executor reports at the same time the
  * second sees the first, and what is finished stays so.
  *
  * @throws NOT_FOUND; CONFLICT when it SUCCEEDED or FAILED
  */
 export function cancelRun(id: string, db: OrganizationDb): Promise<Row<'Run'>> {
-  return db.transaction(async (tx) => {
-    await tx.lockOrganization();
+  return db.locked(async (tx) => {
     const run = await tx.run.get({ id });
     if (run.status === 'CANCELLED') return run;
     if (isFinished(run.status)) throw conflict(`A ${run.status} run cannot be cancelled.`);

@@ -1,4 +1,4 @@
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 
 /** So many runs are cleared at once: a fraction of a statement's time, in which nobody else changes runs. */
 const BATCH = 5000;
@@ -11,18 +11,17 @@ export type ClearRuns = (parent: 'agentId' | 'repositoryId', id: string) => Prom
 
 /**
  * Takes out of its runs what is about to be deleted, which the deletion would do in one statement, too long a one for many
- * runs. Each batch is under the organization's lock, so that whoever changes one of these runs waits for that lock and not for
+ * runs. Each batch takes the organization's lock, so that whoever changes one of these runs waits for that lock and not for
  * a row. Whoever is interrupted has fewer left when they try again.
  *
  * @param work all or nothing; done again while it answers null, because a batch did not clear them all
  */
 export async function clearingRuns<T>(
   db: OrganizationDb,
-  work: (tx: OrganizationDb, clear: ClearRuns) => Promise<T | null>,
+  work: (tx: LockedDb, clear: ClearRuns) => Promise<T | null>,
 ): Promise<T> {
   for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
-    const done = await db.transaction(async (tx) => {
-      await tx.lockOrganization();
+    const done = await db.locked(async (tx) => {
       return work(
         tx,
         async (parent, id) => (await tx.run.updateMany({ [parent]: id }, { [parent]: null }, BATCH)) < BATCH,

@@ -29,14 +29,14 @@ export const STATUSES = Object.keys(NEXT) as readonly RunStatus[];
 export const isFinished = (status: string): boolean => NEXT[status as RunStatus].length === 0;
 
 /**
- * Says how far an executor got, under the organization's lock: of two reports at once the second sees the first, and
+ * Says how far an executor got: of two reports at once the second sees the first, and
  * the limit of concurrent runs holds.
  *
  * @throws NOT_FOUND; CONFLICT when the run is finished or the limit is reached; BAD_USER_INPUT when a total would fall
  */
 export function recordRunProgress(id: string, progress: RunProgress, db: OrganizationDb): Promise<Row<'Run'>> {
-  return db.transaction(async (tx) => {
-    const { maxConcurrentRuns } = await tx.lockOrganization();
+  return db.locked(async (tx) => {
+    const { maxConcurrentRuns } = tx.held;
     const run = await tx.run.get({ id });
     const status = progress.status ?? (run.status as RunStatus);
     const moves = status !== run.status;

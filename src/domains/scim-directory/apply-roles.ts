@@ -1,4 +1,4 @@
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { OrgateError } from '../../errors.js';
 import type { Role } from '../../permissions/catalogue.js';
@@ -6,11 +6,11 @@ import { highestRoles, readDirectoryRoles } from '../../rights/directory-role.js
 
 /**
  * Makes these users of a directory what it says they are: the highest of its default role and of the roles that their
- * groups give. Call it under the organization's lock. Who gave those roles to the groups held them.
+ * groups give. Who gave those roles to the groups held them.
  *
  * @throws LAST_OWNER
  */
-export async function applyRoles(db: OrganizationDb, directoryId: string, userIds: readonly string[]): Promise<void> {
+export async function applyRoles(db: LockedDb, directoryId: string, userIds: readonly string[]): Promise<void> {
   if (userIds.length === 0) return;
   const roles = await readDirectoryRoles(db, directoryId);
   const wantedOf = new Map<string, Role>();
@@ -40,7 +40,7 @@ export async function applyRoles(db: OrganizationDb, directoryId: string, userId
 
 /** Whether no active OWNER would be left. Who becomes one counts, so that another may go in the same change. */
 async function losesLastOwner(
-  db: OrganizationDb,
+  db: LockedDb,
   changed: readonly Row<'Membership'>[],
   wantedOf: ReadonlyMap<string, Role>,
 ): Promise<boolean> {

@@ -1,5 +1,4 @@
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
-import type { Row } from '../../data/organization/table.js';
+import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import { OrgateError } from '../../errors.js';
 
 /** A directory whose token was good when its request began. */
@@ -11,18 +10,17 @@ export interface DirectoryAtWork {
 }
 
 /**
- * Works under the organization's lock, as a directory that may still: a request lasts for as long as its body takes to
+ * Works as a directory that may still: a request lasts for as long as its body takes to
  * come, and what was replaced, deleted or suspended meanwhile counts as it does for the next one.
  *
  * @throws UNAUTHENTICATED; FORBIDDEN in a suspended organization
  */
 export const asDirectory = <T>(
   { db, directoryId, tokenHash }: DirectoryAtWork,
-  work: (db: OrganizationDb, organization: Row<'Organization'>) => Promise<T>,
+  work: (db: LockedDb) => Promise<T>,
 ): Promise<T> =>
-  db.transaction(async (inside) => {
-    const organization = await inside.lockOrganization();
+  db.locked(async (inside) => {
     if (!(await inside.scimDirectory.find({ id: directoryId, tokenHash }))) throw new OrgateError('UNAUTHENTICATED');
-    if (organization.status !== 'ACTIVE') throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
-    return work(inside, organization);
+    if (inside.held.status !== 'ACTIVE') throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
+    return work(inside);
   });

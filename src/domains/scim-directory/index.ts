@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict, OrgateError } from '../../errors.js';
 import type { OrganizationRole, Resolvers } from '../../generated/graphql.js';
@@ -33,16 +33,15 @@ const updateInput = z.object({
 });
 
 /**
- * Works under the organization's lock, as someone who is OWNER there: whoever has a directory's token makes members, and what
+ * Works as someone who is OWNER now: whoever has a directory's token makes members, and what
  * role it may give them is the giver's to hold.
  */
 const asOwner = <T>(
   context: RequestContext,
   role: OrganizationRole | null | undefined,
-  work: (db: OrganizationDb) => Promise<T>,
+  work: (db: LockedDb) => Promise<T>,
 ): Promise<T> =>
-  context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'scim:manage');
     if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER manages directories.');
     if (role) assertNoEscalation(context.catalogue, actor, { role, granted: [], withheld: [] });

@@ -1,5 +1,5 @@
 import { newId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
 import { applyRoles } from './apply-roles.js';
@@ -97,7 +97,7 @@ function check({ displayName, externalId, members }: DirectoryGroup): Pick<Group
 }
 
 async function changeMembers(
-  db: OrganizationDb,
+  db: LockedDb,
   { id: groupId, directoryId }: Group,
   before: ReadonlySet<string>,
   after: ReadonlySet<string>,

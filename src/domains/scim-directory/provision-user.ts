@@ -37,7 +37,7 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
   const { active, row: described, member } = keep(user);
   await assertDomainHeld(db, member.email);
   const { id: userId } = await context.personOf(member.email);
-  return asDirectory(context, async (tx, { seatLimit }) => {
+  return asDirectory(context, async (tx) => {
     const before = await tx.membership.find({ userId });
     const known = await tx.scimUser.find({ userId });
     await assertNameFree(tx, directoryId, described.userName);
@@ -51,7 +51,7 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
       tx,
       { id: userId, ...member },
       await standingByDirectory(tx, { directoryId, scimUserId: known?.id ?? null }),
-      { seatLimit, reactivateRemoved: before?.mayRejoin === true || (isOwn && known.leftAs === 'REMOVED') },
+      { reactivateRemoved: before?.mayRejoin === true || (isOwn && known.leftAs === 'REMOVED') },
     );
     if (before && before.email !== member.email) await changePlaces(tx, before, member.email);
     const standing = active ? { leftAs: null } : { leftAs: 'SUSPENDED' };
@@ -76,7 +76,7 @@ export async function updateUser(
   context: DirectoryContext,
 ): Promise<ProvisionedUser> {
   const { directoryId, endSessions } = context;
-  const updated = await asDirectory(context, async (tx, { seatLimit }) => {
+  const updated = await asDirectory(context, async (tx) => {
     const { row, membership } = await getUser(id, { db: tx, directoryId });
     const before = describe(row, membership);
     const { active, row: described, member } = keep(change(before));
@@ -106,7 +106,7 @@ export async function updateUser(
           tx,
           { id: userId, ...member },
           await standingByDirectory(tx, { directoryId, scimUserId: id }),
-          { seatLimit, reactivateRemoved: true },
+          { reactivateRemoved: true },
         );
     }
     const status = active ? 'ACTIVE' : before.active ? 'SUSPENDED' : membership.status;

@@ -19,8 +19,7 @@ export function createServiceAccount(
   context: RequestContext,
 ): Promise<Membership> {
   const standing = parseStanding(input, context);
-  return context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  return context.db.locked(async (db) => {
     assertNoEscalation(context.catalogue, await readActor(db, context, 'service-account:manage'), standing);
     const joinedAt = new Date();
     const userId = newId('svc', joinedAt.getTime());
@@ -73,8 +72,7 @@ function changeServiceAccount(
   context: RequestContext,
   change: (before: Membership) => Partial<Membership>,
 ): Promise<Membership> {
-  return context.db.transaction(async (db) => {
-    await db.lockOrganization();
+  return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'service-account:manage');
     const before = await getServiceAccount(db, id);
     const changes = change(before);

@@ -30,11 +30,8 @@ describe('whoever holds a connection waits for no second one', () => {
     ['a statement of the outer client', () => db.repository.list({ orderBy: { id: 'asc' }, take: 1 })],
     ['one of Prisma', () => db.repository.count({})],
     ['one of the directory', () => createDirectoryQuery(database.pool)('select 1')],
-    ['a transaction of the outer client', () => db.transaction((tx) => tx.lockOrganization())],
-    [
-      'one of another organization',
-      () => database.organizationDb(globex.id).transaction((tx) => tx.lockOrganization()),
-    ],
+    ['a transaction of the outer client', () => db.locked((tx) => Promise.resolve(tx.held))],
+    ['one of another organization', () => database.organizationDb(globex.id).locked((tx) => Promise.resolve(tx.held))],
     ['a connection as such', () => database.pool.connect()],
   ])('%s', async (_, ask) => {
     await expect(db.transaction(ask)).rejects.toBeInstanceOf(SecondConnectionError);
@@ -43,7 +40,7 @@ describe('whoever holds a connection waits for no second one', () => {
 
   test('but its own statements and transactions inside go on, and afterwards everything does', async () => {
     const late = await db.transaction(async (tx) => {
-      await tx.transaction((same) => same.lockOrganization());
+      await tx.locked((same) => Promise.resolve(same.held));
       return { ask: () => db.repository.count({}) };
     });
     expect(await late.ask()).toBeGreaterThan(0);
@@ -118,11 +115,11 @@ describe('whoever holds a connection waits for no second one', () => {
   test('writers of one organization wait for each other without a connection', async () => {
     await outside.query('begin');
     await outside.query('select from organization where id = $1 for update', [acme.id]);
-    const writers = Array.from({ length: 30 }, () => db.transaction((tx) => tx.lockOrganization()));
+    const writers = Array.from({ length: 30 }, () => db.locked((tx) => Promise.resolve(tx.held)));
     const settled = Promise.allSettled(writers);
     while (database.pool.turns.waiting < 29) await new Promise(setImmediate);
     const others = await Promise.all(
-      Array.from({ length: 50 }, () => database.organizationDb(globex.id).transaction((tx) => tx.lockOrganization())),
+      Array.from({ length: 50 }, () => database.organizationDb(globex.id).locked((tx) => Promise.resolve(tx.held))),
     );
     expect(others).toHaveLength(50);
     await outside.query('rollback');
