@@ -19,6 +19,11 @@ const parents = readdirSync('src/domains').flatMap((domain) =>
 const config: CodegenConfig = {
   schema: 'schema/*.graphql',
   generates: {
+    // The words alone, for those who know nothing of GraphQL: what is stored, and what is checked, are the same.
+    'src/generated/enums.ts': {
+      plugins: ['typescript'],
+      config: { onlyEnums: true, enumsAsConst: true, namingConvention: 'keep' },
+    },
     'src/generated/graphql.ts': {
       plugins: ['typescript', 'typescript-resolvers'],
       config: {

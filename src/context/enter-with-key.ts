@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { OrgateError } from '../errors.js';
 import { openApiKeys } from '../identity/api-keys.js';
-import { isRole } from '../permissions/catalogue.js';
 import type { KeyCredential } from './authenticate.js';
 import { CATALOGUE, type Deployment } from './deployment.js';
 import { type Entered, toCurrent } from './enter-organization.js';
@@ -31,7 +30,6 @@ export async function enterWithKey(
   if (named.some(({ name }) => name !== organization.id && name !== organization.slug)) {
     throw new OrgateError('ORG_CONTEXT_CONFLICT');
   }
-  if (!isRole(role)) throw new Error(`a membership has the unknown role ${role}`);
   apiKeys.noteUse(key);
   const standing = catalogue.ofKey({ role, granted, withheld }, key.permissions);
   return {

@@ -4,6 +4,7 @@ import { type Frame, inFrame, type ScopedPool } from '../data/connection/org-con
 import { translateDatabaseError } from '../data/database-error.js';
 import { brandOrgId, newId } from '../data/id.js';
 import { conflict } from '../errors.js';
+import type { OrganizationRole } from '../generated/enums.js';
 import {
   beganSinceJoining,
   type Claimant,
@@ -32,7 +33,7 @@ export interface ActiveMembership {
   readonly userId: string;
   readonly email: string;
   readonly name: string;
-  readonly role: string;
+  readonly role: OrganizationRole;
   readonly granted: readonly string[];
   readonly withheld: readonly string[];
   readonly createdAt: Date;

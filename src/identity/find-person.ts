@@ -1,3 +1,4 @@
+import type { OrganizationRole } from '../generated/enums.js';
 import type { ActiveMembership, OrganizationCard, Person, PersonInOrganizations } from './directory.js';
 
 /** Who asks, as far as a verified credential says. */
@@ -115,7 +116,7 @@ export interface MembershipRow {
   userId: string;
   email: string;
   name: string;
-  role: string;
+  role: OrganizationRole;
   granted: string[];
   withheld: string[];
   createdAt: Date;

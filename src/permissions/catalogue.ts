@@ -1,6 +1,11 @@
+import { OrganizationRole } from '../generated/enums.js';
+
+export type Role = OrganizationRole;
+
+const RANKS: Readonly<Record<Role, number>> = { VIEWER: 0, DEVELOPER: 1, ADMIN: 2, OWNER: 3 };
+
 /** From the least to the most: everyone may do what those before them may. */
-export const ROLES = ['VIEWER', 'DEVELOPER', 'ADMIN', 'OWNER'] as const;
-export type Role = (typeof ROLES)[number];
+export const ROLES: readonly Role[] = Object.values(OrganizationRole).toSorted((a, b) => RANKS[a] - RANKS[b]);
 
 /** `resource:action` */
 export type Permission = `${string}:${string}`;
@@ -14,9 +19,7 @@ const ALIASES: Readonly<Record<string, Permission>> = {
   view_analytics: 'usage:read',
 };
 
-export const isRole = (name: string): name is Role => (ROLES as readonly string[]).includes(name);
-
-export const isAtMost = (role: Role, limit: Role): boolean => ROLES.indexOf(role) <= ROLES.indexOf(limit);
+export const isAtMost = (role: Role, limit: Role): boolean => RANKS[role] <= RANKS[limit];
 
 /** All permissions there are, and what a membership adds up to. Made once, from the domains. */
 export class Catalogue {
@@ -49,7 +52,7 @@ export class Catalogue {
 
   /** What a membership allows: its role's permissions, more and less single ones, in the catalogue's order. */
   effective(role: Role, granted: readonly string[], withheld: readonly string[]): ReadonlySet<Permission> {
-    const bundle = this.#bundles.get(role) as ReadonlySet<Permission>;
+    const bundle = this.#bundleOf(role);
     if (granted.length === 0 && withheld.length === 0) return bundle;
     const keys = [...this.#grants.keys()];
     return new Set(keys.filter((name) => (bundle.has(name) || granted.includes(name)) && !withheld.includes(name)));
@@ -61,10 +64,16 @@ export class Catalogue {
    */
   ofKey(owner: { role: Role; granted: readonly string[]; withheld: readonly string[] }, given: readonly string[]) {
     const held = this.effective(owner.role, owner.granted, owner.withheld);
-    const admins = this.#bundles.get('ADMIN') as ReadonlySet<Permission>;
+    const admins = this.#bundleOf('ADMIN');
     const kept = new Set([...held].filter((name) => given.includes(name) && admins.has(name)));
     const role: Role = owner.role === 'OWNER' ? 'ADMIN' : owner.role;
     return { role, granted: [...kept], withheld: [...this.#grants.keys()].filter((name) => !kept.has(name)) };
+  }
+
+  #bundleOf(role: Role): ReadonlySet<Permission> {
+    const bundle = this.#bundles.get(role);
+    if (!bundle) throw new Error(`a membership has the unknown role ${role}`);
+    return bundle;
   }
 
   /** Every permission with the first role that holds it. */

@@ -18,7 +18,7 @@ export async function readDirectoryRoles(db: OrganizationDb, directoryId: string
     orderBy: { id: 'asc' },
     take: MAX_GROUPS,
   });
-  return { defaultRole: defaultRole as Role, ofGroup: new Map(groups.map(({ id, role }) => [id, role as Role])) };
+  return { defaultRole, ofGroup: new Map(groups.map(({ id, role }) => [id, role as Role])) };
 }
 
 /** Of each of these users the highest of the default role and of the roles that their groups give. */

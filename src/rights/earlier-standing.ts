@@ -12,7 +12,7 @@ export const joined = ({ role, granted, withheld }: Standing) => ({
   role,
   granted,
   withheld,
-  status: 'ACTIVE',
+  status: 'ACTIVE' as const,
   joinedAt: new Date(),
   mayRejoin: false,
   ...NOTHING_LEFT,
@@ -22,13 +22,13 @@ export const joined = ({ role, granted, withheld }: Standing) => ({
  * What a membership becomes that ends, or an invitation that comes to nothing: whoever was removed before is again who
  * they were then, and that they might come back is over.
  */
-export function ended(before: MembershipRow) {
+export function ended(before: MembershipRow): Partial<MembershipRow> {
   const was = whatTheyLeft(before);
   return { ...(was && { ...was, ...NOTHING_LEFT }), status: 'REMOVED', mayRejoin: false };
 }
 
 /** What a membership becomes whose person is invited. What someone was who had been removed is kept until they answer. */
-export function invitedAgain(before: MembershipRow, standing: Standing) {
+export function invitedAgain(before: MembershipRow, standing: Standing): Partial<MembershipRow> {
   const { role, granted, withheld } = before;
   const left = { leftRole: role, leftGranted: granted, leftWithheld: withheld };
   const wasMember = before.status === 'REMOVED' && hasJoined(before);

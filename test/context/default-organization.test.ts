@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import type { MembershipStatus } from '../../src/generated/enums.js';
 import { givenMember, givenOrganization, unique } from '../support/given.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 
@@ -89,7 +90,7 @@ test('a header and a claim override the default', async () => {
 test('a default no longer held is none, and one membership that is left serves by itself', async () => {
   const { ann, acme, globex } = await givenAnnInTwo();
   await ann(SET, { to: globex.id });
-  const change = (status: string) =>
+  const change = (status: MembershipStatus) =>
     server.database.organizationDb(globex.id).membership.update({ email: ann.email }, { status });
   await change('SUSPENDED');
   expect(await standing(ann)).toMatchObject({

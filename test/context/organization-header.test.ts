@@ -129,7 +129,7 @@ test('a refused header refuses mutations before they do anything', async () => {
   expect(codeOf(await acme.owner(`{ organization(slug: "${slug}") { id } }`))).toBe('NOT_FOUND');
 });
 
-test.each(['INVITED', 'SUSPENDED', 'REMOVED'])('a membership that is %s is no membership', async (status) => {
+test.each(['INVITED', 'SUSPENDED', 'REMOVED'] as const)('a membership that is %s is no membership', async (status) => {
   const { acme, globex } = await givenTwoOrganizations(server);
   await givenMember(server, globex, 'ADMIN', { email: acme.owner.email, status });
   const refused = await where(acme.owner, { 'x-organization-id': globex.slug });

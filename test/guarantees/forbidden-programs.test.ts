@@ -155,7 +155,7 @@ const UNDER_THE_LOCK: readonly ((db: OrganizationDb) => unknown)[] = [
   // @ts-expect-error a transaction alone orders nobody
   (db) => db.transaction((tx) => assertSeatFree(tx)),
 ];
-const OWNER = { role: 'OWNER', status: 'ACTIVE' };
+const OWNER = { role: 'OWNER', status: 'ACTIVE' } as const;
 
 test('what rests on the lock of the organization MUST not compile without it', async () => {
   expect(UNDER_THE_LOCK).toHaveLength(3);

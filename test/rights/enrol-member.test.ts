@@ -1,11 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
+import type { MembershipStatus } from '../../src/generated/enums.js';
 import { type Enrolled, enrolMember } from '../../src/rights/enrol-member.js';
+import type { Standing } from '../../src/rights/escalation.js';
 import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../support/given.js';
 import { useServer } from '../support/server.js';
 
 const server = useServer();
 
-const DEVELOPER = { role: 'DEVELOPER', granted: [], withheld: [] };
+const DEVELOPER: Standing = { role: 'DEVELOPER', granted: [], withheld: [] };
 
 const enrol = (acme: GivenOrganization, person: Enrolled, options: { reactivateRemoved?: boolean } = {}) =>
   server.database
@@ -58,7 +60,8 @@ describe('Enrolling a person', () => {
 
   test('brings nobody back who was suspended, and who was removed only where they were asked back', async () => {
     const acme = await givenOrganization(server);
-    const given = async (status: string) => givenPerson((await givenMember(server, acme, 'VIEWER', { status })).email);
+    const given = async (status: MembershipStatus) =>
+      givenPerson((await givenMember(server, acme, 'VIEWER', { status })).email);
     await expect(enrol(acme, await given('SUSPENDED'), { reactivateRemoved: true })).rejects.toThrow('suspended');
     const removed = await given('REMOVED');
     await expect(enrol(acme, removed)).rejects.toThrow('removed');
@@ -67,7 +70,7 @@ describe('Enrolling a person', () => {
 
   test('takes no row that has someone else behind it', async () => {
     const acme = await givenOrganization(server);
-    for (const status of ['ACTIVE', 'SUSPENDED', 'REMOVED']) {
+    for (const status of ['ACTIVE', 'SUSPENDED', 'REMOVED'] as const) {
       const { email } = await givenMember(server, acme, 'VIEWER', { status });
       const other = { ...(await givenPerson()), email };
       await expect(enrol(acme, other, { reactivateRemoved: true })).rejects.toThrow('Someone else');

@@ -4,6 +4,8 @@ import { admitFromProvider, identityIssuer } from '../../src/domains/identity-pr
 import { takeInvitation } from '../../src/domains/invitation/index.js';
 import { createJoinOnSignIn } from '../../src/domains/join-request/join-by-domain.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
+import type { DomainJoining } from '../../src/generated/enums.js';
+import type { Role } from '../../src/permissions/catalogue.js';
 import { givenKey } from '../support/api-key.js';
 import { givenMember, type GivenOrganization, givenOrganization, givenProvider, personId } from '../support/given.js';
 import { secretFor } from '../support/mail.js';
@@ -31,7 +33,7 @@ interface Jo {
   readonly client: Client;
 }
 
-async function givenJo(role = 'ADMIN'): Promise<Jo> {
+async function givenJo(role: Role = 'ADMIN'): Promise<Jo> {
   const acme = await givenOrganization(server);
   const entra = await givenDirectory(server, acme, { defaultRole: 'DEVELOPER' });
   const email = `jo@${entra.domain}`;
@@ -57,7 +59,7 @@ const setEmail = ({ entra, scimId }: Jo, value: string) =>
   });
 
 /** The domain of the directory's people, as one that lets them join. */
-const openDomain = async ({ acme, entra }: Jo, joining: string): Promise<void> => {
+const openDomain = async ({ acme, entra }: Jo, joining: DomainJoining): Promise<void> => {
   const row = { id: newId('dom'), challenge: 'unused', name: entra.domain, heldName: entra.domain, joining };
   await server.database.organizationDb(acme.id).organizationDomain.create({ ...row, status: 'VERIFIED' });
 };
@@ -91,7 +93,7 @@ const DOORS: Record<string, { gives: string; uncleared: boolean; enter: (jo: Jo)
     gives: 'VIEWER',
     uncleared: true,
     enter: async ({ acme, id: person, email }) => {
-      const asked = { personId: person, email, name: 'Jo', domain: 'x.example', status: 'PENDING' };
+      const asked = { personId: person, email, name: 'Jo', domain: 'x.example', status: 'PENDING' } as const;
       const { id } = await server.database.organizationDb(acme.id).joinRequest.create({ id: newId('jrq'), ...asked });
       return acme.owner('mutation ($id: ID!) { approveJoinRequest(id: $id, role: VIEWER) { role } }', { id });
     },
@@ -145,7 +147,12 @@ describe.each(Object.entries(DOORS))('Whoever was removed, when %s', (_door, { g
     expect((await acme.owner(REMOVE, { id })).errors).toEqual([]);
     // As if whoever ended them had been cut off before the last of it.
     await sql('update session set ended_at = null, end_reason = null where id = $1', [browser.sessionId]);
-    const place = { userId: newId('usr'), email: `left-over@${acme.slug}.example`, name: 'Left over', role: 'VIEWER' };
+    const place = {
+      userId: newId('usr'),
+      email: `left-over@${acme.slug}.example`,
+      name: 'Left over',
+      role: 'VIEWER',
+    } as const;
     await db.membership.create({ ...place, status: 'INVITED', invitedBy: id });
     expect((await acme.owner(CLEAR, { id })).errors).toEqual([]);
     await enter(jo);

@@ -23,7 +23,13 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
   const name = `${organization.slug}.example`;
   const domain = await db.organizationDomain.create({ id: newId('dom'), name, challenge: 'x' });
   const invited = address();
-  const place = { userId: newId('usr'), name: 'Invited', role: 'VIEWER', status: 'INVITED', invitedBy: ownerId };
+  const place = {
+    userId: newId('usr'),
+    name: 'Invited',
+    role: 'VIEWER',
+    status: 'INVITED',
+    invitedBy: ownerId,
+  } as const;
   await db.membership.create({ ...place, email: invited });
   const expiresAt = new Date(Date.now() + 3_600_000);
   const invitation = await db.invitation.create({ id: newId('inv'), email: invited, expiresAt });
@@ -36,9 +42,15 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     domain: name,
     status: 'PENDING',
   });
-  const standing = { role: 'VIEWER', joinedAt: new Date() };
-  const removed = { userId: newId('usr'), email: address(), name: 'Gone', status: 'REMOVED', ...standing };
-  const machine = { userId: newId('svc'), email: newId('svc'), name: 'Deployer', kind: 'SERVICE_ACCOUNT', ...standing };
+  const standing = { role: 'VIEWER', joinedAt: new Date() } as const;
+  const removed = { userId: newId('usr'), email: address(), name: 'Gone', status: 'REMOVED', ...standing } as const;
+  const machine = {
+    userId: newId('svc'),
+    email: newId('svc'),
+    name: 'Deployer',
+    kind: 'SERVICE_ACCOUNT',
+    ...standing,
+  } as const;
   const identityProvider = await db.identityProvider.create({
     id: newId('idp'),
     kind: 'OIDC',

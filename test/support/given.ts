@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { brandVerifiedOrgId, newId, type OrgId } from '../../src/data/id.js';
 import type { AssertingProvider } from '../../src/domains/identity-provider/admit-from-provider.js';
+import type { DomainJoining, MembershipStatus } from '../../src/generated/enums.js';
 import type { Role } from '../../src/permissions/catalogue.js';
 import type { Client, TestServer } from './server.js';
 
@@ -33,7 +34,7 @@ export async function givenMember(
   server: TestServer,
   organization: { id: OrgId; slug: string },
   role: Role,
-  more: { granted?: string[]; withheld?: string[]; status?: string; email?: string } = {},
+  more: { granted?: string[]; withheld?: string[]; status?: MembershipStatus; email?: string } = {},
 ): Promise<Client> {
   const { email = `${unique(role.toLowerCase())}@${organization.slug}.example`, ...rest } = more;
   const anywhere = await server.as(email);
@@ -54,12 +55,12 @@ export async function givenMember(
 export async function givenHeldDomain(
   server: TestServer,
   organization: { id: OrgId; slug: string },
-  more: { name?: string; joining?: string; joiningRole?: string } = {},
+  more: { name?: string; joining?: DomainJoining; joiningRole?: 'VIEWER' | 'DEVELOPER' } = {},
 ): Promise<{ id: string; name: string }> {
   const { name = `${unique('held')}.${organization.slug}.example` } = more;
   return server.database.organizationDb(organization.id).transaction(async (db) => {
     await db.address.create({ name, kind: 'DOMAIN' });
-    const held = { status: 'VERIFIED', heldName: name, verifiedAt: new Date() };
+    const held = { status: 'VERIFIED', heldName: name, verifiedAt: new Date() } as const;
     return db.organizationDomain.create({ id: newId('dom'), challenge: 'unused', ...more, name, ...held });
   });
 }
@@ -67,7 +68,12 @@ export async function givenHeldDomain(
 /** An identity provider in use, made straight in the store: it answers nobody. */
 export async function givenProvider(server: TestServer, { id: orgId }: { id: OrgId }): Promise<AssertingProvider> {
   const id = newId('idp');
-  const settings = { name: 'Corporate', issuer: 'https://id.example', clientId: 'orgate', defaultRole: 'VIEWER' };
+  const settings = {
+    name: 'Corporate',
+    issuer: 'https://id.example',
+    clientId: 'orgate',
+    defaultRole: 'VIEWER',
+  } as const;
   await server.database.organizationDb(orgId).identityProvider.create({ id, kind: 'OIDC', ...settings });
   return { id, organization: { orgId }, emailDomains: null };
 }

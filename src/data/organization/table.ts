@@ -7,8 +7,9 @@ import type { Sets } from './change-sets.js';
 import type { ParentPage } from './latest-per-parent.js';
 import type { Model, OwnedModelName, ReadApart } from './models.js';
 import { namesMany, type OwnQuery, type Past } from './read-rows.js';
+import type { Worded } from './words.js';
 
-type Scalars<M extends OwnedModelName> = Prisma.TypeMap['model'][M]['payload']['scalars'];
+type Scalars<M extends OwnedModelName> = Worded<M, Prisma.TypeMap['model'][M]['payload']['scalars']>;
 
 /** One row of a model, as resolvers see it: scalars only, without the organization and without what is read apart. */
 export type Row<M extends OwnedModelName> = Omit<Scalars<M>, 'orgId' | ReadApart<M>>;

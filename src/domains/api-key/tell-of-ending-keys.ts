@@ -37,7 +37,7 @@ function tellOf({ orgId, id }: EndingApiKey, { organizationDb, outbox }: EndingK
       const key = await db.apiKey.update({ id, expiryToldAt: null }, { expiryToldAt: new Date() });
       const organization = await db.organization.get({});
       const owner = await db.membership.get({ userId: key.ownerId });
-      const where = { role: 'OWNER', status: 'ACTIVE' };
+      const where = { role: 'OWNER', status: 'ACTIVE' } as const;
       const owners = await db.membership.list({ where, orderBy: { email: 'asc' }, take: 100 });
       const people = [owner, ...owners].filter(({ kind }) => kind === 'PERSON').map(({ email }) => email);
       const mails: WaitingMail[] = [];

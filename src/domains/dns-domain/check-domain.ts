@@ -73,7 +73,7 @@ export async function verifyDomain(id: string, context: RequestContext): Promise
         isTaken = error instanceof OrgateError && error.code === 'CONFLICT';
         throw error;
       });
-      const taken = { status: 'VERIFIED', heldName: name, verifiedAt: seen.checkedAt };
+      const taken = { status: 'VERIFIED', heldName: name, verifiedAt: seen.checkedAt } as const;
       return inside.organizationDomain.update({ id }, { ...held, ...taken });
     });
   return record(look).catch((error: unknown) => {
@@ -118,7 +118,7 @@ async function recheckDomain({ orgId, id }: DueDomain, { organizationDb, findTxt
     if (before?.status !== 'VERIFIED') return [];
     const misses = countMisses(before, look);
     const isLapsed = misses >= MISSES_TO_LAPSE;
-    const lapsed = { status: 'LAPSED', heldName: null, nextCheckAt: null };
+    const lapsed = { status: 'LAPSED', heldName: null, nextCheckAt: null } as const;
     const seen = { ...look, misses, nextCheckAt: dayAfter(look), ...(isLapsed && lapsed) };
     const after = await inside.organizationDomain.update({ id }, seen);
     if (isLapsed) await inside.address.delete({ name: before.name });

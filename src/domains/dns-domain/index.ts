@@ -4,13 +4,7 @@ import { ALLOW_RESERVED_DOMAINS } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict } from '../../errors.js';
-import type {
-  DomainJoining,
-  DomainProblem,
-  DomainStatus,
-  OrganizationRole,
-  Resolvers,
-} from '../../generated/graphql.js';
+import type { Resolvers } from '../../generated/graphql.js';
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, keyset, type Order } from '../../resource/paging.js';
@@ -66,12 +60,9 @@ const resolvers = {
     removeDomain: (_, { id }, context) => removeDomain(id, context),
   },
   Domain: {
-    status: ({ status }) => status as DomainStatus,
     record: challengeOf,
-    joining: ({ joining }) => joining as DomainJoining,
-    joiningRole: ({ joiningRole }) => joiningRole as OrganizationRole,
     lastCheck: ({ checkedAt, checkFound, checkProblem }) =>
-      checkedAt && { at: checkedAt, found: checkFound, problem: checkProblem as DomainProblem | null },
+      checkedAt && { at: checkedAt, found: checkFound, problem: checkProblem },
   },
 } satisfies Resolvers;
 

@@ -18,7 +18,7 @@ export async function tellOfMissedDomain(
   outbox: Pick<Outbox, 'queue'>,
 ): Promise<WaitingMail[]> {
   const { name: organization } = await db.organization.get({});
-  const where = { role: 'OWNER', status: 'ACTIVE', kind: 'PERSON' };
+  const where = { role: 'OWNER', status: 'ACTIVE', kind: 'PERSON' } as const;
   const owners = await db.membership.list({ where, orderBy: { email: 'asc' }, take: 100 });
   const mails: WaitingMail[] = [];
   for (const { email } of owners) {

@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
+import { IdentityProviderStatus } from '../../generated/enums.js';
 import { nameText } from '../../resource/input.js';
+import { WORDS } from '../../data/organization/words.js';
 
 /** https, or this very machine for trying things out; nothing that a reader would take for another host. */
 function isProviderUrl(text: string): boolean {
@@ -41,7 +43,7 @@ export const certificate = z.string('Must not be null.').transform((text, { addI
 const certificates = z.array(certificate, 'Must not be null.').min(1, 'At least one.').max(5, 'At most 5.');
 
 /** Whoever first comes through a provider was chosen by nobody here, so it makes no one who manages others. */
-const defaultRole = z.enum(['VIEWER', 'DEVELOPER'], 'VIEWER or DEVELOPER.');
+const defaultRole = z.enum(WORDS.IdentityProvider.defaultRole, 'VIEWER or DEVELOPER.');
 
 const clientId = oneLine(255);
 const clientSecret = oneLine(1000);
@@ -66,7 +68,7 @@ export const createSamlInput = z.object({
 export const updateInput = z.object({
   id: z.string(),
   name: nameText.optional(),
-  status: z.enum(['ACTIVE', 'DISABLED'], 'Must not be null.').optional(),
+  status: z.enum(IdentityProviderStatus, 'Must not be null.').optional(),
   defaultRole: defaultRole.optional(),
   clientId: clientId.optional(),
   clientSecret: clientSecret.nullish(),

@@ -104,9 +104,6 @@ const resolvers = {
     },
   },
   IdentityProvider: {
-    kind: ({ kind }) => kind as 'OIDC' | 'SAML',
-    status: ({ status }) => status as 'ACTIVE' | 'DISABLED',
-    defaultRole: ({ defaultRole }) => defaultRole as 'VIEWER' | 'DEVELOPER',
     startUrl: (_, _args, { use, organization }) => startUrl(use(PUBLIC_URL)(), organization.organization.slug),
     oidc: ({ id, kind, clientId, clientSecret }, _args, { use }) =>
       kind === 'OIDC'

@@ -110,7 +110,7 @@ export async function requestNewInvitation(secret: string, context: RequestConte
     if (status === 'ACCEPTED' || status === 'REVOKED') return outcomeOf(invitation);
     if (told && told.getTime() > Date.now() - TOLD_FOR_MS) return 'REQUESTED';
     await db.invitation.update({ id }, { renewalRequestedAt: new Date() });
-    const isAsked = { kind: 'PERSON', status: 'ACTIVE' };
+    const isAsked = { kind: 'PERSON', status: 'ACTIVE' } as const;
     const inviter = await db.membership.find({ ...isAsked, userId: place?.invitedBy ?? '' });
     const { email: to } = inviter ?? (await db.membership.get({ ...isAsked, role: 'OWNER' }));
     const subject = `${email} asks for a new invitation to ${db.held.name}`;
@@ -154,9 +154,7 @@ function notFor(person: Person, found: FoundInvitation, { email }: Row<'Invitati
 
 /** What to say of one that cannot be accepted any more. */
 const outcomeOf = ({ status }: Row<'Invitation'>): InvitationOutcome =>
-  (({ PENDING: 'EXPIRED', ACCEPTED: 'ALREADY_ACCEPTED', REVOKED: 'REVOKED', DECLINED: 'DECLINED' }) as const)[
-    status as 'PENDING' | 'ACCEPTED' | 'REVOKED' | 'DECLINED'
-  ];
+  (({ PENDING: 'EXPIRED', ACCEPTED: 'ALREADY_ACCEPTED', REVOKED: 'REVOKED', DECLINED: 'DECLINED' }) as const)[status];
 
 /**
  * Whether whoever granted this place to whoever accepts it still may: nobody grants more than they hold, also not by having

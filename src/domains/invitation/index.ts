@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Filter, Row } from '../../data/organization/table.js';
 import { badInput } from '../../errors.js';
-import type { InvitationStatus, MailStatus, OrganizationRole, Resolvers } from '../../generated/graphql.js';
-import { ROLES } from '../../permissions/catalogue.js';
+import { OrganizationRole } from '../../generated/enums.js';
+import type { InvitationStatus, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { emailText, nameText, parseInput } from '../../resource/input.js';
@@ -34,7 +34,7 @@ export function lifetime(hours: number | null | undefined, argument: string): nu
 const inviteInput = z.object({
   email: emailText,
   name: nameText,
-  role: z.enum(ROLES),
+  role: z.enum(OrganizationRole),
   permissions: z.array(z.string()).max(100, 'At most 100.').nullish(),
   withheldPermissions: z.array(z.string()).max(100, 'At most 100.').nullish(),
   expiresInHours: z.int().min(1, '1 to 720 hours.').max(720, '1 to 720 hours.').nullish(),
@@ -65,7 +65,7 @@ const resolvers = {
       const membership: MembershipParent = { ...row, orgId: context.organization.orgId };
       return {
         user: memberUser(membership),
-        role: membership.role as OrganizationRole,
+        role: membership.role,
         permissions: permissionsOf(membership, context),
         membership,
         invitation: { ...invitation, membership, invitedBy: row.invitedBy },
@@ -79,12 +79,11 @@ const resolvers = {
     requestNewInvitation: (_, { secret }, context) => requestNewInvitation(secret, context),
   },
   Invitation: {
-    status: (row) => (row.status === 'PENDING' && !isOpen(row) ? 'EXPIRED' : (row.status as InvitationStatus)),
+    status: (row) => (row.status === 'PENDING' && !isOpen(row) ? 'EXPIRED' : row.status),
     invitedBy: async ({ invitedBy }, _args, { db, organization: { orgId } }) => {
       const inviter = invitedBy === null ? null : await db.membership.load(invitedBy);
       return inviter && memberUser({ ...inviter, orgId });
     },
-    mailStatus: ({ mailStatus }) => mailStatus as MailStatus,
   },
 } satisfies Resolvers;
 

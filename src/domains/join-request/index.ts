@@ -3,8 +3,7 @@ import { REPORT } from '../../context/deployment.js';
 import { JOIN_ON_SIGN_IN } from '../../context/enter-organization.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound } from '../../errors.js';
-import type { DomainJoining, JoinRequestStatus, OrganizationRole, Resolvers } from '../../generated/graphql.js';
-import { isAtMost } from '../../permissions/catalogue.js';
+import type { DomainJoining, OrganizationRole, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, keyset, type Order } from '../../resource/paging.js';
@@ -26,14 +25,14 @@ async function requestToJoin(organizationId: string, context: RequestContext): P
   const joinable = await findJoinable(context);
   if (joinable?.orgId !== organizationId) throw notFound();
   const { status } = await joinByDomain(context.person, joinable, context.deployment.organizationDb(joinable.orgId));
-  return { ...joinable, requestStatus: status as JoinRequestStatus };
+  return { ...joinable, requestStatus: status };
 }
 
 function setDomainJoining(
   { id, joining, role }: { id: string; joining: DomainJoining; role?: OrganizationRole | null },
   context: RequestContext,
 ): Promise<Row<'OrganizationDomain'>> {
-  if (role && !isAtMost(role, 'DEVELOPER')) throw badInput('role', 'By domain people become DEVELOPER at most.');
+  if (role === 'OWNER' || role === 'ADMIN') throw badInput('role', 'By domain people become DEVELOPER at most.');
   return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'domain:manage');
     const { joiningRole } = await db.organizationDomain.get({ id });
@@ -90,7 +89,6 @@ const resolvers = {
   },
   JoinRequest: {
     user: ({ personId, name, email }) => ({ id: personId, name, email }),
-    status: ({ status }) => status as JoinRequestStatus,
     decidedBy: async ({ decidedById }, _args, { db, organization }) => {
       const member = decidedById === null ? null : await db.membership.load(decidedById);
       return member && memberUser({ ...member, orgId: organization.orgId });

@@ -63,7 +63,7 @@ export function joinByDomain(
       status: isLetIn ? 'APPROVED' : 'PENDING',
       decidedAt: isLetIn ? new Date() : null,
       decidedById: null,
-    };
+    } as const;
     return before
       ? inside.joinRequest.update({ id: before.id }, request)
       : inside.joinRequest.create({ id: newId('jrq'), personId: person.id, ...request });

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
-import type { MembershipStatus, OrganizationRole, Resolvers } from '../../generated/graphql.js';
+import type { MembershipStatus, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson, isMember } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
@@ -24,7 +24,7 @@ const byEmail: Order<MembershipParent> = { name: 'members', column: 'email', dir
 
 export function listMembers(args: PageArgs & { status?: MembershipStatus | null }, context: RequestContext) {
   const { db, organization } = context;
-  const filter = { kind: 'PERSON', ...(args.status && { status: args.status }) };
+  const filter = { kind: 'PERSON' as const, ...(args.status && { status: args.status }) };
   return connect(
     args,
     organization.orgId,
@@ -60,7 +60,7 @@ const resolvers = {
     },
     updateMemberPermissions: (_, { userId, permissions, withheldPermissions }, context) => {
       const row = changeMembership(userId, context, 'member:update', ({ role }) =>
-        parseStanding({ role: role as OrganizationRole, permissions, withheldPermissions }, context, ''),
+        parseStanding({ role, permissions, withheldPermissions }, context, ''),
       );
       return inOrganization(row, context);
     },

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../context/context.js';
-import type { OrganizationRole } from '../../generated/graphql.js';
+import type { MembershipStatus, OrganizationRole } from '../../generated/graphql.js';
 import type { ActiveMembership } from '../../identity/directory.js';
 import type { OrganizationParent } from '../organization/parent.js';
 import type { UserParent } from '../viewer/parent.js';
@@ -10,8 +10,8 @@ export interface MembershipParent {
   readonly userId: string;
   readonly email: string;
   readonly name: string;
-  readonly role: string;
-  readonly status: string;
+  readonly role: OrganizationRole;
+  readonly status: MembershipStatus;
   readonly granted: readonly string[];
   readonly withheld: readonly string[];
   readonly createdAt: Date;
@@ -30,7 +30,7 @@ export const toMembership = (membership: ActiveMembership): MembershipParent => 
 export const memberUser = ({ userId, name, email }: MembershipParent): UserParent => ({ id: userId, name, email });
 
 export const permissionsOf = ({ role, granted, withheld }: MembershipParent, context: RequestContext): string[] => [
-  ...context.catalogue.effective(role as OrganizationRole, granted, withheld),
+  ...context.catalogue.effective(role, granted, withheld),
 ];
 
 /** What would come of removing a member; each part is read when it is asked for. */

@@ -2,7 +2,6 @@ import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { openSessions } from '../../identity/sessions.js';
-import type { Role } from '../../permissions/catalogue.js';
 import { isOpen } from '../../rights/end-invitation.js';
 import { placesOf } from '../../rights/leave-behind.js';
 import { MAX_PROVIDERS } from '../identity-provider/index.js';
@@ -90,6 +89,6 @@ export async function countRequestsWaiting(
 ): Promise<number> {
   const mayDecide =
     membership.status === 'ACTIVE' &&
-    catalogue.effective(membership.role as Role, membership.granted, membership.withheld).has('member:invite');
+    catalogue.effective(membership.role, membership.granted, membership.withheld).has('member:invite');
   return mayDecide ? db.joinRequest.count({ status: 'PENDING' }) : 0;
 }

@@ -2,7 +2,7 @@ import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
 import { readActor } from '../../rights/actor.js';
-import { assertNoEscalation } from '../../rights/escalation.js';
+import { assertNoEscalation, type Standing } from '../../rights/escalation.js';
 
 /**
  * Makes another member an OWNER, and the actor, who was one, an ADMIN; never one without the other.
@@ -15,7 +15,7 @@ export function transferOwnership(userId: string, context: RequestContext): Prom
     if (userId === actor.userId) throw badInput('userId', 'Someone other than you.');
     const before = await db.membership.find({ userId, kind: 'PERSON', status: 'ACTIVE' });
     if (!before) throw notFound();
-    const owner = { role: 'OWNER', granted: [], withheld: [] };
+    const owner: Standing = { role: 'OWNER', granted: [], withheld: [] };
     assertNoEscalation(context.catalogue, actor, owner);
     await db.membership.update({ userId: actor.userId }, { ...owner, role: 'ADMIN' });
     return db.membership.update({ userId }, owner);

@@ -3,7 +3,7 @@ import type { RequestContext } from '../../context/context.js';
 import { SESSION_ISSUER } from '../../context/deployment.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
-import type { OrganizationRole, Resolvers } from '../../generated/graphql.js';
+import type { Resolvers } from '../../generated/graphql.js';
 import {
   allow,
   can,
@@ -43,8 +43,8 @@ function viewerStanding(parent: OrganizationParent, context: RequestContext) {
   if (!parent.membership) return null;
   const { role, granted, withheld } = parent.membership;
   return {
-    role: role as OrganizationRole,
-    permissions: context.catalogue.effective(role as OrganizationRole, granted, withheld),
+    role: role,
+    permissions: context.catalogue.effective(role, granted, withheld),
   };
 }
 
@@ -114,13 +114,13 @@ const resolvers = {
       const row = await settingsRow(context);
       return {
         agentExecution: row,
-        security: row as Row<'Organization'> & { externalAgentPolicy: 'DENY' | 'ALLOWED_DOMAINS' | 'ALLOW' },
+        security: row,
         featureFlags: row.featureFlags as Record<string, unknown>,
       };
     },
     subscription: async (_, _args, context) => {
       const { plan, subscriptionStatus, seatLimit } = await settingsRow(context);
-      return { plan, status: subscriptionStatus, seatLimit } as never;
+      return { plan, status: subscriptionStatus, seatLimit };
     },
     members: (_, args, context) => listMembers(args, context),
     repositories: (_, args, context) => listRepositories(args, context),

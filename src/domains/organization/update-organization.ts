@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { conflict, OrgateError } from '../../errors.js';
+import { ExternalAgentPolicy } from '../../generated/enums.js';
 import type { OrganizationCard } from '../../identity/directory.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
 import { slugText } from './slug.js';
@@ -35,7 +36,7 @@ const updateInput = z.object({
         .nullish(),
       security: z
         .object({
-          externalAgentPolicy: z.enum(['DENY', 'ALLOWED_DOMAINS', 'ALLOW'], 'Must not be null.').optional(),
+          externalAgentPolicy: z.enum(ExternalAgentPolicy, 'Must not be null.').optional(),
           allowedDomains: z
             .array(z.string().trim().toLowerCase().regex(domainName, 'Not a domain name.'))
             .max(100, 'At most 100 domains.')
@@ -77,5 +78,5 @@ export async function updateOrganization(input: unknown, context: RequestContext
     }
     return db.organization.update({}, { ...changes, updatedAt: new Date() });
   });
-  return { ...row, status: row.status as OrganizationCard['status'] };
+  return row;
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import type { Filter, Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
+import { RunStatus } from '../../generated/enums.js';
 import type { Resolvers, RunFilter, RunOrder } from '../../generated/graphql.js';
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
@@ -98,7 +99,7 @@ const total = z
 
 const progressInput = z
   .object({
-    status: z.enum(['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED']).nullish(),
+    status: z.enum(RunStatus).nullish(),
     output: z.unknown().optional(),
     error: z.string().max(10_000, 'At most 10,000 characters.').nullish(),
     totalTokens: total,

@@ -1,7 +1,7 @@
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict } from '../../errors.js';
-import type { RunStatus } from '../../generated/graphql.js';
+import { RunStatus } from '../../generated/enums.js';
 import { given } from '../../resource/input.js';
 
 /** Millionths in one unit of the currency. */
@@ -24,9 +24,9 @@ const NEXT: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
   CANCELLED: [],
 };
 
-export const STATUSES = Object.keys(NEXT) as readonly RunStatus[];
+export const STATUSES: readonly RunStatus[] = Object.values(RunStatus);
 
-export const isFinished = (status: string): boolean => NEXT[status as RunStatus].length === 0;
+export const isFinished = (status: RunStatus): boolean => NEXT[status].length === 0;
 
 /**
  * Says how far an executor got: of two reports at once the second sees the first, and
@@ -38,9 +38,9 @@ export function recordRunProgress(id: string, progress: RunProgress, db: Organiz
   return db.locked(async (tx) => {
     const { maxConcurrentRuns } = tx.held;
     const run = await tx.run.get({ id });
-    const status = progress.status ?? (run.status as RunStatus);
+    const status = progress.status ?? run.status;
     const moves = status !== run.status;
-    if (moves && !NEXT[run.status as RunStatus].includes(status)) {
+    if (moves && !NEXT[run.status].includes(status)) {
       throw conflict(`A ${run.status} run cannot become ${status}.`, 'input.status');
     }
     const saysMore = progress.output != null || progress.error != null;

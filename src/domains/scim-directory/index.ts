@@ -16,6 +16,7 @@ import { assertNoEscalation } from '../../rights/escalation.js';
 import { makeScimToken } from '../../secrets/scim-token.js';
 import { applyRoles } from './apply-roles.js';
 import { membersOf } from './provision-group.js';
+import { WORDS } from '../../data/organization/words.js';
 
 const byId: Order<Row<'ScimDirectory'>> = { name: 'scimDirectories', column: 'id', direction: 'asc' };
 const groupsById: Order<Row<'ScimGroup'>> = { name: 'scimGroups', column: 'id', direction: 'asc' };
@@ -23,7 +24,7 @@ const groupsById: Order<Row<'ScimGroup'>> = { name: 'scimGroups', column: 'id', 
 export const MAX_DIRECTORIES = 10;
 
 /** A group is given more by name; whoever is in none was chosen by nobody here, so they manage no others. */
-const defaultRole = z.enum(['VIEWER', 'DEVELOPER'], 'VIEWER or DEVELOPER.');
+const defaultRole = z.enum(WORDS.ScimDirectory.defaultRole, 'VIEWER or DEVELOPER.');
 
 const createInput = z.object({ name: nameText, defaultRole: defaultRole.default('VIEWER') });
 const updateInput = z.object({
@@ -126,7 +127,6 @@ const resolvers = {
       }),
   },
   ScimDirectory: {
-    defaultRole: ({ defaultRole }) => defaultRole as OrganizationRole,
     baseUrl: (_, _args, { use }) => `${use(PUBLIC_URL)()}/scim/v2`,
     userCount: ({ id }, _args, { db }) => db.scimUser.count({ directoryId: id, userName: { not: null } }),
     groups: ({ id }, args, { db, organization }) =>
@@ -142,7 +142,6 @@ const resolvers = {
       ),
   },
   ScimGroup: {
-    role: ({ role }) => role as OrganizationRole | null,
     memberCount: ({ id }, _args, { db }) => db.scimGroupMember.countFor('groupId', id),
   },
 } satisfies Resolvers;

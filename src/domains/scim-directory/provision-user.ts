@@ -54,7 +54,7 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
       { reactivateRemoved: before?.mayRejoin === true || (isOwn && known.leftAs === 'REMOVED') },
     );
     if (before && before.email !== member.email) await changePlaces(tx, before, member.email);
-    const standing = active ? { leftAs: null } : { leftAs: 'SUSPENDED' };
+    const standing = active ? { leftAs: null } : ({ leftAs: 'SUSPENDED' } as const);
     const membership = await tx.membership.update({ userId }, { ...member, ...(!active && { status: 'SUSPENDED' }) });
     const data = { ...described, ...standing, directoryId };
     const row = known

@@ -55,7 +55,7 @@ export const updateServiceAccount = (
     ...given({ name }),
     ...parseStanding(
       {
-        role: role ?? (before.role as Role),
+        role: role ?? before.role,
         permissions: permissions ?? before.granted,
         withheldPermissions: withheldPermissions ?? before.withheld,
       },

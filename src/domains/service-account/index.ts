@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Row } from '../../data/organization/table.js';
-import type { OrganizationRole, MembershipStatus, Resolvers } from '../../generated/graphql.js';
-import { ROLES } from '../../permissions/catalogue.js';
+import { OrganizationRole } from '../../generated/enums.js';
+import type { Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { nameText, parseInput } from '../../resource/input.js';
@@ -10,11 +10,11 @@ import { createServiceAccount, removeServiceAccount, updateServiceAccount } from
 import { toServiceAccount } from './parent.js';
 
 const byAge: Order<Row<'Membership'>> = { name: 'service accounts', column: 'userId', direction: 'asc' };
-const LISTED = { kind: 'SERVICE_ACCOUNT', status: 'ACTIVE' };
+const LISTED = { kind: 'SERVICE_ACCOUNT', status: 'ACTIVE' } as const;
 
 const names = z.array(z.string()).max(100, 'At most 100.');
 const role = z
-  .enum(ROLES, 'Must not be null.')
+  .enum(OrganizationRole, 'Must not be null.')
   .refine((each) => each !== 'OWNER', 'A service account is never OWNER: an organization is owned by people.');
 
 const createInput = z.object({
@@ -54,10 +54,8 @@ const resolvers = {
     removeServiceAccount: async (_, { id }, context) => toServiceAccount(await removeServiceAccount(id, context)),
   },
   ServiceAccount: {
-    role: (account) => account.role as OrganizationRole,
-    status: (account) => account.status as MembershipStatus,
     permissions: (account, _args, { catalogue }) => [
-      ...catalogue.effective(account.role as OrganizationRole, account.granted, account.withheld),
+      ...catalogue.effective(account.role, account.granted, account.withheld),
     ],
   },
 } satisfies Resolvers;

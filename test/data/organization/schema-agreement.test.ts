@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Database } from '../../../src/data/database.js';
+import { readModels } from '../../../src/data/organization/models.js';
+import { createPrisma } from '../../../src/data/organization/scope.js';
+import { WORDS } from '../../../src/data/organization/words.js';
 import { openTestDatabase } from '../../support/server.js';
 
 /**
@@ -156,4 +159,29 @@ test('schema.prisma and the migrated database say the same', async () => {
   }
   expect(Object.keys(schema).length).toBeGreaterThanOrEqual(8);
   expect(sorted(await migrated())).toEqual(sorted(schema));
+});
+
+test('columns that hold one of a few words hold those of the contract, and their types say so', async () => {
+  const { rows } = await database.pool.queryAsLoginRole(`
+    select rel.relname as table, a.attname as column, pg_get_constraintdef(c.oid) as definition
+    from pg_constraint c join pg_class rel on rel.oid = c.conrelid join pg_attribute a on a.attrelid = rel.oid
+    where c.contype = 'c' and c.conkey = array[a.attnum] and rel.relnamespace = 'public'::regnamespace`);
+  const held: Record<string, string[]> = {};
+  for (const { table, column, definition } of rows) {
+    const [, list] =
+      /= ANY \(\(?ARRAY\[(.*)\]/.exec(definition as string) ?? /= ('[A-Z_]+')/.exec(definition as string) ?? [];
+    if (list) held[`${table}.${column}`] = [...list.matchAll(/'(\w+)'/g)].map(([, word]) => word as string).toSorted();
+  }
+  const owned = [...readModels(createPrisma(database.pool)).values()];
+  const declaredWords: Record<string, string[]> = {};
+  for (const [name, columns] of Object.entries<Record<string, Readonly<Record<string, string>>>>(WORDS)) {
+    const model = owned.find((each) => each.name === name);
+    for (const [field, words] of Object.entries(columns)) {
+      declaredWords[`${model?.table}.${model?.fields.get(field)?.column}`] = Object.values(words).toSorted();
+    }
+  }
+  const tables = new Set(owned.map(({ table }) => table));
+  const ofOrganizations = Object.entries(held).filter(([column]) => tables.has(column.split('.')[0] as string));
+  expect(declaredWords).toEqual(Object.fromEntries(ofOrganizations));
+  expect(ofOrganizations.length).toBeGreaterThan(15);
 });

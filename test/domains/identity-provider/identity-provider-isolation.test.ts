@@ -13,11 +13,11 @@ const UPDATE =
 
 const provider = (name: string) => ({
   id: newId('idp'),
-  kind: 'OIDC',
+  kind: 'OIDC' as const,
   name,
   issuer,
   clientId: name,
-  defaultRole: 'VIEWER',
+  defaultRole: 'VIEWER' as const,
 });
 const theirs = {
   foreign: async (_acme: Target, db: OrganizationDb) => (await db.identityProvider.create(provider('theirs'))).id,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { newId } from '../../../src/data/id.js';
 import type { OrganizationDb } from '../../../src/data/organization/organization-db.js';
+import type { DomainJoining } from '../../../src/generated/enums.js';
 import { openSessions } from '../../../src/identity/sessions.js';
 import {
   type GivenOrganization,
@@ -36,7 +37,10 @@ interface GivenJoining extends GivenOrganization {
   readonly domain: { readonly id: string; readonly name: string };
 }
 
-async function givenJoining(joining: string, joiningRole = 'VIEWER'): Promise<GivenJoining> {
+async function givenJoining(
+  joining: DomainJoining,
+  joiningRole: 'VIEWER' | 'DEVELOPER' = 'VIEWER',
+): Promise<GivenJoining> {
   const acme = await givenOrganization(server);
   return { ...acme, domain: await givenHeldDomain(server, acme, { joining, joiningRole }) };
 }
@@ -242,29 +246,32 @@ describe('AUTO', () => {
 });
 
 describe('Who was removed', () => {
-  test.each(['AUTO', 'SUGGEST'])('is not captured again by %s until that was cleared, once', async (joining) => {
-    const acme = await givenJoining(joining);
-    const jane = await someoneOf(acme);
-    const id = await personId(jane);
-    const join = async () => {
-      const status = statusOf(await request(jane, acme));
-      if (status !== 'PENDING') return status;
-      const { nodes } = (await acme.admin(REQUESTS, { status: 'PENDING' })).data.joinRequests;
-      await acme.admin(APPROVE, { id: nodes[0].id });
-      return 'APPROVED';
-    };
-    if (joining === 'SUGGEST') expect(await join()).toBe('APPROVED');
-    for (let round = 0; round < 2; round += 1) {
-      expect(await roleOf(jane, acme)).toBe('VIEWER');
-      await acme.admin(REMOVE, { id });
-      expect(await joinable(jane)).toEqual([]);
-      expect(codeOf(await request(jane, acme))).toBe('NOT_FOUND');
-      expect(await roleOf(jane, acme)).toBe('NOT_FOUND');
-      expect((await acme.admin(CLEAR, { id })).data.clearRemoval).toEqual({ status: 'REMOVED' });
-      expect(await roleOf(jane, acme)).toBe('NOT_FOUND');
-      expect(await join()).toBe('APPROVED');
-    }
-  });
+  test.each(['AUTO', 'SUGGEST'] as const)(
+    'is not captured again by %s until that was cleared, once',
+    async (joining) => {
+      const acme = await givenJoining(joining);
+      const jane = await someoneOf(acme);
+      const id = await personId(jane);
+      const join = async () => {
+        const status = statusOf(await request(jane, acme));
+        if (status !== 'PENDING') return status;
+        const { nodes } = (await acme.admin(REQUESTS, { status: 'PENDING' })).data.joinRequests;
+        await acme.admin(APPROVE, { id: nodes[0].id });
+        return 'APPROVED';
+      };
+      if (joining === 'SUGGEST') expect(await join()).toBe('APPROVED');
+      for (let round = 0; round < 2; round += 1) {
+        expect(await roleOf(jane, acme)).toBe('VIEWER');
+        await acme.admin(REMOVE, { id });
+        expect(await joinable(jane)).toEqual([]);
+        expect(codeOf(await request(jane, acme))).toBe('NOT_FOUND');
+        expect(await roleOf(jane, acme)).toBe('NOT_FOUND');
+        expect((await acme.admin(CLEAR, { id })).data.clearRemoval).toEqual({ status: 'REMOVED' });
+        expect(await roleOf(jane, acme)).toBe('NOT_FOUND');
+        expect(await join()).toBe('APPROVED');
+      }
+    },
+  );
 
   test.each(['by their own row', 'by an address only'])(
     'and was cleared, and declined since, stays out: %s',
@@ -370,7 +377,7 @@ describe('The setting of a domain', () => {
   test('of a claim that is not proved counts for nothing, also beside one who holds the domain', async () => {
     const { acme, globex } = await givenTwoOrganizations(server);
     const { name } = await givenHeldDomain(server, acme, { joining: 'MANUAL' });
-    const claim = { id: newId('dom'), name, challenge: 'x', joining: 'AUTO' };
+    const claim = { id: newId('dom'), name, challenge: 'x', joining: 'AUTO' } as const;
     await server.database.organizationDb(globex.id).organizationDomain.create(claim);
     const jane = await server.as(`${unique('jane')}@${name}`);
     expect(await joinable(jane)).toEqual([]);
@@ -399,7 +406,7 @@ test('a session of an organization’s own provider sees and asks nothing beyond
 });
 
 async function givenTheirRequest(_acme: Target, db: OrganizationDb): Promise<string> {
-  const row = { email: 'jane@acme.example', name: 'Jane', domain: 'acme.example', status: 'PENDING' };
+  const row = { email: 'jane@acme.example', name: 'Jane', domain: 'acme.example', status: 'PENDING' } as const;
   return (await db.joinRequest.create({ id: newId('jrq'), personId: newId('usr'), ...row })).id;
 }
 const theirs = { foreign: givenTheirRequest, unknown: never('jrq'), variables: (id: string) => ({ id }) };
@@ -426,7 +433,12 @@ describeIsolation({
   'Mutation.clearRemoval.userId': {
     query: CLEAR,
     foreign: async (_acme, db) => {
-      const row = { userId: newId('usr'), email: `${newId('usr')}@acme.example`, name: 'Gone', role: 'VIEWER' };
+      const row = {
+        userId: newId('usr'),
+        email: `${newId('usr')}@acme.example`,
+        name: 'Gone',
+        role: 'VIEWER',
+      } as const;
       return (await db.membership.create({ ...row, status: 'REMOVED' })).userId;
     },
     unknown: never('usr'),

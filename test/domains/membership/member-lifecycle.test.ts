@@ -272,7 +272,7 @@ describe('What stops when a member is removed', () => {
   test('and providers from before it was kept who made them, of whoever is OWNER', async () => {
     const acme = await givenOrganization(server);
     const { identityProvider } = server.database.organizationDb(acme.id);
-    const settings = { kind: 'OIDC', issuer: 'https://id.acme.example', clientId: 'x', defaultRole: 'VIEWER' };
+    const settings = { kind: 'OIDC', issuer: 'https://id.acme.example', clientId: 'x', defaultRole: 'VIEWER' } as const;
     const { id: old } = await identityProvider.create({ id: newId('idp'), name: 'Old', ...settings });
     const text = 'query ($id: ID!) { previewMemberRemoval(userId: $id) { identityProviders { id } } }';
     const boss = await personId(await givenMember(server, acme, 'OWNER'));
@@ -360,7 +360,7 @@ describe('What stops when a member is removed', () => {
     const low = await remove(acme.owner, id, await personId(acme.viewer));
     expect(low.errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', argument: 'reassignTo' });
     const gone = `${unique('gone')}@new.example`;
-    const left = { status: 'INVITED', role: 'VIEWER', leftRole: 'OWNER', joinedAt: new Date() };
+    const left = { status: 'INVITED', role: 'VIEWER', leftRole: 'OWNER', joinedAt: new Date() } as const;
     const row = { userId: newId('usr'), name: 'Gone', email: gone, ...left, invitedBy: id };
     await server.database.organizationDb(acme.id).membership.create(row);
     const admin = await personId(await givenMember(server, acme, 'ADMIN'));

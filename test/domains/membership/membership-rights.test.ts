@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { MembershipStatus } from '../../../src/generated/enums.js';
 import type { Role } from '../../../src/permissions/catalogue.js';
 import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../../support/given.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
@@ -9,7 +10,7 @@ interface Standing {
   readonly role: Role;
   readonly granted?: string[];
   readonly withheld?: string[];
-  readonly status?: string;
+  readonly status?: MembershipStatus;
 }
 
 const member = (role: Role, more: Omit<Standing, 'role'> = {}): Standing => ({ role, ...more });
@@ -181,7 +182,7 @@ describe('Nobody edits or removes who holds more than they do, nor makes anyone 
 describe('An organization keeps an active OWNER, whole', () => {
   test('whoever is the last one neither steps down nor leaves, whoever else is OWNER without being active', async () => {
     const acme = await givenOrganization(server);
-    for (const status of ['INVITED', 'SUSPENDED', 'REMOVED']) await given(acme, member('OWNER', { status }));
+    for (const status of ['INVITED', 'SUSPENDED', 'REMOVED'] as const) await given(acme, member('OWNER', { status }));
     const id = await personId(acme.owner);
     const before = await snapshot(acme);
     for (const answer of [await update(acme.owner, id, 'ADMIN'), await remove(acme.owner, id)]) {

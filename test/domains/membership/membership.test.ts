@@ -19,7 +19,7 @@ const named = (name: string) => ({ 'x-organization-id': name });
 describe('The members of an organization', () => {
   test('are everyone who was ever invited or joined, by e-mail, as this organization knows them', async () => {
     const acme = await givenOrganization(server);
-    for (const status of ['INVITED', 'SUSPENDED', 'REMOVED']) {
+    for (const status of ['INVITED', 'SUSPENDED', 'REMOVED'] as const) {
       await givenMember(server, acme, 'VIEWER', { status, email: `${status.toLowerCase()}@members.example` });
     }
     const all = await membersOf(acme.viewer);

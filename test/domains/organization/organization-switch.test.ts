@@ -29,7 +29,7 @@ async function givenAnn() {
 async function givenClosedDoors(email: string): Promise<string[]> {
   const doors = [`org_${'0'.repeat(26)}`, 'no-such-organization', '', '%', email];
   doors.push((await givenOrganization(server)).id);
-  for (const status of ['INVITED', 'SUSPENDED', 'REMOVED']) {
+  for (const status of ['INVITED', 'SUSPENDED', 'REMOVED'] as const) {
     const organization = await givenOrganization(server);
     await givenMember(server, organization, 'ADMIN', { email, status });
     doors.push(organization.id, organization.slug);

@@ -18,7 +18,7 @@ interface Seen {
   createdAt: Date;
 }
 
-const STATUSES = ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'];
+const STATUSES = ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
 const at = (day: number) => new Date(Date.UTC(2026, 2, 1 + day));
 let acme: GivenOrganization;
 const rows: Seen[] = [];
@@ -36,7 +36,7 @@ beforeAll(async () => {
   for (let index = 0; index < 60; index += 1) {
     const run = {
       id: newId('run', Date.UTC(2026, 4, 1 + ((index * 7) % 60))),
-      status: STATUSES[(index * 3) % 5] as string,
+      status: STATUSES[(index * 3) % 5] as (typeof STATUSES)[number],
       agentId: agents[index % 2] as string,
       repositoryId: repositories[Number(index % 5 === 0)] as string,
       createdById: creators[Number(index % 3 === 0)] as string,

@@ -159,7 +159,7 @@ test('a filter holds in all its parts, counts with them, and finds nothing of an
   const db = server.database.organizationDb(acme.id);
   const developerId = await personId(acme.developer);
   const runs: string[] = [];
-  for (const [day, status] of ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED'].entries()) {
+  for (const [day, status] of (['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED'] as const).entries()) {
     const createdAt = new Date(Date.UTC(2026, 0, 10 + day));
     const id = newId('run', createdAt.getTime());
     await db.run.create({ id, agentId: acme.agentId, createdById: developerId, status, createdAt });

@@ -82,7 +82,7 @@ describe('The viewer', () => {
   test('lists active memberships only, by organization, as each organization knows the person', async () => {
     const { acme, globex, email } = await givenAmbidextrous();
     const initech = await givenOrganization(server, 'initech');
-    for (const status of ['INVITED', 'SUSPENDED', 'REMOVED']) {
+    for (const status of ['INVITED', 'SUSPENDED', 'REMOVED'] as const) {
       await givenMember(server, await givenOrganization(server), 'ADMIN', { email, status });
     }
     await givenMember(server, initech, 'OWNER', { email });

@@ -1,4 +1,5 @@
 import { beforeAll, expect, jest, test } from '@jest/globals';
+import type { OrganizationRole } from '../../../src/generated/enums.js';
 import { givenOrganization, type GivenOrganization, unique } from '../../support/given.js';
 import { givenDirectory, type ScimClient } from '../../support/scim.js';
 import { isPostgres, useServer } from '../../support/server.js';
@@ -33,7 +34,7 @@ async function givenUsers(directoryId: string, count: number): Promise<string[]>
 
 const members = (ids: readonly string[]) => ids.map((value) => ({ value }));
 const SET_ROLE = 'mutation ($input: SetScimGroupRoleInput!) { setScimGroupRole(input: $input) { role memberCount } }';
-const countOf = (role: string) =>
+const countOf = (role: OrganizationRole) =>
   server.database.organizationDb(acme.id).membership.count({ role, email: { gt: 'u', lt: 'v' } });
 
 test(`a group of ${SIZE} is made, given a role, read, changed, replaced and deleted, and so is its directory`, async () => {

@@ -198,7 +198,7 @@ describe('the loss of rights', () => {
     expect(await standing(email)).toBe('DEVELOPER');
   });
 
-  test.each(['SUSPENDED', 'REMOVED'])(
+  test.each(['SUSPENDED', 'REMOVED'] as const)(
     'whom people of the organization left %s the directory does not bring back',
     async (status) => {
       const { id, email } = await create();
