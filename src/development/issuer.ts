@@ -4,7 +4,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK, SignJW
 import type { TrustedIssuer } from '../identity/trusted-issuer.js';
 import { readOrMakeFile } from '../secrets/secret-file.js';
 
-export const DEVELOPMENT_ISSUER = 'urn:orgate:development';
+const DEVELOPMENT_ISSUER = 'urn:orgate:development';
 const AUDIENCE = 'orgate';
 const TYP = 'at+jwt';
 const ALGORITHM = 'EdDSA';

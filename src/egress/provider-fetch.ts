@@ -7,7 +7,7 @@ import type { CustomFetch } from 'openid-client';
 import { findJsonFault, type JsonBounds } from '../gateway/http/bodies/bound-json.js';
 
 /** An identity provider's address leads into the network that the gateway itself stands in. */
-export class PrivateAddressError extends Error {
+class PrivateAddressError extends Error {
   override readonly name = 'PrivateAddressError';
 }
 

@@ -34,9 +34,6 @@ export const emailText = z
   .max(254, 'At most 254 characters.')
   .regex(/^[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+$/u, 'Not an e-mail address.');
 
-/** Leaves out what the client left out: null and undefined both mean "not given" where a column has no null. */
-export const optional = <S extends z.ZodType>(schema: S) => schema.optional();
-
 /** Only the keys that were given, so that an update leaves the others alone. */
 export function given<T extends object>(changes: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as never;

@@ -146,7 +146,7 @@ export async function expectNoneLeaked(postgres: TestPostgres, poolSize: number)
 }
 
 /** Figures go to where `npm run faults` collects them. */
-export function tell(trial: string, figures: object): void {
+function tell(trial: string, figures: object): void {
   const file = process.env['ORGATE_FAULTS_FILE'];
   if (file !== undefined) appendFileSync(file, `${JSON.stringify({ trial, ...figures })}\n`);
 }

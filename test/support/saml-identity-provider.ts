@@ -6,7 +6,7 @@ import type { Browser, Visited } from './browser.js';
 import { type CertifiedKey, givenCertifiedKey } from './certificate.js';
 
 export const SAML_ISSUER = 'urn:acme:identity-provider';
-export const PERSISTENT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent';
+const PERSISTENT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent';
 
 /** Who sits at the identity provider, as samlp knows people. */
 export interface SamlAccount {

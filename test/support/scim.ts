@@ -51,7 +51,7 @@ export async function givenDirectory(
   });
 }
 
-export async function givenHeldDomain(server: TestServer, { id, slug }: GivenOrganization): Promise<string> {
+async function givenHeldDomain(server: TestServer, { id, slug }: GivenOrganization): Promise<string> {
   const name = `people.${slug}.example`;
   await server.database.pool.queryAsLoginRole(
     `insert into address (name, kind, org_id) values ($1, 'DOMAIN', $2) on conflict do nothing`,

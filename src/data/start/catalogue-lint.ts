@@ -8,12 +8,12 @@ export interface LintResult {
 }
 
 /** Tables with org_id whose names are unique across organizations on purpose, each with its reason. */
-export const GLOBAL_KEYS = {
+const GLOBAL_KEYS = {
   address: 'slugs are host names and a domain has one holder: unique across organizations, and claimed here',
 } as const;
 
 /** Tables without org_id; the application's role has no business in them. */
-export const GLOBAL_TABLES = [
+const GLOBAL_TABLES = [
   'person',
   'identity',
   'session',

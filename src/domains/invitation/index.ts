@@ -25,7 +25,7 @@ function ofStatus(status: InvitationStatus | null | undefined): Filter<Row<'Invi
 }
 
 /** @throws BAD_USER_INPUT */
-export function lifetime(hours: number | null | undefined, argument: string): number {
+function lifetime(hours: number | null | undefined, argument: string): number {
   const given = hours ?? 168;
   if (given < 1 || given > 720) throw badInput(argument, '1 to 720 hours.');
   return given;

@@ -3,7 +3,7 @@ import { findJsonFault, type JsonBounds, type JsonFault } from './bound-json.js'
 import { UnreadBodyError } from './unread-body-error.js';
 
 /** A JSON argument of 64 KiB has up to 32,768 elements and 100 levels, and comes inside of variables. */
-export const REQUEST_BOUNDS: JsonBounds = { elements: 40_000, members: 10_000, levels: 128 };
+const REQUEST_BOUNDS: JsonBounds = { elements: 40_000, members: 10_000, levels: 128 };
 
 /** Clients that set their media type with every request also set it where nothing follows. */
 const NEEDS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
