@@ -18,6 +18,8 @@ const parents = readdirSync('src/domains').flatMap((domain) =>
 
 const config: CodegenConfig = {
   schema: 'schema/*.graphql',
+  // As they are written: lists that show every word show them in this order.
+  config: { sort: false },
   generates: {
     // The words alone, for those who know nothing of GraphQL: what is stored, and what is checked, are the same.
     'src/generated/enums.ts': {
