@@ -14,6 +14,7 @@ import { createMetrics, type Metrics } from './gateway/http/metrics.js';
 import { SigningKeyError } from './identity/signing-keys.js';
 import { openConfiguredDatabase } from './open-database.js';
 import { createServer } from './server.js';
+import { asError, codeOf } from './thrown.js';
 
 /** What its user can mend: told in one paragraph, without a stack. */
 const EXPECTED = [
@@ -43,7 +44,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 try {
   await main();
 } catch (error) {
-  if (EXPECTED.some((kind) => error instanceof kind)) console.error(`orgate cannot start. ${(error as Error).message}`);
+  if (EXPECTED.some((kind) => error instanceof kind)) console.error(`orgate cannot start. ${asError(error).message}`);
   else if (isAddressInUse(error)) {
     const { port } = error;
     console.error(
@@ -129,5 +130,5 @@ ${tryIt}`;
 }
 
 function isAddressInUse(error: unknown): error is { port: number } {
-  return (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+  return codeOf(error) === 'EADDRINUSE';
 }

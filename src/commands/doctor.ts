@@ -1,6 +1,7 @@
 import { type Config, ConfigError, readConfig } from '../config/config.js';
 import { examine } from '../data/start/doctor.js';
 import type { Check } from '../data/start/isolation-check.js';
+import { asError } from '../thrown.js';
 import { readArguments } from './read-arguments.js';
 
 const USAGE = `usage: npm run doctor [-- --json]
@@ -47,6 +48,6 @@ function table(checks: readonly Check[], failed: number): string {
 }
 
 main().catch((error: unknown) => {
-  console.error((error as Error).message);
+  console.error(asError(error).message);
   process.exit(1);
 });

@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { asError } from '../thrown.js';
 
 type Parsed<T extends ParseArgsConfig> = ReturnType<typeof parseArgs<T>>;
 
@@ -14,7 +15,7 @@ export function readArguments<T extends ParseArgsConfig>(usage: string, config: 
   try {
     return parseArgs(config);
   } catch (error) {
-    return refuseArguments((error as Error).message.split('. ')[0] ?? '');
+    return refuseArguments(asError(error).message.split('. ')[0] ?? '');
   }
 }
 

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { asError } from '../thrown.js';
 
 /** An @ that stands where nobody's name or password can end: one of them holds a character that ended it too early. */
 const TORN = /^[^:]+:\/\/[^/?#]*[/?#][^=]*@/;
@@ -11,6 +12,6 @@ export function isDatabaseUrl(url: string): boolean {
     return true;
   } catch (error) {
     // Anything else, such as a certificate's file that is not there, is told when it is connected to.
-    return !['TypeError', 'URIError'].includes((error as Error).name);
+    return !['TypeError', 'URIError'].includes(asError(error).name);
   }
 }

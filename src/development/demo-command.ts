@@ -2,6 +2,7 @@ import { readArguments } from '../commands/read-arguments.js';
 import { readConfig } from '../config/config.js';
 import { createMetrics } from '../gateway/http/metrics.js';
 import { openConfiguredDatabase } from '../open-database.js';
+import { asError } from '../thrown.js';
 import { loadDemo } from './demo.js';
 
 const USAGE = `usage: npm run demo
@@ -24,6 +25,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  console.error((error as Error).message);
+  console.error(asError(error).message);
   process.exit(1);
 });

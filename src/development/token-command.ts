@@ -1,5 +1,6 @@
 import { readArguments, refuseArguments } from '../commands/read-arguments.js';
 import { readConfig } from '../config/config.js';
+import { asError } from '../thrown.js';
 import { openDevelopmentIssuer } from './issuer.js';
 import { DEMO_PEOPLE } from './serve-development.js';
 
@@ -32,6 +33,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  console.error((error as Error).message);
+  console.error(asError(error).message);
   process.exit(1);
 });

@@ -1,5 +1,6 @@
 import { Resolver } from 'node:dns/promises';
 import { part } from '../parts.js';
+import { codeOf } from '../thrown.js';
 
 /** The TXT records of a name, or why there are none. */
 export interface TxtAnswer {
@@ -37,7 +38,7 @@ export function createFindTxt(servers: readonly string[]): FindTxt {
     try {
       return { found: (await resolver.resolveTxt(name)).map(toText), problem: null };
     } catch (error) {
-      return { found: [], problem: PROBLEMS[(error as NodeJS.ErrnoException).code ?? ''] ?? 'SERVER_FAILURE' };
+      return { found: [], problem: PROBLEMS[codeOf(error)] ?? 'SERVER_FAILURE' };
     } finally {
       clearTimeout(deadline);
     }

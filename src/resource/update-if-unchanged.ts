@@ -1,5 +1,6 @@
 import type { Filter, Table } from '../data/organization/table.js';
 import { conflict, notFound } from '../errors.js';
+import { codeOf } from '../thrown.js';
 
 /**
  * Updates a row unless someone else did since the client read it.
@@ -18,7 +19,7 @@ export async function updateIfUnchanged<R extends { id: string; updatedAt: Date 
   try {
     return await table.update({ ...it, updatedAt: expectedUpdatedAt }, changes);
   } catch (error) {
-    if ((error as { code?: unknown }).code !== 'NOT_FOUND') throw error;
+    if (codeOf(error) !== 'NOT_FOUND') throw error;
     if (!(await table.find(it))) throw notFound();
     throw conflict('This was changed in the meantime.', 'input.expectedUpdatedAt');
   }

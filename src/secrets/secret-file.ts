@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { codeOf } from '../thrown.js';
 
 /**
  * The content of a file that only this user may read, made on first use. Of two processes that make it at once, one
@@ -10,7 +11,7 @@ export async function readOrMakeFile(file: string, make: () => string | Promise<
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   const candidate = `${file}.${randomUUID()}`;
@@ -18,7 +19,7 @@ export async function readOrMakeFile(file: string, make: () => string | Promise<
   try {
     await link(candidate, file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'EEXIST') throw error;
   } finally {
     await rm(candidate, { force: true });
   }

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { prepareValue } from 'pg/lib/utils.js';
+import { asError } from '../../thrown.js';
 
 /** Texts with a list of ids differ by its length; past this many a statement goes unnamed, and is parsed each time. */
 const MAX_NAMED_STATEMENTS = 400;
@@ -151,7 +152,7 @@ export class Statement {
       this.onRow(length);
       this.#rows.push(this.#isList ? shape.list(texts) : shape.object(texts));
     } catch (error) {
-      this.#failure = error as Error;
+      this.#failure = asError(error);
       this.#rows.length = 0;
       this.onFailure();
     }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { asError, codeOf } from '../../thrown.js';
 
 /** The database is not there, or not yet: it may be in a while. */
 export class DatabaseAwayError extends Error {
@@ -28,9 +29,9 @@ export async function reaching<T>(url: string | null, work: () => Promise<T>): P
     return await work();
   } catch (error) {
     if (url === null) throw error;
-    const { code = '' } = error as { code?: string };
+    const code = codeOf(error);
     const { host, port, database } = new pg.Client({ connectionString: url });
-    const said = describe(error as Error, code);
+    const said = describe(asError(error), code);
     if (saysAway(code, said)) {
       throw new DatabaseAwayError(`The database at ${host}:${port} cannot be reached: ${said}`, { cause: error });
     }
@@ -44,6 +45,6 @@ export async function reaching<T>(url: string | null, work: () => Promise<T>): P
 
 /** A name with several addresses fails with one error for each, and no words of its own. */
 function describe(error: Error, code: string): string {
-  const all = error instanceof AggregateError ? error.errors.map((each: unknown) => (each as Error).message) : [];
+  const all = error instanceof AggregateError ? error.errors.map((each: unknown) => asError(each).message) : [];
   return error.message || all.join(', ') || code;
 }

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
+import { asError } from '../../thrown.js';
 
 /** How long what is asked before and after migrations may take. They themselves take as long as they take. */
 export const SMALL_CHECK_MS = 30_000;
@@ -54,7 +55,7 @@ export async function migrate(
         'select migration_name as name, checksum, finished_at from _prisma_migrations where rolled_back_at is null',
       ),
     );
-    const done = new Map(rows.map((row) => [row.name as string, row]));
+    const done = new Map(rows.map((row) => [String(row.name), row]));
     const applied: string[] = [];
     for (const name of await migrationNames(directory)) {
       const { sql, checksum } = await readMigration(directory, name);
@@ -107,7 +108,7 @@ export async function migrationStatus(
   const wanted = new Map<string, string>();
   for (const name of await migrationNames(directory)) wanted.set(name, (await readMigration(directory, name)).checksum);
   const names = (test: (row: { name: string; checksum: string; finished_at: Date | null }) => boolean) =>
-    rows.filter((row) => test(row)).map((row) => row.name as string);
+    rows.filter((row) => test(row)).map((row) => String(row.name));
   return {
     pending: [...wanted.keys()].filter((name) => !rows.some((row) => row.name === name)),
     edited: names(({ name, checksum }) => wanted.has(name) && wanted.get(name) !== checksum),
@@ -141,6 +142,6 @@ async function apply(client: pg.Client, name: string, sql: string, checksum: str
     await client.query('commit');
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
-    throw new MigrationError(`migration ${name} failed: ${(error as Error).message}`, { cause: error });
+    throw new MigrationError(`migration ${name} failed: ${asError(error).message}`, { cause: error });
   }
 }
