@@ -138,7 +138,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 async function checkOneDatabase(ownerUrl: string, loginUrl: string): Promise<void> {
   const nameOf = (url: string): Promise<string> =>
     reaching(url, () =>
-      asking(url, async (client) => (await client.query('select current_database() as name')).rows[0].name as string),
+      asking(url, async (client) => (await client.query('select current_database() as name')).rows[0].name),
     );
   const [migrated, served] = [await nameOf(ownerUrl), await nameOf(loginUrl)];
   if (migrated === served) return;

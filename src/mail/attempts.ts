@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
 import { ROW_TYPES } from '../data/connection/pg-types.js';
 import { translateDatabaseError } from '../data/database-error.js';
@@ -61,16 +62,16 @@ const EXTEND = `
   where org_id = $1 and id = $2 and attempts = $3`;
 
 export function openMailAttempts(pool: ScopedPool): MailAttempts {
-  const run = ({ orgId }: WaitingMail, text: string, values: unknown[]) =>
-    inFrame(frameOf(orgId), () => pool.query({ text, values: [orgId, ...values], types: ROW_TYPES })).catch(
+  const run = <Row extends pg.QueryResultRow>({ orgId }: WaitingMail, text: string, values: unknown[]) =>
+    inFrame(frameOf(orgId), () => pool.query<Row>({ text, values: [orgId, ...values], types: ROW_TYPES })).catch(
       (error: unknown) => {
         throw translateDatabaseError(error);
       },
     );
   return {
     async begin(mail) {
-      const { rows } = await run(mail, BEGIN, [mail.id]);
-      const [row] = rows as { attempts: number; sealed: string }[];
+      const { rows } = await run<{ attempts: number; sealed: string }>(mail, BEGIN, [mail.id]);
+      const [row] = rows;
       return row ? { ...mail, ...row } : null;
     },
     async extend(attempt) {

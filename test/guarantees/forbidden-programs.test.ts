@@ -28,6 +28,8 @@ const PROGRAMS: readonly [string, Program][] = [
   ['filter by organization', (db) => db.repository.find({ orgId: 'org_x' })],
   // @ts-expect-error undefined would be dropped, and match every row
   ['filter by undefined', (db) => db.repository.find({ id: undefined })],
+  // @ts-expect-error what has no keys filters nothing
+  ['a text in the place of a filter', (db) => db.repository.delete('id')],
   // @ts-expect-error relations are not filters
   ['filter by relation', (db) => db.repository.find({ organization: { name: 'x' } })],
   // @ts-expect-error nor is a list of conditions

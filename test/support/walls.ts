@@ -6,7 +6,7 @@ import type { OrgId } from '../../src/data/id.js';
 import { createSets, type Force } from '../../src/data/organization/change-sets.js';
 import { insertRow } from '../../src/data/organization/insert-row.js';
 import { readLatestPerParent } from '../../src/data/organization/latest-per-parent.js';
-import { type Model, type OwnedModelName, readModels } from '../../src/data/organization/models.js';
+import { type Models, readModels } from '../../src/data/organization/models.js';
 import {
   createOrganizationDbs,
   organizationDbOver,
@@ -77,7 +77,7 @@ const Plain = pg.Query as unknown as new (config: pg.QueryConfig) => pg.Query;
 interface Parts {
   readonly prisma: ReturnType<typeof createPrisma>;
   readonly pool: ScopedPool;
-  readonly models: ReadonlyMap<OwnedModelName, Model>;
+  readonly models: Models;
 }
 
 type Operation = (args: { data?: object }) => PromiseLike<unknown>;

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { translateDatabaseError } from '../database-error.js';
 import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
 import { ROW_TYPES } from './pg-types.js';
@@ -6,13 +7,14 @@ import { ROW_TYPES } from './pg-types.js';
 export const DIRECTORY: Frame = { role: 'orgate_directory' };
 
 /** Runs one statement as the directory; errors are told in the closed vocabulary. */
-export type DirectoryQuery = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
+export type DirectoryQuery = <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
 
 export const createDirectoryQuery =
   (pool: ScopedPool): DirectoryQuery =>
-  async <Row>(text: string, values: unknown[] = []) => {
+  async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) => {
     try {
-      return (await inFrame(DIRECTORY, () => pool.query({ text, values, types: ROW_TYPES }))).rows as Row[];
+      const { rows } = await inFrame(DIRECTORY, () => pool.query<Row>({ text, values, types: ROW_TYPES }));
+      return rows;
     } catch (error) {
       throw translateDatabaseError(error);
     }

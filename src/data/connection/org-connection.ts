@@ -136,7 +136,7 @@ interface PgClient extends NodeJS.EventEmitter {
 interface PgPool extends NodeJS.EventEmitter {
   readonly options: { max: number };
   connect(): Promise<PgClient>;
-  query(config: pg.QueryConfig): Promise<pg.QueryResult>;
+  query<Row extends pg.QueryResultRow>(config: pg.QueryConfig): Promise<pg.QueryResult<Row>>;
   end(): Promise<void>;
 }
 const BaseQuery = pg.Query as unknown as new (config: pg.QueryConfig) => PgQuery;
@@ -367,7 +367,7 @@ export class ScopedPool extends BasePool {
     return super.end();
   }
 
-  override query(config: OwnStatement): Promise<pg.QueryResult> {
+  override query<Row extends pg.QueryResultRow>(config: OwnStatement): Promise<pg.QueryResult<Row>> {
     return this.#run(toQuery(config, this.scope), config.text);
   }
 

@@ -3,6 +3,7 @@ import { UnscopedStatementError } from '../connection/org-connection.js';
 import type { OwnStatement } from '../connection/statement.js';
 import type { Model } from './models.js';
 import { columnOf, conditionsOf, countRows, quote, readRows, type RowQuery } from './read-rows.js';
+import type { Forced } from './scope.js';
 import type { AnyRow } from './table.js';
 
 /** Runs a statement in the organization's frame: on a connection of the pool, or on the transaction's own. */
@@ -15,7 +16,7 @@ export type Force = (
   model: Model,
   operation: 'create' | 'updateManyAndReturn' | 'deleteMany' | 'count' | 'findMany',
   args: Readonly<Record<string, unknown>>,
-) => Readonly<Record<string, unknown>>;
+) => Forced;
 
 /** What is done to many rows at once: one statement, however many they are. */
 export interface Sets {
@@ -29,8 +30,7 @@ export interface Sets {
 export function createSets(run: Run, force: Force): Sets {
   const changed = async (text: string, values: unknown[]) =>
     (await run({ text, values, isPlannedAnew: true })).rowCount ?? 0;
-  const whereOf = (model: Model, where: unknown, values: unknown[]): string => {
-    const filter = where as Where;
+  const whereOf = (model: Model, filter: Where = {}, values: unknown[]): string => {
     if (!filter[model.orgField]) {
       throw new UnscopedStatementError(`many of ${model.name} were about to be changed in no organization`);
     }
@@ -40,17 +40,17 @@ export function createSets(run: Run, force: Force): Sets {
   };
   return {
     async insert(model, rows) {
-      const forced = rows.map((data) => force(model, 'create', { data })['data'] as AnyRow);
+      const forced = rows.map((data) => force(model, 'create', { data }).data ?? {});
       const [first] = forced;
       return first ? changed(...insertStatement(model, forced, Object.keys(first))) : 0;
     },
     async update(model, filter, given, atMost) {
-      const { where, data } = force(model, 'updateManyAndReturn', { where: filter, data: given });
+      const { where, data = {} } = force(model, 'updateManyAndReturn', { where: filter, data: given });
       const values: unknown[] = [];
-      const set = Object.entries(data as AnyRow).map(([field, value]) => {
+      const set = Object.entries(data).map(([field, value]) => {
         return `${quote(fieldOf(model, field).column)} = $${values.push(plain(model, field, value))}`;
       });
-      if (model.fields.has('updatedAt') && !('updatedAt' in (data as AnyRow)))
+      if (model.fields.has('updatedAt') && !('updatedAt' in data))
         set.push(`${quote(fieldOf(model, 'updatedAt').column)} = current_timestamp`);
       const table = quote(model.table);
       const key = columnOf(model, model.keyField);

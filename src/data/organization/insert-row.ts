@@ -22,6 +22,8 @@ export async function insertRow(
   const text =
     `insert into ${quote(model.table)} (${columns.join(', ')}) ` +
     `values (${values.map((_, index) => `$${index + 1}`).join(', ')}) returning ${model.selected}`;
-  const { rows } = await pool.query({ text, values, types: ROW_TYPES });
-  return rows[0] as AnyRow;
+  const { rows } = await pool.query<AnyRow>({ text, values, types: ROW_TYPES });
+  const [made] = rows;
+  if (!made) throw new Error(`no ${model.name} was made`);
+  return made;
 }

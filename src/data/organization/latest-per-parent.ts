@@ -50,6 +50,6 @@ export async function readLatestPerParent(
       order by ${order} limit $3
     ) as child`;
   const values = [orgId, parentIds, page.take, ...(after === undefined ? [] : [after])];
-  const { rows } = await pool.query({ text, values, types: ROW_TYPES });
-  return rows as AnyRow[];
+  const { rows } = await pool.query<AnyRow>({ text, values, types: ROW_TYPES });
+  return rows;
 }

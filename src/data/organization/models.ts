@@ -20,8 +20,7 @@ export const READ_APART = {
 export type ReadApart<M> = M extends keyof typeof READ_APART ? (typeof READ_APART)[M][number] : never;
 
 /** What rows of a model come without, by name. */
-export const apartOf = (model: string): readonly string[] =>
-  (READ_APART as Partial<Record<string, readonly string[]>>)[model] ?? [];
+export const apartOf = (model: string): readonly string[] => new Map(Object.entries(READ_APART)).get(model) ?? [];
 
 /** Where a client has a model: `run`, of Run. */
 export const propertyOf = (model: string): string => model.charAt(0).toLowerCase() + model.slice(1);
@@ -36,7 +35,7 @@ const KEY_FIELDS: Readonly<Record<string, string>> = {
 
 /** What the connection to the database needs to know of a model. */
 export interface Model {
-  readonly name: OwnedModelName;
+  readonly name: string;
   readonly table: string;
   /** The field that holds the organization: `orgId`, or `id` of the organization itself. */
   readonly orgField: string;
@@ -47,6 +46,9 @@ export interface Model {
   /** What a row is read as: `"git_url" as "gitUrl"` and so on, but what is read apart. Whose it is goes without saying. */
   readonly selected: string;
 }
+
+/** The org-owned models, by name. */
+export type Models = ReadonlyMap<string, Model>;
 
 interface RuntimeDataModel {
   models: Record<
@@ -63,11 +65,11 @@ interface RuntimeDataModel {
  *
  * @throws when a model is neither org-owned nor on the list of global ones, or is on it in vain
  */
-export function readModels(client: PrismaClient): ReadonlyMap<OwnedModelName, Model> {
+export function readModels(client: PrismaClient): Models {
   const { models } = (client as unknown as { _runtimeDataModel: RuntimeDataModel })._runtimeDataModel;
   const stale = Object.keys(GLOBAL_MODELS).filter((name) => !(name in models));
   if (stale.length > 0) throw new Error(`GLOBAL_MODELS names ${stale.join(', ')}, which schema.prisma does not have`);
-  const owned = new Map<OwnedModelName, Model>();
+  const owned = new Map<string, Model>();
   for (const [name, { dbName, fields }] of Object.entries(models)) {
     if (name in GLOBAL_MODELS) continue;
     const orgField = name === 'Organization' ? 'id' : 'orgId';
@@ -78,8 +80,8 @@ export function readModels(client: PrismaClient): ReadonlyMap<OwnedModelName, Mo
       );
     }
     const shown = scalars.filter((field) => field.name !== 'orgId' && !apartOf(name).includes(field.name));
-    owned.set(name as OwnedModelName, {
-      name: name as OwnedModelName,
+    owned.set(name, {
+      name,
       table: dbName ?? name,
       orgField,
       keyField: KEY_FIELDS[name] ?? 'id',

@@ -5,11 +5,10 @@ import type { OrgId } from '../id.js';
 import { createSets, type Force, type Sets } from './change-sets.js';
 import { insertRow } from './insert-row.js';
 import { readLatestPerParent } from './latest-per-parent.js';
-import { type Model, type OwnedModelName, propertyOf } from './models.js';
+import { type Model, type Models, type OwnedModelName, propertyOf } from './models.js';
 import { countRows, namesMany, readRows, type RowQuery } from './read-rows.js';
 import { forceOrganization, frameOf, type ScopedPrisma, scopeToOrganization } from './scope.js';
 import {
-  type AnyRow,
   type Apart,
   type Created,
   createTable,
@@ -41,8 +40,6 @@ export type LockedDb = OrganizationDb & {
   readonly held: Row<'Organization'>;
 };
 
-type Models = ReadonlyMap<OwnedModelName, Model>;
-
 export interface OrganizationDbParts {
   readonly prisma: PrismaClient;
   readonly pool: ScopedPool;
@@ -59,7 +56,8 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
     let client = clients.get(orgId);
     if (!client) {
       client = scopeToOrganization(prisma, models, orgId);
-      if (clients.size >= KEPT_CLIENTS) clients.delete(clients.keys().next().value as OrgId);
+      const [oldest] = clients.size >= KEPT_CLIENTS ? clients.keys() : [];
+      if (oldest !== undefined) clients.delete(oldest);
       clients.set(orgId, client);
     }
     return client;
@@ -84,9 +82,7 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
         latest: (model, parent, ids, page) =>
           inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page)),
         insert: (model, data) =>
-          inFrame(frame, () =>
-            insertRow(pool, model, forceOrganization(model, 'create', { data }, orgId)['data'] as AnyRow),
-          ),
+          inFrame(frame, () => insertRow(pool, model, forceOrganization(model, 'create', { data }, orgId).data ?? {})),
         sets: createSets((statement) => inFrame(frame, () => pool.query(statement)), force),
       },
       setsInTransaction: createSets((statement) => inFrame(frame, () => pool.queryHeld(statement)), force),

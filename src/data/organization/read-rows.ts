@@ -4,10 +4,12 @@ import type { Planning } from '../connection/statement.js';
 import type { Model } from './models.js';
 import type { AnyRow } from './table.js';
 
+type Where = Readonly<Record<string, unknown>>;
+
 /** Which rows of one organization, and how many: what `forceOrganization` let through. */
 export interface RowQuery {
-  readonly where?: Readonly<Record<string, unknown>>;
-  readonly orderBy?: Readonly<Record<string, 'asc' | 'desc'>>;
+  readonly where?: Where;
+  readonly orderBy?: Readonly<Partial<Record<string, 'asc' | 'desc'>>>;
   readonly take?: number;
   readonly skip?: number;
 }
@@ -41,9 +43,11 @@ export async function readRows(
   if (take === 0) return [];
   const values: unknown[] = [];
   const merged = skip === undefined && take !== undefined ? mergedField(model, where, orderBy) : undefined;
-  const list = merged && `$${values.push([...new Set((where[merged] as { in: string[] }).in)])}::text[]`;
+  const list = merged && `$${values.push([...new Set(merged.values)])}::text[]`;
   const conditions = Object.entries(where).flatMap(([field, filter]) =>
-    field === merged ? [`${columnOf(model, field)} = one.value`] : conditionsOf(columnOf(model, field), filter, values),
+    field === merged?.field
+      ? [`${columnOf(model, field)} = one.value`]
+      : conditionsOf(columnOf(model, field), filter, values),
   );
   if (past !== undefined) {
     const organization = `$${values.push(where[model.orgField])}`;
@@ -60,7 +64,7 @@ export async function readRows(
       `${orderedBy(orderBy, (field) => `merged.${quote(field)}`)} limit ${limit}`
     : rowsOf;
   const isAnew = isPlannedAnew || namesMany(where);
-  const { rows } = (await pool.query({ text, values, types: ROW_TYPES, isPlannedAnew: isAnew })) as { rows: AnyRow[] };
+  const { rows } = await pool.query<AnyRow>({ text, values, types: ROW_TYPES, isPlannedAnew: isAnew });
   return take !== undefined && rows.length > take ? rows.slice(0, take) : rows;
 }
 
@@ -77,8 +81,9 @@ export async function countRows(
     conditionsOf(columnOf(model, field), filter, values),
   );
   const text = `select count(*) as count from ${quote(model.table)} where ${conditions.join(' and ')}`;
-  const { rows } = await pool.query({ text, values, isPlannedAnew: isPlannedAnew || namesMany(where) });
-  return Number((rows as { count: string }[])[0]?.count);
+  const anew = isPlannedAnew || namesMany(where);
+  const { rows } = await pool.query<{ count: string }>({ text, values, isPlannedAnew: anew });
+  return Number(rows[0]?.count);
 }
 
 const orderedBy = (orderBy: RowQuery['orderBy'] & object, columnOfField: (field: string) => string): string => {
@@ -93,23 +98,30 @@ const orderedBy = (orderBy: RowQuery['orderBy'] & object, columnOfField: (field:
  * order for one value, not for several: so a page of each value is read and they are merged, where PostgreSQL would read
  * all rows of these values, or pass over all that have others.
  */
-function mergedField(model: Model, where: object, orderBy: object): string | undefined {
-  const [found, ...others] = Object.entries(where as Record<string, unknown>).filter(
-    ([, filter]) =>
-      Array.isArray((filter as { in?: unknown } | null)?.in) && Object.keys(filter as object).length === 1,
+function mergedField(model: Model, where: Where, orderBy: object): Merged | undefined {
+  const [found, ...others] = Object.entries(where).flatMap(([field, filter]) =>
+    isOneOf(filter) && Object.keys(filter).length === 1 ? [{ field, values: filter.in }] : [],
   );
   if (!found || others.length > 0 || Object.keys(orderBy).length === 0) return undefined;
-  const [field, { in: list }] = found as [string, { in: unknown[] }];
-  const isFew = list.length > 1 && list.length <= MAX_MERGED && list.every((value) => typeof value === 'string');
-  return isFew && model.fields.get(field)?.type === 'String' && !(field in orderBy) ? field : undefined;
+  const { field, values } = found;
+  const isFew = values.length > 1 && values.length <= MAX_MERGED && values.every((value) => typeof value === 'string');
+  return isFew && model.fields.get(field)?.type === 'String' && !(field in orderBy) ? found : undefined;
 }
+
+interface Merged {
+  readonly field: string;
+  readonly values: readonly unknown[];
+}
+
+const isOneOf = (filter: unknown): filter is { readonly in: readonly unknown[] } =>
+  typeof filter === 'object' && filter !== null && 'in' in filter && Array.isArray(filter.in);
 
 const MAX_MERGED = 8;
 
 /** A condition that PostgreSQL finds in an index: the columns of the order, compared as one with those of a row. */
 export function pastRow(
   model: Model,
-  order: readonly (readonly [field: string, direction: 'asc' | 'desc'])[],
+  order: readonly (readonly [field: string, direction: 'asc' | 'desc' | undefined])[],
   organization: string,
   key: string,
 ): string {
@@ -140,7 +152,7 @@ export function conditionsOf(column: string, filter: unknown, values: unknown[])
   }
   if (filter === null) return [`${column} is null`];
   return Object.entries(filter).map(([operator, operand]) => {
-    if (operator === 'in') return oneOf(column, operand as unknown[], values);
+    if (operator === 'in' && Array.isArray(operand)) return oneOf(column, operand, values);
     if (operand === null) return `${column} is ${operator === 'not' ? 'not null' : 'null'}`;
     return `${column} ${OPERATORS[operator]} $${values.push(operand)}`;
   });
@@ -162,13 +174,7 @@ const MAX_LISTED = 128;
  * kept for any list may compare every row with all of it.
  */
 export const namesMany = (where: Readonly<Record<string, unknown>> = {}): boolean =>
-  Object.values(where).some(
-    (filter) =>
-      typeof filter === 'object' &&
-      filter !== null &&
-      'in' in filter &&
-      (filter.in as readonly unknown[]).length > MAX_LISTED,
-  );
+  Object.values(where).some((filter) => isOneOf(filter) && filter.in.length > MAX_LISTED);
 
 export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 

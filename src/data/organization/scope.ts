@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { Prisma, PrismaClient } from '../../generated/prisma/client.js';
 import { type Frame, inFrame, type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
 import type { OrgId } from '../id.js';
-import { apartOf, GLOBAL_MODELS, type Model, type OwnedModelName, propertyOf } from './models.js';
+import { apartOf, GLOBAL_MODELS, type Model, type Models, propertyOf } from './models.js';
 
 /** A call that leads, or could lead, out of the organization; refused before any SQL. */
 export class ForbiddenOperationError extends Error {
@@ -24,6 +24,8 @@ const EQUAL = new Set(['equals', 'not']);
 const FILTERS = new Set(['equals', 'in', 'not', 'lt', 'lte', 'gt', 'gte']);
 
 type Args = Readonly<Record<string, unknown>>;
+
+const isArgs = (value: unknown): value is Args => typeof value === 'object' && value !== null;
 
 /** Rows come as statements of our own read them: without the organization, and without what is read apart. */
 const OMITTED = Object.fromEntries(
@@ -54,14 +56,14 @@ export function frameOf(orgId: OrgId): Frame {
  * Wall 1. The client of one organization: the organization is fixed here, by closure, and forced into every operation;
  * the frame is opened around each, so neither laziness nor the caller's own frame can change it.
  */
-export function scopeToOrganization(prisma: PrismaClient, models: ReadonlyMap<OwnedModelName, Model>, orgId: OrgId) {
+export function scopeToOrganization(prisma: PrismaClient, models: Models, orgId: OrgId) {
   const frame = frameOf(orgId);
   return prisma.$extends({
     query: {
       $allOperations({ model: name, operation, args, query }) {
-        const model = name && models.get(name as OwnedModelName);
+        const model = name && models.get(name);
         if (!model) refuse(`${name ?? 'the client'} has no ${operation} inside an organization`);
-        const scopedArgs = forceOrganization(model, operation, (args ?? {}) as Args, orgId);
+        const scopedArgs = forceOrganization(model, operation, argsOf(args), orgId);
         return inFrame(frame, () => query(scopedArgs as typeof args));
       },
     },
@@ -74,8 +76,20 @@ function refuse(reason: string): never {
   throw new ForbiddenOperationError(reason);
 }
 
+/** What is given has keys, or is not given: of anything else nobody knows what it would filter. */
+function argsOf(value: unknown): Args {
+  if (isArgs(value)) return value;
+  return value == null ? {} : refuse(`${JSON.stringify(value)} has no keys`);
+}
+
+/** Arguments that were checked. */
+export interface Forced extends Args {
+  readonly where?: Args;
+  readonly data?: Args;
+}
+
 /** The same arguments, checked key by key, with the organization in them. */
-export function forceOrganization(model: Model, operation: string, args: Args, orgId: OrgId): Args {
+export function forceOrganization(model: Model, operation: string, args: Args, orgId: OrgId): Forced {
   const allowed = OPERATIONS[operation] ?? refuse(`${model.name} has no ${operation} inside an organization`);
   for (const key of Object.keys(args)) {
     if (!allowed.includes(key)) refuse(`${model.name}.${operation} takes no ${key}`);
@@ -86,14 +100,15 @@ export function forceOrganization(model: Model, operation: string, args: Args, o
   const where = allowed.includes('where') && {
     where: { ...checkFilter(model, args['where'], orgId), [model.orgField]: orgId },
   };
-  const data = 'data' in args && { data: checkData(model, args['data'] as Args, operation === 'create', orgId) };
-  return { ...args, ...where, ...data };
+  const data = 'data' in args && { data: checkData(model, argsOf(args['data']), operation === 'create', orgId) };
+  const { where: _where, data: _data, ...rest } = args;
+  return { ...rest, ...where, ...data };
 }
 
 const aggregatedFields = (args: Args): string[] => [
-  ...((args['by'] as string[] | undefined) ?? []),
-  ...Object.keys((args['_sum'] as object | undefined) ?? {}),
-  ...Object.keys((args['_count'] as object | undefined) ?? {}).filter((name) => name !== '_all'),
+  ...[args['by'] ?? []].flat().map(String),
+  ...Object.keys(argsOf(args['_sum'])),
+  ...Object.keys(argsOf(args['_count'])).filter((name) => name !== '_all'),
 ];
 
 /** A scalar field other than the one that holds the organization. Relations are not fields. */
@@ -102,8 +117,7 @@ function checkField(model: Model, name: string): void {
 }
 
 function checkOrder(model: Model, orderBy: unknown): void {
-  const keys = Array.isArray(orderBy) ? (orderBy as Args[]) : [orderBy as Args];
-  for (const [name, direction] of keys.flatMap((key) => Object.entries(key))) {
+  for (const [name, direction] of [orderBy].flat().flatMap((key) => Object.entries(argsOf(key)))) {
     checkField(model, name);
     if (direction !== 'asc' && direction !== 'desc') refuse(`${model.name}.${name} is ordered asc or desc`);
   }
@@ -115,7 +129,7 @@ function checkSize(model: Model, size: unknown): void {
 }
 
 function checkFilter(model: Model, where: unknown, orgId: OrgId): Args {
-  const filter = (where ?? {}) as Args;
+  const filter = argsOf(where);
   for (const [name, value] of Object.entries(filter)) {
     checkField(model, name);
     // Prisma drops an undefined filter, which would widen it to every row.
@@ -126,7 +140,7 @@ function checkFilter(model: Model, where: unknown, orgId: OrgId): Args {
     if (isJson(model, name)) refuse(`nothing is found by ${model.name}.${name}`);
     if (Array.isArray(value)) refuse(`${model.name}.${name} is found by one value, or equals a list`);
     if (isValue(value)) continue;
-    for (const [operator, operand] of Object.entries(value as Args)) {
+    for (const [operator, operand] of Object.entries(argsOf(value))) {
       const isKnown = FILTERS.has(operator) && (model.fields.get(name)?.type !== 'Boolean' || EQUAL.has(operator));
       if (!isKnown || !isOperand(operator, operand)) refuse(`${model.name}.${name} takes no ${operator}`);
     }
@@ -155,7 +169,7 @@ function checkData(model: Model, data: Args, creating: boolean, orgId: OrgId): A
     if (!creating && name === 'id') refuse(`${model.name}.id never changes`);
     if (isJson(model, name) && value === null) refuse(`${model.name}.${name} is left out where there is nothing`);
     // { increment } is the one object that is not a value; { connect }, { set } and nested writes are not on the list.
-    const isIncrement = !creating && Object.keys((value ?? {}) as Args).join() === 'increment';
+    const isIncrement = !creating && isArgs(value) && Object.keys(value).join() === 'increment';
     if (value !== undefined && !isValue(value) && !isJson(model, name) && !isIncrement) {
       refuse(`${model.name}.${name} takes a value only`);
     }

@@ -181,12 +181,12 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     const [row] = await statements.rows(model, { where, take: 1 }).catch(failed);
     return row ?? null;
   };
-  const table: PagedTable<AnyRow, AnyRow> = {
+  const table: PagedTable<AnyRow, AnyRow, AnyRow> = {
     find,
     get: async (where) => (await find(where)) ?? fail(),
     load: (id) => byKey.load(id),
-    loadApart: (id, field: string) => apartLoader(field).load(id) as Promise<never>,
-    list: (query) => statements.rows(model, query as OwnQuery).catch(failed),
+    loadApart: (id, field: string) => apartLoader(field).load(id),
+    list: (query) => statements.rows(model, query).catch(failed),
     listFor: (parent, parentId, page) => parentLoader(parent, page).load(parentId),
     count: (where, planning) => statements.count(model, { where, ...planning }).catch(failed),
     countFor: (parent, parentId) => countLoader(parent).load(parentId),

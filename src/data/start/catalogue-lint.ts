@@ -124,7 +124,7 @@ export async function lintCatalogue(query: RunQuery): Promise<LintResult[]> {
   );
   const { rows } = await query(`with ${OWNED} ${selects.join(' union all ')} order by 1`, parameters);
   return rows.map((row) => ({
-    rule: RULES[row['rule'] as number]?.[0] as string,
-    broken: row['broken'] as string[],
+    rule: RULES[row['rule']]?.[0] ?? '',
+    broken: row['broken'],
   }));
 }

@@ -1,6 +1,8 @@
 import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { z } from 'zod';
+import { codeOf } from '../../thrown.js';
 
 /** Another process has the data directory open. */
 export class DataDirectoryInUseError extends Error {
@@ -17,11 +19,12 @@ export class DataDirectoryInUseError extends Error {
   }
 }
 
-interface Holder {
-  readonly pid: number;
+const HOLDER = z.object({
+  pid: z.number(),
   /** When the process began, in the kernel's own terms, where it tells: a pid alone comes back after a restart. */
-  readonly began: string | null;
-}
+  began: z.string().nullable(),
+});
+type Holder = Readonly<z.output<typeof HOLDER>>;
 
 /**
  * Takes the data directory for this process alone. The embedded database has no lock of its own, and two processes on
@@ -61,14 +64,14 @@ async function tryLink(from: string, to: string): Promise<boolean> {
     await link(from, to);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
 }
 
 async function readHolder(file: string): Promise<Holder | null> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Holder;
+    return HOLDER.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch {
     return null; // released, or gone because a later one exists
   }
@@ -78,7 +81,7 @@ async function isAlive({ pid, began }: Holder): Promise<boolean> {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    if (codeOf(error) === 'ESRCH') return false;
   }
   return began === null || began === (await processBegan(pid));
 }

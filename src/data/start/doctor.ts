@@ -54,7 +54,7 @@ export function assertHealthy(checks: readonly Check[]): void {
 }
 
 const version = async (pool: ScopedPool): Promise<string> =>
-  (await pool.queryAsLoginRole('show server_version')).rows[0]?.['server_version'] as string;
+  String((await pool.queryAsLoginRole('show server_version')).rows[0]?.['server_version']);
 
 const asDirectory = (pool: ScopedPool, text: string) =>
   inFrame({ role: 'orgate_directory' }, () => pool.query({ text }));
@@ -75,7 +75,7 @@ async function inspectAddresses(pool: ScopedPool): Promise<Check[]> {
      where o.id is null or a.name is null
      union select min(name) from address group by lower(name) having count(*) > 1`,
   );
-  const names = rows.map((row) => row['name'] as string);
+  const names = rows.map((row) => String(row['name']));
   return [
     {
       check: 'every organization has its address, and no two share one',
@@ -88,7 +88,7 @@ async function inspectAddresses(pool: ScopedPool): Promise<Check[]> {
 async function inspectClock(pool: ScopedPool): Promise<Check[]> {
   const began = Date.now();
   const { rows } = await pool.queryAsLoginRole('select extract(epoch from clock_timestamp())::float8 as now');
-  const skew = Math.abs((rows[0]?.['now'] as number) - (began + Date.now()) / 2000);
+  const skew = Math.abs(Number(rows[0]?.['now']) - (began + Date.now()) / 2000);
   const detail = `${skew.toFixed(1)} s apart`;
   return [{ check: 'the clocks of gateway and database agree', ok: skew <= MAX_CLOCK_SKEW_S, detail }];
 }

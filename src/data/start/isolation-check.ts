@@ -36,6 +36,15 @@ export async function checkIsolation(pool: ScopedPool, requireSeparateLogin: boo
   }
 }
 
+interface Login {
+  readonly name: string;
+  readonly version: number;
+  readonly superuser: boolean;
+  readonly bypassesRls: boolean;
+  readonly owns: boolean;
+  readonly mayAct: boolean;
+}
+
 /** Who the gateway signs in as, and what that login could do. */
 export async function inspectLogin(pool: ScopedPool, requireSeparateLogin: boolean): Promise<Check[]> {
   const { rows } = await pool.queryAsLoginRole(`
@@ -45,14 +54,7 @@ export async function inspectLogin(pool: ScopedPool, requireSeparateLogin: boole
            (select count(*) = 2 and bool_and(pg_has_role(current_user, g.oid, 'MEMBER'))
             from pg_roles g where g.rolname in ('orgate_app', 'orgate_directory')) as "mayAct"
     from pg_roles r where rolname = current_user`);
-  const login = rows[0] as {
-    name: string;
-    version: number;
-    superuser: boolean;
-    bypassesRls: boolean;
-    owns: boolean;
-    mayAct: boolean;
-  };
+  const login: Login = rows[0];
   const quoted = pg.escapeIdentifier(login.name);
   const isSeparate = !login.superuser && !login.bypassesRls && !login.owns;
   const separateLogin =

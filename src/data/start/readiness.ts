@@ -23,9 +23,9 @@ export function createReadiness(url: string | null, askPool: () => Promise<void>
     if (kept === client) kept = undefined;
     client?.end().catch(() => undefined);
   };
-  const open = (): pg.Client => {
+  const open = (connectionString: string): pg.Client => {
     const client = new pg.Client({
-      connectionString: url as string,
+      connectionString,
       application_name: 'orgate-readiness',
       connectionTimeoutMillis: LIMIT_MS,
     });
@@ -35,7 +35,7 @@ export function createReadiness(url: string | null, askPool: () => Promise<void>
   const ask = async (): Promise<void> => {
     if (url === null) return askPool();
     const isNew = kept === undefined;
-    const client = (kept ??= open());
+    const client = (kept ??= open(url));
     try {
       if (isNew) await client.connect();
       await client.query('select');

@@ -17,7 +17,7 @@ export const openDueDomains =
   (pool: ScopedPool): ClaimDueDomains =>
   async (most) => {
     const { rows } = await inFrame({ role: 'orgate_directory' }, () =>
-      pool.query({
+      pool.query<{ orgId: string; id: string }>({
         text: `
           update organization_domain d set next_check_at = current_timestamp + interval '1 hour'
           from (select org_id, id from organization_domain where status = 'VERIFIED' and next_check_at <= current_timestamp
@@ -27,5 +27,5 @@ export const openDueDomains =
         values: [most],
       }),
     );
-    return (rows as { orgId: string; id: string }[]).map(({ orgId, id }) => ({ orgId: brandOrgId(orgId), id }));
+    return rows.map(({ orgId, id }) => ({ orgId: brandOrgId(orgId), id }));
   };

@@ -38,13 +38,17 @@ const FIND_JOINABLE = `
     and not exists (select from membership m where m.org_id = a.org_id and m.user_id = $1 and ${BARS})
     and not exists (select from membership m where m.org_id = a.org_id and m.email = $2 and ${BARS})`;
 
+type Found = Omit<Joinable, 'orgId'> & { readonly orgId: string };
+
 export const openJoinable =
   (pool: ScopedPool): FindJoinable =>
   async ({ id, email }) => {
     const values = [id, email, domainOfEmail(email)];
     try {
-      const { rows } = await inFrame({ role: 'orgate_directory' }, () => pool.query({ text: FIND_JOINABLE, values }));
-      const [found] = rows as (Omit<Joinable, 'orgId'> & { orgId: string })[];
+      const { rows } = await inFrame({ role: 'orgate_directory' }, () =>
+        pool.query<Found>({ text: FIND_JOINABLE, values }),
+      );
+      const [found] = rows;
       return found ? { ...found, orgId: brandOrgId(found.orgId) } : null;
     } catch (error) {
       throw translateDatabaseError(error);
