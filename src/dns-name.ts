@@ -8,4 +8,7 @@ export function toDnsName(text: string): string | null {
 }
 
 /** The domain of an e-mail address, as DNS spells it; null where there is none. */
+/** What stands before the @, by which someone is called of whom no name is known. */
+export const nameOfEmail = (email: string): string => email.replace(/@.*$/s, '');
+
 export const domainOfEmail = (email: string): string | null => toDnsName(email.slice(email.lastIndexOf('@') + 1));

@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import type { DestinationStream } from 'pino';
 import type { Config } from './config/config.js';
 import type { Database } from './data/database.js';
@@ -42,8 +42,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const app = await createHttpServer({ ...config, logTo, closeGraceMs, isReady: () => isReady(), metrics });
   watchDatabase(database, metrics, app.log, config.databasePoolSize);
   // The port of a development server may be known only once it listens.
-  const publicUrl = () =>
-    config.publicUrl ?? `http://localhost:${(app.server.address() as AddressInfo | null)?.port ?? config.port}`;
+  const publicUrl = () => config.publicUrl ?? `http://localhost:${portOf(app) ?? config.port}`;
   const development = (await (await loadDevelopment(config))?.openDevelopment(config)) ?? null;
   const contract = createContract();
   const { catalogue } = contract;
@@ -54,7 +53,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   for (const { name, everyMs, run } of deployment.jobs) schedule.every(name, everyMs, (stop) => run(deployment, stop));
   const closeMetrics = config.metrics && (await serveMetrics(metrics, config.metrics.host, config.metrics.port));
   await app.listen({ host: config.host, port: config.port });
-  const { port } = app.server.address() as AddressInfo;
+  const port = portOf(app) ?? config.port;
   return {
     url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
     close: async () => {
@@ -70,4 +69,9 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       await endInTime('the database', database.close());
     },
   };
+}
+
+function portOf(app: FastifyInstance): number | undefined {
+  const address = app.server.address();
+  return typeof address === 'string' ? undefined : address?.port;
 }

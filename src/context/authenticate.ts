@@ -97,7 +97,8 @@ export function createAuthenticate(
         'A development token counts only at a localhost name, through no proxy.',
       );
     if (credential !== known?.credential) {
-      if (verified.size >= CACHE_SIZE) verified.delete(verified.keys().next().value as string);
+      const [oldest] = verified.size >= CACHE_SIZE ? verified.keys() : [];
+      if (oldest !== undefined) verified.delete(oldest);
       verified.set(digest, { credential, until: Math.min(now() + CACHE_MS, credential.expiresAt * 1000) });
     }
     return credential;
@@ -132,9 +133,9 @@ async function verify(token: string, issuers: readonly TrustedIssuer[], now: () 
 const mediaType = (typ: string | undefined): string => (typ ?? '').toLowerCase().replace(/^application\//, '');
 
 function toCredential(issuer: TrustedIssuer, payload: JWTPayload): TokenCredential {
-  const { sub, exp, sid, email, email_verified: emailVerified, name, org } = payload;
+  const { sub, exp = 0, sid, email, email_verified: emailVerified, name, org } = payload;
   if (!sub || sub.length > 255) throw new OrgateError('UNAUTHENTICATED');
-  const token = { organizationClaim: typeof org === 'string' ? org : null, expiresAt: exp as number };
+  const token = { organizationClaim: typeof org === 'string' ? org : null, expiresAt: exp };
   if (issuer.ownSessions) return { kind: 'session', ...token, sessionId: String(sid), personId: sub };
   return {
     kind: 'identity',

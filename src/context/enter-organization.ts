@@ -1,4 +1,5 @@
 import { brandVerifiedOrgId } from '../data/id.js';
+import { nameOfEmail } from '../dns-name.js';
 import { notFound, OrgateError } from '../errors.js';
 import {
   type ActiveMembership,
@@ -88,7 +89,7 @@ const toSeconds = (instant = new Date(0)): number => Math.floor(instant.getTime(
  */
 export function withinReach({ person, session, memberships }: PersonInOrganizations): Person {
   if (session?.boundOrgId == null) return person;
-  const name = memberships[0]?.name ?? (person.email.split('@')[0] as string);
+  const name = memberships[0]?.name ?? nameOfEmail(person.email);
   return { ...person, name, systemRole: 'USER' };
 }
 

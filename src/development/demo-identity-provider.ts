@@ -144,8 +144,10 @@ async function createProvider(people: readonly DemoPerson[], publicUrl: string):
   return provider;
 }
 
+const SUBJECT = z.tuple([z.string(), z.boolean()]);
+
 function claimsOf(sub: string, people: readonly DemoPerson[]) {
-  const [email, isVerified] = JSON.parse(Buffer.from(sub, 'base64url').toString()) as [string, boolean];
+  const [email, isVerified] = SUBJECT.parse(JSON.parse(Buffer.from(sub, 'base64url').toString()));
   const known = people.find((person) => person.email === email)?.label.split(' · ')[0];
   const [local = ''] = email.split('@');
   return { email, email_verified: isVerified, name: known ?? local.charAt(0).toUpperCase() + local.slice(1) };

@@ -87,7 +87,7 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
       }),
     );
     const byEmail = new Map(
-      people.map((person) => [person['email'] as string, person as { id: string; name: string }]),
+      people.map((person) => [String(person['email']), { id: String(person['id']), name: String(person['name']) }]),
     );
     for (const [index, organization] of world.organizations.entries()) {
       // Ids sort by time: in lists the first of the world is the first everywhere.
@@ -129,7 +129,7 @@ function demoRows(
   const at = { created_at: new Date(made), updated_at: new Date(made) };
   const random = randomFrom(organization.slug);
   const members = Object.entries(organization.members).map(([email, role]) => {
-    const { id, name } = people.get(email) as { id: string; name: string };
+    const { id, name } = people.get(email) ?? missing(email);
     return {
       org_id: orgId,
       user_id: id,
@@ -158,7 +158,7 @@ function demoRows(
     names.map((name) => ({
       org_id: orgId,
       id: newId('agt', made),
-      repository_id: repositories[index]?.id as string,
+      repository_id: repositories[index]?.id ?? missing(name),
       name,
       description: name.replaceAll(/(?<=.)([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`),
       ...at,
@@ -229,7 +229,7 @@ function demoRun(
   index: number,
   random: () => number,
 ) {
-  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] ?? missing('choice');
   const agent = pick(agents);
   // The newest runs are still under way; of the others most went well.
   const luck = random();
@@ -266,4 +266,8 @@ function randomFrom(name: string): () => number {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
+}
+
+function missing(name: string): never {
+  throw new Error(`the demo world has no ${name}`);
 }

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { z } from 'zod';
 import type { FindTxt } from '../egress/find-txt.js';
 
 /** A TXT record of a name that is reserved for trying things out. */
@@ -16,11 +17,13 @@ export interface DevelopmentDns {
   withdraw(record: TxtRecord): Promise<void>;
 }
 
+const RECORDS = z.array(z.object({ name: z.string(), value: z.string() }));
+
 /** @param elsewhere who is asked for every other name */
 export async function openDevelopmentDns(dataDirectory: string, elsewhere: FindTxt): Promise<DevelopmentDns> {
   const file = path.join(dataDirectory, 'development-dns.json');
   let records = await readFile(file, 'utf8').then(
-    (text) => JSON.parse(text) as TxtRecord[],
+    (text) => RECORDS.parse(JSON.parse(text)),
     () => [],
   );
   const keep = (kept: TxtRecord[]): Promise<void> => writeFile(file, JSON.stringify((records = kept)));

@@ -1,6 +1,7 @@
 import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
+import { notFound } from '../errors.js';
 
 /** A directory as its token names it; whoever has the token whose hash this is acts for it, in its organization only. */
 export interface NamedDirectory {
@@ -41,7 +42,8 @@ export function openScimDirectories(pool: ScopedPool): ScimDirectories {
         [newId('usr'), email, email.split('@')[0]],
       );
       const [person] = await query<{ id: string }>('select id from person where email = $1', [email]);
-      return { id: (person as { id: string }).id, email };
+      if (!person) throw notFound();
+      return { id: person.id, email };
     },
   };
 }

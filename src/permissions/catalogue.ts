@@ -14,12 +14,20 @@ export type Permission = `${string}:${string}`;
 export type Grants = Readonly<Record<Permission, Role>>;
 
 /** Spellings of other products, accepted wherever a permission is named. */
-const ALIASES: Readonly<Record<string, Permission>> = {
-  execute_agents: 'run:start',
-  view_analytics: 'usage:read',
-};
+const ALIASES: ReadonlyMap<string, Permission> = new Map([
+  ['execute_agents', 'run:start'],
+  ['view_analytics', 'usage:read'],
+]);
 
 export const isAtMost = (role: Role, limit: Role): boolean => RANKS[role] <= RANKS[limit];
+
+const isPermission = (name: string): name is Permission => name.includes(':');
+
+const entriesOf = (grants: Grants): [Permission, Role][] =>
+  Object.entries(grants).map(([name, role]) => {
+    if (!isPermission(name)) throw new Error(`${name} is no permission`);
+    return [name, role];
+  });
 
 /** All permissions there are, and what a membership adds up to. Made once, from the domains. */
 export class Catalogue {
@@ -29,7 +37,7 @@ export class Catalogue {
   /** @throws when two domains declare the same permission */
   constructor(grants: readonly Grants[]) {
     const all = new Map<Permission, Role>();
-    for (const [permission, role] of grants.flatMap((each) => Object.entries(each) as [Permission, Role][])) {
+    for (const [permission, role] of grants.flatMap(entriesOf)) {
       if (all.has(permission)) throw new Error(`two domains declare ${permission}`);
       all.set(permission, role);
     }
@@ -46,8 +54,8 @@ export class Catalogue {
 
   /** The permission of this name or alias, or null. */
   parse(name: string): Permission | null {
-    const permission = ALIASES[name] ?? (name as Permission);
-    return this.#grants.has(permission) ? permission : null;
+    const permission = ALIASES.get(name) ?? name;
+    return isPermission(permission) && this.#grants.has(permission) ? permission : null;
   }
 
   /** What a membership allows: its role's permissions, more and less single ones, in the catalogue's order. */

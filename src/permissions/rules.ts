@@ -17,8 +17,8 @@ export interface Rule {
 }
 
 function makeRule(name: string, permission: Permission | null, check: Check): Rule {
-  const shield = rule(name, { cache: 'no_cache' })((parent, _args, context, info) =>
-    check(context as RequestContext, info as GraphQLResolveInfo, parent),
+  const shield = rule(name, { cache: 'no_cache' })((parent, _args, context: RequestContext, info: GraphQLResolveInfo) =>
+    check(context, info, parent),
   );
   return { name, permission, shield };
 }
@@ -106,12 +106,13 @@ export const canAsPerson = memo<Permission>((permission) =>
   }),
 );
 
+const isCurrent = (parent: unknown, { current }: RequestContext): boolean =>
+  current !== null && typeof parent === 'object' && parent !== null && 'id' in parent && parent.id === current.orgId;
+
 /** The parent is the current organization, and the viewer has this permission in it. */
 export const ofCurrentOrganization = memo<Permission>((permission) =>
   makeRule(`ofCurrentOrganization(${permission})`, permission, (context, info, parent) =>
-    (parent as { id: string }).id === context.current?.orgId
-      ? mayInOrganization(permission, context, info)
-      : new OrgateError('ORG_CONTEXT_REQUIRED'),
+    isCurrent(parent, context) ? mayInOrganization(permission, context, info) : new OrgateError('ORG_CONTEXT_REQUIRED'),
   ),
 );
 
@@ -120,7 +121,7 @@ export const ofCurrentOrganizationOrSystemAdmin: Rule = makeRule(
   'ofCurrentOrganizationOrSystemAdmin',
   null,
   (context, _info, parent) =>
-    (parent as { id: string }).id === context.current?.orgId || context.viewer?.person?.systemRole === 'SYSTEM_ADMIN'
+    isCurrent(parent, context) || context.viewer?.person?.systemRole === 'SYSTEM_ADMIN'
       ? true
       : new OrgateError('ORG_CONTEXT_REQUIRED'),
 );

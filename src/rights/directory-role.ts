@@ -18,7 +18,7 @@ export async function readDirectoryRoles(db: OrganizationDb, directoryId: string
     orderBy: { id: 'asc' },
     take: MAX_GROUPS,
   });
-  return { defaultRole, ofGroup: new Map(groups.map(({ id, role }) => [id, role as Role])) };
+  return { defaultRole, ofGroup: new Map(groups.flatMap(({ id, role }) => (role ? [[id, role]] : []))) };
 }
 
 /** Of each of these users the highest of the default role and of the roles that their groups give. */
@@ -34,8 +34,8 @@ export async function highestRoles(
     take: scimUserIds.length * ofGroup.size, // all there can be
   });
   for (const { scimUserId, groupId } of belongings) {
-    const [known, given] = [highest.get(scimUserId) as Role, ofGroup.get(groupId) as Role];
-    if (isAtMost(known, given)) highest.set(scimUserId, given);
+    const [known, given] = [highest.get(scimUserId), ofGroup.get(groupId)];
+    if (known && given && isAtMost(known, given)) highest.set(scimUserId, given);
   }
   return highest;
 }
@@ -46,6 +46,6 @@ export async function standingByDirectory(
   { directoryId, scimUserId }: { readonly directoryId: string; readonly scimUserId: string | null },
 ): Promise<Standing> {
   const roles = await readDirectoryRoles(db, directoryId);
-  const highest = scimUserId === null ? null : await highestRoles(db, roles, [scimUserId]);
-  return { role: highest?.get(scimUserId as string) ?? roles.defaultRole, granted: [], withheld: [] };
+  const highest = scimUserId === null ? undefined : (await highestRoles(db, roles, [scimUserId])).get(scimUserId);
+  return { role: highest ?? roles.defaultRole, granted: [], withheld: [] };
 }

@@ -72,12 +72,7 @@ export const MUTANTS = [
   ],
   // Who may
   ['permissions/rules.ts', 'if (!current.servesMutations)', 'if (false)', 'context/default-organization'],
-  [
-    'rights/escalation.ts',
-    'isAtMost(standing.role as Role, actor.role as Role) &&',
-    '',
-    'domains/membership/membership-rights',
-  ],
+  ['rights/escalation.ts', 'isAtMost(standing.role, actor.role) &&', '', 'domains/membership/membership-rights'],
   [
     'rights/escalation.ts',
     '[...effective(catalogue, standing)].every((permission) => held.has(permission))',

@@ -51,8 +51,9 @@ const resolvers = {
   Query: {
     agents: (_, args, context) => listAgents(args, context),
     agent: (_, { id, name }, { db }) => {
-      if ((id == null) === (name == null)) throw badInput('id', 'Give exactly one of id and name.');
-      return db.agent.get(id != null ? { id } : { name: name as string });
+      if (id != null && name == null) return db.agent.get({ id });
+      if (name != null && id == null) return db.agent.get({ name });
+      throw badInput('id', 'Give exactly one of id and name.');
     },
   },
   Mutation: {

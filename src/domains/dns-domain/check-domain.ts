@@ -103,7 +103,7 @@ export async function recheckDomains(parts: Recheck, signal: AbortSignal): Promi
     const due = await parts.outside(openDueDomains)(AT_ONCE);
     if (due.length === 0) break;
     const outcomes = await Promise.allSettled(due.map((domain) => recheckDomain(domain, parts)));
-    failures.push(...outcomes.filter((each) => each.status === 'rejected').map(({ reason }) => reason as unknown));
+    for (const each of outcomes) if (each.status === 'rejected') failures.push(each.reason);
   }
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} domains could not be checked`);
 }

@@ -1,7 +1,7 @@
 import type { Outside } from '../../data/connection/outside.js';
 import type { OrgId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
-import { domainOfEmail } from '../../dns-name.js';
+import { domainOfEmail, nameOfEmail } from '../../dns-name.js';
 import { OrgateError } from '../../errors.js';
 import { openDirectory, type Person } from '../../identity/directory.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
@@ -76,7 +76,7 @@ export async function admitFromProvider(
   const { person, memberships } = found;
   if (db && organization && memberships.length === 0) {
     await assertMaySpeakFor(person.email, provider, db);
-    await enrol(db, provider.id, { ...person, name: name ?? nameOfAddress(person.email) }, catalogue);
+    await enrol(db, provider.id, { ...person, name: name ?? nameOfEmail(person.email) }, catalogue);
   }
   return person;
 }
@@ -88,8 +88,6 @@ async function assertMaySpeakFor(email: string, provider: AssertingProvider, db:
     : (provider.emailDomains?.includes(domain) ?? true);
   if (!may) throw new NotAdmittedError('EMAIL_DOMAIN');
 }
-
-const nameOfAddress = (email: string): string => email.split('@')[0] as string;
 
 /**
  * Whoever was suspended stays so, and whoever was removed until that is cleared or someone invited them again. An

@@ -106,17 +106,17 @@ const resolvers = {
   IdentityProvider: {
     startUrl: (_, _args, { use, organization }) => startUrl(use(PUBLIC_URL)(), organization.organization.slug),
     oidc: ({ id, kind, clientId, clientSecret }, _args, { use }) =>
-      kind === 'OIDC'
+      kind === 'OIDC' && clientId !== null
         ? {
-            clientId: clientId as string,
+            clientId,
             hasClientSecret: clientSecret !== null,
             callbackUrl: callbackUrl(use(PUBLIC_URL)(), id),
           }
         : null,
     saml: ({ id, kind, signInUrl, certificates }, _args, { use }) =>
-      kind === 'SAML'
+      kind === 'SAML' && signInUrl !== null
         ? {
-            signInUrl: signInUrl as string,
+            signInUrl,
             certificates: certificates.map(describeCertificate),
             ...samlUrls(use(PUBLIC_URL)(), id),
           }

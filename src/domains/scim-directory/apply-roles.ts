@@ -19,7 +19,7 @@ export async function applyRoles(db: LockedDb, directoryId: string, userIds: rea
     const some = userIds.slice(start, start + AT_ONCE);
     const wanted = await highestRoles(db, roles, some);
     const users = await db.scimUser.list({ where: { id: { in: some } }, orderBy: { id: 'asc' }, take: AT_ONCE });
-    for (const { id, userId } of users) wantedOf.set(userId, wanted.get(id) as Role);
+    for (const { id, userId } of users) wantedOf.set(userId, wanted.get(id) ?? roles.defaultRole);
     memberships.push(
       ...(await db.membership.list({
         // What the removed were stays as it was: whoever brings them back must hold it. What they are then is read anew.

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Row } from '../../data/organization/table.js';
+import { nameOfEmail } from '../../dns-name.js';
 import { badInput } from '../../errors.js';
 import { emailText, nameText } from '../../resource/input.js';
 
@@ -53,7 +54,7 @@ export function keep(user: DirectoryUser) {
   return {
     active,
     row: { userName: attributes.userName.toLowerCase(), externalId, attributes },
-    member: { email, name: nameOf(checked.data) ?? (email.split('@')[0] as string) },
+    member: { email, name: nameOf(checked.data) ?? nameOfEmail(email) },
   };
 }
 

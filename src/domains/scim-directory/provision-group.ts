@@ -69,7 +69,7 @@ export async function getGroup(
 ): Promise<ProvisionedGroup> {
   const row = await db.scimGroup.find({ id, directoryId });
   if (!row) throw notFound();
-  return { row, members: (await membersOf(db, [id])).get(id) as ReadonlySet<string> };
+  return { row, members: (await membersOf(db, [id])).get(id) ?? new Set() };
 }
 
 /**

@@ -26,7 +26,8 @@ export function boundArguments(schema: GraphQLSchema): GraphQLSchema {
       const resolve = field.resolve ?? defaultFieldResolver;
       field.resolve = (parent, args, context, info) => {
         for (const each of field.args) check(args[each.name], each.name, each.type);
-        return resolve(parent, args, context, info) as unknown;
+        const answer: unknown = resolve(parent, args, context, info);
+        return answer;
       };
     }
   }

@@ -17,6 +17,7 @@ import type { RequestContext, Spending } from '../../context/context.js';
 import { Stop, stoppable } from '../../data/connection/org-connection.js';
 import { ReadBound, type ReadLimits, readLimits } from '../../data/connection/read-bound.js';
 import { OrgateError } from '../../errors.js';
+import { asError } from '../../thrown.js';
 import { isLargeBody, isStranger } from '../http/bodies/receive-bodies.js';
 import { errorBody } from '../http/error-body.js';
 import { chargeBytes } from '../http/limit-requests.js';
@@ -152,7 +153,7 @@ const answerByGate = (documents: Documents, run: Run): ApolloServerPlugin<Reques
       async didResolveSource(request) {
         const read = documents.read(request.source, request.contextValue.viewer === null);
         reads.set(read.document, read);
-        (request as { document?: DocumentNode }).document = read.document;
+        Object.assign(request, { document: read.document });
       },
       async responseForOperation({ document, request, contextValue: context, response: { http } }) {
         const running = runOnce(run, document, request, context);
@@ -239,7 +240,7 @@ function refuseUnread(
   reply: FastifyReply,
   failed: (error: Error) => void,
 ): void {
-  if (!(error instanceof OrgateError)) return failed(error as Error);
+  if (!(error instanceof OrgateError)) return failed(asError(error));
   const { accept } = request.headers;
   const { status, headers } = refusal(error, accept).extensions['http'] as { status: number; headers: HeaderMap };
   request.record?.codes.push(error.code);

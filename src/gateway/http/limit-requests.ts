@@ -3,6 +3,7 @@ import { Kind, type SelectionSetNode } from 'graphql';
 import type { RequestContext, Viewer } from '../../context/context.js';
 import { OrgateError } from '../../errors.js';
 import type { MutationResolvers } from '../../generated/graphql.js';
+import { asError } from '../../thrown.js';
 import type { Operation } from '../graphql/read-document.js';
 import { errorBody } from './error-body.js';
 import type { Allowance, Counted, RateLimit, RateLimits } from './rate-limits.js';
@@ -39,7 +40,7 @@ export function limitAddresses(app: FastifyInstance, limits: RateLimits): void {
     if (UNLIMITED.has(route)) return done();
     const [, stricter = null] = PATHS.find(([path]) => route?.startsWith(path)) ?? [];
     const refuse = (error: unknown): void => {
-      if (!(error instanceof OrgateError)) return done(error as Error);
+      if (!(error instanceof OrgateError)) return done(asError(error));
       const { code, message, detail } = error;
       void reply
         .code(429)

@@ -152,7 +152,8 @@ export function createRateLimits({ perMinute, redisUrl, onRefused, onRedis }: Ra
   ): Outcome | null | Promise<Outcome | null> => {
     if (points === 0 || endsAt - performance.now() < LAST_MS) return null;
     if (!isInRedis) return inMemory(limiter, subject, -points);
-    return limiter.shared && ask(() => (limiter.shared as RateLimiterRedis).reward(subject, points));
+    const { shared } = limiter;
+    return shared && ask(() => shared.reward(subject, points));
   };
   const judge = (limiter: Limiter, subject: string, outcome: Outcome, running: number): Counted | Promise<never> => {
     const endsAt = performance.now() + outcome.msBeforeNext;

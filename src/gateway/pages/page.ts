@@ -13,7 +13,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '"': '&quot;',
   "'": '&#39;',
 };
-const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character] as string);
+const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
 
 /** Escapes every text that is filled in; markup that was made the same way goes in as it is. */
 export function html(parts: TemplateStringsArray, ...filled: (string | Html | readonly Html[])[]): Html {

@@ -19,10 +19,10 @@ export function parseFilter(filter: string): Map<string, string> {
   const wanted = new Map<string, string>();
   let rest = filter.trim();
   while (rest !== '') {
-    const [text, path, literal] = (rest.length <= MAX_LENGTH && COMPARISON.exec(rest)) || refuse();
-    const name = attributeName(path as string);
+    const [text, path = '', literal = ''] = (rest.length <= MAX_LENGTH && COMPARISON.exec(rest)) || refuse();
+    const name = attributeName(path);
     if (wanted.has(name)) refuse();
-    wanted.set(name, String(parseLiteral(literal as string)));
+    wanted.set(name, String(parseLiteral(literal)));
     rest = rest.slice(text.length);
   }
   return wanted;

@@ -22,7 +22,7 @@ export function readPatch(body: unknown): Operation[] {
     throw new ScimError('invalidSyntax', `Operations: A list of 1 to ${MAX_OPERATIONS} operations is needed.`);
   }
   const changes: Operation[] = [];
-  for (const each of operations as unknown[]) {
+  for (const each of operations) {
     const { op, path, value } = asObject(each);
     const kind = typeof op === 'string' ? op.toLowerCase() : '';
     if (kind !== 'add' && kind !== 'replace' && kind !== 'remove') {
@@ -91,7 +91,7 @@ function addChanges(
 }
 
 function asObject(value: unknown): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
   throw new ScimError('invalidSyntax', 'A JSON object is needed.');
 }
 

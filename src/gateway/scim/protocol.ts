@@ -58,7 +58,7 @@ export function toFailure(error: unknown): ScimFailure | null {
     const detail = argument ? `${argument}: ${error.message}` : error.message;
     return { status, ...(scimType && { scimType }), detail, ...(retryAfter && { retryAfter }) };
   }
-  const { statusCode } = error as { statusCode?: number };
+  const statusCode = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : undefined;
   if (statusCode === undefined || statusCode >= 500) return null;
   const known: Readonly<Record<number, string>> = { 413: 'The body is too large.', 415: 'Send application/scim+json.' };
   const isUnread = statusCode === 400;

@@ -36,5 +36,5 @@ function namesIn(list = ''): ReadonlySet<string> {
   if (!names || names.length > MAX_NAMES) {
     throw new ScimError('invalidValue', `At most ${MAX_NAMES} attributes, and ${MAX_CHARACTERS} characters.`);
   }
-  return new Set(names.map((name) => attributeName(name).split('.')[0] as string));
+  return new Set(names.map((name) => attributeName(name).replace(/\..*$/s, '')));
 }

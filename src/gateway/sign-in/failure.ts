@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { NotAdmittedError, type NotAdmitted } from '../../domains/identity-provider/admit-from-provider.js';
+import { codeOf } from '../../thrown.js';
 import { html, sendPage } from '../pages/page.js';
 
 type Reason = NotAdmitted | 'RETURN_TO' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
@@ -59,10 +60,11 @@ export function sendFailure(
 /** Libraries put claims, codes and whole answers on their errors; of those only what names the fault is logged. */
 function detailOf(cause: unknown): { fault?: string; code?: unknown; error?: unknown } {
   if (!(cause instanceof Error)) return {};
-  const { code, error } = cause as { code?: unknown; error?: unknown };
+  const code = codeOf(cause);
+  const error = 'error' in cause ? cause.error : undefined;
   return {
     fault: cause.message.slice(0, 200),
-    ...(typeof code === 'string' && { code }),
+    ...(code !== '' && { code }),
     ...(typeof error === 'string' && { error: error.slice(0, 100) }),
   };
 }

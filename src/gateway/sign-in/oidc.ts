@@ -133,7 +133,7 @@ function toAssertion(claims: Readonly<Record<string, unknown>> & { readonly sub:
   }
   const { sub, email, name, email_verified: verified, xms_edov: entraVerified } = claims;
   // Entra ID has a claim of its own that the domain's owner verified the address, and spells true in several ways.
-  const isVerified = verified === true || [true, 1, '1', 'true'].includes(entraVerified as string);
+  const isVerified = verified === true || [true, 1, '1', 'true'].some((yes) => yes === entraVerified);
   return {
     subject: sub,
     verifiedEmail: isVerified && typeof email === 'string' ? toEmail(email) : null,

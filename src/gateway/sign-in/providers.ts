@@ -70,12 +70,12 @@ export function createProviders({ configured, outside, organizationDb, seal }: P
         organization: { orgId },
         emailDomains: null,
       };
-      if (row.kind === 'SAML') {
-        return { ...common, kind: 'SAML', signInUrl: row.signInUrl as string, certificates: row.certificates };
-      }
+      const { signInUrl, certificates, clientId } = row;
+      if (signInUrl !== null) return { ...common, kind: 'SAML', signInUrl, certificates };
+      if (clientId === null) throw new Error(`the provider ${id} is neither whole OIDC nor whole SAML`);
       const clientSecret =
         row.clientSecret === null ? null : await seal.open(row.clientSecret, clientSecretPurpose(orgId, id));
-      return { ...common, kind: 'OIDC', clientId: row.clientId as string, clientSecret };
+      return { ...common, kind: 'OIDC', clientId, clientSecret };
     },
   };
 }

@@ -151,9 +151,9 @@ function toAssertion(profile: Profile): Assertion {
   const { nameID, nameIDFormat } = profile;
   if (nameIDFormat === TRANSIENT) throw new Error('the subject is another each time');
   if (typeof nameID !== 'string' || nameID === '' || nameID.length > 255) throw new Error('the subject cannot be kept');
-  const attributes = (profile['attributes'] ?? {}) as Readonly<Record<string, unknown>>;
+  const attributes = new Map<string, unknown>(Object.entries(profile['attributes'] ?? {}));
   const first = (names: readonly string[]): string | undefined =>
-    names.map((name) => attributes[name]).find((value) => typeof value === 'string');
+    names.map((name) => attributes.get(name)).find((value) => typeof value === 'string');
   const email = first(EMAIL_ATTRIBUTES) ?? (nameIDFormat === EMAIL_FORMAT ? nameID : undefined);
   const fullName = [`${CLAIMS}/givenname`, `${CLAIMS}/surname`].map((name) => first([name]) ?? '').join(' ');
   return {

@@ -44,7 +44,7 @@ export function serveSignIn(app: FastifyInstance, parts: SignInParts): void {
   // Forms are read here and nowhere else.
   void app.register(async (scope) => {
     scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
-      done(null, new URLSearchParams(body as string)),
+      done(null, new URLSearchParams(String(body))),
     );
     scope.post('/auth/saml/:id/acs', handler(takeSamlResponse));
   });

@@ -189,7 +189,7 @@ function RunAgain({ switches }: { switches: number }) {
 
 // The editor gives up what it was still working out when it is taken away, and says so by a rejection that means nothing.
 addEventListener('unhandledrejection', (event) => {
-  if ((event.reason as Error | undefined)?.name === 'Canceled') event.preventDefault();
+  if (event.reason?.name === 'Canceled') event.preventDefault();
 });
 
 createRoot(document.getElementById('root') as HTMLElement).render(<App />);
