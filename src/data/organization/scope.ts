@@ -95,14 +95,14 @@ export function forceOrganization(model: Model, operation: string, args: Args, o
     if (!allowed.includes(key)) refuse(`${model.name}.${operation} takes no ${key}`);
   }
   if ('orderBy' in args) checkOrder(model, args['orderBy']);
-  for (const name of aggregatedFields(args)) checkField(model, name);
-  for (const name of ['take', 'skip']) checkSize(model, args[name] ?? 0);
+  if (operation === 'groupBy') for (const name of aggregatedFields(args)) checkField(model, name);
+  checkSize(model, args['take']);
+  checkSize(model, args['skip']);
   const where = allowed.includes('where') && {
     where: { ...checkFilter(model, args['where'], orgId), [model.orgField]: orgId },
   };
   const data = 'data' in args && { data: checkData(model, argsOf(args['data']), operation === 'create', orgId) };
-  const { where: _where, data: _data, ...rest } = args;
-  return { ...rest, ...where, ...data };
+  return Object.assign({}, args, where, data);
 }
 
 const aggregatedFields = (args: Args): string[] => [
@@ -117,15 +117,18 @@ function checkField(model: Model, name: string): void {
 }
 
 function checkOrder(model: Model, orderBy: unknown): void {
-  for (const [name, direction] of [orderBy].flat().flatMap((key) => Object.entries(argsOf(key)))) {
-    checkField(model, name);
-    if (direction !== 'asc' && direction !== 'desc') refuse(`${model.name}.${name} is ordered asc or desc`);
+  const keys: readonly unknown[] = Array.isArray(orderBy) ? orderBy : [orderBy];
+  for (const key of keys) {
+    for (const [name, direction] of Object.entries(argsOf(key))) {
+      checkField(model, name);
+      if (direction !== 'asc' && direction !== 'desc') refuse(`${model.name}.${name} is ordered asc or desc`);
+    }
   }
 }
 
 function checkSize(model: Model, size: unknown): void {
-  if (Number.isSafeInteger(size) && Number(size) >= 0) return;
-  refuse(`a list of ${model.name} has no ${String(size)} rows`);
+  if (size === undefined || (Number.isSafeInteger(size) && Number(size) >= 0)) return;
+  refuse(`a list of ${model.name} has no ${JSON.stringify(size)} rows`);
 }
 
 function checkFilter(model: Model, where: unknown, orgId: OrgId): Args {
