@@ -64,6 +64,8 @@ const PROGRAMS: readonly [string, Program][] = [
   ['JSON that is null', (db) => db.run.update({ id: 'x' }, { output: null })],
   // @ts-expect-error a list equals a whole list
   ['list as a value', (db) => db.membership.find({ granted: ['run:read'] })],
+  // @ts-expect-error no one field tells its rows apart
+  ['load without a key', (db) => db.scimGroupMember.load('x')],
   // @ts-expect-error yes is not more than no
   ['more than no', (db) => db.membership.find({ mayRejoin: { gt: false } })],
 ];

@@ -53,14 +53,14 @@ export function createSets(run: Run, force: Force): Sets {
       if (model.fields.has('updatedAt') && !('updatedAt' in data))
         set.push(`${quote(fieldOf(model, 'updatedAt').column)} = current_timestamp`);
       const table = quote(model.table);
-      const key = columnOf(model, model.keyField);
       const conditions = whereOf(model, where, values);
       // By the key, which an index finds under the policies; a row's place (ctid) it would not.
-      const some =
-        atMost === undefined
-          ? ''
-          : ` and ${key} = any(array(select ${key} from ${table} where ${conditions} limit $${values.push(atMost)}))`;
-      return changed(`update ${table} set ${set.join(', ')} where ${conditions}${some}`, values);
+      const some = (most: number): string => {
+        const key = columnOf(model, model.keyField);
+        return ` and ${key} = any(array(select ${key} from ${table} where ${conditions} limit $${values.push(most)}))`;
+      };
+      const limited = atMost === undefined ? '' : some(atMost);
+      return changed(`update ${table} set ${set.join(', ')} where ${conditions}${limited}`, values);
     },
     async delete(model, filter) {
       const values: unknown[] = [];

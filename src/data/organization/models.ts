@@ -27,11 +27,18 @@ export const propertyOf = (model: string): string => model.charAt(0).toLowerCase
 
 export type OwnedModelName = Exclude<Prisma.ModelName, keyof typeof GLOBAL_MODELS>;
 
-const KEY_FIELDS: Readonly<Record<string, string>> = {
+const KEY_FIELDS = {
   Membership: 'userId',
   Address: 'name',
   InvitationSecret: 'hash',
-};
+} as const satisfies Partial<Record<Prisma.ModelName, string>>;
+
+/** Models that one field tells rows apart of. Of the others nothing is loaded by a key. */
+export type KeyedModelName =
+  | keyof typeof KEY_FIELDS
+  | {
+      [M in OwnedModelName]: 'id' extends keyof Prisma.TypeMap['model'][M]['payload']['scalars'] ? M : never;
+    }[OwnedModelName];
 
 /** What the connection to the database needs to know of a model. */
 export interface Model {
@@ -69,6 +76,7 @@ export function readModels(client: PrismaClient): Models {
   const { models } = (client as unknown as { _runtimeDataModel: RuntimeDataModel })._runtimeDataModel;
   const stale = Object.keys(GLOBAL_MODELS).filter((name) => !(name in models));
   if (stale.length > 0) throw new Error(`GLOBAL_MODELS names ${stale.join(', ')}, which schema.prisma does not have`);
+  const keyFields = new Map<string, string>(Object.entries(KEY_FIELDS));
   const owned = new Map<string, Model>();
   for (const [name, { dbName, fields }] of Object.entries(models)) {
     if (name in GLOBAL_MODELS) continue;
@@ -84,7 +92,7 @@ export function readModels(client: PrismaClient): Models {
       name,
       table: dbName ?? name,
       orgField,
-      keyField: KEY_FIELDS[name] ?? 'id',
+      keyField: keyFields.get(name) ?? 'id',
       fields: new Map(scalars.map((f) => [f.name, { column: f.dbName ?? f.name, type: f.type }])),
       selected: shown.map((f) => `"${f.dbName ?? f.name}" as "${f.name}"`).join(', '),
     });

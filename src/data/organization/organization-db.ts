@@ -5,7 +5,7 @@ import type { OrgId } from '../id.js';
 import { createSets, type Force, type Sets } from './change-sets.js';
 import { insertRow } from './insert-row.js';
 import { readLatestPerParent } from './latest-per-parent.js';
-import { type Model, type Models, type OwnedModelName, propertyOf } from './models.js';
+import { type KeyedModelName, type Model, type Models, type OwnedModelName, propertyOf } from './models.js';
 import { countRows, namesMany, readRows, type RowQuery } from './read-rows.js';
 import { forceOrganization, frameOf, type ScopedPrisma, scopeToOrganization } from './scope.js';
 import {
@@ -20,8 +20,11 @@ import {
   type Table,
 } from './table.js';
 
-type Tables = { readonly [M in OwnedModelName as Uncapitalize<M>]: Table<Row<M>, Created<M>, Apart<M>> };
-type PagedTables = { readonly [M in OwnedModelName as Uncapitalize<M>]: PagedTable<Row<M>, Created<M>, Apart<M>> };
+type Keyed<M, T> = M extends KeyedModelName ? T : Omit<T, 'load'>;
+type Tables = { readonly [M in OwnedModelName as Uncapitalize<M>]: Keyed<M, Table<Row<M>, Created<M>, Apart<M>>> };
+type PagedTables = {
+  readonly [M in OwnedModelName as Uncapitalize<M>]: Keyed<M, PagedTable<Row<M>, Created<M>, Apart<M>>>;
+};
 
 /** The database as one organization sees it, and nothing else exists: what is alike in a transaction and outside. */
 export type OrganizationDb = Tables & {

@@ -278,3 +278,9 @@ describe('rows are made alike', () => {
     expect(own).toMatchObject({ code: expect.stringMatching(/^(CONFLICT|NOT_FOUND)$/) });
   }
 });
+
+test('rows that no one field tells apart are changed at once, too', async () => {
+  expect(await db.scimGroupMember.updateMany({ groupId: 'scg_nothing' }, { scimUserId: 'scu_nothing' })).toBe(0);
+  const inside = db.transaction((tx) => tx.scimGroupMember.updateMany({ groupId: 'scg_nothing' }, { groupId: 'x' }));
+  expect(await inside).toBe(0);
+});
