@@ -1,6 +1,7 @@
 import { type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
 import { ROW_TYPES } from '../connection/pg-types.js';
 import type { Planning } from '../connection/statement.js';
+import { Ids, unpackParameter } from './ids.js';
 import type { Model } from './models.js';
 import type { AnyRow } from './table.js';
 
@@ -139,6 +140,10 @@ export function conditionsOf(column: string, filter: unknown, values: unknown[])
   }
   if (filter === null) return [`${column} is null`];
   return Object.entries(filter).map(([operator, operand]) => {
+    if (Ids.isIds(operand)) {
+      const isOne = `${column} = any(${unpackParameter(`$${values.push(operand.packed.text)}`)})`;
+      return operator === 'in' ? isOne : `not (${isOne})`;
+    }
     if (operator === 'in') return oneOf(column, operand as unknown[], values);
     if (operand === null) return `${column} is ${operator === 'not' ? 'not null' : 'null'}`;
     return `${column} ${OPERATORS[operator]} $${values.push(operand)}`;
@@ -165,8 +170,8 @@ export const namesMany = (where: Readonly<Record<string, unknown>> = {}): boolea
     (filter) =>
       typeof filter === 'object' &&
       filter !== null &&
-      'in' in filter &&
-      (filter.in as readonly unknown[]).length > MAX_LISTED,
+      ('notIn' in filter ||
+        ('in' in filter && (Ids.isIds(filter.in) || (filter.in as readonly unknown[]).length > MAX_LISTED))),
   );
 
 export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { PrismaClient } from '../../generated/prisma/client.js';
 import { type Frame, inFrame, type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
 import type { OrgId } from '../id.js';
+import { Ids } from './ids.js';
 import { type Model, type OwnedModelName, READ_APART } from './models.js';
 
 /** A call that leads, or could lead, out of the organization; refused before any SQL. */
@@ -21,6 +22,8 @@ const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const FILTERS = new Set(['equals', 'in', 'not', 'lt', 'lte', 'gt', 'gte']);
+/** What is compared with many ids; of statements of our own, as Prisma knows none. */
+const ID_FILTERS = new Set(['in', 'notIn']);
 
 type Args = Readonly<Record<string, unknown>>;
 
@@ -103,10 +106,13 @@ function checkFilter(model: Model, where: unknown, orgId: OrgId): Args {
     // To put one's own id in the place of another would do to one's own what was asked of the other.
     if (name === model.orgField && !isOnly(orgId, value)) refuse(`${model.name}.${name} names another organization`);
     if (isValue(value)) continue;
-    for (const [operator, operand] of Object.entries(value as Args)) {
-      if (!FILTERS.has(operator) || operand === undefined || !isValue(operand)) {
-        refuse(`${model.name}.${name} takes no ${operator}`);
-      }
+    const operations = Object.entries(value as Args);
+    if (operations.length === 0) refuse(`${model.name}.${name} is compared with nothing`); // nor would that filter
+    for (const [operator, operand] of operations) {
+      const isTaken = Ids.isIds(operand)
+        ? ID_FILTERS.has(operator)
+        : FILTERS.has(operator) && operand !== undefined && isValue(operand);
+      if (!isTaken) refuse(`${model.name}.${name} takes no ${operator}`);
     }
   }
   return filter;
