@@ -7,7 +7,7 @@ import { readJson } from '../http/bodies/read-json.js';
 import { announcedLength, ORDINARY_BODY_BYTES } from '../http/bodies/receive-bodies.js';
 import type { RateLimits } from '../http/rate-limits.js';
 import { whenOver } from '../http/when-over.js';
-import { readGroupBody } from './group-change.js';
+import { GroupBodies } from './group-bodies.js';
 import { SCIM } from './protocol.js';
 
 /** Groups come with everyone in them: 50,000 members, with 160 bytes for each. */
@@ -39,10 +39,12 @@ export function boundBodies(scim: FastifyInstance): void {
     request.endLargeBody?.();
     done(null, payload);
   });
+  const groupBodies = new GroupBodies((err) => scim.log.error({ err }, 'the thread that reads large groups ended'));
+  scim.addHook('onClose', async () => groupBodies.end());
   for (const mediaType of [SCIM.mediaType, 'application/json']) {
     readJson(scim, mediaType, (body, { method, routeOptions: { url }, turnOfLargeBody }) => {
       if (!isOfGroups(url)) return parseJson(body, BOUNDS);
-      const read = () => readGroupBody(body, method);
+      const read = () => groupBodies.read(body, method);
       return turnOfLargeBody ? turnOfLargeBody().then(read) : read();
     });
   }
