@@ -3,6 +3,7 @@ import { inFrame, UnscopedStatementError } from '../../src/data/connection/org-c
 import { IsolationAlarmError } from '../../src/data/connection/tripwire.js';
 import { newId } from '../../src/data/id.js';
 import type { OrganizationDb } from '../../src/data/organization/organization-db.js';
+import { Ids } from '../../src/data/organization/ids.js';
 import { givenTwoOrganizations, type GivenOrganization } from '../support/given.js';
 import { isPostgres, startServer, type TestServer } from '../support/server.js';
 import { withWalls, type Walls } from '../support/walls.js';
@@ -32,6 +33,12 @@ describe.each<[Walls, boolean]>([
     expect((await db.repository.list({ where: { id }, orderBy: { name: 'asc' }, take: 10 })).length > 0).toBe(leaks);
     expect((await db.repository.count({ id })) > 0).toBe(leaks);
     expect((await db.run.group('status', { repositoryId: id }, ['totalTokens'])).length > 0).toBe(leaks);
+    for (const where of [{ id: { in: Ids.of([id]) } }, { id: { notIn: Ids.of([globex.repositoryId]) } }]) {
+      expect((await db.repository.count(where)) > 0).toBe(leaks);
+      expect((await db.repository.ids('name', where)).size > 0).toBe(leaks);
+      expect((await db.transaction((tx) => tx.repository.ids('name', where))).size > 0).toBe(leaks);
+      expect([...((await db.repository.idsBy('name', 'id', where, 1000)) ?? [])].length > 0).toBe(leaks);
+    }
     expect((await db.run.countFor('repositoryId', id)) > 0).toBe(leaks);
     const page = { column: 'id', direction: 'desc', take: 5 } as const;
     expect((await db.run.listFor('repositoryId', id, page)).length > 0).toBe(leaks);
@@ -58,12 +65,14 @@ describe.each<[Walls, boolean]>([
     expect((await held((tx) => tx.repository.list({ where: many, orderBy: {}, take: 9 }))).length > 0).toBe(leaks);
     expect((await db.repository.updateMany({ id: victim.id }, { branch: 'stolen' })) > 0).toBe(leaks);
     expect((await held((tx) => tx.repository.updateMany(many, { branch: 'stolen' }))) > 0).toBe(leaks);
+    const those = { id: { in: Ids.of([victim.id]) } };
+    expect((await held((tx) => tx.repository.updateMany(those, { branch: 'stolen' }))) > 0).toBe(leaks);
     expect((await held((tx) => tx.repository.delete(many))) > 0).toBe(leaks);
     expect((await db.repository.delete({ id: victim.id })) > 0).toBe(false);
     const { id } = await server.database
       .organizationDb(acme.id)
       .repository.create({ id: newId('rep'), name: newId('rep'), gitUrl: 'https://git.example/v' });
-    expect((await db.repository.delete({ id })) > 0).toBe(leaks);
+    expect((await db.repository.delete({ id: { in: Ids.of([id]) } })) > 0).toBe(leaks);
   });
 
   test('rows that are made together are made in one organization, alone or in a transaction', async () => {
@@ -77,6 +86,13 @@ describe.each<[Walls, boolean]>([
     expect(await db.repository.createMany(rows.slice(0, 1))).toBe(1);
     expect(await db.transaction((tx) => tx.repository.createMany(rows.slice(1)))).toBe(2);
     expect(await server.database.organizationDb(globex.id).repository.list(own)).toHaveLength(3);
+    const each = { where: { name: { in: [newId('rep'), newId('rep')] } }, orderBy: {}, take: 9 } as const;
+    const [outside, inside] = each.where.name.in.map((name) => Ids.of([name])) as [Ids, Ids];
+    const same = () => ({ id: newId('rep'), gitUrl: 'https://x.example' });
+    expect(await db.repository.createEach('name', outside, same())).toBe(1);
+    expect(await db.transaction((tx) => tx.repository.createEach('name', inside, same()))).toBe(1);
+    expect(await server.database.organizationDb(globex.id).repository.list(each)).toHaveLength(2);
+    expect(await server.database.organizationDb(acme.id).repository.list(each)).toHaveLength(0);
     expect(await server.database.organizationDb(acme.id).repository.list(own)).toHaveLength(0);
     if (walls === 'neither') return;
     const forged = { ...rows[0], id: newId('rep'), name: newId('rep'), orgId: acme.id } as never;

@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import { UnscopedStatementError } from '../connection/org-connection.js';
 import type { OwnStatement } from '../connection/statement.js';
+import { Ids, pack, type PackedIds, unpackParameter } from './ids.js';
 import type { Model } from './models.js';
-import { columnOf, conditionsOf, countRows, quote, readRows, type RowQuery } from './read-rows.js';
+import { columnOf, conditionsOf, countRows, namesMany, quote, readRows, type RowQuery } from './read-rows.js';
 import type { Forced } from './scope.js';
 import type { AnyRow } from './table.js';
 
@@ -14,17 +15,20 @@ type Where = Readonly<Record<string, unknown>>;
 /** Wall 1's check of the arguments, which puts the organization into them. */
 export type Force = (
   model: Model,
-  operation: 'create' | 'updateManyAndReturn' | 'deleteMany' | 'count' | 'findMany',
+  operation: 'create' | 'updateManyAndReturn' | 'deleteMany' | 'count' | 'findMany' | 'groupBy',
   args: Readonly<Record<string, unknown>>,
 ) => Forced;
 
 /** What is done to many rows at once: one statement, however many they are. */
 export interface Sets {
   insert(model: Model, rows: readonly AnyRow[]): Promise<number>;
+  insertEach(model: Model, field: string, ids: Ids, data: AnyRow): Promise<number>;
   update(model: Model, where: Where, data: AnyRow, atMost?: number): Promise<number>;
   delete(model: Model, where: Where): Promise<number>;
   count(model: Model, where: Where): Promise<number>;
   rows(model: Model, query: RowQuery): Promise<AnyRow[]>;
+  ids(model: Model, field: string, where: Where): Promise<Ids>;
+  idsBy(model: Model, parent: string, field: string, where: Where, atMost: number): Promise<Map<string, Ids> | null>;
 }
 
 export function createSets(run: Run, force: Force): Sets {
@@ -43,6 +47,22 @@ export function createSets(run: Run, force: Force): Sets {
       const forced = rows.map((data) => force(model, 'create', { data }).data ?? {});
       const [first] = forced;
       return first ? changed(...insertStatement(model, forced, Object.keys(first))) : 0;
+    },
+    async insertEach(model, field, ids, given) {
+      const data = force(model, 'create', { data: { ...given, [field]: '' } })['data'] as AnyRow;
+      if (!data[model.orgField]) {
+        throw new UnscopedStatementError(`many of ${model.name} were about to be made in no organization`);
+      }
+      const { [field]: _, ...same } = data;
+      const fields = Object.keys(same);
+      const columns = [...fields, field].map((each) => quote(fieldOf(model, each).column));
+      const values: unknown[] = fields.map((each) => listed(model, each, same[each]));
+      const parameters = fields.map((each, index) => `$${index + 1}::${TYPES[fieldOf(model, each).type]}`);
+      return changed(
+        `insert into ${quote(model.table)} (${columns.join(', ')}) select ${parameters.join(', ')}, given.id ` +
+          `from unnest(${unpackParameter(`$${values.push(ids.packed.text)}`)}) as given(id)`,
+        values,
+      );
     },
     async update(model, filter, given, atMost) {
       const { where, data = {} } = force(model, 'updateManyAndReturn', { where: filter, data: given });
@@ -69,6 +89,27 @@ export function createSets(run: Run, force: Force): Sets {
     },
     count: (model, where) => countRows({ query: run }, model, force(model, 'count', { where })),
     rows: (model, query) => readRows({ query: run }, model, force(model, 'findMany', { ...query })),
+    async ids(model, field, filter) {
+      const values: unknown[] = [];
+      const { where } = force(model, 'groupBy', { by: [field], where: filter });
+      const text = `select ${pack(columnOf(model, field))} from ${quote(model.table)} where ${whereOf(model, where, values)}`;
+      const { rows } = await run({ text, values, isPlannedAnew: namesMany(filter) });
+      return Ids.unpack(rows[0] as PackedIds);
+    },
+    async idsBy(model, parent, field, filter, atMost) {
+      const values: unknown[] = [];
+      const { where } = force(model, 'groupBy', { by: [parent, field], where: filter });
+      const found =
+        `select ${columnOf(model, parent)} as parent, ${columnOf(model, field)} as value from ${quote(model.table)} ` +
+        `where ${whereOf(model, where, values)} limit $${values.push(atMost + 1)}`;
+      const text = `select parent, ${pack('value', ' order by value')} from (${found}) as found group by parent`;
+      const { rows } = await run({ text, values, isPlannedAnew: true });
+      const byParent = new Map(
+        (rows as (PackedIds & { parent: string })[]).map((row) => [row.parent, Ids.unpack(row)]),
+      );
+      const total = [...byParent.values()].reduce((sum, { size }) => sum + size, 0);
+      return total > atMost ? null : byParent;
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
 import { ROW_TYPES } from '../connection/pg-types.js';
 import type { Planning } from '../connection/statement.js';
+import { Ids, unpackParameter } from './ids.js';
 import type { Model } from './models.js';
 import type { AnyRow } from './table.js';
 
@@ -152,6 +153,10 @@ export function conditionsOf(column: string, filter: unknown, values: unknown[])
   }
   if (filter === null) return [`${column} is null`];
   return Object.entries(filter).map(([operator, operand]) => {
+    if (Ids.isIds(operand)) {
+      const isOne = `${column} = any(${unpackParameter(`$${values.push(operand.packed.text)}`)})`;
+      return operator === 'in' ? isOne : `not (${isOne})`;
+    }
     if (operator === 'in' && Array.isArray(operand)) return oneOf(column, operand, values);
     if (operand === null) return `${column} is ${operator === 'not' ? 'not null' : 'null'}`;
     return `${column} ${OPERATORS[operator]} $${values.push(operand)}`;
@@ -174,7 +179,11 @@ const MAX_LISTED = 128;
  * kept for any list may compare every row with all of it.
  */
 export const namesMany = (where: Readonly<Record<string, unknown>> = {}): boolean =>
-  Object.values(where).some((filter) => isOneOf(filter) && filter.in.length > MAX_LISTED);
+  Object.values(where).some(
+    (filter) =>
+      (isOneOf(filter) && filter.in.length > MAX_LISTED) ||
+      (typeof filter === 'object' && filter !== null && Object.values(filter).some(Ids.isIds)),
+  );
 
 export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 

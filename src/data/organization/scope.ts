@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { Prisma, PrismaClient } from '../../generated/prisma/client.js';
 import { type Frame, inFrame, type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
 import type { OrgId } from '../id.js';
+import { Ids } from './ids.js';
 import { apartOf, GLOBAL_MODELS, type Model, type Models, propertyOf } from './models.js';
 
 /** A call that leads, or could lead, out of the organization; refused before any SQL. */
@@ -22,6 +23,8 @@ const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
 
 const EQUAL = new Set(['equals', 'not']);
 const FILTERS = new Set(['equals', 'in', 'not', 'lt', 'lte', 'gt', 'gte']);
+/** What is compared with many ids; of statements of our own, as Prisma knows none. */
+const ID_FILTERS = new Set(['in', 'notIn']);
 
 type Args = Readonly<Record<string, unknown>>;
 
@@ -143,9 +146,12 @@ function checkFilter(model: Model, where: unknown, orgId: OrgId): Args {
     if (isJson(model, name)) refuse(`nothing is found by ${model.name}.${name}`);
     if (Array.isArray(value)) refuse(`${model.name}.${name} is found by one value, or equals a list`);
     if (isValue(value)) continue;
-    for (const [operator, operand] of Object.entries(argsOf(value))) {
+    const operations = Object.entries(argsOf(value));
+    if (operations.length === 0) refuse(`${model.name}.${name} is compared with nothing`); // nor would that filter
+    for (const [operator, operand] of operations) {
       const isKnown = FILTERS.has(operator) && (model.fields.get(name)?.type !== 'Boolean' || EQUAL.has(operator));
-      if (!isKnown || !isOperand(operator, operand)) refuse(`${model.name}.${name} takes no ${operator}`);
+      const isTaken = Ids.isIds(operand) ? ID_FILTERS.has(operator) : isKnown && isOperand(operator, operand);
+      if (!isTaken) refuse(`${model.name}.${name} takes no ${operator}`);
     }
   }
   return filter;

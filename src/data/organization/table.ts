@@ -4,6 +4,7 @@ import type { Prisma } from '../../generated/prisma/client.js';
 import type { Planning } from '../connection/statement.js';
 import { translateDatabaseError } from '../database-error.js';
 import type { Sets } from './change-sets.js';
+import type { Ids } from './ids.js';
 import type { ParentPage } from './latest-per-parent.js';
 import type { Model, OwnedModelName, ReadApart } from './models.js';
 import { namesMany, type OwnQuery, type Past } from './read-rows.js';
@@ -33,6 +34,11 @@ export type Filter<R> = { readonly [F in keyof R]?: Condition<R[F]> };
 
 /** What a column is set to. JSON is set to something, or left out: its null and the column's are two. */
 type Value<V> = IsJson<V> extends true ? Prisma.InputJsonValue : V;
+
+/** The same, where a statement is for many rows: which ids a field has, or has not, of however many. */
+export type ManyFilter<R> = {
+  readonly [F in keyof R]?: Filter<R>[F] | { readonly in?: Ids; readonly notIn?: Ids };
+};
 
 type One<T> = T extends readonly unknown[] ? never : T;
 type Creatable<M extends OwnedModelName> = Omit<
@@ -73,7 +79,16 @@ export interface Table<R, New, A = object> {
   /** The row with this key (the id; of a membership the user's id), or null. Calls of one tick share a statement. */
   load(key: string): Promise<R | null>;
   list(query: ListQuery<R>): Promise<R[]>;
-  count(where: Filter<R>, planning?: Planning): Promise<number>;
+  count(where: ManyFilter<R>, planning?: Planning): Promise<number>;
+  /** A field of every row that matches, as one text. */
+  ids(field: keyof R & string, where: ManyFilter<R>): Promise<Ids>;
+  /** The same for each parent that has any, in order; null where there are more than `atMost` together. */
+  idsBy(
+    parent: keyof R & string,
+    field: keyof R & string,
+    where: ManyFilter<R>,
+    atMost: number,
+  ): Promise<ReadonlyMap<string, Ids> | null>;
   /** How many rows each parent has, for many parents in one statement. */
   countFor(parent: keyof R & string, parentId: string): Promise<number>;
   /** Rows by the values of a field. */
@@ -87,10 +102,12 @@ export interface Table<R, New, A = object> {
   update(where: Filter<R>, data: Changed<R & A>): Promise<R>;
   /** Makes rows by one statement, however many; they have the same fields. Answers how many. */
   createMany(data: readonly New[]): Promise<number>;
+  /** Makes a row for each of these ids, which stands in `field`; in all else they are the same. */
+  createEach<F extends keyof New & string>(field: F, ids: Ids, data: Omit<New, F>): Promise<number>;
   /** Changes every row that matches to the same, or `atMost` of them, by one statement. Answers how many. */
-  updateMany(where: Filter<R>, data: ChangedAlike<R>, atMost?: number): Promise<number>;
+  updateMany(where: ManyFilter<R>, data: ChangedAlike<R>, atMost?: number): Promise<number>;
   /** How many rows went. */
-  delete(where: Filter<R>): Promise<number>;
+  delete(where: ManyFilter<R>): Promise<number>;
 }
 
 /** What can be done outside a transaction only: pages, and what rows come without. */
@@ -215,7 +232,11 @@ export function createTable(model: Model, statements: Statements, delegate: () =
       changed();
       return rows[0] ?? fail();
     },
+    ids: (field, where) => statements.sets.ids(model, field, where).catch(failed),
+    idsBy: (parent, field, where, atMost) => statements.sets.idsBy(model, parent, field, where, atMost).catch(failed),
     createMany: (data) => statements.sets.insert(model, data).catch(failed).finally(changed),
+    createEach: (field, ids, data) =>
+      statements.sets.insertEach(model, field, ids, data).catch(failed).finally(changed),
     updateMany: (where, data, atMost) =>
       statements.sets.update(model, where, data, atMost).catch(failed).finally(changed),
     delete: async (where) => {

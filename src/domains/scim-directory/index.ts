@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
-import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict, OrgateError } from '../../errors.js';
 import type { OrganizationRole, Resolvers } from '../../generated/graphql.js';
@@ -15,7 +15,6 @@ import { MAX_GROUPS } from '../../rights/directory-role.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { makeScimToken } from '../../secrets/scim-token.js';
 import { applyRoles } from './apply-roles.js';
-import { membersOf } from './provision-group.js';
 import { WORDS } from '../../data/organization/words.js';
 
 const byId: Order<Row<'ScimDirectory'>> = { name: 'scimDirectories', column: 'id', direction: 'asc' };
@@ -55,19 +54,6 @@ const tokenFields = ({ hash, lastFour }: ReturnType<typeof makeScimToken>, { act
   tokenMadeBy: actorId,
 });
 
-/** Every user of a directory, however many. */
-async function userIdsOf(db: OrganizationDb, directoryId: string): Promise<string[]> {
-  const ids: string[] = [];
-  for (;;) {
-    const where = { directoryId, id: { gt: ids.at(-1) ?? '' } };
-    const page = await db.scimUser.list({ where, orderBy: { id: 'asc' }, take: PAGE });
-    ids.push(...page.map(({ id }) => id));
-    if (page.length < PAGE) return ids;
-  }
-}
-
-const PAGE = 10_000;
-
 const resolvers = {
   Query: {
     scimDirectories: (_, args, { db, organization }) =>
@@ -96,14 +82,14 @@ const resolvers = {
       const { id, ...changes } = parseInput(updateInput, input);
       return asOwner(context, changes.defaultRole, async (db) => {
         const directory = await db.scimDirectory.update({ id }, given(changes));
-        if (changes.defaultRole) await applyRoles(db, id, await userIdsOf(db, id));
+        if (changes.defaultRole) await applyRoles(db, id, await db.scimUser.ids('id', { directoryId: id }));
         return directory;
       });
     },
     setScimGroupRole: (_, { input: { groupId: id, role } }, context) =>
       asOwner(context, role, async (db) => {
         const group = await db.scimGroup.update({ id }, { role: role ?? null });
-        await applyRoles(db, group.directoryId, [...((await membersOf(db, [id])).get(id) ?? [])]);
+        await applyRoles(db, group.directoryId, await db.scimGroupMember.ids('scimUserId', { groupId: id }));
         return group;
       }),
     replaceScimToken: (_, { id }, context) =>

@@ -2,17 +2,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { busy, OrgateError } from '../../errors.js';
 import { fewAtOnce } from '../../jobs/few-at-once.js';
 import type { JsonBounds } from '../http/bodies/bound-json.js';
+import { parseJson } from '../http/bodies/parse-json.js';
 import { readJson } from '../http/bodies/read-json.js';
 import { announcedLength, ORDINARY_BODY_BYTES } from '../http/bodies/receive-bodies.js';
 import type { RateLimits } from '../http/rate-limits.js';
 import { whenOver } from '../http/when-over.js';
+import { GroupBodies } from './group-bodies.js';
 import { SCIM } from './protocol.js';
 
 /** Groups come with everyone in them: 50,000 members, with 160 bytes for each. */
 const GROUP_BODY_BYTES = 8 * 1024 * 1024;
 
-/** Of these 50,000 members each may say four things beside its id. */
-const GROUP_BOUNDS: JsonBounds = { elements: 300_000, members: 1000, levels: 16 };
 const BOUNDS: JsonBounds = { elements: 10_000, members: 1000, levels: 16 };
 
 /** Of large bodies that are being received or wait for their turn, in this process. */
@@ -39,10 +39,13 @@ export function boundBodies(scim: FastifyInstance): void {
     request.endLargeBody?.();
     done(null, payload);
   });
+  const groupBodies = new GroupBodies((err) => scim.log.error({ err }, 'the thread that reads large groups ended'));
+  scim.addHook('onClose', async () => groupBodies.end());
   for (const mediaType of [SCIM.mediaType, 'application/json']) {
-    readJson(scim, mediaType, ({ routeOptions: { url }, turnOfLargeBody }) => {
-      const bounds = isOfGroups(url) ? GROUP_BOUNDS : BOUNDS;
-      return turnOfLargeBody ? turnOfLargeBody().then(() => bounds) : bounds;
+    readJson(scim, mediaType, (body, { method, routeOptions: { url }, turnOfLargeBody }) => {
+      if (!isOfGroups(url)) return parseJson(body, BOUNDS);
+      const read = () => groupBodies.read(body, method);
+      return turnOfLargeBody ? turnOfLargeBody().then(read) : read();
     });
   }
 }

@@ -1,54 +1,59 @@
-import type { DirectoryGroup, ProvisionedGroup } from '../../domains/scim-directory/provision-group.js';
-import { type Operation, text } from './operations.js';
-import { SCIM, ScimError } from './protocol.js';
+import { setImmediate as othersTurn } from 'node:timers/promises';
+import type { Ids } from '../../data/organization/ids.js';
+import type { Row } from '../../data/organization/table.js';
+import type { ProvisionedGroup } from '../../domains/scim-directory/provision-group.js';
+import { SCIM } from './protocol.js';
+import type { Selection } from './selection.js';
 
-/** A group as directories read it. */
-export const groupResource = ({ row, members }: ProvisionedGroup, base: string) => ({
+/** So many members are written before others have their turn. */
+const AT_ONCE = 1000;
+
+const groupResource = (row: Row<'ScimGroup'>, base: string) => ({
   schemas: [SCIM.group],
   id: row.id,
   ...(row.externalId !== null && { externalId: row.externalId }),
   displayName: row.displayName,
-  members: [...members].map((value) => ({ value, type: 'User', $ref: `${base}/Users/${value}` })),
   meta: {
     resourceType: 'Group',
     created: row.createdAt,
     lastModified: row.updatedAt,
-    location: `${base}/Groups/${row.id}`,
+    location: locationOf(row, base),
   },
 });
 
-const NOTHING: DirectoryGroup = { displayName: '', externalId: null, members: new Set() };
+export const locationOf = ({ id }: Row<'ScimGroup'>, base: string): string => `${base}/Groups/${id}`;
 
-/** What a whole resource says of a group. Nobody leaves it by silence. */
-export const readGroup = (operations: readonly Operation[], { members }: DirectoryGroup = NOTHING): DirectoryGroup =>
-  applyToGroup({ ...NOTHING, members }, operations);
-
-export function applyToGroup(before: DirectoryGroup, operations: readonly Operation[]): DirectoryGroup {
-  let { displayName, externalId } = before;
-  const members = new Set(before.members);
-  for (const { kind, name, selected, value } of operations) {
-    const given = kind === 'remove' ? null : value;
-    if (name === 'displayname') displayName = text(given, 'displayName') ?? '';
-    else if (name === 'externalid') externalId = text(given, 'externalId');
-    else if (name === 'members') {
-      const named = selected === null ? idsOf(value) : [selected];
-      // A list without names to remove is the whole list.
-      if (kind === 'replace' || (kind === 'remove' && selected === null && value == null)) members.clear();
-      for (const id of named) {
-        if (kind === 'remove') members.delete(id);
-        else members.add(id);
-      }
-    }
-  }
-  return { displayName, externalId, members };
+/** How groups are written for one request. */
+export interface Writing {
+  readonly base: string;
+  readonly selection: Selection;
+  /** Told of what is written, while it is. */
+  readonly count?: ((bytes: number) => void) | undefined;
 }
 
-/** Ids from `[{ "value": "…" }]`. */
-function idsOf(value: unknown): string[] {
-  const entries: unknown[] = value == null ? [] : Array.isArray(value) ? value : [value];
-  return entries.map((entry) => {
-    const id = text((entry as { value?: unknown } | null)?.value, 'members');
-    if (id === null) throw new ScimError('invalidValue', 'members: Each has a value, the id of a user.');
-    return id;
-  });
+/** A group as directories read it, in JSON. */
+export async function writeGroup({ row, members }: ProvisionedGroup, writing: Writing): Promise<Buffer> {
+  const { selection, base } = writing;
+  const rest = selection.select(groupResource(row, base));
+  if (!selection.wantsMembers) return Buffer.from(JSON.stringify(rest));
+  return writeWith(rest, 'members', writeMembers(members, writing));
+}
+
+/** An object in JSON, with one list more, of which each item comes as text already. */
+export async function writeWith(rest: object, list: string, items: AsyncIterable<Buffer>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const item of items) parts.push(Buffer.from(parts.length === 0 ? '' : ','), item);
+  const before = `${JSON.stringify(rest).slice(0, -1)},"${list}":[`;
+  return Buffer.concat([Buffer.from(before), ...parts, Buffer.from(']}')]);
+}
+
+/** Many at a time, as if they were one item. */
+async function* writeMembers(members: Ids, { base, count }: Writing): AsyncGenerator<Buffer> {
+  for (const ids of members.parts(AT_ONCE)) {
+    const list = ids.map((value) => ({ value, type: 'User', $ref: `${base}/Users/${value}` }));
+    const written = Buffer.from(JSON.stringify(list).slice(1, -1));
+    count?.(written.length);
+    yield written;
+    if (ids.length === AT_ONCE) await othersTurn();
+  }
 }

@@ -1,5 +1,6 @@
+import { Ids } from '../../data/organization/ids.js';
 import type { Filter, Row } from '../../data/organization/table.js';
-import { membersOf, type ProvisionedGroup } from '../../domains/scim-directory/provision-group.js';
+import { membersOfEach, type ProvisionedGroup } from '../../domains/scim-directory/provision-group.js';
 import type { DirectoryContext, ProvisionedUser } from '../../domains/scim-directory/provision-user.js';
 import { notFound } from '../../errors.js';
 import { parseFilter } from './filter.js';
@@ -72,22 +73,23 @@ export async function listGroups(
   const { start, take } = pageOf(parameters);
   const total = await db.scimGroup.count(where);
   const rows = await db.scimGroup.list({ where, orderBy: { id: 'asc' }, skip: start - 1, take });
-  const members = withMembers
-    ? await membersOf(
-        db,
-        rows.map(({ id }) => id),
-      )
-    : new Map<string, ReadonlySet<string>>();
-  const resources = rows.map((row) => ({ row, members: members.get(row.id) ?? new Set<string>() }));
+  const ids = withMembers ? rows.map(({ id }) => id) : [];
+  const members = await membersOfEach(db, ids);
+  const resources = rows.map((row) => ({ row, members: members.get(row.id) ?? Ids.none }));
   return { total, startIndex: start, resources };
 }
 
-export const listResponse = <T>({ total, startIndex, resources }: Page<T>, render: (resource: T) => object) => ({
+/** What stands around the resources of a page. */
+export const pageResponse = ({ total, startIndex, resources }: Page<unknown>) => ({
   schemas: [SCIM.list],
   totalResults: total,
   startIndex,
   itemsPerPage: resources.length,
-  Resources: resources.map(render),
+});
+
+export const listResponse = <T>(page: Page<T>, render: (resource: T) => object) => ({
+  ...pageResponse(page),
+  Resources: page.resources.map(render),
 });
 
 function refuse(): never {

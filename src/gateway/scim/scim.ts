@@ -5,7 +5,15 @@ import type { Outside } from '../../data/connection/outside.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
 import type { OrgId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
-import { createGroup, deleteGroup, getGroup, updateGroup } from '../../domains/scim-directory/provision-group.js';
+import {
+  createGroup,
+  deleteGroup,
+  getGroup,
+  type GroupChange,
+  type ProvisionedGroup,
+  replaceGroup,
+  updateGroup,
+} from '../../domains/scim-directory/provision-group.js';
 import {
   createUser,
   deleteUser,
@@ -23,8 +31,9 @@ import { watchAnswers } from '../http/watch-answers.js';
 import { onceDone, whenOver } from '../http/when-over.js';
 import { boundBodies, chargeBytes, chargeBytesAfter, LargeBodies } from './bound-bodies.js';
 import { resourceTypes, schemas, serviceProviderConfig } from './discovery.js';
-import { applyToGroup, groupResource, readGroup } from './group-resource.js';
-import { listGroups, type ListParameters, listResponse, listUsers } from './list.js';
+import { type GroupBody, readGroupChange } from './group-change.js';
+import { locationOf, writeGroup, writeWith } from './group-resource.js';
+import { listGroups, type ListParameters, listResponse, listUsers, pageResponse } from './list.js';
 import { readPatch, readResource } from './operations.js';
 import { SCIM, ScimError, toFailure } from './protocol.js';
 import { readSelection, type SelectionParameters } from './selection.js';
@@ -48,6 +57,8 @@ declare module 'fastify' {
 }
 
 const PREFIX = '/scim/v2';
+
+const MEDIA_TYPE = `${SCIM.mediaType}; charset=utf-8`;
 
 const MINUTE_MS = 60_000;
 
@@ -104,7 +115,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
       scim.setNotFoundHandler((request, reply) => sendFailure(new OrgateError('NOT_FOUND'), request, reply));
       scim.addHook('onRequest', enter);
       scim.addHook('preSerialization', async (_request, reply, payload) => {
-        reply.type(`${SCIM.mediaType}; charset=utf-8`);
+        reply.type(MEDIA_TYPE);
         return payload;
       });
       // What is read, and an answer until it is taken, is bounded as it is of GraphQL; a change is finished.
@@ -123,7 +134,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
       scim.addHook('onSend', async (request, reply, payload) => {
         const { directory, unannouncedBytes, slot } = request;
         slot?.leave();
-        const answered = typeof payload === 'string' ? Buffer.byteLength(payload) : 0;
+        const answered = typeof payload === 'string' || Buffer.isBuffer(payload) ? Buffer.byteLength(payload) : 0;
         watchAnswer(reply);
         if (directory) await chargeBytesAfter(limits, unannouncedBytes + answered, directory);
         if (READING.has(request.method)) request.held?.printed(answered);
@@ -197,30 +208,37 @@ function serveUsers(scim: FastifyInstance, base: () => string): void {
 }
 
 function serveGroups(scim: FastifyInstance, base: () => string): void {
-  scim.get<Listed>('/Groups', async (request) => {
-    const { select, wantsMembers } = readSelection(request.query);
-    return listResponse(await listGroups(request.query, wantsMembers, entered(request)), (group) =>
-      select(groupResource(group, base())),
-    );
+  const whole = readSelection({});
+  const answer = async (reply: FastifyReply, group: ProvisionedGroup) =>
+    reply.type(MEDIA_TYPE).send(await writeGroup(group, { selection: whole, base: base() }));
+  /** What is read is refused where it is more than may be held; what was carried out is answered. */
+  const reading = (request: FastifyRequest<Listed>) => ({
+    base: base(),
+    selection: readSelection(request.query),
+    count: (bytes: number) => request.held?.count(bytes),
+  });
+  scim.get<Listed>('/Groups', async (request, reply) => {
+    const writing = reading(request);
+    const page = await listGroups(request.query, writing.selection.wantsMembers, entered(request));
+    async function* written() {
+      for (const group of page.resources) yield await writeGroup(group, writing);
+    }
+    return reply.type(MEDIA_TYPE).send(await writeWith(pageResponse(page), 'Resources', written()));
   });
   scim.post('/Groups', async (request, reply) => {
-    const group = groupResource(await createGroup(readGroup(readResource(request.body)), entered(request)), base());
-    return reply.code(201).header('location', group.meta.location).send(group);
+    const group = await createGroup(changeOf(request), entered(request));
+    return answer(reply.code(201).header('location', locationOf(group.row, base())), group);
   });
-  scim.get<ById & Listed>('/Groups/:id', async (request) => {
-    const { select } = readSelection(request.query);
-    return select(groupResource(await getGroup(request.params.id, entered(request)), base()));
+  scim.get<ById & Listed>('/Groups/:id', async (request, reply) => {
+    const writing = reading(request);
+    const group = await getGroup(request.params.id, writing.selection.wantsMembers, entered(request));
+    return reply.type(MEDIA_TYPE).send(await writeGroup(group, writing));
   });
-  scim.put<ById>('/Groups/:id', async (request) => {
-    const operations = readResource(request.body);
-    return groupResource(
-      await updateGroup(request.params.id, (before) => readGroup(operations, before), entered(request)),
-      base(),
-    );
-  });
+  scim.put<ById>('/Groups/:id', async (request, reply) =>
+    answer(reply, await replaceGroup(request.params.id, changeOf(request), entered(request))),
+  );
   scim.patch<ById>('/Groups/:id', async (request, reply) => {
-    const operations = readPatch(request.body);
-    await updateGroup(request.params.id, (before) => applyToGroup(before, operations), entered(request));
+    await updateGroup(request.params.id, changeOf(request), entered(request));
     // A group may be large, and whoever changed it knows how it is now.
     return reply.code(204).send();
   });
@@ -229,6 +247,10 @@ function serveGroups(scim: FastifyInstance, base: () => string): void {
     return reply.code(204).send();
   });
 }
+
+/** @throws ScimError */
+const changeOf = ({ body, method }: Pick<FastifyRequest, 'body' | 'method'>): GroupChange =>
+  body === undefined ? readGroupChange(body, method) : (body as GroupBody)();
 
 function entered({ directory }: FastifyRequest): DirectoryContext {
   if (!directory) throw new OrgateError('UNAUTHENTICATED');
@@ -246,6 +268,6 @@ function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyRepl
   if (retryAfter) reply.header('retry-after', String(retryAfter));
   return reply
     .code(status)
-    .type(`${SCIM.mediaType}; charset=utf-8`)
+    .type(MEDIA_TYPE)
     .send({ schemas: [SCIM.error], status: String(status), ...(scimType && { scimType }), detail });
 }

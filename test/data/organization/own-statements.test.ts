@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { inFrame, UnscopedStatementError } from '../../../src/data/connection/org-connection.js';
 import { brandVerifiedOrgId, newId } from '../../../src/data/id.js';
 import { createSets } from '../../../src/data/organization/change-sets.js';
+import { Ids } from '../../../src/data/organization/ids.js';
 import { insertRow } from '../../../src/data/organization/insert-row.js';
 import { type Model, readModels } from '../../../src/data/organization/models.js';
 import type { OrganizationDb } from '../../../src/data/organization/organization-db.js';
@@ -143,6 +144,9 @@ describe('without an organization', () => {
       );
       const tries = [
         () => sets.insert(model(), [row]),
+        () => sets.insertEach(model(), 'id', Ids.of(['x']), row),
+        () => sets.ids(model(), 'id', {}),
+        () => sets.idsBy(model(), 'name', 'id', {}, 5),
         () => sets.update(model(), {}, { name: 'x' }),
         () => sets.delete(model(), {}),
         () => sets.count(model(), {}),
