@@ -95,7 +95,7 @@ export function forgotten(schema, table, counted) {
       const list = table[name];
       if (!list) missing.push(name);
       for (const argument of list ? field.args : []) {
-        if (['first', 'after'].includes(argument.name)) continue;
+        if (['first', 'after', 'last', 'before'].includes(argument.name)) continue;
         const given = (list.args ?? []).map((args) => args[argument.name]).filter((value) => value !== undefined);
         const input = getNamedType(argument.type);
         const inner = isInputObjectType(input) ? Object.keys(input.getFields()) : [];

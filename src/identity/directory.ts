@@ -15,6 +15,7 @@ import {
   toMembership,
   toPersonInOrganizations,
 } from './find-person.js';
+import { type Page, pageOf } from './page.js';
 
 /** A human being, as the deployment knows them. */
 export interface Person {
@@ -80,11 +81,6 @@ export interface Reach {
   readonly boundOrgId: string | null;
   /** When the session began; null where there is none of orgate's own, which is never bound. */
   readonly startedAt: Date | null;
-}
-
-export interface Page {
-  readonly after: string | undefined;
-  readonly take: number;
 }
 
 /**
@@ -176,12 +172,10 @@ export function openDirectory(pool: ScopedPool): Directory {
       return found[0] ?? null;
     },
 
-    listMemberships: (reach, { after, take }) =>
-      memberships(`${LIST_MEMBERSHIPS} and m.org_id > $4 order by m.org_id limit $5`, [
-        ...valuesOf(reach),
-        after ?? '',
-        take,
-      ]),
+    listMemberships: (reach, page) => {
+      const values: unknown[] = valuesOf(reach);
+      return memberships(`${LIST_MEMBERSHIPS}${pageOf('m.org_id', page, values)}`, values);
+    },
 
     async countMemberships(reach) {
       const rows = await query<{ count: number }>(
@@ -191,12 +185,14 @@ export function openDirectory(pool: ScopedPool): Directory {
       return rows[0]?.count ?? 0;
     },
 
-    listOrganizations: ({ after, take }) =>
-      query(
+    listOrganizations: (page) => {
+      const values: unknown[] = [];
+      return query(
         `select id, name, slug, status, created_at as "createdAt" from organization
-         where id > $1 order by id limit $2`,
-        [after ?? '', take],
-      ),
+         where true${pageOf('id', page, values)}`,
+        values,
+      );
+    },
 
     async countOrganizations() {
       const rows = await query<{ count: number }>(`select count(*)::int as count from organization`, []);

@@ -110,8 +110,8 @@ test('this table has every list of the schema, and every list of rows is a conne
       if (isRows && !isPaging) expect(SHORT_LISTS).toContain(`${type.name}.${field.name}`);
       if (getNamedType(field.type).name.endsWith('Connection')) {
         lists.push(`${type.name}.${field.name}`);
-        expect(field.args.map(({ name }) => name)).toEqual(expect.arrayContaining(['first', 'after']));
-        expect(field.args.find(({ name }) => name === 'first')?.defaultValue).toBe(20);
+        const names = field.args.map(({ name }) => name);
+        expect(names).toEqual(expect.arrayContaining(['first', 'after', 'last', 'before']));
       }
     }
   }
@@ -136,6 +136,54 @@ describe.each(Object.keys(LISTS))('%s', (name) => {
     expect(next.nodes).toHaveLength(Math.min(totalCount - 1, 100));
   });
 
+  test('is the same list from its end', async () => {
+    const read = async (args: string) => {
+      const { data, errors } = await everyone(query(name, args, `${PAGE} totalCount`));
+      expect(errors).toEqual([]);
+      return listIn(data);
+    };
+    const all = await read('(first: 100)');
+    const cursors = all.edges.map(({ cursor }) => cursor);
+    expect(await read('(last: 100)')).toEqual(all);
+    const last = await read('(last: 1)');
+    expect(last.edges.map(({ cursor }) => cursor)).toEqual(cursors.slice(-1));
+    expect(last.edges.map(({ node }) => node)).toEqual(last.nodes);
+    expect(last.pageInfo).toEqual({
+      hasNextPage: false,
+      hasPreviousPage: cursors.length > 1,
+      startCursor: cursors.at(-1),
+      endCursor: cursors.at(-1),
+    });
+    const before = await read(`(last: 100, before: "${cursors.at(-1)}")`);
+    expect(before.edges.map(({ cursor }) => cursor)).toEqual(cursors.slice(0, -1));
+    expect(before.pageInfo).toMatchObject({ hasNextPage: true, hasPreviousPage: false });
+    const one = await read(`(last: 1, before: "${cursors.at(-1)}")`);
+    expect(one.edges.map(({ cursor }) => cursor)).toEqual(cursors.slice(0, -1).slice(-1));
+    expect(one.pageInfo.hasPreviousPage).toBe(cursors.length > 2);
+    expect(await read('(last: 0)')).toMatchObject({ nodes: [], pageInfo: { startCursor: null, hasNextPage: false } });
+  });
+
+  test('is paged from one end at a time', async () => {
+    const [cursor] = listIn((await everyone(query(name, '(first: 1)', PAGE))).data).edges.map((edge) => edge.cursor);
+    for (const [args, argument] of [
+      ['first: 1, last: 1', 'last'],
+      ['first: 101, last: 1', 'last'],
+      [`last: 1, after: "${cursor}"`, 'after'],
+      [`before: "${cursor}"`, 'before'],
+      [`first: 1, before: "${cursor}"`, 'before'],
+      [`first: 1, after: "${cursor}", before: "${cursor}"`, 'before'],
+    ]) {
+      const refused = await everyone(query(name, `(${args})`, PAGE));
+      expect([args, codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual([
+        args,
+        'BAD_USER_INPUT',
+        argument,
+      ]);
+    }
+    const nothing = await everyone(query(name, '(first: 1, after: null, last: null, before: null)', PAGE));
+    expect(nothing.errors).toEqual([]);
+  });
+
   test('counts only when totalCount is asked for', async () => {
     const statements = async (selection: string) => {
       const before = server.statements.length;
@@ -157,9 +205,16 @@ describe.each(Object.keys(LISTS))('%s', (name) => {
       expect([first, errors]).toEqual([first, []]);
       expect(listIn(data).nodes).toEqual(expected);
     }
-    for (const first of [-1, 101]) {
-      const refused = await everyone(query(name, `(first: ${first})`, PAGE));
-      expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', 'first']);
+    for (const size of ['first', 'last']) {
+      for (const rows of [-1, 101, 1000]) {
+        for (const refused of [
+          await everyone(query(name, `(${size}: ${rows})`, PAGE)),
+          await everyone(`query ($n: Int) ${query(name, `(${size}: $n)`, PAGE)}`, { n: rows }),
+          await everyone(`query ($n: Int = ${rows}) ${query(name, `(${size}: $n)`, PAGE)}`),
+        ]) {
+          expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', size]);
+        }
+      }
     }
   });
 
@@ -169,10 +224,15 @@ describe.each(Object.keys(LISTS))('%s', (name) => {
       listIn((await client(query(list, '(first: 1)', PAGE, at))).data).edges[0]?.cursor;
     const foreign = OWN_LISTS.includes(name) ? [] : [await cursorOf(name, globex.owner, globex)];
     const forged = Buffer.from(JSON.stringify([acme.id, 'runs desc', 1])).toString('base64url');
-    for (const after of [...foreign, await cursorOf(other, everyone, acme), '', 'swordfish', forged]) {
-      const refused = await everyone(query(name, `(after: "${after}")`, PAGE));
-      expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', 'after']);
-      expect(refused.text).not.toContain('swordfish');
+    for (const cursor of [...foreign, await cursorOf(other, everyone, acme), '', 'swordfish', forged]) {
+      for (const [argument, args] of [
+        ['after', `(after: "${cursor}")`],
+        ['before', `(last: 5, before: "${cursor}")`],
+      ] as const) {
+        const refused = await everyone(query(name, args, PAGE));
+        expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', argument]);
+        expect(refused.text).not.toContain('swordfish');
+      }
     }
   });
 });

@@ -7,7 +7,7 @@ import type { Resolvers } from '../../generated/graphql.js';
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
+import { connect, keyset, keysetOf, type Order, type PageArgs } from '../../resource/paging.js';
 import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
 import { listRunsOf } from '../run/index.js';
 import { clearingRuns } from '../run/index.js';
@@ -29,7 +29,7 @@ export const listAgentsOf = (repositoryId: string, args: PageArgs, { db, organiz
     args,
     organization.orgId,
     byName,
-    (page) => db.agent.listFor('repositoryId', repositoryId, { ...byName, ...page }),
+    (page) => db.agent.listFor('repositoryId', repositoryId, keysetOf(byName, page)),
     () => db.agent.countFor('repositoryId', repositoryId),
   );
 

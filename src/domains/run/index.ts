@@ -6,7 +6,7 @@ import type { Resolvers, RunFilter, RunOrder } from '../../generated/graphql.js'
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
+import { connect, keyset, keysetOf, type Order, type PageArgs } from '../../resource/paging.js';
 import { cancelRun } from './cancel-run.js';
 import { MICROS, recordRunProgress, STATUSES } from './record-run-progress.js';
 import { startRun } from './start-run.js';
@@ -52,7 +52,7 @@ export function listRunsOf(
     args,
     organization.orgId,
     order,
-    (page) => db.run.listFor(parent, parentId, { ...order, ...page }),
+    (page) => db.run.listFor(parent, parentId, keysetOf(order, page)),
     () => db.run.countFor(parent, parentId),
   );
 }

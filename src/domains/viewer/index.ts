@@ -19,7 +19,8 @@ const listMemberships = (args: PageArgs, { reach, directory }: RequestContext) =
 
 /** A key acts with one membership, as far as it goes. */
 function listKeyMembership(args: PageArgs, { organization: { orgId, membership } }: RequestContext) {
-  const read = async ({ after = '' }: PageQuery) => (after < orgId ? [toMembership(membership)] : []);
+  const read = async ({ past, isBackward }: PageQuery) =>
+    past === undefined || (isBackward ? past > orgId : past < orgId) ? [toMembership(membership)] : [];
   return connect(args, orgId, byOrganization, read, async () => 1);
 }
 

@@ -10,7 +10,7 @@ import {
   givenTwoOrganizations,
   personId,
 } from '../../support/given.js';
-import { describeIsolation, never } from '../../support/isolation.js';
+import { describeIsolation, fromCursor, never } from '../../support/isolation.js';
 import { secretFor } from '../../support/mail.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
 
@@ -546,14 +546,6 @@ describeIsolation({
     unknown: never('usr'),
     variables: (id) => ({ id }),
   },
-  'Query.apiKeys.after': {
-    query: 'query ($after: String) { apiKeys(after: $after) { nodes { name } } }',
-    foreign: async (acme) => {
-      await givenKey(server, acme.owner, ['run:read']);
-      const { data } = await acme.owner('{ apiKeys { pageInfo { endCursor } } }');
-      return data.apiKeys.pageInfo.endCursor as string;
-    },
-    unknown: () => Buffer.from(JSON.stringify(['org_0', 'API keys', 'x'])).toString('base64url'),
-    variables: (after) => ({ after }),
-  },
+  'Query.apiKeys.after': fromCursor('after', 'apiKeys', 'API keys', 'x'),
+  'Query.apiKeys.before': fromCursor('before', 'apiKeys', 'API keys', 'x'),
 });
