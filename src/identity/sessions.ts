@@ -197,7 +197,7 @@ export function openSessions(pool: ScopedPool): Sessions {
       return query<SessionCard>(
         `select s.id, s.provider, s.bound_org_id as "boundOrgId", s.user_agent as "userAgent",
            s.created_at as "createdAt", s.last_used_at as "lastUsedAt", s.expires_at as "expiresAt"
-         from session s where ${OF_PERSON}${pageOf('s.id', page, values, true)}`,
+         from session s where ${OF_PERSON}${pageOf({ id: 's.id' }, page, values)}`,
         values,
       );
     },

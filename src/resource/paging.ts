@@ -1,4 +1,5 @@
 import type { OrgId } from '../data/id.js';
+import type { PastRow } from '../data/past.js';
 import { badInput } from '../errors.js';
 import type { PageInfo } from '../generated/graphql.js';
 
@@ -23,61 +24,78 @@ export interface Connection<T> {
   totalCount: number;
 }
 
-/** The order of a list: one column whose values differ within the organization. */
+/** A column to order by, and what a cursor has to know of it. */
+export type OrderColumn<T> = {
+  [F in keyof T & string]: NonNullable<T[F]> extends Date
+    ? { readonly by: F; readonly is: 'instant' } & MayBeNull<T[F]>
+    : NonNullable<T[F]> extends string
+      ? { readonly by: F; readonly is?: never } & MayBeNull<T[F]>
+      : never;
+}[keyof T & string];
+
+type MayBeNull<V> = null extends V ? { readonly mayBeNull: true } : { readonly mayBeNull?: never };
+
+/** The order of a list: a column, and where that is the same the key, in the same direction. */
 export interface Order<T> {
-  /** Part of the cursor; a cursor of another order is refused. */
+  /** Part of the cursor, with the list and the direction; a cursor of another order is refused. */
   readonly name: string;
-  /** A column by which the rows are ordered before that; then the one that differs is the key. */
-  readonly leading?: keyof T & string;
-  readonly column: keyof T & string;
+  readonly column: OrderColumn<T>;
+  /** What no two rows have alike; left out where that is the column itself. */
+  readonly key?: keyof T & string;
   readonly direction: 'asc' | 'desc';
 }
 
 /** What one page needs to be read: one row more than it shows, to know whether there are others. */
 export interface PageQuery {
-  /** The key of the row that the page begins behind; backward, that it ends before. */
-  readonly past: string | undefined;
+  /** The fields of the order as they are to be read; backward, the other way round. */
+  readonly orderBy: Readonly<Record<string, 'asc' | 'desc'>>;
+  readonly past: PastRow | undefined;
   readonly take: number;
-  /** From the end of the list to its start; the rows come in that order, too. */
-  readonly isBackward: boolean;
+}
+
+/** How the rows of a list are come by. */
+export interface Source<T, P> {
+  /** The rows past `past` in the order asked for, `take` at most. */
+  read(page: PageQuery): Promise<T[]>;
+  /** All rows of the list; called only when the client asks for `totalCount`. */
+  count(): Promise<number>;
+  /** What the client is shown of rows, in their order. */
+  show(rows: T[]): P[] | Promise<P[]>;
 }
 
 /**
  * Reads one page of a list.
  *
  * @param scope the organization the cursor is good for; of lists outside any organization, the person
- * @param read the rows past `past`, in order, `take` at most
- * @param count all rows of the list; called only when the client asks for `totalCount`
  * @throws BAD_USER_INPUT when the page is not 0 to 100 rows from one end, or a cursor was made elsewhere
  */
-export async function connect<T>(
+export async function connect<T, P>(
   args: PageArgs,
   scope: OrgId | string,
   order: Order<T>,
-  read: (page: PageQuery) => Promise<T[]>,
-  count: () => Promise<number>,
-): Promise<Connection<T>> {
+  { read, count, show }: Source<T, P>,
+): Promise<Connection<P>> {
   const { size, isBackward, cursor, from } = parsePage(args);
-  const past = cursor === undefined ? undefined : decodeCursor(cursor, from, scope, order.name);
-  const rows = await read({ past, take: size + 1, isBackward });
-  const isMore = rows.length > size;
-  const nodes = isBackward ? rows.slice(0, size).reverse() : rows.slice(0, size);
-  const cursorOf = (node: T) => encodeCursor(scope, order.name, String(node[order.column]));
+  const past = cursor === undefined ? undefined : decodeCursor(cursor, from, scope, order);
+  const found = await read({ orderBy: orderOf(order, isBackward), past, take: size + 1 });
+  const isMore = found.length > size;
+  const rows = isBackward ? found.slice(0, size).reverse() : found.slice(0, size);
+  const nodes = await show(rows);
+  const cursorOf = (row: T | undefined) => (row === undefined ? null : encodeCursor(row, scope, order));
   // Getters, so that what the client did not ask for is not made; a count is a promise, which GraphQL awaits.
   return {
     nodes,
     get edges() {
-      return nodes.map((node) => ({ cursor: cursorOf(node), node }));
+      return nodes.map((node, index) => ({ cursor: cursorOf(rows[index]) as string, node }));
     },
     pageInfo: {
       hasNextPage: isBackward ? past !== undefined : isMore,
       hasPreviousPage: isBackward ? isMore : past !== undefined,
       get startCursor() {
-        return nodes[0] === undefined ? null : cursorOf(nodes[0]);
+        return cursorOf(rows[0]);
       },
       get endCursor() {
-        const last = nodes.at(-1);
-        return last === undefined ? null : cursorOf(last);
+        return cursorOf(rows.at(-1));
       },
     },
     get totalCount() {
@@ -110,40 +128,49 @@ function sizeOf(rows: number, argument: string): number {
   return rows;
 }
 
-/** The order in which a page is read: backward, the other one. */
-export const readIn = <T>({ direction }: Order<T>, { isBackward }: PageQuery): 'asc' | 'desc' =>
-  (direction === 'asc') === isBackward ? 'desc' : 'asc';
+const fieldsOf = <T>({ column, key }: Order<T>): (keyof T & string)[] =>
+  key === undefined ? [column.by] : [column.by, key];
 
-/** The filter and order that a table needs for a page. */
-export function keyset<T>(order: Order<T>, page: PageQuery) {
-  const { leading, column } = order;
-  const { past, take } = page;
-  const direction = readIn(order, page);
-  if (leading !== undefined) return { where: {}, orderBy: { [leading]: direction, [column]: direction }, take, past };
-  const where = past === undefined ? {} : { [column]: { [direction === 'asc' ? 'gt' : 'lt']: past } };
-  return { where, orderBy: { [column]: direction }, take };
+function orderOf<T>(order: Order<T>, isBackward: boolean): PageQuery['orderBy'] {
+  const direction = (order.direction === 'asc') === isBackward ? 'desc' : 'asc';
+  return Object.fromEntries(fieldsOf(order).map((field) => [field, direction]));
 }
 
-/** The same of a table's page for each of many parents. */
-export const keysetOf = <T>(order: Order<T>, page: PageQuery) => ({
-  ...order,
-  direction: readIn(order, page),
-  after: page.past,
-  take: page.take,
-});
+function encodeCursor<T>(row: T, scope: string, order: Order<T>): string {
+  const at = fieldsOf(order).map((field) => row[field]);
+  return Buffer.from(JSON.stringify([scope, order.name, ...at])).toString('base64url');
+}
 
-const encodeCursor = (scope: string, order: string, value: string): string =>
-  Buffer.from(JSON.stringify([scope, order, value])).toString('base64url');
+function decodeCursor<T>(cursor: string, argument: string, scope: string, order: Order<T>): PastRow {
+  const { column } = order;
+  const mayBeNull = column.mayBeNull === true;
+  const [owner, name, ...values] = parseList(cursor);
+  if (owner === scope && name === order.name && values.length === fieldsOf(order).length) {
+    const at = values.map((value, index) => {
+      if (value === null && index === 0 && mayBeNull) return null;
+      return index === 0 && column.is === 'instant' ? instantOf(value) : textOf(value);
+    });
+    if (at.every((value) => value !== undefined)) return { at, mayBeNull };
+  }
+  throw badInput(argument, 'This cursor was not made in this list, or not in this order.');
+}
 
-function decodeCursor(cursor: string, argument: string, scope: string, order: string): string {
+function parseList(cursor: string): unknown[] {
   try {
     const decoded: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(decoded) && decoded.length === 3 && decoded[0] === scope && decoded[1] === order) {
-      const value: unknown = decoded[2];
-      if (typeof value === 'string' && value.isWellFormed() && !value.includes('\0')) return value;
-    }
+    return Array.isArray(decoded) ? decoded : [];
   } catch {
-    // not one of ours; refused below
+    return []; // not one of ours
   }
-  throw badInput(argument, 'This cursor was not made in this list.');
+}
+
+/** What PostgreSQL can hold as text. */
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value.isWellFormed() && !value.includes('\0') ? value : undefined;
+
+/** An instant exactly as a cursor has it: no other way to write one leads to the database. */
+function instantOf(value: unknown): Date | undefined {
+  if (typeof value !== 'string' || !/^\d{4}-/.test(value)) return undefined;
+  const instant = new Date(value);
+  return !Number.isNaN(instant.getTime()) && instant.toISOString() === value ? instant : undefined;
 }

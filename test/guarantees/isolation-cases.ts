@@ -80,7 +80,14 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
   'Query.repository': {
     id: { query: 'query ($id: ID!) { repository(id: $id) { name gitUrl } }', ...repository, ...byId },
   },
-  'Query.agents': pages('agents', 'agents'),
+  'Query.agents': {
+    ...pages('agents', 'agents'),
+    'filter.repositoryId': {
+      query: 'query ($filter: AgentFilter) { agents(filter: $filter) { totalCount nodes { id } } }',
+      ...repository,
+      ...filtered('repositoryId'),
+    },
+  },
   'Query.agent': {
     id: { query: 'query ($id: ID) { agent(id: $id) { name } }', ...agent, ...byId },
     name: {
@@ -268,6 +275,16 @@ const NESTED_CASES: Attempts = {
   ...nestedPages('Organization.members', 'members', inCurrent),
   ...nestedPages('Organization.repositories', 'repositories', inCurrent),
   ...nestedPages('Organization.agents', 'agents', inCurrent),
+  'Organization.agents.filter.repositoryId': {
+    query: `query ($filter: AgentFilter) { ${inCurrent('agents(filter: $filter) { totalCount nodes { id } }')} }`,
+    ...repository,
+    ...filtered('repositoryId'),
+  },
+  'AgentRepository.agents.filter.repositoryId': {
+    query: `query ($filter: AgentFilter) { ${ofRepositories('agents(filter: $filter) { totalCount nodes { id } }')} }`,
+    ...repository,
+    ...filtered('repositoryId'),
+  },
   ...nestedPages('Organization.runs', 'runs', inCurrent),
   'Organization.runs.filter.agentId': { query: NESTED_RUNS, ...agent, ...filtered('agentId') },
   'Organization.runs.filter.repositoryId': { query: NESTED_RUNS, ...repository, ...filtered('repositoryId') },

@@ -6,6 +6,7 @@ import { openSessions } from '../../src/identity/sessions.js';
 import { givenKey, givenServiceAccount } from '../support/api-key.js';
 import { givenEverything, type GivenEverything } from '../support/given-everything.js';
 import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
+import { listIn, listQuery, LISTS } from '../support/lists.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 
 const server = useServer();
@@ -35,34 +36,6 @@ beforeAll(async () => {
   }
 });
 
-/** Every list of the schema, by type and field: how it is reached, in the organization it is asked for. */
-const LISTS: Record<string, (list: (field: string) => string, at: GivenEverything) => string> = {
-  'Query.repositories': (list) => list('repositories'),
-  'Query.agents': (list) => list('agents'),
-  'Query.runs': (list) => list('runs'),
-  'Query.apiKeys': (list) => list('apiKeys'),
-  'Query.serviceAccounts': (list) => list('serviceAccounts'),
-  'Query.members': (list) => list('members'),
-  'Query.domains': (list) => list('domains'),
-  'Query.invitations': (list) => list('invitations'),
-  'Query.joinRequests': (list) => list('joinRequests'),
-  'Query.identityProviders': (list) => list('identityProviders'),
-  'Query.scimDirectories': (list) => list('scimDirectories'),
-  'ScimDirectory.groups': (list, { scimDirectoryId: id }) =>
-    `node(id: "${id}") { ... on ScimDirectory { ${list('groups')} } }`,
-  'Query.mySessions': (list) => list('mySessions'),
-  'Query.myOrganizations': (list) => list('myOrganizations'),
-  'Query.organizations': (list) => list('organizations'),
-  'Viewer.memberships': (list) => `viewer { ${list('memberships')} }`,
-  'Organization.repositories': (list) => `currentOrganization { ${list('repositories')} }`,
-  'Organization.agents': (list) => `currentOrganization { ${list('agents')} }`,
-  'Organization.runs': (list) => `currentOrganization { ${list('runs')} }`,
-  'Organization.members': (list) => `currentOrganization { ${list('members')} }`,
-  'AgentRepository.agents': (list, { repositoryId }) => `repository(id: "${repositoryId}") { ${list('agents')} }`,
-  'AgentRepository.runs': (list, { repositoryId }) => `repository(id: "${repositoryId}") { ${list('runs')} }`,
-  'Agent.runs': (list, { agentId }) => `agent(id: "${agentId}") { ${list('runs')} }`,
-};
-
 /** Whole at once, because there are never many: five statuses, five certificates, a hundred of what a removal stops. */
 const SHORT_LISTS = [
   'OrganizationUsage.runsByStatus',
@@ -78,24 +51,7 @@ const SHORT_LISTS = [
 /** Lists that belong to the person, not to an organization. */
 const OWN_LISTS = ['Query.mySessions', 'Query.myOrganizations', 'Query.organizations', 'Viewer.memberships'];
 
-const query = (name: string, args: string, selection: string, at = acme): string => {
-  const build = LISTS[name];
-  if (!build) throw new Error(name);
-  return `{ ${build((field) => `list: ${field}${args} { ${selection} }`, at)} }`;
-};
-
-/** The list itself, however deep it stands in the answer. */
-function listIn(data: Record<string, unknown>): Page {
-  const [first] = Object.values(data);
-  return (data['list'] ?? listIn(first as Record<string, unknown>)) as Page;
-}
-
-interface Page {
-  nodes: object[];
-  edges: { cursor: string; node: object }[];
-  pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string | null; endCursor: string | null };
-  totalCount: number;
-}
+const query = (name: string, args: string, selection: string, at = acme) => listQuery(name, args, selection, at);
 
 const PAGE =
   'nodes { __typename } edges { cursor node { __typename } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }';

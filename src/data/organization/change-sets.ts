@@ -3,6 +3,7 @@ import { UnscopedStatementError } from '../connection/org-connection.js';
 import type { OwnStatement } from '../connection/statement.js';
 import type { Model } from './models.js';
 import { columnOf, conditionsOf, countRows, quote, readRows, type RowQuery } from './read-rows.js';
+import type { Search } from './search.js';
 import type { AnyRow } from './table.js';
 
 /** Runs a statement in the organization's frame: on a connection of the pool, or on the transaction's own. */
@@ -22,7 +23,7 @@ export interface Sets {
   insert(model: Model, rows: readonly AnyRow[]): Promise<number>;
   update(model: Model, where: Where, data: AnyRow, atMost?: number): Promise<number>;
   delete(model: Model, where: Where): Promise<number>;
-  count(model: Model, where: Where): Promise<number>;
+  count(model: Model, where: Where, search?: Search): Promise<number>;
   rows(model: Model, query: RowQuery): Promise<AnyRow[]>;
 }
 
@@ -66,7 +67,7 @@ export function createSets(run: Run, force: Force): Sets {
       const { where } = force(model, 'deleteMany', { where: filter });
       return changed(`delete from ${quote(model.table)} where ${whereOf(model, where, values)}`, values);
     },
-    count: (model, where) => countRows({ query: run }, model, force(model, 'count', { where })),
+    count: (model, where, search) => countRows({ query: run }, model, force(model, 'count', { where, search })),
     rows: (model, query) => readRows({ query: run }, model, force(model, 'findMany', { ...query })),
   };
 }

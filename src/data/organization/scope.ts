@@ -4,6 +4,7 @@ import { PrismaClient } from '../../generated/prisma/client.js';
 import { type Frame, inFrame, type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
 import type { OrgId } from '../id.js';
 import { type Model, type OwnedModelName, READ_APART } from './models.js';
+import { asLiteral, type Search } from './search.js';
 
 /** A call that leads, or could lead, out of the organization; refused before any SQL. */
 export class ForbiddenOperationError extends Error {
@@ -12,9 +13,9 @@ export class ForbiddenOperationError extends Error {
 
 /** What the organization's client may ask of Prisma, and with which arguments. Whatever is not here is refused. */
 const OPERATIONS: Readonly<Record<string, readonly string[]>> = {
-  findMany: ['where', 'orderBy', 'take', 'skip'],
-  count: ['where'],
-  groupBy: ['by', 'where', '_count', '_sum'],
+  findMany: ['where', 'search', 'orderBy', 'take', 'skip'],
+  count: ['where', 'search'],
+  groupBy: ['by', 'where', 'search', '_count', '_sum'],
   create: ['data'],
   updateManyAndReturn: ['where', 'data'],
   deleteMany: ['where'],
@@ -49,10 +50,19 @@ export function scopeToOrganization(prisma: PrismaClient, models: ReadonlyMap<Ow
         const model = name && models.get(name as OwnedModelName);
         if (!model) refuse(`${name ?? 'the client'} has no ${operation} inside an organization`);
         const scopedArgs = forceOrganization(model, operation, (args ?? {}) as Args, orgId);
-        return inFrame(frame, () => query(scopedArgs as typeof args));
+        return inFrame(frame, () => query(asPrismaHasIt(scopedArgs) as typeof args));
       },
     },
   });
+}
+
+/** Prisma has no `search`: there it is one more condition beside the organization, and so never widens what it lets through. */
+function asPrismaHasIt({ search, ...args }: Args): Args {
+  if (!search) return args;
+  const { text, in: fields } = search as Search;
+  const contains = { contains: asLiteral(text), mode: 'insensitive' };
+  const where = args['where'] as Args;
+  return { ...args, where: { ...where, OR: fields.map((field) => ({ [field]: contains })) } };
 }
 
 export type ScopedPrisma = ReturnType<typeof scopeToOrganization>;
@@ -68,6 +78,7 @@ export function forceOrganization(model: Model, operation: string, args: Args, o
     if (!allowed.includes(key)) refuse(`${model.name}.${operation} takes no ${key}`);
   }
   if ('orderBy' in args) checkOrder(model, args['orderBy']);
+  if (args['search'] !== undefined) checkSearch(model, args['search'] as Search);
   for (const name of aggregatedFields(args)) checkField(model, name);
   const where = allowed.includes('where') && {
     where: { ...checkFilter(model, args['where'], orgId), [model.orgField]: orgId },
@@ -91,6 +102,19 @@ function checkOrder(model: Model, orderBy: unknown): void {
   for (const [name, direction] of Object.entries(orderBy as Args)) {
     checkField(model, name);
     if (direction !== 'asc' && direction !== 'desc') refuse(`${model.name}.${name} is ordered asc or desc`);
+  }
+}
+
+/** Text in fields of this model's own rows, and nothing else that a filter could be made of. */
+function checkSearch(model: Model, search: Search): void {
+  const isText = typeof search.text === 'string' && search.text !== '';
+  // No field at all would be no condition, and find every row.
+  if (!isText || !Array.isArray(search.in) || search.in.length === 0)
+    refuse(`${model.name} is searched for text in fields`);
+  if (Object.keys(search).length > 2) refuse(`${model.name} is searched for text in fields, and by nothing else`);
+  for (const name of search.in) {
+    checkField(model, name);
+    if (model.fields.get(name)?.type !== 'String') refuse(`${model.name}.${name} holds no text`);
   }
 }
 

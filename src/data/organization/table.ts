@@ -7,6 +7,7 @@ import type { Sets } from './change-sets.js';
 import type { ParentPage } from './latest-per-parent.js';
 import type { Model, OwnedModelName, ReadApart } from './models.js';
 import { namesMany, type OwnQuery, type Past } from './read-rows.js';
+import type { Search } from './search.js';
 
 type Scalars<M extends OwnedModelName> = Prisma.TypeMap['model'][M]['payload']['scalars'];
 
@@ -28,8 +29,13 @@ export type Created<M extends OwnedModelName> = Omit<
 >;
 type Changed<R> = { readonly [F in keyof R]?: R[F] | (R[F] extends number ? { increment: number } : never) };
 
-export interface ListQuery<R> extends Past, Planning {
+/** Which rows: by their fields, and by text in some of them. */
+export interface Found<R> {
   readonly where?: Filter<R>;
+  readonly search?: Search<keyof R & string> | undefined;
+}
+
+export interface ListQuery<R> extends Found<R>, Past, Planning {
   readonly orderBy: { readonly [F in keyof R]?: 'asc' | 'desc' };
   /** At most this many rows. */
   readonly take: number;
@@ -57,14 +63,15 @@ export interface Table<R, New, A = object> {
   list(query: ListQuery<R>): Promise<R[]>;
   /** The first rows of each parent, for many parents in one statement. */
   listFor(parent: keyof R & string, parentId: string, page: ParentPage): Promise<R[]>;
-  count(where: Filter<R>, planning?: Planning): Promise<number>;
+  count(where: Filter<R>, more?: Pick<ListQuery<R>, 'search' | 'isPlannedAnew'>): Promise<number>;
   /** How many rows each parent has, for many parents in one statement. */
-  countFor(parent: keyof R & string, parentId: string): Promise<number>;
+  countFor(parent: keyof R & string, parentId: string, found?: Found<R>): Promise<number>;
   /** Rows by the values of a field. */
   group<B extends keyof R & string>(
     by: B,
     where: Filter<R>,
     sums?: readonly (keyof R & string)[],
+    search?: Search<keyof R & string>,
   ): Promise<Group<R, B>[]>;
   create(data: New): Promise<R>;
   /** Changes the rows that match, and answers the first; NOT_FOUND when there is none. */
@@ -80,7 +87,7 @@ export interface Table<R, New, A = object> {
 /** What is done most, by statements of our own where that is possible; the rest goes through Prisma. */
 export interface Statements {
   rows(model: Model, query: OwnQuery): Promise<AnyRow[]>;
-  count(model: Model, query: Pick<OwnQuery, 'where' | 'isPlannedAnew'>): Promise<number>;
+  count(model: Model, query: Pick<OwnQuery, 'where' | 'search' | 'isPlannedAnew'>): Promise<number>;
   /** A page of children for each of many parents. */
   latest(model: Model, parent: string, parentIds: readonly string[], page: ParentPage): Promise<AnyRow[]>;
   insert(model: Model, data: AnyRow): Promise<AnyRow>;
@@ -140,15 +147,16 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     return loader;
   };
   const countLoaders = new Map<string, DataLoader<string, number>>();
-  const countLoader = (parent: string) => {
-    let loader = countLoaders.get(parent);
+  const countLoader = (parent: string, { where = {}, search }: Found<AnyRow>) => {
+    const shape = JSON.stringify([parent, where, search]);
+    let loader = countLoaders.get(shape);
     if (!loader) {
       loader = new DataLoader(async (ids) => {
-        const groups = await table.group(parent, { [parent]: { in: [...ids] } });
+        const groups = await table.group(parent, { ...where, [parent]: { in: [...ids] } }, [], search);
         const counts = new Map(groups.map((group) => [group.key, group.count]));
         return ids.map((id) => counts.get(id) ?? 0);
       });
-      countLoaders.set(parent, loader);
+      countLoaders.set(shape, loader);
     }
     return loader;
   };
@@ -163,13 +171,14 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     loadApart: (id, field: string) => apartLoader(field).load(id) as Promise<never>,
     list: (query) => statements.rows(model, query as OwnQuery).catch(failed),
     listFor: (parent, parentId, page) => parentLoader(parent, page).load(parentId),
-    count: (where, planning) => statements.count(model, { where, ...planning }).catch(failed),
-    countFor: (parent, parentId) => countLoader(parent).load(parentId),
-    group: async (by, where, sums = []) => {
+    count: (where, more) => statements.count(model, { where, ...more }).catch(failed),
+    countFor: (parent, parentId, found = {}) => countLoader(parent, found).load(parentId),
+    group: async (by, where, sums = [], search) => {
       const groups: (AnyRow & { _count: { _all: number }; _sum?: Record<string, bigint | null> })[] = await delegate()
         .groupBy({
           by: [by],
           where,
+          ...(search && { search }),
           _count: { _all: true },
           ...(sums.length > 0 && { _sum: Object.fromEntries(sums.map((field) => [field, true])) }),
         })

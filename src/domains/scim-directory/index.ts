@@ -3,13 +3,12 @@ import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
-import type { Row } from '../../data/organization/table.js';
 import { conflict, OrgateError } from '../../errors.js';
 import type { OrganizationRole, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { given, nameText, parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order } from '../../resource/paging.js';
+import { defineList } from '../../resource/list.js';
 import { readActor } from '../../rights/actor.js';
 import { MAX_GROUPS } from '../../rights/directory-role.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
@@ -17,8 +16,19 @@ import { makeScimToken } from '../../secrets/scim-token.js';
 import { applyRoles } from './apply-roles.js';
 import { membersOf } from './provision-group.js';
 
-const byId: Order<Row<'ScimDirectory'>> = { name: 'scimDirectories', column: 'id', direction: 'asc' };
-const groupsById: Order<Row<'ScimGroup'>> = { name: 'scimGroups', column: 'id', direction: 'asc' };
+const directories = defineList('ScimDirectory', {
+  name: 'scimDirectories',
+  orders: { CREATED_AT: { by: 'id' }, NAME: { by: 'name', isUnique: true } },
+  usual: { field: 'CREATED_AT', direction: 'ASC' },
+  search: ['name'],
+});
+
+const groups = defineList('ScimGroup', {
+  name: 'scimGroups',
+  orders: { CREATED_AT: { by: 'id' }, DISPLAY_NAME: { by: 'displayName' } },
+  usual: { field: 'CREATED_AT', direction: 'ASC' },
+  search: ['displayName'],
+});
 
 export const MAX_DIRECTORIES = 10;
 
@@ -70,14 +80,7 @@ const PAGE = 10_000;
 
 const resolvers = {
   Query: {
-    scimDirectories: (_, args, { db, organization }) =>
-      connect(
-        args,
-        organization.orgId,
-        byId,
-        (page) => db.scimDirectory.list(keyset(byId, page)),
-        () => db.scimDirectory.count({}),
-      ),
+    scimDirectories: (_, args, context) => directories.page(args, context),
   },
   Mutation: {
     createScimDirectory: (_, { input }, context) => {
@@ -114,12 +117,12 @@ const resolvers = {
     deleteScimDirectory: (_, { id }, context) =>
       asOwner(context, null, async (db) => {
         await db.scimDirectory.get({ id });
-        const groups = await db.scimGroup.list({
+        const pushed = await db.scimGroup.list({
           where: { directoryId: id },
           orderBy: { id: 'asc' },
           take: MAX_GROUPS,
         });
-        await db.scimGroupMember.delete({ groupId: { in: groups.map((group) => group.id) } });
+        await db.scimGroupMember.delete({ groupId: { in: pushed.map((group) => group.id) } });
         await db.scimGroup.delete({ directoryId: id });
         await db.scimUser.delete({ directoryId: id });
         await db.scimDirectory.delete({ id });
@@ -130,17 +133,7 @@ const resolvers = {
     defaultRole: ({ defaultRole }) => defaultRole as OrganizationRole,
     baseUrl: (_, _args, { use }) => `${use(PUBLIC_URL)()}/scim/v2`,
     userCount: ({ id }, _args, { db }) => db.scimUser.count({ directoryId: id, userName: { not: null } }),
-    groups: ({ id }, args, { db, organization }) =>
-      connect(
-        args,
-        organization.orgId,
-        groupsById,
-        (page) => {
-          const { where, ...rest } = keyset(groupsById, page);
-          return db.scimGroup.list({ ...rest, where: { ...where, directoryId: id } });
-        },
-        () => db.scimGroup.count({ directoryId: id }),
-      ),
+    groups: ({ id }, args, context) => groups.pageOf('directoryId', id, args, context),
   },
   ScimGroup: {
     role: ({ role }) => role as OrganizationRole | null,

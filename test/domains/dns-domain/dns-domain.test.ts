@@ -376,6 +376,6 @@ describeIsolation({
   },
   'Mutation.verifyDomain.id': { query: VERIFY, ...theirs },
   'Mutation.removeDomain.id': { query: REMOVE, ...theirs },
-  'Query.domains.after': fromCursor('after', 'domains', 'domains', 'a'),
-  'Query.domains.before': fromCursor('before', 'domains', 'domains', 'a'),
+  'Query.domains.after': fromCursor('after', 'domains', 'domains NAME ASC', 'a'),
+  'Query.domains.before': fromCursor('before', 'domains', 'domains NAME ASC', 'a'),
 });

@@ -39,8 +39,8 @@ describeIsolation({
     ...theirs,
     variables: (id) => ({ id }),
   },
-  'Query.identityProviders.after': fromCursor('after', 'identityProviders', 'identityProviders', 'A'),
-  'Query.identityProviders.before': fromCursor('before', 'identityProviders', 'identityProviders', 'A'),
+  'Query.identityProviders.after': fromCursor('after', 'identityProviders', 'identityProviders CREATED_AT ASC', 'A'),
+  'Query.identityProviders.before': fromCursor('before', 'identityProviders', 'identityProviders CREATED_AT ASC', 'A'),
   'Mutation.createOidcProvider.input.name': {
     query: CREATE_OIDC,
     ...named,

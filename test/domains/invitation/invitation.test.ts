@@ -365,8 +365,8 @@ const hashes = {
 };
 
 describeIsolation({
-  'Query.invitations.after': fromCursor('after', 'invitations', 'invitations', 'z'),
-  'Query.invitations.before': fromCursor('before', 'invitations', 'invitations', 'z'),
+  'Query.invitations.after': fromCursor('after', 'invitations', 'invitations CREATED_AT DESC', 'z'),
+  'Query.invitations.before': fromCursor('before', 'invitations', 'invitations CREATED_AT DESC', 'z'),
   'Mutation.resendInvitation.id': {
     query: 'mutation ($id: ID!) { resendInvitation(id: $id) { email } }',
     ...theirs,

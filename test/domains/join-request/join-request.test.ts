@@ -432,6 +432,6 @@ describeIsolation({
     unknown: never('usr'),
     variables: (id) => ({ id }),
   },
-  'Query.joinRequests.after': fromCursor('after', 'joinRequests', 'joinRequests', 'a'),
-  'Query.joinRequests.before': fromCursor('before', 'joinRequests', 'joinRequests', 'a'),
+  'Query.joinRequests.after': fromCursor('after', 'joinRequests', 'joinRequests CREATED_AT ASC', 'a'),
+  'Query.joinRequests.before': fromCursor('before', 'joinRequests', 'joinRequests CREATED_AT ASC', 'a'),
 });

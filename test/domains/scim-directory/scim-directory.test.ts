@@ -146,7 +146,7 @@ const named = {
   names: true,
 };
 const ofGroups = (argument: 'after' | 'before') => ({
-  ...fromCursor(argument, 'groups', 'scimGroups', 'A'),
+  ...fromCursor(argument, 'groups', 'scimGroups CREATED_AT ASC', 'A'),
   query: `mutation ($name: String!, $cursor: String) {
     createScimDirectory(input: { name: $name }) {
       directory { groups(${END[argument]}, ${argument}: $cursor) { nodes { id } } }
@@ -156,8 +156,8 @@ const ofGroups = (argument: 'after' | 'before') => ({
 });
 
 describeIsolation({
-  'Query.scimDirectories.after': fromCursor('after', 'scimDirectories', 'scimDirectories', 'A'),
-  'Query.scimDirectories.before': fromCursor('before', 'scimDirectories', 'scimDirectories', 'A'),
+  'Query.scimDirectories.after': fromCursor('after', 'scimDirectories', 'scimDirectories CREATED_AT ASC', 'A'),
+  'Query.scimDirectories.before': fromCursor('before', 'scimDirectories', 'scimDirectories CREATED_AT ASC', 'A'),
   'ScimDirectory.groups.after': ofGroups('after'),
   'ScimDirectory.groups.before': ofGroups('before'),
   'Mutation.createScimDirectory.input.name': {

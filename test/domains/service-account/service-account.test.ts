@@ -181,6 +181,6 @@ describeIsolation({
     variables: (name) => ({ name }),
     names: true,
   },
-  'Query.serviceAccounts.after': fromCursor('after', 'serviceAccounts', 'service accounts', 'x'),
-  'Query.serviceAccounts.before': fromCursor('before', 'serviceAccounts', 'service accounts', 'x'),
+  'Query.serviceAccounts.after': fromCursor('after', 'serviceAccounts', 'service accounts CREATED_AT ASC', 'x'),
+  'Query.serviceAccounts.before': fromCursor('before', 'serviceAccounts', 'service accounts CREATED_AT ASC', 'x'),
 });
