@@ -35,6 +35,8 @@ export interface Offer<R, O extends string> {
   readonly usual: OrderBy<NoInfer<O>>;
   /** Where `filter.search` looks; text only, that whoever may read the list may read. */
   readonly search?: readonly (keyof R & string)[];
+  /** Those of the searched columns that hold lower case only, such as e-mails. */
+  readonly lowered?: readonly (keyof R & string)[];
 }
 
 /** What a list is, beside that: its filters, and what of its rows is shown. */
@@ -117,7 +119,7 @@ export const asked = <R, O extends string>(
   { orderBy, filter }: ListArgs<O>,
 ): { order: Order<R>; search: Search<keyof R & string> | undefined } => ({
   order: orderOf(offer, orderBy ?? offer.usual),
-  search: searchOf(offer.search, filter?.['search']),
+  search: searchOf(offer, filter?.['search']),
 });
 
 function orderOf<R, O extends string>(
@@ -133,12 +135,12 @@ function orderOf<R, O extends string>(
   };
 }
 
-function searchOf<F extends string>(fields: readonly F[] | undefined, text: unknown): Search<F> | undefined {
+function searchOf<R>({ search: fields, lowered }: Pick<Offer<R, never>, 'search' | 'lowered'>, text: unknown) {
   if (typeof text !== 'string' || !fields) return undefined;
   const sought = text.trim();
   if (sought === '') throw badInput('filter.search', 'Must not be blank.');
   if (sought.length > MAX_SEARCH) throw badInput('filter.search', `At most ${MAX_SEARCH} characters.`);
-  return { text: sought, in: fields };
+  return { text: sought, in: fields, lowered };
 }
 
 /** A filter by lists of which any value will do: none is no filter, an empty one finds nothing. */

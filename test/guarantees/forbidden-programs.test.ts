@@ -140,6 +140,7 @@ test('objects that only look like values MUST be refused', async () => {
 test.each<[string, object]>([
   ['in no field', { text: 'x', in: [] }],
   ['in whatever there is', { text: 'x' }],
+  ['in the organization', { text: 'x', in: ['name'], lowered: ['orgId'] }],
   ['for nothing', { text: '', in: ['name'] }],
   ['for something else', { text: { contains: 'x' }, in: ['name'] }],
   ['in what is no text', { text: 'x', in: ['name', 'createdAt'] }],

@@ -93,9 +93,12 @@ export const orderOf = (model: Model, orderBy: RowQuery['orderBy'] & object): st
   orderedBy(orderBy, (field) => columnOf(model, field));
 
 /** Not leakproof, so no index finds it under the policies: it is tried on the rows of one organization, one by one. */
-export function searched(model: Model, { text, in: fields }: Search, values: unknown[]): string {
-  const pattern = `$${values.push(`%${asLiteral(text)}%`)}`;
-  return `(${fields.map((field) => `${columnOf(model, field)} ilike ${pattern}`).join(' or ')})`;
+export function searched(model: Model, { text, in: fields, lowered = [] }: Search, values: unknown[]): string {
+  const conditions = fields.map((field) => {
+    const [like, sought] = lowered.includes(field) ? ['like', text.toLowerCase()] : ['ilike', text];
+    return `${columnOf(model, field)} ${like} $${values.push(`%${asLiteral(sought)}%`)}`;
+  });
+  return `(${conditions.join(' or ')})`;
 }
 
 /**

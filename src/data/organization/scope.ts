@@ -59,10 +59,13 @@ export function scopeToOrganization(prisma: PrismaClient, models: ReadonlyMap<Ow
 /** Prisma has no `search`: there it is one more condition beside the organization, and so never widens what it lets through. */
 function asPrismaHasIt({ search, ...args }: Args): Args {
   if (!search) return args;
-  const { text, in: fields } = search as Search;
-  const contains = { contains: asLiteral(text), mode: 'insensitive' };
-  const where = args['where'] as Args;
-  return { ...args, where: { ...where, OR: fields.map((field) => ({ [field]: contains })) } };
+  const { text, in: fields, lowered = [] } = search as Search;
+  const conditions = fields.map((field) => ({
+    [field]: lowered.includes(field)
+      ? { contains: asLiteral(text.toLowerCase()) }
+      : { contains: asLiteral(text), mode: 'insensitive' },
+  }));
+  return { ...args, where: { ...(args['where'] as Args), OR: conditions } };
 }
 
 export type ScopedPrisma = ReturnType<typeof scopeToOrganization>;
@@ -111,8 +114,9 @@ function checkSearch(model: Model, search: Search): void {
   // No field at all would be no condition, and find every row.
   if (!isText || !Array.isArray(search.in) || search.in.length === 0)
     refuse(`${model.name} is searched for text in fields`);
-  if (Object.keys(search).length > 2) refuse(`${model.name} is searched for text in fields, and by nothing else`);
-  for (const name of search.in) {
+  const others = Object.keys(search).filter((key) => !['text', 'in', 'lowered'].includes(key));
+  if (others.length > 0) refuse(`${model.name} is searched for text in fields, and by nothing else`);
+  for (const name of [...search.in, ...(search.lowered ?? [])]) {
     checkField(model, name);
     if (model.fields.get(name)?.type !== 'String') refuse(`${model.name}.${name} holds no text`);
   }

@@ -30,6 +30,7 @@ const invitations = defineList('Invitation', {
   },
   usual: { field: 'CREATED_AT', direction: 'DESC' },
   search: ['email'],
+  lowered: ['email'],
   where: (args: InvitationArgs) => ofStatus(args.status, args.filter?.status),
   show: withMemberships,
 });

@@ -28,6 +28,7 @@ const requests = defineList('JoinRequest', {
   orders: { CREATED_AT: { by: 'id' }, EMAIL: { by: 'email' } },
   usual: { field: 'CREATED_AT', direction: 'ASC' },
   search: ['name', 'email'],
+  lowered: ['email'],
   where: ({ status, filter }: RequestArgs) => anyOf({ status: both(status, filter?.status) }),
 });
 

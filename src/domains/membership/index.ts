@@ -37,6 +37,7 @@ const members = defineList('Membership', {
   },
   usual: { field: 'EMAIL', direction: 'ASC' },
   search: ['name', 'email'],
+  lowered: ['email'],
   where: ({ status, filter }: MemberArgs) => ({
     kind: 'PERSON',
     ...anyOf({ status: both(status, filter?.status), role: filter?.role }),

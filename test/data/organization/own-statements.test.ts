@@ -98,6 +98,7 @@ describe('lists', () => {
     ['very many', { take: 5000 }],
     ['searched', { search: { text: 'FAIL', in: ['error'] } }],
     ['searched in two fields', { search: { text: 'queued', in: ['error', 'status'] } }],
+    ['searched where all is lower case', { search: { text: 'FAIL', in: ['error', 'status'], lowered: ['error'] } }],
     ['searched beside a filter', { where: { status: 'RUNNING' }, search: { text: 'n', in: ['status'] } }],
     ['searched for what means any text elsewhere', { search: { text: '%', in: ['status'] } }],
     ['searched for what means any letter elsewhere', { search: { text: 'QUEUE_', in: ['status'] } }],
