@@ -40,6 +40,7 @@ export default [
               'MemberRemovalPreview',
               'Membership',
               'OrganizationUsage',
+              'Permission',
               'RateLimit',
               'SamlCertificate',
               'SubscriptionInfo',

@@ -36,9 +36,10 @@ beforeAll(async () => {
   }
 });
 
-/** Whole at once, because there are never many: five statuses, five certificates, a hundred of what a removal stops. */
+/** Whole at once, because there are never many: five statuses, five certificates, the permissions, a hundred of what a removal stops. */
 const SHORT_LISTS = [
   'OrganizationUsage.runsByStatus',
+  'Query.permissionCatalogue',
   'SamlSettings.certificates',
   'Query.joinableOrganizations',
   'MemberRemovalPreview.apiKeys',

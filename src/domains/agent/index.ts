@@ -80,10 +80,10 @@ const resolvers = {
 export const agent = defineDomain({
   resolvers,
   grants: {
-    'agent:read': 'VIEWER',
-    'agent:create': 'DEVELOPER',
-    'agent:update': 'DEVELOPER',
-    'agent:delete': 'DEVELOPER',
+    'agent:read': { from: 'VIEWER', may: 'Read agents.' },
+    'agent:create': { from: 'DEVELOPER', may: 'Make agents.' },
+    'agent:update': { from: 'DEVELOPER', may: 'Rename, describe and move agents.' },
+    'agent:delete': { from: 'DEVELOPER', may: 'Delete agents.' },
   },
   access: {
     Query: { agents: can('agent:read'), agent: can('agent:read') },

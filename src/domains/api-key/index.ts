@@ -113,10 +113,10 @@ const resolvers = {
 export const apiKey = defineDomain({
   resolvers,
   grants: {
-    'api-key:read': 'VIEWER',
-    'api-key:create': 'DEVELOPER',
-    'api-key:revoke': 'VIEWER',
-    'api-key:manage': 'ADMIN',
+    'api-key:read': { from: 'VIEWER', may: "Read API keys: one's own, or all with `api-key:manage`." },
+    'api-key:create': { from: 'DEVELOPER', may: 'Make and rotate API keys that may no more than oneself.' },
+    'api-key:revoke': { from: 'VIEWER', may: "Revoke one's own API keys." },
+    'api-key:manage': { from: 'ADMIN', may: 'Read and revoke the API keys of others.' },
   },
   access: {
     Query: { apiKeys: can('api-key:read') },

@@ -81,7 +81,10 @@ const resolvers = {
 
 export const domain = defineDomain({
   resolvers,
-  grants: { 'domain:read': 'ADMIN', 'domain:manage': 'ADMIN' },
+  grants: {
+    'domain:read': { from: 'ADMIN', may: 'Read the domains that the organization claims.' },
+    'domain:manage': { from: 'ADMIN', may: 'Claim, prove and remove domains, and say how people join by them.' },
+  },
   access: {
     Query: { domains: can('domain:read') },
     Mutation: {

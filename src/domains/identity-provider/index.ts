@@ -132,7 +132,12 @@ function describeCertificate(base64: string): { fingerprint: string; expiresAt: 
 
 export const identityProvider = defineDomain({
   resolvers,
-  grants: { 'identity-provider:manage': 'OWNER' },
+  grants: {
+    'identity-provider:manage': {
+      from: 'OWNER',
+      may: "Read and change how people sign in through the organization's own identity providers.",
+    },
+  },
   access: {
     Query: { identityProviders: can('identity-provider:manage'), identityProvider: can('identity-provider:manage') },
     Mutation: {

@@ -101,7 +101,7 @@ const resolvers = {
 
 export const invitation = defineDomain({
   resolvers,
-  grants: { 'member:invite': 'ADMIN' },
+  grants: { 'member:invite': { from: 'ADMIN', may: 'Invite people, read invitations, and answer requests to join.' } },
   access: {
     Query: { invitations: can('member:invite') },
     Mutation: {

@@ -115,10 +115,10 @@ const resolvers = {
 export const membership = defineDomain({
   resolvers,
   grants: {
-    'member:read': 'VIEWER',
-    'member:update': 'ADMIN',
-    'member:remove': 'ADMIN',
-    'ownership:transfer': 'OWNER',
+    'member:read': { from: 'VIEWER', may: 'Read who the members are.' },
+    'member:update': { from: 'ADMIN', may: 'Change roles and permissions of members, suspend and reinstate them.' },
+    'member:remove': { from: 'ADMIN', may: 'Remove members, and see beforehand what stops.' },
+    'ownership:transfer': { from: 'OWNER', may: 'Make another member the OWNER.' },
   },
   access: {
     Query: { members: can('member:read'), previewMemberRemoval: can('member:remove') },

@@ -150,10 +150,10 @@ const own = ofCurrentOrganization('organization:read');
 export const organization = defineDomain({
   resolvers,
   grants: {
-    'organization:read': 'VIEWER',
-    'organization:update': 'ADMIN',
-    'organization:delete': 'OWNER',
-    'billing:manage': 'OWNER',
+    'organization:read': { from: 'VIEWER', may: 'Read the organization and its settings.' },
+    'organization:update': { from: 'ADMIN', may: 'Change the organization and its settings.' },
+    'organization:delete': { from: 'OWNER', may: 'Delete the organization.' },
+    'billing:manage': { from: 'OWNER', may: 'Manage what is paid.' },
   },
   access: {
     Query: {

@@ -110,10 +110,10 @@ const resolvers = {
 export const repository = defineDomain({
   resolvers,
   grants: {
-    'repository:read': 'VIEWER',
-    'repository:create': 'DEVELOPER',
-    'repository:update': 'DEVELOPER',
-    'repository:delete': 'DEVELOPER',
+    'repository:read': { from: 'VIEWER', may: 'Read repositories.' },
+    'repository:create': { from: 'DEVELOPER', may: 'Make repositories.' },
+    'repository:update': { from: 'DEVELOPER', may: 'Change repositories.' },
+    'repository:delete': { from: 'DEVELOPER', may: 'Delete repositories with their agents.' },
   },
   access: {
     Query: { repositories: can('repository:read'), repository: can('repository:read') },

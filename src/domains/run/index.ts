@@ -126,10 +126,10 @@ const resolvers = {
 export const run = defineDomain({
   resolvers,
   grants: {
-    'run:read': 'VIEWER',
-    'run:start': 'DEVELOPER',
-    'run:cancel': 'DEVELOPER',
-    'run:record': 'DEVELOPER',
+    'run:read': { from: 'VIEWER', may: 'Read runs, with what they were given and answered.' },
+    'run:start': { from: 'DEVELOPER', may: 'Start runs of agents.' },
+    'run:cancel': { from: 'DEVELOPER', may: 'Cancel runs.' },
+    'run:record': { from: 'DEVELOPER', may: 'Report how runs go, as executors do.' },
   },
   access: {
     Query: { runs: can('run:read'), run: can('run:read') },

@@ -145,7 +145,7 @@ const manage = canAsPerson('scim:manage');
 
 export const scimDirectory = defineDomain({
   resolvers,
-  grants: { 'scim:manage': 'OWNER' },
+  grants: { 'scim:manage': { from: 'OWNER', may: 'Read and change the directories that provision members.' } },
   access: {
     Query: { scimDirectories: can('scim:manage') },
     Mutation: {

@@ -70,7 +70,13 @@ const resolvers = {
 
 export const serviceAccount = defineDomain({
   resolvers,
-  grants: { 'service-account:read': 'VIEWER', 'service-account:manage': 'ADMIN' },
+  grants: {
+    'service-account:read': { from: 'VIEWER', may: 'Read service accounts.' },
+    'service-account:manage': {
+      from: 'ADMIN',
+      may: 'Make, change and remove service accounts, and make keys for them.',
+    },
+  },
   access: {
     Query: { serviceAccounts: can('service-account:read') },
     Mutation: {
