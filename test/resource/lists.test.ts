@@ -499,6 +499,15 @@ describe('nested lists', () => {
     }
   });
 
+  test('of which a filter names one parent are empty for the others, and count as much', async () => {
+    const [first] = (await ask('first: 50')).parents;
+    const { parents } = await ask(`first: 50, filter: { repositoryId: "${first?.id}" }`);
+    for (const { id, agents } of parents) {
+      expect(agents.totalCount).toBe(agents.nodes.length);
+      expect(agents.nodes.length).toBe(id === first?.id ? first.agents.totalCount : 0);
+    }
+  });
+
   test('go on from a cursor, either way', async () => {
     const order = 'orderBy: { field: UPDATED_AT, direction: DESC }';
     const { parents } = await ask(`first: 50, ${order}`);

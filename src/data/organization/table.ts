@@ -152,7 +152,7 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     let loader = countLoaders.get(shape);
     if (!loader) {
       loader = new DataLoader(async (ids) => {
-        const groups = await table.group(parent, { ...where, [parent]: { in: [...ids] } }, [], search);
+        const groups = await table.group(parent, { ...where, [parent]: { in: among(ids, where[parent]) } }, [], search);
         const counts = new Map(groups.map((group) => [group.key, group.count]));
         return ids.map((id) => counts.get(id) ?? 0);
       });
@@ -220,6 +220,12 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     countLoaders.clear();
   };
   return { table, forget };
+}
+
+/** Of the parents those that a filter names, too, if it names one. */
+function among(ids: readonly string[], named: unknown): string[] {
+  if (named !== undefined && typeof named !== 'string') throw new Error('a filter names one parent');
+  return ids.filter((id) => named === undefined || id === named);
 }
 
 function fail(): never {
