@@ -24,8 +24,6 @@ export default [
           EnumValueDefinition: true,
         },
       ],
-      // Lists go forward only.
-      '@graphql-eslint/relay-arguments': ['error', { includeBoth: false }],
       // Short lists that are not paged are lists of the thing itself, as are `nodes`; and not everything that is listed can be
       // found by its id alone: a membership is told by its person, a session and a group are found in their lists.
       '@graphql-eslint/relay-edge-types': ['error', { listTypeCanWrapOnlyEdgeType: false, shouldImplementNode: false }],
@@ -42,6 +40,7 @@ export default [
               'MemberRemovalPreview',
               'Membership',
               'OrganizationUsage',
+              'Permission',
               'RateLimit',
               'SamlCertificate',
               'SubscriptionInfo',

@@ -134,7 +134,8 @@ async function deepCursor(page, ask, first, totalCount, middle) {
   if (middle) {
     const { rows } = await world.owner.query(middle);
     const [scope, order] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    return Buffer.from(JSON.stringify([scope, order, rows[0].id])).toString('base64url');
+    const { createdAt, id } = rows[0];
+    return Buffer.from(JSON.stringify([scope, order, createdAt.toISOString(), id])).toString('base64url');
   }
   let after = cursor;
   for (let read = 100; read < totalCount / 2; read += 100) {
@@ -160,7 +161,7 @@ function middleOf(name, filter = {}, count, { organization, largeAgent, largeRep
   const conditions = Object.entries({ ...filter, ...of }).map(
     ([key, value]) => `and ${columns[key]} (${literal(value)})`,
   );
-  return `select id from run where org_id = '${organization}' ${conditions.join(' ')}
+  return `select id, created_at as "createdAt" from run where org_id = '${organization}' ${conditions.join(' ')}
     order by created_at, id offset ${Math.floor(count / 2)} limit 1`;
 }
 

@@ -1,4 +1,4 @@
-import { getNamedType, isInputObjectType, isObjectType } from 'graphql';
+import { getNamedType, isEnumType, isInputObjectType, isObjectType } from 'graphql';
 
 /** How each list of the contract is reached, and what it is filtered by. @typedef {{ in?: string, args?: object[] }} List */
 
@@ -31,40 +31,122 @@ function runFilters({ largeAgent, smallAgent, largeRepository, smallRepository, 
   return all.filter((filter, index) => filtersOf(filter) <= 2 || index % 5 === 0);
 }
 
+/** Each order from both ends, as it comes and where text is searched: what finds much, few and nothing. */
+function ordersAndSearches(fields, searches, others = []) {
+  const orders = fields.flatMap((field) =>
+    ['ASC', 'DESC'].map((direction) => ({ orderBy: { field: { enum: field }, direction: { enum: direction } } })),
+  );
+  const filters = [...searches.map((search) => ({ search })), ...others];
+  const found = filters.map((filter) => ({ filter }));
+  return [...orders, ...found, ...orders.flatMap((order) => found.map((filter) => ({ ...order, ...filter })))];
+}
+
 /** @returns {Record<string, List>} */
 export function lists(ids) {
   const ofRuns = runFilters(ids).map((filter) => ({ filter }));
   const statuses = (...names) => [{}, ...names.map((status) => ({ status: { enum: status } }))];
+  const runOrders = ordersAndSearches(['CREATED_AT'], []);
   const orders = [{}, { order: { enum: 'CREATED_AT_ASC' } }];
-  const members = statuses('INVITED', 'ACTIVE', 'SUSPENDED', 'REMOVED');
+  const any = (...names) => names.map((name) => ({ enum: name }));
+  const ofAgents = ordersAndSearches(
+    ['NAME', 'CREATED_AT', 'UPDATED_AT'],
+    ['AGENT', '0777', 'nothing'],
+    [{ repositoryId: ids.largeRepository }],
+  );
+  const ofRepositories = ordersAndSearches(
+    ['NAME', 'CREATED_AT', 'UPDATED_AT', 'LAST_SYNCED_AT'],
+    ['REPOSITORY', '0777', 'nothing'],
+  );
+  const members = [
+    ...statuses('INVITED', 'ACTIVE', 'SUSPENDED', 'REMOVED'),
+    ...ordersAndSearches(
+      ['EMAIL', 'NAME', 'CREATED_AT', 'JOINED_AT'],
+      ['LARGE', 'member-4999', 'nothing'],
+      [
+        { status: any('SUSPENDED', 'REMOVED') },
+        { role: any('OWNER', 'ADMIN') },
+        { status: any('ACTIVE', 'SUSPENDED'), role: any('DEVELOPER', 'VIEWER'), search: 'nothing' },
+      ],
+    ),
+  ];
+  const ofOrganizations = ordersAndSearches(['CREATED_AT', 'NAME'], ['org', '77', 'nothing']);
   return {
-    'Query.agents': {},
-    'Query.apiKeys': { args: [{}, { ownerId: ids.largeCreator }, { ownerId: ids.smallCreator }] },
-    'Query.domains': {},
-    'Query.identityProviders': {},
-    'Query.invitations': { args: statuses('PENDING', 'EXPIRED', 'ACCEPTED', 'DECLINED', 'REVOKED') },
-    'Query.joinRequests': { args: statuses('PENDING', 'APPROVED', 'DECLINED') },
+    'Query.agents': { args: [{}, ...ofAgents] },
+    'Query.apiKeys': {
+      args: [
+        {},
+        { ownerId: ids.largeCreator },
+        { ownerId: ids.smallCreator },
+        ...ordersAndSearches(
+          ['CREATED_AT', 'NAME', 'EXPIRES_AT', 'LAST_USED_AT'],
+          ['KEY', '4999', 'nothing'],
+          [{ ownerId: ids.largeCreator }],
+        ),
+      ],
+    },
+    'Query.domains': {
+      args: [{}, ...ordersAndSearches(['NAME', 'CREATED_AT'], ['domain'], [{ status: any('VERIFIED') }])],
+    },
+    'Query.identityProviders': { args: [{}, ...ordersAndSearches(['CREATED_AT', 'NAME'], ['provider'])] },
+    'Query.invitations': {
+      args: [
+        ...statuses('PENDING', 'EXPIRED', 'ACCEPTED', 'DECLINED', 'REVOKED'),
+        ...ordersAndSearches(
+          ['CREATED_AT', 'EMAIL', 'EXPIRES_AT'],
+          ['INVITED', 'invited-4999', 'nothing'],
+          [{ status: { enum: 'EXPIRED' } }],
+        ),
+      ],
+    },
+    'Query.joinRequests': {
+      args: [
+        ...statuses('PENDING', 'APPROVED', 'DECLINED'),
+        ...ordersAndSearches(
+          ['CREATED_AT', 'EMAIL'],
+          ['ASKING', 'asking-4999', 'nothing'],
+          [{ status: any('PENDING', 'DECLINED') }],
+        ),
+      ],
+    },
     'Query.members': { args: members },
     'Query.mySessions': {},
-    'Query.myOrganizations': {},
-    'Query.organizations': {},
-    'Query.repositories': {},
+    'Query.myOrganizations': { args: [{}, ...ofOrganizations] },
+    'Query.organizations': { args: [{}, ...ofOrganizations] },
+    'Query.repositories': { args: [{}, ...ofRepositories] },
     'Query.runs': {
-      args: [...ofRuns, ...ofRuns.filter((_, index) => index % 29 === 0).map((one) => ({ ...one, ...orders[1] }))],
+      args: [
+        ...ofRuns,
+        ...ofRuns.filter((_, index) => index % 29 === 0).map((one) => ({ ...one, ...orders[1] })),
+        ...ordersAndSearches(['CREATED_AT'], []),
+      ],
     },
-    'Query.scimDirectories': {},
-    'Query.serviceAccounts': {},
+    'Query.scimDirectories': { args: [{}, ...ordersAndSearches(['CREATED_AT', 'NAME'], ['directory'])] },
+    'Query.serviceAccounts': {
+      args: [
+        {},
+        ...ordersAndSearches(['CREATED_AT', 'NAME'], ['SERVICE', '999', 'nothing'], [{ role: any('VIEWER', 'ADMIN') }]),
+      ],
+    },
     'Organization.members': { in: 'currentOrganization', args: members },
-    'Organization.repositories': { in: 'currentOrganization' },
-    'Organization.agents': { in: 'currentOrganization' },
+    'Organization.repositories': { in: 'currentOrganization', args: [{}, ...ofRepositories.slice(-3)] },
+    'Organization.agents': { in: 'currentOrganization', args: [{}, ...ofAgents.slice(-3)] },
     'Organization.runs': {
       in: 'currentOrganization',
-      args: [{}, { filter: { status: ['QUEUED', 'FAILED'], ...HALF } }, orders[1]],
+      args: [
+        {},
+        { filter: { status: ['QUEUED', 'FAILED'], ...HALF } },
+        orders[1],
+        ...ordersAndSearches(['CREATED_AT'], []),
+      ],
     },
-    'AgentRepository.agents': { in: `repository(id: "${ids.largeRepository}")` },
-    'AgentRepository.runs': { in: `repository(id: "${ids.largeRepository}")`, args: orders },
-    'Agent.runs': { in: `agent(id: "${ids.largeAgent}")`, args: orders },
-    'ScimDirectory.groups': { in: `node(id: "${ids.directory}") { ... on ScimDirectory`, closing: ' }' },
+    'AgentRepository.agents': { in: `repository(id: "${ids.largeRepository}")`, args: [{}, ...ofAgents] },
+    'AgentRepository.runs': { in: `repository(id: "${ids.largeRepository}")`, args: [...orders, ...runOrders] },
+    'Agent.runs': { in: `agent(id: "${ids.largeAgent}")`, args: [...orders, ...runOrders] },
+    'ScimDirectory.groups': {
+      in: `node(id: "${ids.directory}") { ... on ScimDirectory`,
+      closing: ' }',
+      args: [{}, ...ordersAndSearches(['CREATED_AT', 'DISPLAY_NAME'], ['GROUP', '999', 'nothing'])],
+    },
     'Viewer.memberships': { in: 'viewer' },
   };
 }
@@ -78,6 +160,8 @@ export const counts = (ids) => ({
   'Organization.usage': '{ currentOrganization { usage { totalRuns totalTokens } } }',
   'the latest 5 runs of 100 repositories':
     '{ repositories(first: 100) { nodes { runs(first: 5) { totalCount nodes { id } } } } }',
+  'the agents of 100 repositories that are searched for':
+    '{ repositories(first: 100) { nodes { agents(first: 20, orderBy: { field: UPDATED_AT, direction: DESC }, filter: { search: "agent" }) { totalCount nodes { id } } } } }',
   'the runs of 100 agents': '{ agents(first: 100) { nodes { runs(first: 20) { totalCount nodes { id } } } } }',
 });
 
@@ -95,13 +179,17 @@ export function forgotten(schema, table, counted) {
       const list = table[name];
       if (!list) missing.push(name);
       for (const argument of list ? field.args : []) {
-        if (['first', 'after'].includes(argument.name)) continue;
+        if (['first', 'after', 'last', 'before'].includes(argument.name)) continue;
         const given = (list.args ?? []).map((args) => args[argument.name]).filter((value) => value !== undefined);
         const input = getNamedType(argument.type);
         const inner = isInputObjectType(input) ? Object.keys(input.getFields()) : [];
         // A list that is another's under a second name is tried with some of the filters.
         if (given.length === 0) missing.push(`${name}(${argument.name})`);
         const isFirst = name.startsWith('Query.');
+        const fields = isInputObjectType(input) ? getNamedType(input.getFields().field?.type) : undefined;
+        const orders = isFirst && isEnumType(fields) ? fields.getValues().map((value) => value.name) : [];
+        for (const each of orders)
+          if (!given.some((value) => value.field.enum === each)) missing.push(`${name}(${argument.name}: ${each})`);
         for (const each of isFirst ? inner : [])
           if (!given.some((value) => each in value)) missing.push(`${name}(${argument.name}.${each})`);
       }
@@ -118,7 +206,7 @@ export function forgotten(schema, table, counted) {
 export function write(args) {
   const value = (given) => {
     if (given !== null && typeof given === 'object' && 'enum' in given) return given.enum;
-    if (Array.isArray(given)) return `[${given.join(', ')}]`; // of enums
+    if (Array.isArray(given)) return `[${given.map((each) => each.enum ?? each).join(', ')}]`; // of enums
     if (typeof given === 'object')
       return `{ ${Object.entries(given)
         .map(([name, each]) => `${name}: ${value(each)}`)

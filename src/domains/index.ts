@@ -8,6 +8,7 @@ import { joinRequest } from './join-request/index.js';
 import { membership } from './membership/index.js';
 import { nodeDomain } from './node/index.js';
 import { organization } from './organization/index.js';
+import { permissionDomain } from './permission/index.js';
 import { rateLimit } from './rate-limit/index.js';
 import { repository } from './repository/index.js';
 import { run } from './run/index.js';
@@ -38,4 +39,4 @@ const listed = [
 ] as const;
 
 /** It does not compile while a type or a root field of the schema has no rule. */
-export const domains = completeDomains([...listed, nodeDomain(listed)]);
+export const domains = completeDomains([...listed, nodeDomain(listed), permissionDomain(listed)]);

@@ -16,6 +16,7 @@ import {
   toMembership,
   toPersonInOrganizations,
 } from './find-person.js';
+import { type Page, pageOf, searchedOrganizations } from './page.js';
 
 /** A human being, as the deployment knows them. */
 export interface Person {
@@ -83,11 +84,6 @@ export interface Reach {
   readonly startedAt: Date | null;
 }
 
-export interface Page {
-  readonly after: string | undefined;
-  readonly take: number;
-}
-
 /**
  * The few reads and writes outside any one organization, each by name, under a role that sees no organization's data:
  * of organizations only id, name, slug, status and creation.
@@ -111,12 +107,12 @@ export interface Directory {
   admit(identity: VerifiedIdentity & { readonly verifiedEmail: string }): Promise<void>;
   /** One active membership within reach, by the organization's id or slug. */
   findMembership(reach: Reach, named: string): Promise<ActiveMembership | null>;
-  /** The active memberships within reach, by organization id. */
+  /** The active memberships within reach, by the organization's `orgId`, `id` or `name`. */
   listMemberships(reach: Reach, page: Page): Promise<ActiveMembership[]>;
-  countMemberships(reach: Reach): Promise<number>;
-  /** Every organization by id; for system administrators. */
+  countMemberships(reach: Reach, search?: string): Promise<number>;
+  /** Every organization by `id` or `name`; for system administrators. */
   listOrganizations(page: Page): Promise<OrganizationCard[]>;
-  countOrganizations(): Promise<number>;
+  countOrganizations(search?: string): Promise<number>;
   /** Makes an organization with its address and its first OWNER; CONFLICT on `input.slug` when that is taken. */
   createOrganization(
     owner: Person,
@@ -132,6 +128,8 @@ const valuesOf = ({ personId, boundOrgId, startedAt }: Reach) => [personId, boun
 
 const LIST_MEMBERSHIPS = `
   select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id where ${WITHIN_REACH}`;
+
+const ORGANIZATION_ORDERS = { id: 'o.id', orgId: 'o.id', name: 'o.name' };
 
 export function openDirectory(pool: ScopedPool): Directory {
   const query = createDirectoryQuery(pool);
@@ -177,30 +175,38 @@ export function openDirectory(pool: ScopedPool): Directory {
       return found[0] ?? null;
     },
 
-    listMemberships: (reach, { after, take }) =>
-      memberships(`${LIST_MEMBERSHIPS} and m.org_id > $4 order by m.org_id limit $5`, [
-        ...valuesOf(reach),
-        after ?? '',
-        take,
-      ]),
+    listMemberships: (reach, page) => {
+      const values: unknown[] = valuesOf(reach);
+      const narrowed = searchedOrganizations(page.search, values);
+      return memberships(`${LIST_MEMBERSHIPS}${narrowed}${pageOf(ORGANIZATION_ORDERS, page, values)}`, values);
+    },
 
-    async countMemberships(reach) {
+    async countMemberships(reach, search) {
+      const values: unknown[] = valuesOf(reach);
+      const narrowed = searchedOrganizations(search, values);
       const rows = await query<{ count: number }>(
-        `select count(*)::int as count from membership m where ${WITHIN_REACH}`,
-        valuesOf(reach),
+        `select count(*)::int as count from membership m
+         ${narrowed && 'join organization o on o.id = m.org_id'} where ${WITHIN_REACH}${narrowed}`,
+        values,
       );
       return rows[0]?.count ?? 0;
     },
 
-    listOrganizations: ({ after, take }) =>
-      query(
-        `select id, name, slug, status, created_at as "createdAt" from organization
-         where id > $1 order by id limit $2`,
-        [after ?? '', take],
-      ),
+    listOrganizations: (page) => {
+      const values: unknown[] = [];
+      return query(
+        `select o.id, o.name, o.slug, o.status, o.created_at as "createdAt" from organization o
+         where true${searchedOrganizations(page.search, values)}${pageOf(ORGANIZATION_ORDERS, page, values)}`,
+        values,
+      );
+    },
 
-    async countOrganizations() {
-      const rows = await query<{ count: number }>(`select count(*)::int as count from organization`, []);
+    async countOrganizations(search) {
+      const values: unknown[] = [];
+      const rows = await query<{ count: number }>(
+        `select count(*)::int as count from organization o where true${searchedOrganizations(search, values)}`,
+        values,
+      );
       return rows[0]?.count ?? 0;
     },
 

@@ -3,7 +3,8 @@ import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
 import { newId } from '../data/id.js';
 import { hashSecret, newSecret } from '../secrets/secret.js';
-import type { Page, Reach } from './directory.js';
+import type { Reach } from './directory.js';
+import { type Page, pageOf } from './page.js';
 import { beganSinceJoining, isLive } from './find-person.js';
 
 /** Clients of one session that renew access tokens; of more, those that did so last. */
@@ -191,13 +192,15 @@ export function openSessions(pool: ScopedPool): Sessions {
       await query(`update session set last_used_at = current_timestamp where id = $1`, [sessionId]);
     },
 
-    list: (of, { after, take }) =>
-      query<SessionCard>(
+    list: (of, page) => {
+      const values: unknown[] = valuesOf(of);
+      return query<SessionCard>(
         `select s.id, s.provider, s.bound_org_id as "boundOrgId", s.user_agent as "userAgent",
            s.created_at as "createdAt", s.last_used_at as "lastUsedAt", s.expires_at as "expiresAt"
-         from session s where ${OF_PERSON} and ($4::text is null or s.id < $4) order by s.id desc limit $5`,
-        [...valuesOf(of), after ?? null, take],
-      ),
+         from session s where ${OF_PERSON}${pageOf({ id: 's.id' }, page, values)}`,
+        values,
+      );
+    },
 
     async count(of) {
       const text = `select count(*)::int as count from session s where ${OF_PERSON}`;

@@ -10,8 +10,14 @@ export const ROLES: readonly Role[] = Object.values(OrganizationRole).toSorted((
 /** `resource:action` */
 export type Permission = `${string}:${string}`;
 
-/** Which role is the first to hold each permission. Every domain declares its own. */
-export type Grants = Readonly<Record<Permission, Role>>;
+/** What a permission is: the first role that holds it, and what whoever holds it may, in a sentence. */
+export interface Grant {
+  readonly from: Role;
+  readonly may: string;
+}
+
+/** The permissions of a domain. Every domain declares its own. */
+export type Grants = Readonly<Record<Permission, Grant>>;
 
 /** Spellings of other products, accepted wherever a permission is named. */
 const ALIASES: ReadonlyMap<string, Permission> = new Map([
@@ -23,27 +29,38 @@ export const isAtMost = (role: Role, limit: Role): boolean => RANKS[role] <= RAN
 
 const isPermission = (name: string): name is Permission => name.includes(':');
 
-const entriesOf = (grants: Grants): [Permission, Role][] =>
-  Object.entries(grants).map(([name, role]) => {
+const entriesOf = (grants: Grants): [Permission, Grant][] =>
+  Object.entries(grants).map(([name, grant]) => {
     if (!isPermission(name)) throw new Error(`${name} is no permission`);
-    return [name, role];
+    return [name, grant];
   });
+
+/** A permission as it is shown to whoever chooses some. */
+export interface CataloguedPermission {
+  readonly name: Permission;
+  readonly description: string;
+  /** The roles that hold it, from the least to the most. */
+  readonly roles: readonly Role[];
+  readonly aliases: readonly string[];
+  /** No key holds what only an OWNER may. */
+  readonly isHeldByKeys: boolean;
+}
 
 /** All permissions there are, and what a membership adds up to. Made once, from the domains. */
 export class Catalogue {
-  readonly #grants: ReadonlyMap<Permission, Role>;
+  readonly #grants: ReadonlyMap<Permission, Grant>;
   readonly #bundles = new Map<Role, ReadonlySet<Permission>>();
 
   /** @throws when two domains declare the same permission */
   constructor(grants: readonly Grants[]) {
-    const all = new Map<Permission, Role>();
-    for (const [permission, role] of grants.flatMap(entriesOf)) {
+    const all = new Map<Permission, Grant>();
+    for (const [permission, grant] of grants.flatMap(entriesOf)) {
       if (all.has(permission)) throw new Error(`two domains declare ${permission}`);
-      all.set(permission, role);
+      all.set(permission, grant);
     }
     this.#grants = new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
     for (const role of ROLES) {
-      const held = [...this.#grants].filter(([, first]) => isAtMost(first, role)).map(([permission]) => permission);
+      const held = [...this.#grants].filter(([, { from }]) => isAtMost(from, role)).map(([permission]) => permission);
       this.#bundles.set(role, new Set(held));
     }
   }
@@ -84,8 +101,14 @@ export class Catalogue {
     return bundle;
   }
 
-  /** Every permission with the first role that holds it. */
-  entries(): [Permission, Role][] {
-    return [...this.#grants];
+  /** Every permission, by name. */
+  list(): CataloguedPermission[] {
+    return [...this.#grants].map(([name, { from, may }]) => ({
+      name,
+      description: may,
+      roles: ROLES.filter((role) => isAtMost(from, role)),
+      aliases: [...ALIASES].flatMap(([alias, permission]) => (permission === name ? [alias] : [])),
+      isHeldByKeys: isAtMost(from, 'ADMIN'),
+    }));
   }
 }

@@ -13,14 +13,16 @@ export interface Rule {
   readonly name: string;
   /** The permission it asks for, if any. */
   readonly permission: Permission | null;
+  /** Whether it refuses keys, whatever they may. */
+  readonly isForPersons: boolean;
   readonly shield: ReturnType<ReturnType<typeof rule>>;
 }
 
-function makeRule(name: string, permission: Permission | null, check: Check): Rule {
+function makeRule(name: string, permission: Permission | null, check: Check, isForPersons = false): Rule {
   const shield = rule(name, { cache: 'no_cache' })((parent, _args, context: RequestContext, info: GraphQLResolveInfo) =>
     check(context, info, parent),
   );
-  return { name, permission, shield };
+  return { name, permission, isForPersons, shield };
 }
 
 /** For fields whose parent was reached through a rule already. Costs nothing: it is left out of the running schema. */
@@ -100,10 +102,15 @@ export const can = memo<Permission>((permission) =>
 
 /** The same, and no key: what outlives whoever made it is made by people. */
 export const canAsPerson = memo<Permission>((permission) =>
-  makeRule(`canAsPerson(${permission})`, permission, (context, info) => {
-    const verdict = mayInOrganization(permission, context, info);
-    return verdict === true ? asPerson(context.viewer) : verdict;
-  }),
+  makeRule(
+    `canAsPerson(${permission})`,
+    permission,
+    (context, info) => {
+      const verdict = mayInOrganization(permission, context, info);
+      return verdict === true ? asPerson(context.viewer) : verdict;
+    },
+    true,
+  ),
 );
 
 const isCurrent = (parent: unknown, { current }: RequestContext): boolean =>

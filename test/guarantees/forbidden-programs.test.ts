@@ -38,6 +38,12 @@ const PROGRAMS: readonly [string, Program][] = [
   ['NOT', (db) => db.repository.count({ NOT: { id: 'a' } })],
   // @ts-expect-error text search is no filter of hot columns
   ['contains', (db) => db.repository.find({ name: { contains: 'x' } })],
+  // @ts-expect-error the organization is not searched for
+  ['search by organization', (db) => db.repository.count({}, { search: { text: 'org_', in: ['orgId'] } })],
+  // @ts-expect-error nor is anything across a relation
+  ['search across', (db) => db.agent.count({}, { search: { text: 'x', in: ['repository'] } })],
+  // @ts-expect-error nor is a search a condition of another kind
+  ['search by more', (db) => db.agent.count({}, { search: { text: 'x', in: ['name'], OR: [{ id: 'x' }] } })],
   // @ts-expect-error rows come without their relations
   ['include', (db) => db.repository.list({ include: { agents: true }, orderBy: { id: 'asc' }, take: 1 })],
   // @ts-expect-error and whole
@@ -180,6 +186,49 @@ test('objects that only look like values MUST be refused', async () => {
   await expect(async () => db.repository.find({ name: new Sneaky() as never })).rejects.toThrow(
     ForbiddenOperationError,
   );
+});
+
+test.each<[string, object]>([
+  ['in no field', { text: 'x', in: [] }],
+  ['in whatever there is', { text: 'x' }],
+  ['in the organization', { text: 'x', in: ['name'], lowered: ['orgId'] }],
+  ['for nothing', { text: '', in: ['name'] }],
+  ['for something else', { text: { contains: 'x' }, in: ['name'] }],
+  ['in what is no text', { text: 'x', in: ['name', 'createdAt'] }],
+  ['in a field that is none', { text: 'x', in: ["name' or true --"] }],
+])('a search %s MUST be refused, alone, for parents, grouped and in a transaction', async (_name, search) => {
+  const before = server.statements.length;
+  const db = server.database.organizationDb(organization.id);
+  const query = { orderBy: { id: 'asc' }, take: 1, search: search as never } as const;
+  const refused: Program[] = [
+    () => db.repository.list(query),
+    () => db.repository.count({}, query),
+    () => db.agent.listFor('repositoryId', 'rep_x', query),
+    () => db.agent.countFor('repositoryId', 'rep_x', query),
+    () => db.agent.group('repositoryId', {}, [], query.search),
+  ];
+  for (const each of refused) await expect(async () => each(db)).rejects.toThrow(ForbiddenOperationError);
+  expect(server.statements.length).toBe(before);
+  const held: ((tx: OrganizationDb) => Promise<unknown>)[] = [
+    (tx) => tx.repository.list(query),
+    (tx) => tx.repository.count({}, query),
+    (tx) => tx.repository.count({ id: { in: MANY } }, query),
+  ];
+  for (const each of held) await expect(db.transaction(each)).rejects.toThrow(ForbiddenOperationError);
+});
+
+const MANY = Array.from({ length: 200 }, String);
+
+test('a filter for the children of parents MUST be checked as any other', async () => {
+  const db = server.database.organizationDb(organization.id);
+  const page = { orderBy: { id: 'asc' }, take: 1 } as const;
+  for (const where of [{ orgId: OTHER }, { OR: [{ id: 'x' }] }, { name: { contains: 'x' } }, { id: undefined }]) {
+    await expect(db.agent.listFor('repositoryId', 'rep_x', { ...page, where })).rejects.toThrow(
+      ForbiddenOperationError,
+    );
+  }
+  const sideways = db.agent.listFor('repositoryId', 'rep_x', { ...page, orderBy: { 'id; --': 'asc' } });
+  await expect(sideways).rejects.toThrow(ForbiddenOperationError);
 });
 
 test('an organization that is empty, missing or no id MUST not open a database', () => {

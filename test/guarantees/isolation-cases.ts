@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { MutationResolvers, QueryResolvers } from '../../src/generated/graphql.js';
-import { type Attempt, type Attempts, never, type Target } from '../support/isolation.js';
+import { type Attempt, type Attempts, END, never, type Target } from '../support/isolation.js';
 
 const fresh = (prefix: string) => () => `${prefix}-${randomBytes(5).toString('hex')}`;
 
@@ -15,15 +15,30 @@ const slug = { foreign: (acme: Target) => acme.slug, unknown: fresh('acme') };
 const cursor = (list: keyof Target['cursors']) => ({
   foreign: (acme: Target) => acme.cursors[list],
   unknown: () => Buffer.from(JSON.stringify(['org_0', list, 'x'])).toString('base64url'),
-  variables: (after: string) => ({ after }),
+  variables: (cursor: string) => ({ cursor }),
 });
 const byId = { variables: (id: string) => ({ id }) };
 const input = (rest: object, field: string) => ({
   variables: (value: string) => ({ input: { ...rest, [field]: value } }),
 });
-const page = (field: string) => `query ($after: String) { ${field}(after: $after) { nodes { __typename } } }`;
-const nested = (field: string) =>
-  `query ($after: String) { currentOrganization { ${field}(after: $after) { nodes { __typename } } } }`;
+/** Both ways on from a cursor, in a field that stands in whatever it is put into. */
+const pages = (field: string, list: keyof Target['cursors'], put = (selection: string) => selection) => {
+  const attempt = (argument: 'after' | 'before'): Attempt => ({
+    query: `query ($cursor: String) {
+      ${put(`${field}(${END[argument]}, ${argument}: $cursor) { nodes { __typename } }`)}
+    }`,
+    ...cursor(list),
+  });
+  return { after: attempt('after'), before: attempt('before') };
+};
+const nestedPages = (path: string, list: keyof Target['cursors'], put: (selection: string) => string): Attempts =>
+  Object.fromEntries(
+    Object.entries(pages(path.slice(path.indexOf('.') + 1), list, put)).map(([argument, attempt]) => [
+      `${path}.${argument}`,
+      attempt,
+    ]),
+  );
+const inCurrent = (selection: string) => `currentOrganization { ${selection} }`;
 const filtered = (field: string) => ({
   variables: (value: string) => ({ filter: { [field]: value } }),
 });
@@ -38,6 +53,8 @@ const UPDATE_AGENT = mutation('updateAgent', 'UpdateAgentInput', 'id name');
 const START_RUN = mutation('startRun', 'StartRunInput', 'status');
 const gitUrl = 'https://git.example/x.git';
 
+const FOR_ADMINISTRATORS = 'it is open to system administrators only, who are no OWNER by that';
+
 type RootField =
   | `Query.${Exclude<keyof QueryResolvers, symbol | number>}`
   | `Mutation.${Exclude<keyof MutationResolvers, symbol | number>}`;
@@ -46,13 +63,10 @@ type RootField =
 const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
   'Query.viewer': {},
   'Query.currentOrganization': {},
-  'Query.myOrganizations': { after: { query: page('myOrganizations'), ...cursor('organizations') } },
+  'Query.myOrganizations': pages('myOrganizations', 'organizations'),
   'Query.organizations': {
-    after: {
-      query: page('organizations'),
-      ...cursor('organizations'),
-      uncontrolled: 'it is open to system administrators only, who are no OWNER by that',
-    },
+    after: { ...pages('organizations', 'organizations').after, uncontrolled: FOR_ADMINISTRATORS },
+    before: { ...pages('organizations', 'organizations').before, uncontrolled: FOR_ADMINISTRATORS },
   },
   'Query.organization': {
     id: { query: 'query ($id: ID) { organization(id: $id) { id name slug viewerRole } }', ...organization, ...byId },
@@ -62,11 +76,18 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       variables: (value) => ({ slug: value }),
     },
   },
-  'Query.repositories': { after: { query: page('repositories'), ...cursor('repositories') } },
+  'Query.repositories': pages('repositories', 'repositories'),
   'Query.repository': {
     id: { query: 'query ($id: ID!) { repository(id: $id) { name gitUrl } }', ...repository, ...byId },
   },
-  'Query.agents': { after: { query: page('agents'), ...cursor('agents') } },
+  'Query.agents': {
+    ...pages('agents', 'agents'),
+    'filter.repositoryId': {
+      query: 'query ($filter: AgentFilter) { agents(filter: $filter) { totalCount nodes { id } } }',
+      ...repository,
+      ...filtered('repositoryId'),
+    },
+  },
   'Query.agent': {
     id: { query: 'query ($id: ID) { agent(id: $id) { name } }', ...agent, ...byId },
     name: {
@@ -77,13 +98,13 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
     },
   },
   'Query.runs': {
-    after: { query: page('runs'), ...cursor('runs') },
+    ...pages('runs', 'runs'),
     'filter.agentId': { query: RUNS, ...agent, ...filtered('agentId') },
     'filter.repositoryId': { query: RUNS, ...repository, ...filtered('repositoryId') },
     'filter.createdById': { query: RUNS, ...person, ...filtered('createdById') },
   },
   'Query.run': { id: { query: 'query ($id: ID!) { run(id: $id) { status input } }', ...run, ...byId } },
-  'Query.members': { after: { query: page('members'), ...cursor('members') } },
+  'Query.members': pages('members', 'members'),
   'Query.organizationUsage': {},
   'Query.node': {
     id: { query: 'query ($id: ID!) { node(id: $id) { id } }', ...run, ...byId },
@@ -235,7 +256,7 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       ...byId,
     },
   },
-  'Query.mySessions': { after: { query: page('mySessions'), ...cursor('sessions') } },
+  'Query.mySessions': pages('mySessions', 'sessions'),
   'Mutation.revokeSession': {
     id: {
       query: 'mutation ($id: ID!) { revokeSession(id: $id) }',
@@ -247,28 +268,31 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
   'Mutation.cancelRun': { id: { query: 'mutation ($id: ID!) { cancelRun(id: $id) { status } }', ...run, ...byId } },
 };
 
-const ofRepository = (field: string) =>
-  `query ($after: String) { repositories { nodes { ${field}(after: $after) { nodes { __typename } } } } }`;
+const ofRepositories = (selection: string) => `repositories { nodes { ${selection} } }`;
 
 /** Arguments of fields below the root. */
 const NESTED_CASES: Attempts = {
-  'Organization.members.after': { query: nested('members'), ...cursor('members') },
-  'Organization.repositories.after': { query: nested('repositories'), ...cursor('repositories') },
-  'Organization.agents.after': { query: nested('agents'), ...cursor('agents') },
-  'Organization.runs.after': { query: nested('runs'), ...cursor('runs') },
+  ...nestedPages('Organization.members', 'members', inCurrent),
+  ...nestedPages('Organization.repositories', 'repositories', inCurrent),
+  ...nestedPages('Organization.agents', 'agents', inCurrent),
+  'Organization.agents.filter.repositoryId': {
+    query: `query ($filter: AgentFilter) { ${inCurrent('agents(filter: $filter) { totalCount nodes { id } }')} }`,
+    ...repository,
+    ...filtered('repositoryId'),
+  },
+  'AgentRepository.agents.filter.repositoryId': {
+    query: `query ($filter: AgentFilter) { ${ofRepositories('agents(filter: $filter) { totalCount nodes { id } }')} }`,
+    ...repository,
+    ...filtered('repositoryId'),
+  },
+  ...nestedPages('Organization.runs', 'runs', inCurrent),
   'Organization.runs.filter.agentId': { query: NESTED_RUNS, ...agent, ...filtered('agentId') },
   'Organization.runs.filter.repositoryId': { query: NESTED_RUNS, ...repository, ...filtered('repositoryId') },
   'Organization.runs.filter.createdById': { query: NESTED_RUNS, ...person, ...filtered('createdById') },
-  'AgentRepository.agents.after': { query: ofRepository('agents'), ...cursor('agents') },
-  'AgentRepository.runs.after': { query: ofRepository('runs'), ...cursor('runs') },
-  'Agent.runs.after': {
-    query: 'query ($after: String) { agents { nodes { runs(after: $after) { nodes { __typename } } } } }',
-    ...cursor('runs'),
-  },
-  'Viewer.memberships.after': {
-    query: 'query ($after: String) { viewer { memberships(after: $after) { nodes { __typename } } } }',
-    ...cursor('memberships'),
-  },
+  ...nestedPages('AgentRepository.agents', 'agents', ofRepositories),
+  ...nestedPages('AgentRepository.runs', 'runs', ofRepositories),
+  ...nestedPages('Agent.runs', 'runs', (selection) => `agents { nodes { ${selection} } }`),
+  ...nestedPages('Viewer.memberships', 'memberships', (selection) => `viewer { ${selection} }`),
 };
 
 /** All of them, by the full path of the argument. */

@@ -57,6 +57,30 @@ test('a nested list MUST cost the same number of statements however many rows th
   expect(many.length).toBeLessThanOrEqual(10);
 });
 
+test('the end of a nested list MUST cost as much as its start, and be right for each parent', async () => {
+  const organization = await givenOrganization(server);
+  await fill(organization, 5);
+  const LIST = (page: string) => `{
+    repositories(first: 10) { nodes { id runs(${page}) { nodes { id } pageInfo { hasNextPage hasPreviousPage } } agents(${page}) { nodes { name } } } }
+  }`;
+  const starts = await statementsOf(organization, LIST('first: 3'));
+  expect(await statementsOf(organization, LIST('last: 3'))).toHaveLength(starts.length);
+  interface Parent {
+    runs: { nodes: { id: string }[]; pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean } };
+    agents: { nodes: { name: string }[] };
+  }
+  const read = async (page: string) =>
+    (await organization.viewer(LIST(page))).data.repositories.nodes as readonly Parent[];
+  const [all, ends] = [await read('first: 10'), await read('last: 3')];
+  expect(all).toHaveLength(6);
+  for (const [index, { runs, agents }] of ends.entries()) {
+    expect(runs.nodes).toEqual(all[index]?.runs.nodes.slice(-3));
+    expect(agents.nodes).toEqual(all[index]?.agents.nodes.slice(-3));
+    const isMore = (all[index]?.runs.nodes.length ?? 0) > 3;
+    expect(runs.pageInfo).toEqual({ hasNextPage: false, hasPreviousPage: isMore });
+  }
+});
+
 test('totalCount MUST be counted only when it is asked for', async () => {
   const organization = await givenOrganization(server);
   const without = await statementsOf(organization, '{ repositories { nodes { id } } }');

@@ -40,7 +40,11 @@ describe.each<[Walls, boolean]>([
       expect([...((await db.repository.idsBy('name', 'id', where, 1000)) ?? [])].length > 0).toBe(leaks);
     }
     expect((await db.run.countFor('repositoryId', id)) > 0).toBe(leaks);
-    const page = { column: 'id', direction: 'desc', take: 5 } as const;
+    const search = { text: 'SUPPORT-BOTS', in: ['gitUrl'] } as const;
+    const where = { id };
+    expect((await db.repository.list({ where, search, orderBy: { name: 'asc' }, take: 10 })).length > 0).toBe(leaks);
+    expect((await db.repository.count(where, { search })) > 0).toBe(leaks);
+    const page = { orderBy: { id: 'desc' }, take: 5 } as const;
     expect((await db.run.listFor('repositoryId', id, page)).length > 0).toBe(leaks);
   });
 

@@ -21,6 +21,18 @@ export const MUTANTS = [
     'guarantees/forbidden-programs',
   ],
   [
+    'data/organization/scope.ts',
+    "if (args['search'] !== undefined) checkSearch",
+    'if (false) checkSearch',
+    'guarantees/forbidden-programs',
+  ],
+  [
+    'data/organization/organization-db.ts',
+    "{ ...query, ...forceOrganization(model, 'findMany', query, orgId), past }",
+    '{ ...query, past }',
+    'guarantees/forbidden-programs',
+  ],
+  [
     'data/organization/read-rows.ts',
     'if (!where[model.orgField]) throw new UnscopedStatementError(`${model.name} was about to be read',
     'if (false) throw new UnscopedStatementError(`${model.name} was about to be read',
@@ -115,6 +127,13 @@ export const MUTANTS = [
   ['gateway/graphql/run.ts', 'if (cost > maxCost)', 'if (false)', 'gateway/graphql/query-limits'],
   ['gateway/graphql/run.ts', 'if (wrong.length > 0)', 'if (false)', 'gateway/graphql/query-limits'],
   ['gateway/graphql/price.ts', 'isFixed = false;', '', 'gateway/graphql/documents'],
+  [
+    'gateway/graphql/price.ts',
+    "[argument('first'), argument('last')]",
+    "[argument('first')]",
+    'gateway/graphql/documents',
+  ],
+  ['resource/paging.ts', 'owner === scope && ', '', 'resource/paging'],
   [
     'gateway/graphql/bound-answer.ts',
     'for (const step of path) size += String(step).length + 3;',

@@ -6,6 +6,7 @@ import { openSessions } from '../../src/identity/sessions.js';
 import { givenKey, givenServiceAccount } from '../support/api-key.js';
 import { givenEverything, type GivenEverything } from '../support/given-everything.js';
 import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
+import { listIn, listQuery, LISTS } from '../support/lists.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 
 const server = useServer();
@@ -35,37 +36,10 @@ beforeAll(async () => {
   }
 });
 
-/** Every list of the schema, by type and field: how it is reached, in the organization it is asked for. */
-const LISTS: Record<string, (list: (field: string) => string, at: GivenEverything) => string> = {
-  'Query.repositories': (list) => list('repositories'),
-  'Query.agents': (list) => list('agents'),
-  'Query.runs': (list) => list('runs'),
-  'Query.apiKeys': (list) => list('apiKeys'),
-  'Query.serviceAccounts': (list) => list('serviceAccounts'),
-  'Query.members': (list) => list('members'),
-  'Query.domains': (list) => list('domains'),
-  'Query.invitations': (list) => list('invitations'),
-  'Query.joinRequests': (list) => list('joinRequests'),
-  'Query.identityProviders': (list) => list('identityProviders'),
-  'Query.scimDirectories': (list) => list('scimDirectories'),
-  'ScimDirectory.groups': (list, { scimDirectoryId: id }) =>
-    `node(id: "${id}") { ... on ScimDirectory { ${list('groups')} } }`,
-  'Query.mySessions': (list) => list('mySessions'),
-  'Query.myOrganizations': (list) => list('myOrganizations'),
-  'Query.organizations': (list) => list('organizations'),
-  'Viewer.memberships': (list) => `viewer { ${list('memberships')} }`,
-  'Organization.repositories': (list) => `currentOrganization { ${list('repositories')} }`,
-  'Organization.agents': (list) => `currentOrganization { ${list('agents')} }`,
-  'Organization.runs': (list) => `currentOrganization { ${list('runs')} }`,
-  'Organization.members': (list) => `currentOrganization { ${list('members')} }`,
-  'AgentRepository.agents': (list, { repositoryId }) => `repository(id: "${repositoryId}") { ${list('agents')} }`,
-  'AgentRepository.runs': (list, { repositoryId }) => `repository(id: "${repositoryId}") { ${list('runs')} }`,
-  'Agent.runs': (list, { agentId }) => `agent(id: "${agentId}") { ${list('runs')} }`,
-};
-
-/** Whole at once, because there are never many: five statuses, five certificates, a hundred of what a removal stops. */
+/** Whole at once, because there are never many: five statuses, five certificates, the permissions, a hundred of what a removal stops. */
 const SHORT_LISTS = [
   'OrganizationUsage.runsByStatus',
+  'Query.permissionCatalogue',
   'SamlSettings.certificates',
   'Query.joinableOrganizations',
   'MemberRemovalPreview.apiKeys',
@@ -78,24 +52,7 @@ const SHORT_LISTS = [
 /** Lists that belong to the person, not to an organization. */
 const OWN_LISTS = ['Query.mySessions', 'Query.myOrganizations', 'Query.organizations', 'Viewer.memberships'];
 
-const query = (name: string, args: string, selection: string, at = acme): string => {
-  const build = LISTS[name];
-  if (!build) throw new Error(name);
-  return `{ ${build((field) => `list: ${field}${args} { ${selection} }`, at)} }`;
-};
-
-/** The list itself, however deep it stands in the answer. */
-function listIn(data: Record<string, unknown>): Page {
-  const [first] = Object.values(data);
-  return (data['list'] ?? listIn(first as Record<string, unknown>)) as Page;
-}
-
-interface Page {
-  nodes: object[];
-  edges: { cursor: string; node: object }[];
-  pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string | null; endCursor: string | null };
-  totalCount: number;
-}
+const query = (name: string, args: string, selection: string, at = acme) => listQuery(name, args, selection, at);
 
 const PAGE =
   'nodes { __typename } edges { cursor node { __typename } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }';
@@ -110,8 +67,8 @@ test('this table has every list of the schema, and every list of rows is a conne
       if (isRows && !isPaging) expect(SHORT_LISTS).toContain(`${type.name}.${field.name}`);
       if (getNamedType(field.type).name.endsWith('Connection')) {
         lists.push(`${type.name}.${field.name}`);
-        expect(field.args.map(({ name }) => name)).toEqual(expect.arrayContaining(['first', 'after']));
-        expect(field.args.find(({ name }) => name === 'first')?.defaultValue).toBe(20);
+        const names = field.args.map(({ name }) => name);
+        expect(names).toEqual(expect.arrayContaining(['first', 'after', 'last', 'before']));
       }
     }
   }
@@ -136,6 +93,54 @@ describe.each(Object.keys(LISTS))('%s', (name) => {
     expect(next.nodes).toHaveLength(Math.min(totalCount - 1, 100));
   });
 
+  test('is the same list from its end', async () => {
+    const read = async (args: string) => {
+      const { data, errors } = await everyone(query(name, args, `${PAGE} totalCount`));
+      expect(errors).toEqual([]);
+      return listIn(data);
+    };
+    const all = await read('(first: 100)');
+    const cursors = all.edges.map(({ cursor }) => cursor);
+    expect(await read('(last: 100)')).toEqual(all);
+    const last = await read('(last: 1)');
+    expect(last.edges.map(({ cursor }) => cursor)).toEqual(cursors.slice(-1));
+    expect(last.edges.map(({ node }) => node)).toEqual(last.nodes);
+    expect(last.pageInfo).toEqual({
+      hasNextPage: false,
+      hasPreviousPage: cursors.length > 1,
+      startCursor: cursors.at(-1),
+      endCursor: cursors.at(-1),
+    });
+    const before = await read(`(last: 100, before: "${cursors.at(-1)}")`);
+    expect(before.edges.map(({ cursor }) => cursor)).toEqual(cursors.slice(0, -1));
+    expect(before.pageInfo).toMatchObject({ hasNextPage: true, hasPreviousPage: false });
+    const one = await read(`(last: 1, before: "${cursors.at(-1)}")`);
+    expect(one.edges.map(({ cursor }) => cursor)).toEqual(cursors.slice(0, -1).slice(-1));
+    expect(one.pageInfo.hasPreviousPage).toBe(cursors.length > 2);
+    expect(await read('(last: 0)')).toMatchObject({ nodes: [], pageInfo: { startCursor: null, hasNextPage: false } });
+  });
+
+  test('is paged from one end at a time', async () => {
+    const [cursor] = listIn((await everyone(query(name, '(first: 1)', PAGE))).data).edges.map((edge) => edge.cursor);
+    for (const [args, argument] of [
+      ['first: 1, last: 1', 'last'],
+      ['first: 101, last: 1', 'last'],
+      [`last: 1, after: "${cursor}"`, 'after'],
+      [`before: "${cursor}"`, 'before'],
+      [`first: 1, before: "${cursor}"`, 'before'],
+      [`first: 1, after: "${cursor}", before: "${cursor}"`, 'before'],
+    ]) {
+      const refused = await everyone(query(name, `(${args})`, PAGE));
+      expect([args, codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual([
+        args,
+        'BAD_USER_INPUT',
+        argument,
+      ]);
+    }
+    const nothing = await everyone(query(name, '(first: 1, after: null, last: null, before: null)', PAGE));
+    expect(nothing.errors).toEqual([]);
+  });
+
   test('counts only when totalCount is asked for', async () => {
     const statements = async (selection: string) => {
       const before = server.statements.length;
@@ -157,9 +162,16 @@ describe.each(Object.keys(LISTS))('%s', (name) => {
       expect([first, errors]).toEqual([first, []]);
       expect(listIn(data).nodes).toEqual(expected);
     }
-    for (const first of [-1, 101]) {
-      const refused = await everyone(query(name, `(first: ${first})`, PAGE));
-      expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', 'first']);
+    for (const size of ['first', 'last']) {
+      for (const rows of [-1, 101, 1000]) {
+        for (const refused of [
+          await everyone(query(name, `(${size}: ${rows})`, PAGE)),
+          await everyone(`query ($n: Int) ${query(name, `(${size}: $n)`, PAGE)}`, { n: rows }),
+          await everyone(`query ($n: Int = ${rows}) ${query(name, `(${size}: $n)`, PAGE)}`),
+        ]) {
+          expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', size]);
+        }
+      }
     }
   });
 
@@ -169,10 +181,15 @@ describe.each(Object.keys(LISTS))('%s', (name) => {
       listIn((await client(query(list, '(first: 1)', PAGE, at))).data).edges[0]?.cursor;
     const foreign = OWN_LISTS.includes(name) ? [] : [await cursorOf(name, globex.owner, globex)];
     const forged = Buffer.from(JSON.stringify([acme.id, 'runs desc', 1])).toString('base64url');
-    for (const after of [...foreign, await cursorOf(other, everyone, acme), '', 'swordfish', forged]) {
-      const refused = await everyone(query(name, `(after: "${after}")`, PAGE));
-      expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', 'after']);
-      expect(refused.text).not.toContain('swordfish');
+    for (const cursor of [...foreign, await cursorOf(other, everyone, acme), '', 'swordfish', forged]) {
+      for (const [argument, args] of [
+        ['after', `(after: "${cursor}")`],
+        ['before', `(last: 5, before: "${cursor}")`],
+      ] as const) {
+        const refused = await everyone(query(name, args, PAGE));
+        expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', argument]);
+        expect(refused.text).not.toContain('swordfish');
+      }
     }
   });
 });

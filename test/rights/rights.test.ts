@@ -296,6 +296,7 @@ const ABOUT_ONESELF = [
   'joinableOrganizations',
   'mySessions',
   'rateLimit',
+  'permissionCatalogue',
 ];
 
 /** One's own keys, for which test/domains/api-key/api-key.test.ts makes some for each. */

@@ -49,6 +49,26 @@ export const never = (prefix: string) => (): string =>
     .toString(32)
     .padStart(26, '0')}`;
 
+/** A cursor as a list makes it: whose it is, the list with its order, and where in it. */
+export const cursorOf = (scope: string, list: string, ...values: unknown[]): string =>
+  Buffer.from(JSON.stringify([scope, list, ...values])).toString('base64url');
+
+/** An attempt to go on from a cursor of another organization: in a field, by one of the two arguments. */
+export const fromCursor = (
+  argument: 'after' | 'before',
+  field: string,
+  list: string,
+  ...values: unknown[]
+): Attempt => ({
+  query: `query ($cursor: String) { ${field}(${END[argument]}, ${argument}: $cursor) { nodes { __typename } } }`,
+  foreign: ({ id }) => cursorOf(id, list, ...values),
+  unknown: () => cursorOf('org_0', list, ...values),
+  variables: (cursor) => ({ cursor }),
+});
+
+/** From which end a page with a cursor is counted. */
+export const END = { after: 'first: 20', before: 'last: 20' } as const;
+
 /** What two answers may differ in: what this response itself minted. */
 export const mask = (answer: Answer, value: string): string =>
   answer.text

@@ -5,6 +5,7 @@ import { Ids, pack, type PackedIds, unpackParameter } from './ids.js';
 import type { Model } from './models.js';
 import { columnOf, conditionsOf, countRows, namesMany, quote, readRows, type RowQuery } from './read-rows.js';
 import type { Forced } from './scope.js';
+import type { Search } from './search.js';
 import type { AnyRow } from './table.js';
 
 /** Runs a statement in the organization's frame: on a connection of the pool, or on the transaction's own. */
@@ -25,7 +26,7 @@ export interface Sets {
   insertEach(model: Model, field: string, ids: Ids, data: AnyRow): Promise<number>;
   update(model: Model, where: Where, data: AnyRow, atMost?: number): Promise<number>;
   delete(model: Model, where: Where): Promise<number>;
-  count(model: Model, where: Where): Promise<number>;
+  count(model: Model, where: Where, search?: Search): Promise<number>;
   rows(model: Model, query: RowQuery): Promise<AnyRow[]>;
   ids(model: Model, field: string, where: Where): Promise<Ids>;
   idsBy(model: Model, parent: string, field: string, where: Where, atMost: number): Promise<Map<string, Ids> | null>;
@@ -87,7 +88,7 @@ export function createSets(run: Run, force: Force): Sets {
       const { where } = force(model, 'deleteMany', { where: filter });
       return changed(`delete from ${quote(model.table)} where ${whereOf(model, where, values)}`, values);
     },
-    count: (model, where) => countRows({ query: run }, model, force(model, 'count', { where })),
+    count: (model, where, search) => countRows({ query: run }, model, force(model, 'count', { where, search })),
     rows: (model, query) => readRows({ query: run }, model, force(model, 'findMany', { ...query })),
     async ids(model, field, filter) {
       const values: unknown[] = [];

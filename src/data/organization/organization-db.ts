@@ -78,12 +78,15 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
             const { past: _past, only: _only, isPlannedAnew: _anew, ...query } = own;
             return readRows(pool, model, forceOrganization(model, 'findMany', query, orgId), own);
           }),
-        count: (model, { where, isPlannedAnew }) =>
+        count: (model, { isPlannedAnew, ...found }) =>
           inFrame(frame, () =>
-            countRows(pool, model, { ...forceOrganization(model, 'count', { where }, orgId), isPlannedAnew }),
+            countRows(pool, model, { ...forceOrganization(model, 'count', found, orgId), isPlannedAnew }),
           ),
-        latest: (model, parent, ids, page) =>
-          inFrame(frame, () => readLatestPerParent(pool, model, orgId, parent, ids, page)),
+        latest: (model, parent, ids, { past, ...query }) =>
+          inFrame(frame, () => {
+            const page = { ...query, ...forceOrganization(model, 'findMany', query, orgId), past };
+            return readLatestPerParent(pool, model, orgId, parent, ids, page);
+          }),
         insert: (model, data) =>
           inFrame(frame, () => insertRow(pool, model, forceOrganization(model, 'create', { data }, orgId).data ?? {})),
         sets: createSets((statement) => inFrame(frame, () => pool.query(statement)), force),
@@ -158,8 +161,10 @@ const statementsOf = (tx: object, sets: Sets): Statements => ({
       ? sets.rows(model, query)
       : delegateOf(tx, model).findMany({ ...query, orderBy: keysOf(query.orderBy) });
   },
-  count: (model, { where = {} }) =>
-    namesMany(where) ? sets.count(model, where) : delegateOf(tx, model).count({ where }),
+  count: (model, { where = {}, search }) =>
+    namesMany(where)
+      ? sets.count(model, where, search)
+      : delegateOf(tx, model).count({ where, ...(search && { search }) }),
   latest: () => Promise.reject(new Error('listFor is for reading; a transaction has list')),
   insert: (model, data) => delegateOf(tx, model).create({ data }),
 });

@@ -1,8 +1,10 @@
 import { type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
 import { ROW_TYPES } from '../connection/pg-types.js';
 import type { Planning } from '../connection/statement.js';
+import { beyond, type PastRow } from '../past.js';
 import { Ids, unpackParameter } from './ids.js';
 import type { Model } from './models.js';
+import { asLiteral, type Search } from './search.js';
 import type { AnyRow } from './table.js';
 
 type Where = Readonly<Record<string, unknown>>;
@@ -13,11 +15,12 @@ export interface RowQuery {
   readonly orderBy?: Readonly<Partial<Record<string, 'asc' | 'desc'>>>;
   readonly take?: number;
   readonly skip?: number;
+  readonly search?: Search | undefined;
 }
 
-/** Where a page begins: past the row with this key, in the order asked for. */
+/** Where a page begins, in the order asked for. */
 export interface Past {
-  readonly past?: string | undefined;
+  readonly past?: PastRow | undefined;
 }
 
 /** What a statement of our own can do beyond Prisma. */
@@ -39,7 +42,7 @@ export async function readRows(
   query: OwnQuery,
   { past, only, isPlannedAnew }: Omit<OwnQuery, keyof RowQuery> = query,
 ): Promise<AnyRow[]> {
-  const { where = {}, orderBy = {}, take, skip } = query;
+  const { where = {}, orderBy = {}, take, skip, search } = query;
   if (!where[model.orgField]) throw new UnscopedStatementError(`${model.name} was about to be read of no organization`);
   if (take === 0) return [];
   const values: unknown[] = [];
@@ -50,13 +53,11 @@ export async function readRows(
       ? [`${columnOf(model, field)} = one.value`]
       : conditionsOf(columnOf(model, field), filter, values),
   );
-  if (past !== undefined) {
-    const organization = `$${values.push(where[model.orgField])}`;
-    conditions.push(pastRow(model, Object.entries(orderBy), organization, `$${values.push(past)}`));
-  }
+  if (search) conditions.push(searched(model, search, values));
+  if (past) conditions.push(pastRow(model, orderBy, past, values));
   const selected = only?.map((field) => `${columnOf(model, field)} as ${quote(field)}`).join(', ') ?? model.selected;
   const limit = take === undefined ? undefined : (LIMITS.find((size) => size >= take) ?? `$${values.push(take)}`);
-  const page = orderedBy(orderBy, (field) => columnOf(model, field)) + (limit === undefined ? '' : ` limit ${limit}`);
+  const page = orderOf(model, orderBy) + (limit === undefined ? '' : ` limit ${limit}`);
   const rowsOf =
     `select ${selected} from ${quote(model.table)} where ${conditions.join(' and ')}${page}` +
     `${skip === undefined ? '' : ` offset $${values.push(skip)}`}`;
@@ -73,7 +74,7 @@ export async function readRows(
 export async function countRows(
   pool: Pick<ScopedPool, 'query'>,
   model: Model,
-  { where = {}, isPlannedAnew }: Pick<OwnQuery, 'where' | 'isPlannedAnew'>,
+  { where = {}, search, isPlannedAnew }: Pick<OwnQuery, 'where' | 'search' | 'isPlannedAnew'>,
 ): Promise<number> {
   if (!where[model.orgField])
     throw new UnscopedStatementError(`${model.name} was about to be counted of no organization`);
@@ -81,6 +82,7 @@ export async function countRows(
   const conditions = Object.entries(where).flatMap(([field, filter]) =>
     conditionsOf(columnOf(model, field), filter, values),
   );
+  if (search) conditions.push(searched(model, search, values));
   const text = `select count(*) as count from ${quote(model.table)} where ${conditions.join(' and ')}`;
   const anew = isPlannedAnew || namesMany(where);
   const { rows } = await pool.query<{ count: string }>({ text, values, isPlannedAnew: anew });
@@ -93,6 +95,18 @@ const orderedBy = (orderBy: RowQuery['orderBy'] & object, columnOfField: (field:
   );
   return order.length > 0 ? ` order by ${order.join(', ')}` : '';
 };
+
+export const orderOf = (model: Model, orderBy: RowQuery['orderBy'] & object): string =>
+  orderedBy(orderBy, (field) => columnOf(model, field));
+
+/** Not leakproof, so no index finds it under the policies: it is tried on the rows of one organization, one by one. */
+export function searched(model: Model, { text, in: fields, lowered = [] }: Search, values: unknown[]): string {
+  const conditions = fields.map((field) => {
+    const [like, sought] = lowered.includes(field) ? ['like', text.toLowerCase()] : ['ilike', text];
+    return `${columnOf(model, field)} ${like} $${values.push(`%${asLiteral(sought)}%`)}`;
+  });
+  return `(${conditions.join(' or ')})`;
+}
 
 /**
  * The field of which a page wants one of a few values, if it does. An index that begins with that field is in the page's
@@ -119,20 +133,12 @@ const isOneOf = (filter: unknown): filter is { readonly in: readonly unknown[] }
 
 const MAX_MERGED = 8;
 
-/** A condition that PostgreSQL finds in an index: the columns of the order, compared as one with those of a row. */
-export function pastRow(
-  model: Model,
-  order: readonly (readonly [field: string, direction: 'asc' | 'desc' | undefined])[],
-  organization: string,
-  key: string,
-): string {
-  const directions = new Set(order.map(([, direction]) => direction));
-  if (directions.size !== 1) throw new Error('a page past a row has one direction');
-  const columns = order.map(([field]) => columnOf(model, field)).join(', ');
-  return (
-    `(${columns}) ${directions.has('asc') ? '>' : '<'} (select ${columns} from ${quote(model.table)} ` +
-    `where ${columnOf(model, model.orgField)} = ${organization} and ${columnOf(model, model.keyField)} = ${key})`
-  );
+/** Past a row, in an order that goes one way. */
+export function pastRow(model: Model, orderBy: RowQuery['orderBy'] & object, past: PastRow, values: unknown[]): string {
+  const [direction, ...others] = new Set(Object.values(orderBy));
+  if (direction === undefined || others.length > 0) throw new Error('a page past a row has one direction');
+  const columns = Object.keys(orderBy).map((field) => columnOf(model, field));
+  return beyond(columns, direction, past, values);
 }
 
 /** One row, and pages of 5, 10, 20, 50 and 100 with the row beyond them. What was read too much is left out again. */

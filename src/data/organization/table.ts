@@ -8,6 +8,7 @@ import type { Ids } from './ids.js';
 import type { ParentPage } from './latest-per-parent.js';
 import type { Model, OwnedModelName, ReadApart } from './models.js';
 import { namesMany, type OwnQuery, type Past } from './read-rows.js';
+import type { Search } from './search.js';
 import type { Worded } from './words.js';
 
 type Scalars<M extends OwnedModelName> = Worded<M, Prisma.TypeMap['model'][M]['payload']['scalars']>;
@@ -53,8 +54,13 @@ type Changed<R> = { readonly [F in keyof R]?: Value<R[F]> | (R[F] extends number
 /** What many rows are changed to at once; JSON is changed one by one. */
 type ChangedAlike<R> = { readonly [F in keyof R]?: IsJson<R[F]> extends true ? never : R[F] };
 
-export interface ListQuery<R> extends Planning {
+/** Which rows: by their fields, and by text in some of them. */
+export interface Found<R> {
   readonly where?: Filter<R>;
+  readonly search?: Search<keyof R & string> | undefined;
+}
+
+export interface ListQuery<R> extends Found<R>, Planning {
   /** One key or several, the first of them first. */
   readonly orderBy: { readonly [F in keyof R]?: 'asc' | 'desc' };
   /** At most this many rows. */
@@ -79,7 +85,7 @@ export interface Table<R, New, A = object> {
   /** The row with this key (the id; of a membership the user's id), or null. Calls of one tick share a statement. */
   load(key: string): Promise<R | null>;
   list(query: ListQuery<R>): Promise<R[]>;
-  count(where: ManyFilter<R>, planning?: Planning): Promise<number>;
+  count(where: ManyFilter<R>, more?: Pick<ListQuery<R>, 'search' | 'isPlannedAnew'>): Promise<number>;
   /** A field of every row that matches, as one text. */
   ids(field: keyof R & string, where: ManyFilter<R>): Promise<Ids>;
   /** The same for each parent that has any, in order; null where there are more than `atMost` together. */
@@ -90,12 +96,13 @@ export interface Table<R, New, A = object> {
     atMost: number,
   ): Promise<ReadonlyMap<string, Ids> | null>;
   /** How many rows each parent has, for many parents in one statement. */
-  countFor(parent: keyof R & string, parentId: string): Promise<number>;
+  countFor(parent: keyof R & string, parentId: string, found?: Found<R>): Promise<number>;
   /** Rows by the values of a field. */
   group<B extends keyof R & string>(
     by: B,
     where: Filter<R>,
     sums?: readonly (keyof R & string)[],
+    search?: Search<keyof R & string>,
   ): Promise<Group<R, B>[]>;
   create(data: New): Promise<R>;
   /** Changes the rows that match, and answers the first; NOT_FOUND when there is none. */
@@ -122,7 +129,7 @@ export interface PagedTable<R, New, A = object> extends Table<R, New, A> {
 /** What is done most, by statements of our own where that is possible; the rest goes through Prisma. */
 export interface Statements {
   rows(model: Model, query: OwnQuery): Promise<AnyRow[]>;
-  count(model: Model, query: Pick<OwnQuery, 'where' | 'isPlannedAnew'>): Promise<number>;
+  count(model: Model, query: Pick<OwnQuery, 'where' | 'search' | 'isPlannedAnew'>): Promise<number>;
   /** A page of children for each of many parents. */
   latest(model: Model, parent: string, parentIds: readonly string[], page: ParentPage): Promise<AnyRow[]>;
   insert(model: Model, data: AnyRow): Promise<AnyRow>;
@@ -182,15 +189,16 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     return loader;
   };
   const countLoaders = new Map<string, DataLoader<string, number>>();
-  const countLoader = (parent: string) => {
-    let loader = countLoaders.get(parent);
+  const countLoader = (parent: string, { where = {}, search }: Found<AnyRow>) => {
+    const shape = JSON.stringify([parent, where, search]);
+    let loader = countLoaders.get(shape);
     if (!loader) {
       loader = new DataLoader(async (ids) => {
-        const groups = await table.group(parent, { [parent]: { in: [...ids] } });
+        const groups = await table.group(parent, { ...where, [parent]: { in: among(ids, where[parent]) } }, [], search);
         const counts = new Map(groups.map((group) => [group.key, group.count]));
         return ids.map((id) => counts.get(id) ?? 0);
       });
-      countLoaders.set(parent, loader);
+      countLoaders.set(shape, loader);
     }
     return loader;
   };
@@ -205,13 +213,14 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     loadApart: (id, field: string) => apartLoader(field).load(id),
     list: (query) => statements.rows(model, query).catch(failed),
     listFor: (parent, parentId, page) => parentLoader(parent, page).load(parentId),
-    count: (where, planning) => statements.count(model, { where, ...planning }).catch(failed),
-    countFor: (parent, parentId) => countLoader(parent).load(parentId),
-    group: async (by, where, sums = []) => {
+    count: (where, more) => statements.count(model, { where, ...more }).catch(failed),
+    countFor: (parent, parentId, found = {}) => countLoader(parent, found).load(parentId),
+    group: async (by, where, sums = [], search) => {
       const groups: (AnyRow & { _count: { _all: number }; _sum?: Record<string, bigint | null> })[] = await delegate()
         .groupBy({
           by: [by],
           where,
+          ...(search && { search }),
           _count: { _all: true },
           ...(sums.length > 0 && { _sum: Object.fromEntries(sums.map((field) => [field, true])) }),
         })
@@ -257,6 +266,12 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     countLoaders.clear();
   };
   return { table, forget };
+}
+
+/** Of the parents those that a filter names, too, if it names one. */
+function among(ids: readonly string[], named: unknown): string[] {
+  if (named !== undefined && typeof named !== 'string') throw new Error('a filter names one parent');
+  return ids.filter((id) => named === undefined || id === named);
 }
 
 function fail(): never {

@@ -1,37 +1,30 @@
 import { z } from 'zod';
-import type { RequestContext } from '../../context/context.js';
 import { newId } from '../../data/id.js';
-import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
-import type { Resolvers } from '../../generated/graphql.js';
+import type { AgentFilter, AgentOrderField, Resolvers } from '../../generated/graphql.js';
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
+import { defineList, type ListArgs } from '../../resource/list.js';
 import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
 import { listRunsOf } from '../run/index.js';
 import { clearingRuns } from '../run/index.js';
 
-const byName: Order<Row<'Agent'>> = { name: 'agents', column: 'name', direction: 'asc' };
+const agents = defineList('Agent', {
+  name: 'agents',
+  orders: {
+    NAME: { by: 'name', isUnique: true },
+    CREATED_AT: { by: 'id' },
+    UPDATED_AT: { by: 'updatedAt', is: 'instant' },
+  },
+  usual: { field: 'NAME', direction: 'ASC' },
+  search: ['name'],
+  where: ({ filter }: ListArgs<AgentOrderField> & { filter?: AgentFilter | null }) =>
+    given({ repositoryId: filter?.repositoryId ?? undefined }),
+});
 
-export const listAgents = (args: PageArgs, { db, organization }: RequestContext) =>
-  connect(
-    args,
-    organization.orgId,
-    byName,
-    (page) => db.agent.list(keyset(byName, page)),
-    () => db.agent.count({}),
-  );
-
-/** The agents of a repository; those of many repositories are read in one statement. */
-export const listAgentsOf = (repositoryId: string, args: PageArgs, { db, organization }: RequestContext) =>
-  connect(
-    args,
-    organization.orgId,
-    byName,
-    (page) => db.agent.listFor('repositoryId', repositoryId, { ...byName, ...page }),
-    () => db.agent.countFor('repositoryId', repositoryId),
-  );
+export const listAgents = agents.page;
+export const listAgentsOf = agents.pageOf;
 
 const createInput = z.object({
   repositoryId: z.string(),
@@ -88,10 +81,10 @@ const resolvers = {
 export const agent = defineDomain({
   resolvers,
   grants: {
-    'agent:read': 'VIEWER',
-    'agent:create': 'DEVELOPER',
-    'agent:update': 'DEVELOPER',
-    'agent:delete': 'DEVELOPER',
+    'agent:read': { from: 'VIEWER', may: 'Read agents.' },
+    'agent:create': { from: 'DEVELOPER', may: 'Make agents.' },
+    'agent:update': { from: 'DEVELOPER', may: 'Rename, describe and move agents.' },
+    'agent:delete': { from: 'DEVELOPER', may: 'Delete agents.' },
   },
   access: {
     Query: { agents: can('agent:read'), agent: can('agent:read') },

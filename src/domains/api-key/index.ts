@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
-import type { Row } from '../../data/organization/table.js';
+import type { Filter, Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
-import type { ApiKeyStatus, Resolvers } from '../../generated/graphql.js';
+import type { ApiKeyFilter, ApiKeyOrderField, ApiKeyStatus, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { nameText, parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order } from '../../resource/paging.js';
+import { defineList, type ListArgs } from '../../resource/list.js';
 import { standingOfKey } from '../../rights/escalation.js';
 import { parsePermissions } from '../../rights/parse-standing.js';
 import { toServiceAccount } from '../service-account/parent.js';
@@ -17,7 +17,31 @@ import { revokeApiKey, visibleKeys } from './revoke-api-key.js';
 
 type KeyRow = Row<'ApiKey'>;
 
-const newestFirst: Order<KeyRow> = { name: 'API keys', column: 'id', direction: 'desc' };
+const keys = defineList('ApiKey', {
+  name: 'API keys',
+  orders: {
+    CREATED_AT: { by: 'id' },
+    NAME: { by: 'name' },
+    EXPIRES_AT: { by: 'expiresAt', is: 'instant' },
+    LAST_USED_AT: { by: 'lastUsedAt', is: 'instant', mayBeNull: true },
+  },
+  usual: { field: 'CREATED_AT', direction: 'DESC' },
+  search: ['name'],
+  where: (args: KeyArgs, context) => keysOf([args.ownerId, args.filter?.ownerId], context),
+});
+
+interface KeyArgs extends ListArgs<ApiKeyOrderField> {
+  readonly ownerId?: string | null;
+  readonly filter?: ApiKeyFilter | null;
+}
+
+/** Those that the viewer may see, of all the owners that were asked for: of two different ones, none. */
+function keysOf(asked: readonly (string | null | undefined)[], context: RequestContext): Filter<KeyRow> {
+  const visible = visibleKeys(context);
+  const owners = [visible.ownerId, ...asked].filter((id) => id != null);
+  if (owners.length === 0) return {};
+  return new Set(owners).size === 1 ? { ownerId: owners[0] as string } : { ownerId: { in: [] } };
+}
 
 const createInput = z.object({
   name: nameText,
@@ -49,22 +73,7 @@ function statusOf(key: KeyRow, owner: Row<'Membership'>): ApiKeyStatus {
 
 const resolvers = {
   Query: {
-    apiKeys: (_, { ownerId, ...args }, context) => {
-      const { db, organization } = context;
-      const visible = visibleKeys(context);
-      const isVisible = (id: string) => visible.ownerId === undefined || visible.ownerId === id;
-      const filter = ownerId == null ? visible : { ownerId: { in: [ownerId].filter(isVisible) } };
-      return connect(
-        args,
-        organization.orgId,
-        newestFirst,
-        (page) => {
-          const { where, ...rest } = keyset(newestFirst, page);
-          return db.apiKey.list({ ...rest, where: { ...where, ...filter } });
-        },
-        () => db.apiKey.count(filter),
-      );
-    },
+    apiKeys: (_, args, context) => keys.page(args, context),
   },
   Mutation: {
     createApiKey: (_, { input }, context) => {
@@ -104,10 +113,10 @@ const resolvers = {
 export const apiKey = defineDomain({
   resolvers,
   grants: {
-    'api-key:read': 'VIEWER',
-    'api-key:create': 'DEVELOPER',
-    'api-key:revoke': 'VIEWER',
-    'api-key:manage': 'ADMIN',
+    'api-key:read': { from: 'VIEWER', may: "Read API keys: one's own, or all with `api-key:manage`." },
+    'api-key:create': { from: 'DEVELOPER', may: 'Make and rotate API keys that may no more than oneself.' },
+    'api-key:revoke': { from: 'VIEWER', may: "Revoke one's own API keys." },
+    'api-key:manage': { from: 'ADMIN', may: 'Read and revoke the API keys of others.' },
   },
   access: {
     Query: { apiKeys: can('api-key:read') },

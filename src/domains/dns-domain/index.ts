@@ -4,10 +4,10 @@ import { ALLOW_RESERVED_DOMAINS } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict } from '../../errors.js';
-import type { Resolvers } from '../../generated/graphql.js';
+import type { DomainFilter, DomainOrderField, Resolvers } from '../../generated/graphql.js';
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
-import { connect, keyset, type Order } from '../../resource/paging.js';
+import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
 import { readActor } from '../../rights/actor.js';
 import { challengeOf, verifyDomain } from './check-domain.js';
 import { parseDomain } from './domain-name.js';
@@ -17,7 +17,14 @@ export type DomainParent = Row<'OrganizationDomain'>;
 
 const MAX_DOMAINS = 100;
 
-const byName: Order<DomainParent> = { name: 'domains', column: 'name', direction: 'asc' };
+const domains = defineList('OrganizationDomain', {
+  name: 'domains',
+  orders: { NAME: { by: 'name', isUnique: true }, CREATED_AT: { by: 'id' } },
+  usual: { field: 'NAME', direction: 'ASC' },
+  search: ['name'],
+  where: ({ filter }: ListArgs<DomainOrderField> & { filter?: DomainFilter | null }) =>
+    anyOf({ status: filter?.status }),
+});
 
 function addDomain(text: string, context: RequestContext): Promise<DomainParent> {
   const parsed = parseDomain(text, context.use(ALLOW_RESERVED_DOMAINS));
@@ -45,14 +52,7 @@ const removeDomain = (id: string, context: RequestContext): Promise<string> =>
 
 const resolvers = {
   Query: {
-    domains: (_, args, { db, organization }) =>
-      connect(
-        args,
-        organization.orgId,
-        byName,
-        (page) => db.organizationDomain.list(keyset(byName, page)),
-        () => db.organizationDomain.count({}),
-      ),
+    domains: (_, args, context) => domains.page(args, context),
   },
   Mutation: {
     addDomain: (_, { name }, context) => addDomain(name, context),
@@ -68,7 +68,10 @@ const resolvers = {
 
 export const domain = defineDomain({
   resolvers,
-  grants: { 'domain:read': 'ADMIN', 'domain:manage': 'ADMIN' },
+  grants: {
+    'domain:read': { from: 'ADMIN', may: 'Read the domains that the organization claims.' },
+    'domain:manage': { from: 'ADMIN', may: 'Claim, prove and remove domains, and say how people join by them.' },
+  },
   access: {
     Query: { domains: can('domain:read') },
     Mutation: {

@@ -3,21 +3,25 @@ import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
 import type { LockedDb } from '../../data/organization/organization-db.js';
-import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
 import { openSessions } from '../../identity/sessions.js';
 import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { given, parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order } from '../../resource/paging.js';
+import { defineList } from '../../resource/list.js';
 import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
 import { readActor } from '../../rights/actor.js';
 import { SEAL } from '../../secrets/seal.js';
 import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
 import { callbackUrl, samlUrls, startUrl } from './sign-in-urls.js';
 
-const byId: Order<Row<'IdentityProvider'>> = { name: 'identityProviders', column: 'id', direction: 'asc' };
+const providers = defineList('IdentityProvider', {
+  name: 'identityProviders',
+  orders: { CREATED_AT: { by: 'id' }, NAME: { by: 'name' } },
+  usual: { field: 'CREATED_AT', direction: 'ASC' },
+  search: ['name'],
+});
 
 export const MAX_PROVIDERS = 10;
 
@@ -51,14 +55,7 @@ const makers = ({ actorId }: RequestContext) => ({ createdBy: actorId, keyedBy: 
 
 const resolvers = {
   Query: {
-    identityProviders: (_, args, { db, organization }) =>
-      connect(
-        args,
-        organization.orgId,
-        byId,
-        (page) => db.identityProvider.list(keyset(byId, page)),
-        () => db.identityProvider.count({}),
-      ),
+    identityProviders: (_, args, context) => providers.page(args, context),
     identityProvider: (_, { id }, { db }) => db.identityProvider.get({ id }),
   },
   Mutation: {
@@ -131,7 +128,12 @@ function describeCertificate(base64: string): { fingerprint: string; expiresAt: 
 
 export const identityProvider = defineDomain({
   resolvers,
-  grants: { 'identity-provider:manage': 'OWNER' },
+  grants: {
+    'identity-provider:manage': {
+      from: 'OWNER',
+      may: "Read and change how people sign in through the organization's own identity providers.",
+    },
+  },
   access: {
     Query: { identityProviders: can('identity-provider:manage'), identityProvider: can('identity-provider:manage') },
     Mutation: {

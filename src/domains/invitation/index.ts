@@ -2,22 +2,41 @@ import { z } from 'zod';
 import type { Filter, Row } from '../../data/organization/table.js';
 import { badInput } from '../../errors.js';
 import { OrganizationRole } from '../../generated/enums.js';
-import type { InvitationStatus, Resolvers } from '../../generated/graphql.js';
+import type { InvitationFilter, InvitationOrderField, InvitationStatus, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { emailText, nameText, parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order } from '../../resource/paging.js';
+import { defineList, type ListArgs } from '../../resource/list.js';
 import { isOpen } from '../../rights/end-invitation.js';
 import { type MembershipParent, memberUser, permissionsOf } from '../membership/parent.js';
 import { acceptInvitation, declineInvitation, requestNewInvitation } from './answer-invitation.js';
 import { resendInvitation, revokeInvitation } from './change-invitation.js';
 import { inviteUser } from './invite-user.js';
-import { type InvitationParent, withMembership, withMemberships } from './parent.js';
+import { withMembership, withMemberships } from './parent.js';
 
-const newestFirst: Order<InvitationParent> = { name: 'invitations', column: 'id', direction: 'desc' };
+const invitations = defineList('Invitation', {
+  name: 'invitations',
+  orders: {
+    CREATED_AT: { by: 'id' },
+    EMAIL: { by: 'email' },
+    EXPIRES_AT: { by: 'expiresAt', is: 'instant' },
+  },
+  usual: { field: 'CREATED_AT', direction: 'DESC' },
+  search: ['email'],
+  lowered: ['email'],
+  where: (args: InvitationArgs) => ofStatus(args.status, args.filter?.status),
+  show: withMemberships,
+});
 
-/** EXPIRED is not stored: time makes it so. */
-function ofStatus(status: InvitationStatus | null | undefined): Filter<Row<'Invitation'>> {
+interface InvitationArgs extends ListArgs<InvitationOrderField> {
+  readonly status?: InvitationStatus | null;
+  readonly filter?: InvitationFilter | null;
+}
+
+/** EXPIRED is not stored: time makes it so. Of two that were asked for both count, and nothing is in two. */
+function ofStatus(...asked: (InvitationStatus | null | undefined)[]): Filter<Row<'Invitation'>> {
+  const [status, ...others] = new Set(asked.filter((each) => each != null));
+  if (others.length > 0) return { status: { in: [] } };
   if (!status) return {};
   if (status === 'PENDING') return { status, expiresAt: { gt: new Date() } };
   if (status === 'EXPIRED') return { status: 'PENDING', expiresAt: { lte: new Date() } };
@@ -42,22 +61,7 @@ const inviteInput = z.object({
 
 const resolvers = {
   Query: {
-    invitations: (_, { status, ...page }, context) => {
-      const filter = ofStatus(status);
-      return connect(
-        page,
-        context.organization.orgId,
-        newestFirst,
-        async (wanted) => {
-          const { where, ...rest } = keyset(newestFirst, wanted);
-          return withMemberships(
-            await context.db.invitation.list({ ...rest, where: { ...where, ...filter } }),
-            context,
-          );
-        },
-        () => context.db.invitation.count(filter),
-      );
-    },
+    invitations: (_, args, context) => invitations.page(args, context),
   },
   Mutation: {
     inviteUser: async (_, { input }, context) => {
@@ -89,7 +93,7 @@ const resolvers = {
 
 export const invitation = defineDomain({
   resolvers,
-  grants: { 'member:invite': 'ADMIN' },
+  grants: { 'member:invite': { from: 'ADMIN', may: 'Invite people, read invitations, and answer requests to join.' } },
   access: {
     Query: { invitations: can('member:invite') },
     Mutation: {

@@ -14,7 +14,7 @@ export async function withMemberships(
   { db, organization: { orgId } }: RequestContext,
 ): Promise<InvitationParent[]> {
   const memberships = await Promise.all(
-    rows.map(({ email }) => db.membership.listFor('email', email, { column: 'userId', direction: 'asc', take: 1 })),
+    rows.map(({ email }) => db.membership.listFor('email', email, { orderBy: { userId: 'asc' }, take: 1 })),
   );
   return rows.map((row, index) => {
     const membership = memberships[index]?.[0];

@@ -3,10 +3,17 @@ import { REPORT } from '../../context/deployment.js';
 import { JOIN_ON_SIGN_IN } from '../../context/enter-organization.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound } from '../../errors.js';
-import type { DomainJoining, OrganizationRole, Resolvers } from '../../generated/graphql.js';
+import type {
+  DomainJoining,
+  JoinRequestFilter,
+  JoinRequestOrderField,
+  JoinRequestStatus,
+  OrganizationRole,
+  Resolvers,
+} from '../../generated/graphql.js';
 import { allow, can, canAsPerson, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
-import { connect, keyset, type Order } from '../../resource/paging.js';
+import { anyOf, both, defineList, type ListArgs } from '../../resource/list.js';
 import { readActor } from '../../rights/actor.js';
 import { standingsBehind } from '../../rights/earlier-standing.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
@@ -15,7 +22,19 @@ import { approveJoinRequest, declineJoinRequest } from './decide-join-request.js
 import { createJoinOnSignIn, joinByDomain } from './join-by-domain.js';
 import { type Joinable, openJoinable } from './outside.js';
 
-const byId: Order<Row<'JoinRequest'>> = { name: 'joinRequests', column: 'id', direction: 'asc' };
+const requests = defineList('JoinRequest', {
+  name: 'joinRequests',
+  orders: { CREATED_AT: { by: 'id' }, EMAIL: { by: 'email' } },
+  usual: { field: 'CREATED_AT', direction: 'ASC' },
+  search: ['name', 'email'],
+  lowered: ['email'],
+  where: ({ status, filter }: RequestArgs) => anyOf({ status: both(status, filter?.status) }),
+});
+
+interface RequestArgs extends ListArgs<JoinRequestOrderField> {
+  readonly status?: JoinRequestStatus | null;
+  readonly filter?: JoinRequestFilter | null;
+}
 
 /** A session of an organization's own provider stays in that organization. */
 const findJoinable = ({ person, viewer, outside }: RequestContext): Promise<Joinable | null> =>
@@ -57,19 +76,7 @@ const resolvers = {
       const joinable = await findJoinable(context);
       return joinable ? [joinable] : [];
     },
-    joinRequests: (_, args, { db, organization }) => {
-      const filter = args.status ? { status: args.status } : {};
-      return connect(
-        args,
-        organization.orgId,
-        byId,
-        (page) => {
-          const { where, ...rest } = keyset(byId, page);
-          return db.joinRequest.list({ ...rest, where: { ...where, ...filter } });
-        },
-        () => db.joinRequest.count(filter),
-      );
-    },
+    joinRequests: (_, args, context) => requests.page(args, context),
   },
   Mutation: {
     requestToJoin: (_, { organizationId }, context) => requestToJoin(organizationId, context),

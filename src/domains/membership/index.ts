@@ -1,10 +1,10 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
-import type { MembershipStatus, Resolvers } from '../../generated/graphql.js';
+import type { MembershipFilter, MembershipOrderField, MembershipStatus, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson, isMember } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
-import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
+import { anyOf, both, defineList, type ListArgs } from '../../resource/list.js';
 import { parseStanding } from '../../rights/parse-standing.js';
 import { changeMembership } from './change-membership.js';
 import { type MembershipParent, memberUser, permissionsOf } from './parent.js';
@@ -20,30 +20,36 @@ import {
 import { leaveOrganization, removeMember } from './remove-member.js';
 import { transferOwnership } from './transfer-ownership.js';
 
-const byEmail: Order<MembershipParent> = { name: 'members', column: 'email', direction: 'asc' };
+const members = defineList('Membership', {
+  name: 'members',
+  key: 'userId',
+  orders: {
+    EMAIL: { by: 'email', isUnique: true },
+    NAME: { by: 'name' },
+    CREATED_AT: { by: 'createdAt', is: 'instant' },
+    JOINED_AT: { by: 'joinedAt', is: 'instant', mayBeNull: true },
+  },
+  usual: { field: 'EMAIL', direction: 'ASC' },
+  search: ['name', 'email'],
+  lowered: ['email'],
+  where: ({ status, filter }: MemberArgs) => ({
+    kind: 'PERSON' as const,
+    ...anyOf({ status: both(status, filter?.status), role: filter?.role }),
+  }),
+  show: (rows, { organization: { orgId } }): MembershipParent[] => rows.map((row) => ({ ...row, orgId })),
+});
 
-export function listMembers(args: PageArgs & { status?: MembershipStatus | null }, context: RequestContext) {
-  const { db, organization } = context;
-  const filter = { kind: 'PERSON' as const, ...(args.status && { status: args.status }) };
-  return connect(
-    args,
-    organization.orgId,
-    byEmail,
-    (page) => {
-      const { where, ...rest } = keyset(byEmail, page);
-      return ownRows(db.membership.list({ ...rest, where: { ...where, ...filter } }), organization.orgId);
-    },
-    () => db.membership.count(filter),
-  );
+interface MemberArgs extends ListArgs<MembershipOrderField> {
+  readonly status?: MembershipStatus | null;
+  readonly filter?: MembershipFilter | null;
 }
+
+export const listMembers = members.page;
 
 const inOrganization = async (row: Promise<Row<'Membership'>>, context: RequestContext): Promise<MembershipParent> => ({
   ...(await row),
   orgId: context.organization.orgId,
 });
-
-const ownRows = async (rows: Promise<Row<'Membership'>[]>, orgId: string): Promise<MembershipParent[]> =>
-  (await rows).map((row) => ({ ...row, orgId }));
 
 const resolvers = {
   Query: {
@@ -103,10 +109,10 @@ const resolvers = {
 export const membership = defineDomain({
   resolvers,
   grants: {
-    'member:read': 'VIEWER',
-    'member:update': 'ADMIN',
-    'member:remove': 'ADMIN',
-    'ownership:transfer': 'OWNER',
+    'member:read': { from: 'VIEWER', may: 'Read who the members are.' },
+    'member:update': { from: 'ADMIN', may: 'Change roles and permissions of members, suspend and reinstate them.' },
+    'member:remove': { from: 'ADMIN', may: 'Remove members, and see beforehand what stops.' },
+    'ownership:transfer': { from: 'OWNER', may: 'Make another member the OWNER.' },
   },
   access: {
     Query: { members: can('member:read'), previewMemberRemoval: can('member:remove') },

@@ -3,7 +3,7 @@ import type { RequestContext } from '../../context/context.js';
 import { SESSION_ISSUER } from '../../context/deployment.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound } from '../../errors.js';
-import type { Resolvers } from '../../generated/graphql.js';
+import type { OrganizationOrderField, Resolvers } from '../../generated/graphql.js';
 import {
   allow,
   can,
@@ -16,7 +16,8 @@ import {
 } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { descriptionText, nameText, parseInput } from '../../resource/input.js';
-import { connect, type Order } from '../../resource/paging.js';
+import { asked, type ListArgs, type Offer } from '../../resource/list.js';
+import { connect } from '../../resource/paging.js';
 import { listAgents } from '../agent/index.js';
 import { listMembers } from '../membership/index.js';
 import { listRepositories } from '../repository/index.js';
@@ -27,7 +28,33 @@ import { type OrganizationParent, withMembership } from './parent.js';
 import { slugText } from './slug.js';
 import { updateOrganization } from './update-organization.js';
 
-const byId: Order<OrganizationParent> = { name: 'organizations', column: 'id', direction: 'asc' };
+const OFFERED = {
+  name: 'organizations',
+  orders: { CREATED_AT: { by: 'id' }, NAME: { by: 'name' } },
+  usual: { field: 'CREATED_AT', direction: 'ASC' },
+  search: ['name', 'slug'],
+} satisfies Offer<OrganizationParent, OrganizationOrderField>;
+
+type OrganizationArgs = ListArgs<OrganizationOrderField>;
+
+function listMyOrganizations(args: OrganizationArgs, { person, reach, directory }: RequestContext) {
+  const { order, search } = asked<OrganizationParent, OrganizationOrderField>(OFFERED, args);
+  return connect(args, person.id, order, {
+    read: async (page) =>
+      (await directory.listMemberships(reach, { ...page, search: search?.text })).map(withMembership),
+    count: () => directory.countMemberships(reach, search?.text),
+    show: (rows) => rows,
+  });
+}
+
+function listOrganizations(args: OrganizationArgs, { person, directory }: RequestContext) {
+  const { order, search } = asked<OrganizationParent, OrganizationOrderField>(OFFERED, args);
+  return connect(args, person.id, order, {
+    read: (page) => directory.listOrganizations({ ...page, search: search?.text }),
+    count: () => directory.countOrganizations(search?.text),
+    show: (rows) => rows,
+  });
+}
 
 /** The row of the current organization; the rules let no other get here. */
 const settingsRow = async (context: RequestContext): Promise<Row<'Organization'>> =>
@@ -57,14 +84,7 @@ const createInput = z.object({
 const resolvers = {
   Query: {
     currentOrganization: (_, _args, context) => context.organization.organization,
-    myOrganizations: (_, args, { person, reach, directory }) =>
-      connect(
-        args,
-        person.id,
-        byId,
-        async (page) => (await directory.listMemberships(reach, page)).map(withMembership),
-        () => directory.countMemberships(reach),
-      ),
+    myOrganizations: (_, args, context) => listMyOrganizations(args, context),
     organization: async (_, { slug, id }, { reach, directory }) => {
       const name = slug ?? id;
       if (name == null || (slug != null && id != null)) throw badInput('slug', 'Give exactly one of slug and id.');
@@ -74,14 +94,7 @@ const resolvers = {
       if (!membership || !matches) throw notFound();
       return withMembership(membership);
     },
-    organizations: (_, args, { person, directory }) =>
-      connect(
-        args,
-        person.id,
-        byId,
-        (page) => directory.listOrganizations(page),
-        () => directory.countOrganizations(),
-      ),
+    organizations: (_, args, context) => listOrganizations(args, context),
   },
   Mutation: {
     createOrganization: async (_, { input }, { person, reach, directory }) => {
@@ -137,10 +150,10 @@ const own = ofCurrentOrganization('organization:read');
 export const organization = defineDomain({
   resolvers,
   grants: {
-    'organization:read': 'VIEWER',
-    'organization:update': 'ADMIN',
-    'organization:delete': 'OWNER',
-    'billing:manage': 'OWNER',
+    'organization:read': { from: 'VIEWER', may: 'Read the organization and its settings.' },
+    'organization:update': { from: 'ADMIN', may: 'Change the organization and its settings.' },
+    'organization:delete': { from: 'OWNER', may: 'Delete the organization.' },
+    'billing:manage': { from: 'OWNER', may: 'Manage what is paid.' },
   },
   access: {
     Query: {

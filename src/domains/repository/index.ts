@@ -1,28 +1,29 @@
 import { z } from 'zod';
-import type { RequestContext } from '../../context/context.js';
 import { newId } from '../../data/id.js';
-import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
+import { defineList } from '../../resource/list.js';
 import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
 import { listAgentsOf } from '../agent/index.js';
 import { listRunsOf } from '../run/index.js';
 import { clearingRuns } from '../run/index.js';
 
-const byName: Order<Row<'Repository'>> = { name: 'repositories', column: 'name', direction: 'asc' };
+const repositories = defineList('Repository', {
+  name: 'repositories',
+  orders: {
+    NAME: { by: 'name', isUnique: true },
+    CREATED_AT: { by: 'id' },
+    UPDATED_AT: { by: 'updatedAt', is: 'instant' },
+    LAST_SYNCED_AT: { by: 'lastSyncedAt', is: 'instant', mayBeNull: true },
+  },
+  usual: { field: 'NAME', direction: 'ASC' },
+  search: ['name'],
+});
 
-export const listRepositories = (args: PageArgs, { db, organization }: RequestContext) =>
-  connect(
-    args,
-    organization.orgId,
-    byName,
-    (page) => db.repository.list(keyset(byName, page)),
-    () => db.repository.count({}),
-  );
+export const listRepositories = repositories.page;
 
 const gitUrl = z
   .string('Must not be null.')
@@ -101,7 +102,7 @@ const resolvers = {
   },
   AgentRepository: {
     organization: (_, _args, { organization }) => organization.organization,
-    agents: ({ id }, args, context) => listAgentsOf(id, args, context),
+    agents: ({ id }, args, context) => listAgentsOf('repositoryId', id, args, context),
     runs: ({ id }, args, context) => listRunsOf('repositoryId', id, args, context),
   },
 } satisfies Resolvers;
@@ -109,10 +110,10 @@ const resolvers = {
 export const repository = defineDomain({
   resolvers,
   grants: {
-    'repository:read': 'VIEWER',
-    'repository:create': 'DEVELOPER',
-    'repository:update': 'DEVELOPER',
-    'repository:delete': 'DEVELOPER',
+    'repository:read': { from: 'VIEWER', may: 'Read repositories.' },
+    'repository:create': { from: 'DEVELOPER', may: 'Make repositories.' },
+    'repository:update': { from: 'DEVELOPER', may: 'Change repositories.' },
+    'repository:delete': { from: 'DEVELOPER', may: 'Delete repositories with their agents.' },
   },
   access: {
     Query: { repositories: can('repository:read'), repository: can('repository:read') },

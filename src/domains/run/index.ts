@@ -3,60 +3,47 @@ import type { RequestContext } from '../../context/context.js';
 import type { Filter, Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { RunStatus } from '../../generated/enums.js';
-import type { Resolvers, RunFilter, RunOrder } from '../../generated/graphql.js';
+import type { Resolvers, RunFilter, RunOrder, RunOrderField } from '../../generated/graphql.js';
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order, type PageArgs } from '../../resource/paging.js';
+import { defineList, type ListArgs } from '../../resource/list.js';
 import { cancelRun } from './cancel-run.js';
 import { MICROS, recordRunProgress, STATUSES } from './record-run-progress.js';
 import { startRun } from './start-run.js';
 
 type RunRow = Row<'Run'>;
 
-/** By time, and where that is the same by id. Every index that a list is read by is in this order. */
-const ORDERS: Record<RunOrder, Order<RunRow>> = {
-  CREATED_AT_DESC: { name: 'runs desc', leading: 'createdAt', column: 'id', direction: 'desc' },
-  CREATED_AT_ASC: { name: 'runs asc', leading: 'createdAt', column: 'id', direction: 'asc' },
-};
+/** Every index that a list is read by is in this order. */
+const runs = defineList('Run', {
+  name: 'runs',
+  orders: { CREATED_AT: { by: 'createdAt', is: 'instant' } },
+  usual: { field: 'CREATED_AT', direction: 'DESC' },
+  where: ({ filter }: RunArgs) => toFilter(filter ?? {}),
+  indexed,
+  isPlannedAnew: (where) => Object.keys(where).length > 1,
+});
 
-interface RunArgs extends PageArgs {
+interface RunArgs extends ListArgs<RunOrderField> {
   readonly order?: RunOrder | null;
   readonly filter?: RunFilter | null;
 }
 
-export function listRuns(args: RunArgs, { db, organization }: RequestContext) {
-  const order = ORDERS[args.order ?? 'CREATED_AT_DESC'];
-  const filter = toFilter(args.filter ?? {});
-  const isPlannedAnew = Object.keys(filter).length > 1;
-  return connect(
-    args,
-    organization.orgId,
-    order,
-    (page) => {
-      const { where, ...rest } = keyset(order, page);
-      return db.run.list({ ...rest, isPlannedAnew, where: { ...indexed(filter), ...where } });
-    },
-    () => db.run.count(filter, { isPlannedAnew }),
-  );
-}
+/** `order` is an older way to say it. */
+const inOrder = <A extends RunArgs>(args: A): A => ({
+  ...args,
+  orderBy: args.orderBy ?? { field: 'CREATED_AT', direction: args.order === 'CREATED_AT_ASC' ? 'ASC' : 'DESC' },
+});
+
+export const listRuns = (args: RunArgs, context: RequestContext) => runs.page(inOrder(args), context);
 
 /** The runs of an agent or a repository; those of many are read in one statement. */
-export function listRunsOf(
+export const listRunsOf = (
   parent: 'agentId' | 'repositoryId',
   parentId: string,
   args: RunArgs,
-  { db, organization }: RequestContext,
-) {
-  const order = ORDERS[args.order ?? 'CREATED_AT_DESC'];
-  return connect(
-    args,
-    organization.orgId,
-    order,
-    (page) => db.run.listFor(parent, parentId, { ...order, ...page }),
-    () => db.run.countFor(parent, parentId),
-  );
-}
+  context: RequestContext,
+) => runs.pageOf(parent, parentId, inOrder(args), context);
 
 function toFilter({
   status,
@@ -80,10 +67,11 @@ function toFilter({
 }
 
 /** The index of what somebody started goes by status before it goes by time: of all statuses, each is looked for. */
-const indexed = (filter: Filter<RunRow>): Filter<RunRow> =>
-  'createdById' in filter && !('status' in filter || 'agentId' in filter || 'repositoryId' in filter)
-    ? { ...filter, status: { in: STATUSES } }
-    : filter;
+function indexed(filter: Filter<RunRow>): Filter<RunRow> {
+  const isOfSomebody = 'createdById' in filter;
+  const isNarrower = 'status' in filter || 'agentId' in filter || 'repositoryId' in filter;
+  return isOfSomebody && !isNarrower ? { ...filter, status: { in: STATUSES } } : filter;
+}
 
 const startInput = z.object({
   agentId: z.string(),
@@ -139,10 +127,10 @@ const resolvers = {
 export const run = defineDomain({
   resolvers,
   grants: {
-    'run:read': 'VIEWER',
-    'run:start': 'DEVELOPER',
-    'run:cancel': 'DEVELOPER',
-    'run:record': 'DEVELOPER',
+    'run:read': { from: 'VIEWER', may: 'Read runs, with what they were given and answered.' },
+    'run:start': { from: 'DEVELOPER', may: 'Start runs of agents.' },
+    'run:cancel': { from: 'DEVELOPER', may: 'Cancel runs.' },
+    'run:record': { from: 'DEVELOPER', may: 'Report how runs go, as executors do.' },
   },
   access: {
     Query: { runs: can('run:read'), run: can('run:read') },

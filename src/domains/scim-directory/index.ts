@@ -3,13 +3,12 @@ import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
 import type { LockedDb } from '../../data/organization/organization-db.js';
-import type { Row } from '../../data/organization/table.js';
 import { conflict, OrgateError } from '../../errors.js';
 import type { OrganizationRole, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { given, nameText, parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order } from '../../resource/paging.js';
+import { defineList } from '../../resource/list.js';
 import { readActor } from '../../rights/actor.js';
 import { MAX_GROUPS } from '../../rights/directory-role.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
@@ -17,8 +16,19 @@ import { makeScimToken } from '../../secrets/scim-token.js';
 import { applyRoles } from './apply-roles.js';
 import { WORDS } from '../../data/organization/words.js';
 
-const byId: Order<Row<'ScimDirectory'>> = { name: 'scimDirectories', column: 'id', direction: 'asc' };
-const groupsById: Order<Row<'ScimGroup'>> = { name: 'scimGroups', column: 'id', direction: 'asc' };
+const directories = defineList('ScimDirectory', {
+  name: 'scimDirectories',
+  orders: { CREATED_AT: { by: 'id' }, NAME: { by: 'name', isUnique: true } },
+  usual: { field: 'CREATED_AT', direction: 'ASC' },
+  search: ['name'],
+});
+
+const groups = defineList('ScimGroup', {
+  name: 'scimGroups',
+  orders: { CREATED_AT: { by: 'id' }, DISPLAY_NAME: { by: 'displayName' } },
+  usual: { field: 'CREATED_AT', direction: 'ASC' },
+  search: ['displayName'],
+});
 
 export const MAX_DIRECTORIES = 10;
 
@@ -56,14 +66,7 @@ const tokenFields = ({ hash, lastFour }: ReturnType<typeof makeScimToken>, { act
 
 const resolvers = {
   Query: {
-    scimDirectories: (_, args, { db, organization }) =>
-      connect(
-        args,
-        organization.orgId,
-        byId,
-        (page) => db.scimDirectory.list(keyset(byId, page)),
-        () => db.scimDirectory.count({}),
-      ),
+    scimDirectories: (_, args, context) => directories.page(args, context),
   },
   Mutation: {
     createScimDirectory: (_, { input }, context) => {
@@ -100,12 +103,12 @@ const resolvers = {
     deleteScimDirectory: (_, { id }, context) =>
       asOwner(context, null, async (db) => {
         await db.scimDirectory.get({ id });
-        const groups = await db.scimGroup.list({
+        const pushed = await db.scimGroup.list({
           where: { directoryId: id },
           orderBy: { id: 'asc' },
           take: MAX_GROUPS,
         });
-        await db.scimGroupMember.delete({ groupId: { in: groups.map((group) => group.id) } });
+        await db.scimGroupMember.delete({ groupId: { in: pushed.map((group) => group.id) } });
         await db.scimGroup.delete({ directoryId: id });
         await db.scimUser.delete({ directoryId: id });
         await db.scimDirectory.delete({ id });
@@ -115,17 +118,7 @@ const resolvers = {
   ScimDirectory: {
     baseUrl: (_, _args, { use }) => `${use(PUBLIC_URL)()}/scim/v2`,
     userCount: ({ id }, _args, { db }) => db.scimUser.count({ directoryId: id, userName: { not: null } }),
-    groups: ({ id }, args, { db, organization }) =>
-      connect(
-        args,
-        organization.orgId,
-        groupsById,
-        (page) => {
-          const { where, ...rest } = keyset(groupsById, page);
-          return db.scimGroup.list({ ...rest, where: { ...where, directoryId: id } });
-        },
-        () => db.scimGroup.count({ directoryId: id }),
-      ),
+    groups: ({ id }, args, context) => groups.pageOf('directoryId', id, args, context),
   },
   ScimGroup: {
     memberCount: ({ id }, _args, { db }) => db.scimGroupMember.countFor('groupId', id),
@@ -136,7 +129,7 @@ const manage = canAsPerson('scim:manage');
 
 export const scimDirectory = defineDomain({
   resolvers,
-  grants: { 'scim:manage': 'OWNER' },
+  grants: { 'scim:manage': { from: 'OWNER', may: 'Read and change the directories that provision members.' } },
   access: {
     Query: { scimDirectories: can('scim:manage') },
     Mutation: {

@@ -1,16 +1,26 @@
 import { z } from 'zod';
-import type { Row } from '../../data/organization/table.js';
 import { OrganizationRole } from '../../generated/enums.js';
-import type { Resolvers } from '../../generated/graphql.js';
+import type { Resolvers, ServiceAccountFilter, ServiceAccountOrderField } from '../../generated/graphql.js';
 import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { nameText, parseInput } from '../../resource/input.js';
-import { connect, keyset, type Order } from '../../resource/paging.js';
+import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
 import { createServiceAccount, removeServiceAccount, updateServiceAccount } from './change-service-account.js';
 import { toServiceAccount } from './parent.js';
 
-const byAge: Order<Row<'Membership'>> = { name: 'service accounts', column: 'userId', direction: 'asc' };
-const LISTED = { kind: 'SERVICE_ACCOUNT', status: 'ACTIVE' } as const;
+const accounts = defineList('Membership', {
+  name: 'service accounts',
+  key: 'userId',
+  orders: { CREATED_AT: { by: 'userId' }, NAME: { by: 'name' } },
+  usual: { field: 'CREATED_AT', direction: 'ASC' },
+  search: ['name'],
+  where: ({ filter }: ListArgs<ServiceAccountOrderField> & { filter?: ServiceAccountFilter | null }) => ({
+    kind: 'SERVICE_ACCOUNT' as const,
+    status: 'ACTIVE' as const,
+    ...anyOf({ role: filter?.role }),
+  }),
+  show: (rows) => rows.map(toServiceAccount),
+});
 
 const names = z.array(z.string()).max(100, 'At most 100.');
 const role = z
@@ -34,17 +44,7 @@ const updateInput = z.object({
 
 const resolvers = {
   Query: {
-    serviceAccounts: (_, args, { db, organization }) =>
-      connect(
-        args,
-        organization.orgId,
-        byAge,
-        async (page) => {
-          const { where, ...rest } = keyset(byAge, page);
-          return (await db.membership.list({ ...rest, where: { ...where, ...LISTED } })).map(toServiceAccount);
-        },
-        () => db.membership.count(LISTED),
-      ),
+    serviceAccounts: (_, args, context) => accounts.page(args, context),
   },
   Mutation: {
     createServiceAccount: async (_, { input }, context) =>
@@ -62,7 +62,13 @@ const resolvers = {
 
 export const serviceAccount = defineDomain({
   resolvers,
-  grants: { 'service-account:read': 'VIEWER', 'service-account:manage': 'ADMIN' },
+  grants: {
+    'service-account:read': { from: 'VIEWER', may: 'Read service accounts.' },
+    'service-account:manage': {
+      from: 'ADMIN',
+      may: 'Make, change and remove service accounts, and make keys for them.',
+    },
+  },
   access: {
     Query: { serviceAccounts: can('service-account:read') },
     Mutation: {

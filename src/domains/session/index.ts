@@ -5,19 +5,17 @@ import { allow, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, type Order } from '../../resource/paging.js';
 
-const byAge: Order<SessionCard> = { name: 'sessions', column: 'id', direction: 'desc' };
+const byAge: Order<SessionCard> = { name: 'sessions', column: { by: 'id' }, direction: 'desc' };
 
 const resolvers = {
   Query: {
     mySessions: (_, args, { reach, outside }) => {
       const sessions = outside(openSessions);
-      return connect(
-        args,
-        reach.personId,
-        byAge,
-        (page) => sessions.list(reach, page),
-        () => sessions.count(reach),
-      );
+      return connect(args, reach.personId, byAge, {
+        read: (page) => sessions.list(reach, page),
+        count: () => sessions.count(reach),
+        show: (rows) => rows,
+      });
     },
   },
   Mutation: {

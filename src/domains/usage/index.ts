@@ -58,7 +58,7 @@ const resolvers = {
 
 export const usage = defineDomain({
   resolvers,
-  grants: { 'usage:read': 'VIEWER' },
+  grants: { 'usage:read': { from: 'VIEWER', may: 'Read what a month used.' } },
   access: {
     Query: { organizationUsage: can('usage:read') },
     OrganizationUsage: allow,

@@ -6,21 +6,27 @@ import { connect, type Order, type PageArgs, type PageQuery } from '../../resour
 import { type MembershipParent, toMembership } from '../membership/parent.js';
 import { personUser } from './parent.js';
 
-const byOrganization: Order<MembershipParent> = { name: 'memberships', column: 'orgId', direction: 'asc' };
+const byOrganization: Order<MembershipParent> = { name: 'memberships', column: { by: 'orgId' }, direction: 'asc' };
+const show = (rows: MembershipParent[]) => rows;
 
 const listMemberships = (args: PageArgs, { reach, directory }: RequestContext) =>
-  connect(
-    args,
-    reach.personId,
-    byOrganization,
-    async (page) => (await directory.listMemberships(reach, page)).map(toMembership),
-    () => directory.countMemberships(reach),
-  );
+  connect(args, reach.personId, byOrganization, {
+    read: async (page) => (await directory.listMemberships(reach, page)).map(toMembership),
+    count: () => directory.countMemberships(reach),
+    show,
+  });
 
 /** A key acts with one membership, as far as it goes. */
 function listKeyMembership(args: PageArgs, { organization: { orgId, membership } }: RequestContext) {
-  const read = async ({ after = '' }: PageQuery) => (after < orgId ? [toMembership(membership)] : []);
-  return connect(args, orgId, byOrganization, read, async () => 1);
+  const isPast = ({ past, orderBy }: PageQuery): boolean => {
+    const [from] = past?.at ?? [];
+    return from == null || (orderBy['orgId'] === 'asc' ? orgId > from : orgId < from);
+  };
+  return connect(args, orgId, byOrganization, {
+    read: async (page) => (isPast(page) ? [toMembership(membership)] : []),
+    count: async () => 1,
+    show,
+  });
 }
 
 const resolvers = {

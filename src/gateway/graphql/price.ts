@@ -104,16 +104,16 @@ function valueOf(node: ValueNode | undefined, look: Look): unknown {
   return undefined;
 }
 
-/** How many objects a field may answer with: of a page what `first` says, of a lookup as many as there are ids. */
+/** How many objects a field may answer with: of a page what `first` or `last` says, of a lookup as many as there are ids. */
 function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Look): number {
   const argument = (name: string): unknown =>
     valueOf(node.arguments?.find((each) => each.name.value === name)?.value, look);
   const ids = argument('ids');
   if (Array.isArray(ids) && field.args.some(isIds)) return ids.length;
-  const first = field.args.find(({ name }) => name === 'first');
-  if (!first) return 1;
-  const asked = argument('first') ?? first.defaultValue;
-  return Math.min(Math.max(typeof asked === 'number' ? asked : DEFAULT_ROWS, 1), MAX_ROWS);
+  if (!field.args.some(({ name }) => name === 'first' || name === 'last')) return 1;
+  const asked = [argument('first'), argument('last')].filter((rows) => typeof rows === 'number');
+  const rows = asked.length > 0 ? Math.max(...asked) : DEFAULT_ROWS;
+  return Math.min(Math.max(rows, 1), MAX_ROWS);
 }
 
 const isIds = ({ name, type }: GraphQLArgument): boolean => name === 'ids' && 'ofType' in getNullableType(type);

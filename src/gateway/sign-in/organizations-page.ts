@@ -30,7 +30,11 @@ export async function sendOrganizations(
 
   const { boundOrgId, startedAt } = session;
   const reach = { personId: person.id, boundOrgId, startedAt };
-  const available = await outside(openDirectory).listMemberships(reach, { after: undefined, take: SHOWN });
+  const available = await outside(openDirectory).listMemberships(reach, {
+    orderBy: { id: 'asc' },
+    past: undefined,
+    take: SHOWN,
+  });
   const rows = available.map(({ organization: { id, name, slug }, role }) => {
     const label = returnTo === null ? html`${name}` : html`<a href="${withOrganization(returnTo, slug)}">${name}</a>`;
     return html`<tr>

@@ -90,13 +90,20 @@ describe('lists', () => {
     ['three', { take: 3 }],
     ['after two', { take: 3, skip: 2 }],
     ['very many', { take: 5000 }],
+    ['searched', { search: { text: 'FAIL', in: ['error'] } }],
+    ['searched in two fields', { search: { text: 'queued', in: ['error', 'status'] } }],
+    ['searched where all is lower case', { search: { text: 'FAIL', in: ['error', 'status'], lowered: ['error'] } }],
+    ['searched beside a filter', { where: { status: 'RUNNING' }, search: { text: 'n', in: ['status'] } }],
+    ['searched for what means any text elsewhere', { search: { text: '%', in: ['status'] } }],
+    ['searched for what means any letter elsewhere', { search: { text: 'QUEUE_', in: ['status'] } }],
     ['the other way round', { orderBy: { id: 'desc' }, take: 4 }],
     ['by several keys', { orderBy: { status: 'desc', totalTokens: 'asc', id: 'desc' } }],
   ])('are alike: %s', async (_, query) => {
     const [own, prisma] = await bothWays('run', (table) => table.list({ orderBy: oldest, take: 50, ...query }));
     expect(own).toEqual(prisma);
-    const { where } = { where: {}, ...query } as { where?: object };
-    const [counted, byPrisma] = await bothWays('run', (table) => table.count(where ?? {}));
+    const { where, search } = { where: {}, search: undefined, ...query } as { where: object; search?: never };
+    const more = search && { search };
+    const [counted, byPrisma] = await bothWays('run', (table) => table.count(where, more));
     expect(counted).toBe(byPrisma);
     const anew = await tables(db)['run']?.list({ orderBy: oldest, take: 50, ...query, isPlannedAnew: true });
     expect(anew).toEqual(own);

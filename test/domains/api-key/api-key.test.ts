@@ -10,7 +10,7 @@ import {
   givenTwoOrganizations,
   personId,
 } from '../../support/given.js';
-import { describeIsolation, never } from '../../support/isolation.js';
+import { describeIsolation, fromCursor, never, type Target } from '../../support/isolation.js';
 import { secretFor } from '../../support/mail.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
 
@@ -514,6 +514,14 @@ describe('The last use of a key', () => {
 
 const keyOf = (permissions: readonly string[]) => async (acme: GivenOrganization) =>
   (await givenKey(server, acme.owner, permissions)).id;
+const owner = {
+  foreign: async (acme: Target) => {
+    await givenKey(server, acme.owner, ['run:read']);
+    return acme.ownerId;
+  },
+  unknown: never('usr'),
+  variables: (id: string) => ({ id }),
+};
 const theirs = { foreign: keyOf(['run:read']), unknown: never('key'), variables: (id: string) => ({ id }) };
 
 describeIsolation({
@@ -539,21 +547,12 @@ describeIsolation({
   },
   'Query.apiKeys.ownerId': {
     query: 'query ($id: ID) { apiKeys(ownerId: $id) { totalCount nodes { name } } }',
-    foreign: async (acme) => {
-      await givenKey(server, acme.owner, ['run:read']);
-      return acme.ownerId;
-    },
-    unknown: never('usr'),
-    variables: (id) => ({ id }),
+    ...owner,
   },
-  'Query.apiKeys.after': {
-    query: 'query ($after: String) { apiKeys(after: $after) { nodes { name } } }',
-    foreign: async (acme) => {
-      await givenKey(server, acme.owner, ['run:read']);
-      const { data } = await acme.owner('{ apiKeys { pageInfo { endCursor } } }');
-      return data.apiKeys.pageInfo.endCursor as string;
-    },
-    unknown: () => Buffer.from(JSON.stringify(['org_0', 'API keys', 'x'])).toString('base64url'),
-    variables: (after) => ({ after }),
+  'Query.apiKeys.filter.ownerId': {
+    query: 'query ($id: ID) { apiKeys(filter: { ownerId: $id }) { totalCount nodes { name } } }',
+    ...owner,
   },
+  'Query.apiKeys.after': fromCursor('after', 'apiKeys', 'API keys CREATED_AT DESC', 'x'),
+  'Query.apiKeys.before': fromCursor('before', 'apiKeys', 'API keys CREATED_AT DESC', 'x'),
 });

@@ -9,7 +9,7 @@ import {
   givenTwoOrganizations,
   unique,
 } from '../../support/given.js';
-import { describeIsolation, never, type Target } from '../../support/isolation.js';
+import { describeIsolation, fromCursor, never, type Target } from '../../support/isolation.js';
 import { openOutbox, startMailServer } from '../../support/mail.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
 
@@ -376,10 +376,6 @@ describeIsolation({
   },
   'Mutation.verifyDomain.id': { query: VERIFY, ...theirs },
   'Mutation.removeDomain.id': { query: REMOVE, ...theirs },
-  'Query.domains.after': {
-    query: 'query ($after: String) { domains(after: $after) { nodes { name } } }',
-    foreign: ({ id }) => Buffer.from(JSON.stringify([id, 'domains', 'a'])).toString('base64url'),
-    unknown: () => Buffer.from(JSON.stringify(['org_0', 'domains', 'a'])).toString('base64url'),
-    variables: (after) => ({ after }),
-  },
+  'Query.domains.after': fromCursor('after', 'domains', 'domains NAME ASC', 'a'),
+  'Query.domains.before': fromCursor('before', 'domains', 'domains NAME ASC', 'a'),
 });

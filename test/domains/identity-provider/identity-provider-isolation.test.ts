@@ -1,7 +1,7 @@
 import { newId } from '../../../src/data/id.js';
 import type { OrganizationDb } from '../../../src/data/organization/organization-db.js';
 import { givenCertifiedKey } from '../../support/certificate.js';
-import { describeIsolation, never, type Target } from '../../support/isolation.js';
+import { describeIsolation, fromCursor, never, type Target } from '../../support/isolation.js';
 
 const certificates = [givenCertifiedKey().certificate];
 const issuer = 'https://id.acme.example';
@@ -39,12 +39,8 @@ describeIsolation({
     ...theirs,
     variables: (id) => ({ id }),
   },
-  'Query.identityProviders.after': {
-    query: 'query ($after: String) { identityProviders(after: $after) { nodes { name } } }',
-    foreign: ({ id }) => Buffer.from(JSON.stringify([id, 'identityProviders', 'A'])).toString('base64url'),
-    unknown: () => Buffer.from(JSON.stringify(['org_0', 'identityProviders', 'A'])).toString('base64url'),
-    variables: (after) => ({ after }),
-  },
+  'Query.identityProviders.after': fromCursor('after', 'identityProviders', 'identityProviders CREATED_AT ASC', 'A'),
+  'Query.identityProviders.before': fromCursor('before', 'identityProviders', 'identityProviders CREATED_AT ASC', 'A'),
   'Mutation.createOidcProvider.input.name': {
     query: CREATE_OIDC,
     ...named,

@@ -4,7 +4,7 @@ import { newId } from '../../../src/data/id.js';
 import type { OrganizationDb } from '../../../src/data/organization/organization-db.js';
 import { hashSecret } from '../../../src/secrets/secret.js';
 import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../../support/given.js';
-import { describeIsolation, never } from '../../support/isolation.js';
+import { describeIsolation, fromCursor, never } from '../../support/isolation.js';
 import { mailTo, secretFor } from '../../support/mail.js';
 import { type Answer, type Client, codeOf, useServer } from '../../support/server.js';
 
@@ -365,12 +365,8 @@ const hashes = {
 };
 
 describeIsolation({
-  'Query.invitations.after': {
-    query: 'query ($after: String) { invitations(after: $after) { nodes { email } } }',
-    foreign: ({ id }) => Buffer.from(JSON.stringify([id, 'invitations', 'z'])).toString('base64url'),
-    unknown: () => Buffer.from(JSON.stringify(['org_0', 'invitations', 'z'])).toString('base64url'),
-    variables: (after) => ({ after }),
-  },
+  'Query.invitations.after': fromCursor('after', 'invitations', 'invitations CREATED_AT DESC', 'z'),
+  'Query.invitations.before': fromCursor('before', 'invitations', 'invitations CREATED_AT DESC', 'z'),
   'Mutation.resendInvitation.id': {
     query: 'mutation ($id: ID!) { resendInvitation(id: $id) { email } }',
     ...theirs,

@@ -12,7 +12,7 @@ import {
   personId,
   unique,
 } from '../../support/given.js';
-import { describeIsolation, never, type Target } from '../../support/isolation.js';
+import { describeIsolation, fromCursor, never, type Target } from '../../support/isolation.js';
 import { type Answer, type Client, codeOf, useServer } from '../../support/server.js';
 
 const server = useServer();
@@ -444,10 +444,6 @@ describeIsolation({
     unknown: never('usr'),
     variables: (id) => ({ id }),
   },
-  'Query.joinRequests.after': {
-    query: 'query ($after: String) { joinRequests(after: $after) { nodes { status } } }',
-    foreign: ({ id }) => Buffer.from(JSON.stringify([id, 'joinRequests', 'a'])).toString('base64url'),
-    unknown: () => Buffer.from(JSON.stringify(['org_0', 'joinRequests', 'a'])).toString('base64url'),
-    variables: (after) => ({ after }),
-  },
+  'Query.joinRequests.after': fromCursor('after', 'joinRequests', 'joinRequests CREATED_AT ASC', 'a'),
+  'Query.joinRequests.before': fromCursor('before', 'joinRequests', 'joinRequests CREATED_AT ASC', 'a'),
 });

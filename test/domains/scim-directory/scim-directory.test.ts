@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { newId } from '../../../src/data/id.js';
 import type { OrganizationDb } from '../../../src/data/organization/organization-db.js';
 import { givenMember, givenOrganization, unique, personId } from '../../support/given.js';
-import { describeIsolation, never, type Target } from '../../support/isolation.js';
+import { describeIsolation, END, fromCursor, never, type Target } from '../../support/isolation.js';
 import { givenDirectory, withScimToken } from '../../support/scim.js';
 import { codeOf, useServer } from '../../support/server.js';
 
@@ -145,24 +145,21 @@ const named = {
   unknown: never('scm'),
   names: true,
 };
-const cursor = (list: string) => ({
-  foreign: ({ id }: Target) => Buffer.from(JSON.stringify([id, list, 'A'])).toString('base64url'),
-  unknown: () => Buffer.from(JSON.stringify(['org_0', list, 'A'])).toString('base64url'),
-  variables: (after: string) => ({ after }),
+const ofGroups = (argument: 'after' | 'before') => ({
+  ...fromCursor(argument, 'groups', 'scimGroups CREATED_AT ASC', 'A'),
+  query: `mutation ($name: String!, $cursor: String) {
+    createScimDirectory(input: { name: $name }) {
+      directory { groups(${END[argument]}, ${argument}: $cursor) { nodes { id } } }
+    }
+  }`,
+  variables: (cursor: string) => ({ cursor, name: newId('scm') }),
 });
 
 describeIsolation({
-  'Query.scimDirectories.after': {
-    query: 'query ($after: String) { scimDirectories(after: $after) { nodes { id } } }',
-    ...cursor('scimDirectories'),
-  },
-  'ScimDirectory.groups.after': {
-    query: `mutation ($name: String!, $after: String) {
-      createScimDirectory(input: { name: $name }) { directory { groups(after: $after) { nodes { id } } } }
-    }`,
-    ...cursor('scimGroups'),
-    variables: (after) => ({ after, name: newId('scm') }),
-  },
+  'Query.scimDirectories.after': fromCursor('after', 'scimDirectories', 'scimDirectories CREATED_AT ASC', 'A'),
+  'Query.scimDirectories.before': fromCursor('before', 'scimDirectories', 'scimDirectories CREATED_AT ASC', 'A'),
+  'ScimDirectory.groups.after': ofGroups('after'),
+  'ScimDirectory.groups.before': ofGroups('before'),
   'Mutation.createScimDirectory.input.name': {
     query: 'mutation ($name: String!) { createScimDirectory(input: { name: $name }) { directory { name } } }',
     ...named,

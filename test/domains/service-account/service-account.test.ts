@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { givenKey, givenServiceAccount } from '../../support/api-key.js';
 import { givenMember, givenOrganization, givenTwoOrganizations, personId } from '../../support/given.js';
-import { describeIsolation, never } from '../../support/isolation.js';
+import { describeIsolation, fromCursor, never } from '../../support/isolation.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
 
 const server = useServer();
@@ -181,14 +181,6 @@ describeIsolation({
     variables: (name) => ({ name }),
     names: true,
   },
-  'Query.serviceAccounts.after': {
-    query: 'query ($after: String) { serviceAccounts(after: $after) { nodes { name } } }',
-    foreign: async (acme) => {
-      await givenServiceAccount(acme.owner, 'VIEWER');
-      const { data } = await acme.owner('{ serviceAccounts { pageInfo { endCursor } } }');
-      return data.serviceAccounts.pageInfo.endCursor as string;
-    },
-    unknown: () => Buffer.from(JSON.stringify(['org_0', 'service accounts', 'x'])).toString('base64url'),
-    variables: (after) => ({ after }),
-  },
+  'Query.serviceAccounts.after': fromCursor('after', 'serviceAccounts', 'service accounts CREATED_AT ASC', 'x'),
+  'Query.serviceAccounts.before': fromCursor('before', 'serviceAccounts', 'service accounts CREATED_AT ASC', 'x'),
 });

@@ -126,6 +126,11 @@ test.each<[string, number, Record<string, unknown>?]>([
   ['query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', 1 + 7, { ids: Array.from({ length: 7 }, () => 'x') }],
   ['{ nodes(ids: ["a", "b", "c"]) { id __typename } }', 1 + 3 * 2],
   ['{ repositories(first: 7) { nodes { id } } }', 1 + 7 * (1 + 1)],
+  ['{ repositories(last: 7) { nodes { id } } }', 1 + 7 * (1 + 1)],
+  ['{ repositories(last: 1000) { nodes { id } } }', 1 + 100 * (1 + 1)],
+  ['{ repositories(first: 1, last: 100) { nodes { id } } }', 1 + 100 * (1 + 1)],
+  ['{ repositories(first: null, last: null) { nodes { id } } }', 1 + 20 * (1 + 1)],
+  ['{ repositories(last: 3) { nodes { agents(last: 50) { nodes { id } } } } }', 1 + 3 * (1 + 1 + 50 * (1 + 1))],
   ['{ repositories { nodes { id @skip(if: true) name } } }', 1 + 20 * (1 + 1)],
 ])('priced: %s', (source, price, variables = {}) => {
   const operation = operationOf(readDocument(source, { schema, introspection: true, isStranger: false }));
@@ -135,6 +140,13 @@ test.each<[string, number, Record<string, unknown>?]>([
 test.each<[string, ...(readonly [Record<string, unknown>, number])[]]>([
   ['query ($n: Int) { repositories(first: $n) { nodes { id } } }', [{ n: 1 }, 3], [{ n: 9 }, 19], [{}, 41]],
   ['query ($n: Int = 3) { repositories(first: $n) { nodes { id } } }', [{}, 7], [{ n: 50 }, 101]],
+  ['query ($n: Int) { repositories(last: $n) { nodes { id } } }', [{ n: 1 }, 3], [{ n: 1000 }, 201], [{}, 41]],
+  ['query ($n: Int = 100) { repositories(last: $n) { nodes { id } } }', [{}, 201], [{ n: null }, 41], [{ n: 2 }, 5]],
+  [
+    'query ($n: Int = 100) { repositories(first: 1) { nodes { agents(first: 1, last: $n) { nodes { id } } } } }',
+    [{}, 203],
+    [{ n: 1 }, 5],
+  ],
   ['query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', [{ ids: ['a'] }, 2], [{ ids: ['a', 'b', 'c'] }, 4]],
   ['query ($no: Boolean!) { organization { id name @skip(if: $no) } }', [{ no: true }, 2], [{ no: false }, 3]],
   [

@@ -74,8 +74,8 @@ test('repeated fields and directives are bounded', async () => {
   expectRefused(await ask(heaped), 'GRAPHQL_VALIDATION_FAILED', /more than 4 directives in one place\.$/);
 });
 
-const NESTED = (rows: string) =>
-  `repositories(first: ${rows}) { nodes { agents(first: ${rows}) { nodes { runs(first: ${rows}) { nodes { id } } } } } }`;
+const NESTED = (rows: string, size = 'first') =>
+  `repositories(${size}: ${rows}) { nodes { agents(${size}: ${rows}) { nodes { runs(${size}: ${rows}) { nodes { id } } } } } }`;
 
 test('cost: lists within lists multiply, by what they ask for', async () => {
   expect((await ask(`{ ${NESTED('10')} }`)).errors).toEqual([]);
@@ -85,6 +85,11 @@ test('cost: lists within lists multiply, by what they ask for', async () => {
 test.each<[string, string, Record<string, unknown>?]>([
   ['a variable', `query ($n: Int) { ${NESTED('$n')} }`, { n: 100 }],
   ['a default of a variable', `query ($n: Int = 100) { ${NESTED('$n')} }`],
+  ['the other end', `query { ${NESTED('100', 'last')} }`],
+  ['the other end, more than there may be', `query { ${NESTED('1000', 'last')} }`],
+  ['the other end in a variable', `query ($n: Int) { ${NESTED('$n', 'last')} }`, { n: 1000 }],
+  ['the other end in a default of a variable', `query ($n: Int = 1000) { ${NESTED('$n', 'last')} }`],
+  ['both ends', `query ($n: Int = 1000) { ${NESTED('1, last: $n')} }`],
   ['a named fragment', `query { ...F } fragment F on Query { ${NESTED('100')} }`],
   ['a fragment without a name', `query { ... on Query { ${NESTED('100')} } }`],
   ['another name for it', `query { a: ${NESTED('100')} }`],

@@ -1,0 +1,158 @@
+import type { RequestContext } from '../context/context.js';
+import type { OwnedModelName } from '../data/organization/models.js';
+import type { RequestDb } from '../data/organization/organization-db.js';
+import type { Search } from '../data/organization/search.js';
+import type { Filter, Found, PagedTable, Row } from '../data/organization/table.js';
+import { badInput } from '../errors.js';
+import type { OrderDirection } from '../generated/graphql.js';
+import { type Connection, connect, type Order, type OrderColumn, type PageArgs, type Source } from './paging.js';
+
+/** In which order a client wants a list. */
+export interface OrderBy<O extends string> {
+  readonly field: O;
+  readonly direction: OrderDirection;
+}
+
+/** The arguments of a list of the contract. */
+export interface ListArgs<O extends string> extends PageArgs {
+  readonly orderBy?: OrderBy<O> | null;
+  readonly filter?: Readonly<Record<string, unknown>> | null;
+}
+
+/** One of the orders that a list offers. */
+export type OfferedOrder<R> = OrderColumn<R> & {
+  /** No two rows of an organization have the same in this column; otherwise the key decides. */
+  readonly isUnique?: true;
+};
+
+/** In which orders a list comes, and where it is searched. */
+export interface Offer<R, O extends string> {
+  /** In the plural. Part of its cursors: those of another list are refused. */
+  readonly name: string;
+  /** The key of a row, where that is not its id. */
+  readonly key?: keyof R & string;
+  readonly orders: Readonly<Record<O, OfferedOrder<R>>>;
+  readonly usual: OrderBy<NoInfer<O>>;
+  /** Where `filter.search` looks; text only, that whoever may read the list may read. */
+  readonly search?: readonly (keyof R & string)[];
+  /** Those of the searched columns that hold lower case only, such as e-mails. */
+  readonly lowered?: readonly (keyof R & string)[];
+}
+
+/** What a list is, beside that: its filters, and what of its rows is shown. */
+export interface ListSpec<R, O extends string, A, P> extends Offer<R, O> {
+  /** Which rows, by the arguments; those of the organization are all there are. */
+  readonly where?: (args: A, context: RequestContext) => Filter<R>;
+  /** Another way to say the same, in which rows are found more quickly in order. */
+  readonly indexed?: (where: Filter<R>) => Filter<R>;
+  /** Whether the statement is planned for the values of its filters. */
+  readonly isPlannedAnew?: (where: Filter<R>) => boolean;
+  /** What a client is shown, where that is not the rows. */
+  readonly show?: (rows: R[], context: RequestContext) => P[] | Promise<P[]>;
+}
+
+/** A list of the current organization, or of each of many parents. */
+export interface List<R, A, P> {
+  /** One page of all rows. */
+  page(args: A, context: RequestContext): Promise<Connection<P>>;
+  /** One page of those of a parent; the pages of many parents are read in one statement. */
+  pageOf(parent: keyof R & string, parentId: string, args: A, context: RequestContext): Promise<Connection<P>>;
+}
+
+const MAX_SEARCH = 100;
+
+/**
+ * Makes a list of rows of a model: paged both ways, ordered, filtered, searched and counted, in one statement each.
+ *
+ * @throws BAD_USER_INPUT where its arguments do not fit: `first`, `after`, `last`, `before`, `filter.search`
+ */
+export function defineList<M extends OwnedModelName, O extends string, A extends ListArgs<O> = ListArgs<O>, P = Row<M>>(
+  model: M,
+  spec: ListSpec<Row<M>, O, A, P>,
+): List<Row<M>, A, P> {
+  type R = Row<M>;
+  const show = spec.show ?? ((rows: R[]) => rows as unknown as P[]);
+
+  const open = (
+    args: A,
+    context: RequestContext,
+    source: (found: Required<Found<R>>) => Omit<Source<R, P>, 'show'>,
+  ) => {
+    const { order, search } = asked<R, O>(spec, args);
+    const found = { where: spec.where?.(args, context) ?? {}, search };
+    const shown = { ...source(found), show: (rows: R[]) => show(rows, context) };
+    return connect(args, context.organization.orgId, order, shown);
+  };
+
+  return {
+    page: (args, context) =>
+      open(args, context, ({ where, search }) => {
+        const table = tableOf(context.db, model);
+        const isPlannedAnew = spec.isPlannedAnew?.(where);
+        const read = spec.indexed?.(where) ?? where;
+        return {
+          read: (page) => table.list({ ...page, where: read, search, isPlannedAnew } as never),
+          count: () => table.count(where, { search, isPlannedAnew }),
+        };
+      }),
+    pageOf: (parent, parentId, args, context) =>
+      open(args, context, (found) => {
+        const table = tableOf(context.db, model);
+        return {
+          read: (page) => table.listFor(parent, parentId, { ...page, ...found }),
+          count: () => table.countFor(parent, parentId, found),
+        };
+      }),
+  };
+}
+
+const tableOf = <M extends OwnedModelName>(db: RequestDb, model: M): PagedTable<Row<M>, never> =>
+  db[`${model.charAt(0).toLowerCase()}${model.slice(1)}` as keyof RequestDb] as never;
+
+/**
+ * What of an offer a client took.
+ *
+ * @throws BAD_USER_INPUT at `filter.search`
+ */
+export const asked = <R, O extends string>(
+  offer: Offer<R, O>,
+  { orderBy, filter }: ListArgs<O>,
+): { order: Order<R>; search: Search<keyof R & string> | undefined } => ({
+  order: orderOf(offer, orderBy ?? offer.usual),
+  search: searchOf(offer, filter?.['search']),
+});
+
+function orderOf<R, O extends string>(
+  { name, key = 'id' as keyof R & string, orders }: Offer<R, O>,
+  { field, direction }: OrderBy<O>,
+): Order<R> {
+  const column = orders[field];
+  return {
+    name: `${name} ${field} ${direction}`,
+    column,
+    ...(!column.isUnique && column.by !== key && { key }),
+    direction: direction === 'ASC' ? 'asc' : 'desc',
+  };
+}
+
+function searchOf<R>({ search: fields, lowered }: Pick<Offer<R, never>, 'search' | 'lowered'>, text: unknown) {
+  if (typeof text !== 'string' || !fields) return undefined;
+  const sought = text.trim();
+  if (sought === '') throw badInput('filter.search', 'Must not be blank.');
+  if (sought.length > MAX_SEARCH) throw badInput('filter.search', `At most ${MAX_SEARCH} characters.`);
+  return { text: sought, in: fields, lowered };
+}
+
+/** A filter by lists of which any value will do: none is no filter, an empty one finds nothing. */
+export const anyOf = <L extends Readonly<Record<string, readonly string[] | null | undefined>>>(
+  lists: L,
+): { [F in keyof L]?: { in: NonNullable<L[F]> } } =>
+  Object.fromEntries(
+    Object.entries<readonly string[] | null | undefined>(lists).flatMap(([field, list]) =>
+      list ? [[field, { in: list }]] : [],
+    ),
+  ) as never;
+
+/** What an argument of one value and a filter of several leave together. */
+export const both = <V extends string>(one: V | null | undefined, several: readonly V[] | null | undefined) =>
+  one == null ? several : several ? several.filter((each) => each === one) : [one];

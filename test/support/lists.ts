@@ -1,0 +1,49 @@
+import type { GivenEverything } from './given-everything.js';
+
+/** Every list of the schema, by type and field: how it is reached, in the organization it is asked for. */
+export const LISTS: Record<string, (list: (field: string) => string, at: GivenEverything) => string> = {
+  'Query.repositories': (list) => list('repositories'),
+  'Query.agents': (list) => list('agents'),
+  'Query.runs': (list) => list('runs'),
+  'Query.apiKeys': (list) => list('apiKeys'),
+  'Query.serviceAccounts': (list) => list('serviceAccounts'),
+  'Query.members': (list) => list('members'),
+  'Query.domains': (list) => list('domains'),
+  'Query.invitations': (list) => list('invitations'),
+  'Query.joinRequests': (list) => list('joinRequests'),
+  'Query.identityProviders': (list) => list('identityProviders'),
+  'Query.scimDirectories': (list) => list('scimDirectories'),
+  'ScimDirectory.groups': (list, { scimDirectoryId: id }) =>
+    `node(id: "${id}") { ... on ScimDirectory { ${list('groups')} } }`,
+  'Query.mySessions': (list) => list('mySessions'),
+  'Query.myOrganizations': (list) => list('myOrganizations'),
+  'Query.organizations': (list) => list('organizations'),
+  'Viewer.memberships': (list) => `viewer { ${list('memberships')} }`,
+  'Organization.repositories': (list) => `currentOrganization { ${list('repositories')} }`,
+  'Organization.agents': (list) => `currentOrganization { ${list('agents')} }`,
+  'Organization.runs': (list) => `currentOrganization { ${list('runs')} }`,
+  'Organization.members': (list) => `currentOrganization { ${list('members')} }`,
+  'AgentRepository.agents': (list, { repositoryId }) => `repository(id: "${repositoryId}") { ${list('agents')} }`,
+  'AgentRepository.runs': (list, { repositoryId }) => `repository(id: "${repositoryId}") { ${list('runs')} }`,
+  'Agent.runs': (list, { agentId }) => `agent(id: "${agentId}") { ${list('runs')} }`,
+};
+
+/** A document that asks for a list as `list`. */
+export function listQuery(name: string, args: string, selection: string, at: GivenEverything): string {
+  const build = LISTS[name];
+  if (!build) throw new Error(name);
+  return `{ ${build((field) => `list: ${field}${args} { ${selection} }`, at)} }`;
+}
+
+export interface Page {
+  nodes: Record<string, unknown>[];
+  edges: { cursor: string; node: object }[];
+  pageInfo: { hasNextPage: boolean; hasPreviousPage: boolean; startCursor: string | null; endCursor: string | null };
+  totalCount: number;
+}
+
+/** The list itself, however deep it stands in the answer. */
+export function listIn(data: Record<string, unknown>): Page {
+  const [first] = Object.values(data);
+  return (data['list'] ?? listIn(first as Record<string, unknown>)) as Page;
+}
