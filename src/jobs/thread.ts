@@ -5,19 +5,19 @@ import { busy } from '../errors.js';
 const TIMES = { answerMs: 10_000, idleMs: 30_000 };
 const LIMITS = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 32 };
 
-interface Waiting {
-  answer(answer: unknown): void;
+interface Waiting<Answer> {
+  answer(answer: Answer): void;
   fail(error: Error): void;
 }
 
-interface Running {
+interface Running<Answer> {
   readonly worker: Worker;
-  readonly waiting: Map<number, Waiting>;
+  readonly waiting: Map<number, Waiting<Answer>>;
 }
 
 /** Work that would hold everybody else's, in one thread of its own, one piece after the other. It begins when it is needed. */
 export class Thread<Asked, Answer> {
-  #running: Running | null = null;
+  #running: Running<Answer> | null = null;
   #asked = 0;
   #idle: NodeJS.Timeout | undefined;
 
@@ -39,11 +39,11 @@ export class Thread<Asked, Answer> {
     clearTimeout(this.#idle);
     const { worker, waiting } = (this.#running ??= this.#start());
     const number = (this.#asked += 1);
-    const answer = new Promise<unknown>((resolve, reject) => waiting.set(number, { answer: resolve, fail: reject }));
+    const answer = new Promise<Answer>((resolve, reject) => waiting.set(number, { answer: resolve, fail: reject }));
     const late = setTimeout(() => void worker.terminate(), this.times.answerMs);
     try {
       worker.postMessage({ number, asked }, transferred);
-      return (await answer) as Answer;
+      return await answer;
     } finally {
       clearTimeout(late);
       waiting.delete(number);
@@ -57,11 +57,11 @@ export class Thread<Asked, Answer> {
     this.#running = null;
   }
 
-  #start(): Running {
+  #start(): Running<Answer> {
     const worker = isBuilt ? new Worker(this.module, LIMITED) : new Worker(asTypeScript(this.module), UNBUILT);
-    const running: Running = { worker, waiting: new Map() };
+    const running: Running<Answer> = { worker, waiting: new Map() };
     let cause: Error | undefined;
-    worker.on('message', ({ number, answer }: Answered) => running.waiting.get(number)?.answer(answer));
+    worker.on('message', ({ number, answer }: Answered<Answer>) => running.waiting.get(number)?.answer(answer));
     worker.on('error', (error) => (cause = error));
     worker.on('messageerror', () => void worker.terminate());
     worker.on('exit', () => {
@@ -81,14 +81,14 @@ const isBuilt = import.meta.url.endsWith('.js');
 const UNBUILT = { ...LIMITED, execArgv: ['--import', new URL('../../.config/typescript.js', import.meta.url).href] };
 const asTypeScript = ({ href }: URL): URL => new URL(href.replace(/js$/, 'ts'));
 
-interface Answered {
+interface Answered<Answer> {
   readonly number: number;
-  readonly answer: unknown;
+  readonly answer: Answer;
 }
 
 /** What a thread's module does: answers what it is asked. What this throws ends the thread. */
 export function answerInThread<Asked, Answer>(answer: (asked: Asked) => Answer): void {
   parentPort?.on('message', ({ number, asked }: { number: number; asked: Asked }) =>
-    parentPort?.postMessage({ number, answer: answer(asked) } satisfies Answered),
+    parentPort?.postMessage({ number, answer: answer(asked) } satisfies Answered<unknown>),
   );
 }

@@ -86,7 +86,7 @@ export async function connect<T, P>(
   return {
     nodes,
     get edges() {
-      return nodes.map((node, index) => ({ cursor: cursorOf(rows[index]) as string, node }));
+      return nodes.map((node, index) => ({ cursor: cursorOf(rows[index]) ?? '', node }));
     },
     pageInfo: {
       hasNextPage: isBackward ? past !== undefined : isMore,

@@ -12,8 +12,7 @@ export interface DirectoryRoles {
 }
 
 export async function readDirectoryRoles(db: OrganizationDb, directoryId: string): Promise<DirectoryRoles> {
-  const directory = await db.scimDirectory.get({ id: directoryId });
-  const defaultRole = directory.defaultRole as Role;
+  const { defaultRole } = await db.scimDirectory.get({ id: directoryId });
   const groups = await db.scimGroup.list({
     where: { directoryId, role: { not: null } },
     orderBy: { id: 'asc' },

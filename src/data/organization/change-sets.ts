@@ -50,7 +50,7 @@ export function createSets(run: Run, force: Force): Sets {
       return first ? changed(...insertStatement(model, forced, Object.keys(first))) : 0;
     },
     async insertEach(model, field, ids, given) {
-      const data = force(model, 'create', { data: { ...given, [field]: '' } })['data'] as AnyRow;
+      const { data = {} } = force(model, 'create', { data: { ...given, [field]: '' } });
       if (!data[model.orgField]) {
         throw new UnscopedStatementError(`many of ${model.name} were about to be made in no organization`);
       }
@@ -95,7 +95,7 @@ export function createSets(run: Run, force: Force): Sets {
       const { where } = force(model, 'groupBy', { by: [field], where: filter });
       const text = `select ${pack(columnOf(model, field))} from ${quote(model.table)} where ${whereOf(model, where, values)}`;
       const { rows } = await run({ text, values, isPlannedAnew: namesMany(filter) });
-      return Ids.unpack(rows[0] as PackedIds);
+      return Ids.unpack(rows[0]);
     },
     async idsBy(model, parent, field, filter, atMost) {
       const values: unknown[] = [];
@@ -106,7 +106,7 @@ export function createSets(run: Run, force: Force): Sets {
       const text = `select parent, ${pack('value', ' order by value')} from (${found}) as found group by parent`;
       const { rows } = await run({ text, values, isPlannedAnew: true });
       const byParent = new Map(
-        (rows as (PackedIds & { parent: string })[]).map((row) => [row.parent, Ids.unpack(row)]),
+        rows.map((row: PackedIds & { parent: string }): [string, Ids] => [row.parent, Ids.unpack(row)]),
       );
       const total = [...byParent.values()].reduce((sum, { size }) => sum + size, 0);
       return total > atMost ? null : byParent;

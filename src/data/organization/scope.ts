@@ -75,15 +75,15 @@ export function scopeToOrganization(prisma: PrismaClient, models: Models, orgId:
 }
 
 /** Prisma has no `search`: there it is one more condition beside the organization, and so never widens what it lets through. */
-function asPrismaHasIt({ search, ...args }: Args): Args {
+function asPrismaHasIt({ search, ...args }: Forced): Args {
   if (!search) return args;
-  const { text, in: fields, lowered = [] } = search as Search;
+  const { text, in: fields, lowered = [] } = search;
   const conditions = fields.map((field) => ({
     [field]: lowered.includes(field)
       ? { contains: asLiteral(text.toLowerCase()) }
       : { contains: asLiteral(text), mode: 'insensitive' },
   }));
-  return { ...args, where: { ...(args['where'] as Args), OR: conditions } };
+  return { ...args, where: { ...args.where, OR: conditions } };
 }
 
 export type ScopedPrisma = ReturnType<typeof scopeToOrganization>;
@@ -102,6 +102,7 @@ function argsOf(value: unknown): Args {
 export interface Forced extends Args {
   readonly where?: Args;
   readonly data?: Args;
+  readonly search?: Search;
 }
 
 /** The same arguments, checked key by key, with the organization in them. */
@@ -111,7 +112,7 @@ export function forceOrganization(model: Model, operation: string, args: Args, o
     if (!allowed.includes(key)) refuse(`${model.name}.${operation} takes no ${key}`);
   }
   if ('orderBy' in args) checkOrder(model, args['orderBy']);
-  if (args['search'] !== undefined) checkSearch(model, args['search'] as Search);
+  const search = args['search'] !== undefined && { search: checkSearch(model, args['search']) };
   if (operation === 'groupBy') for (const name of aggregatedFields(args)) checkField(model, name);
   checkSize(model, args['take']);
   checkSize(model, args['skip']);
@@ -119,7 +120,7 @@ export function forceOrganization(model: Model, operation: string, args: Args, o
     where: { ...checkFilter(model, args['where'], orgId), [model.orgField]: orgId },
   };
   const data = 'data' in args && { data: checkData(model, argsOf(args['data']), operation === 'create', orgId) };
-  return Object.assign({}, args, where, data);
+  return Object.assign({}, args, where, data, search);
 }
 
 const aggregatedFields = (args: Args): string[] => [
@@ -149,18 +150,24 @@ function checkSize(model: Model, size: unknown): void {
 }
 
 /** Text in fields of this model's own rows, and nothing else that a filter could be made of. */
-function checkSearch(model: Model, search: Search): void {
-  const isText = typeof search.text === 'string' && search.text !== '';
-  // No field at all would be no condition, and find every row.
-  if (!isText || !Array.isArray(search.in) || search.in.length === 0)
-    refuse(`${model.name} is searched for text in fields`);
+function checkSearch(model: Model, search: unknown): Search {
+  if (!isSearch(search)) refuse(`${model.name} is searched for text in fields`);
   const others = Object.keys(search).filter((key) => !['text', 'in', 'lowered'].includes(key));
   if (others.length > 0) refuse(`${model.name} is searched for text in fields, and by nothing else`);
   for (const name of [...search.in, ...(search.lowered ?? [])]) {
     checkField(model, name);
     if (model.fields.get(name)?.type !== 'String') refuse(`${model.name}.${name} holds no text`);
   }
+  return search;
 }
+
+/** No field at all would be no condition, and find every row. */
+const isSearch = (value: unknown): value is Search =>
+  isArgs(value) &&
+  typeof value['text'] === 'string' &&
+  value['text'] !== '' &&
+  Array.isArray(value['in']) &&
+  value['in'].length > 0;
 
 function checkFilter(model: Model, where: unknown, orgId: OrgId): Args {
   const filter = argsOf(where);

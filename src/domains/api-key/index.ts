@@ -38,9 +38,9 @@ interface KeyArgs extends ListArgs<ApiKeyOrderField> {
 /** Those that the viewer may see, of all the owners that were asked for: of two different ones, none. */
 function keysOf(asked: readonly (string | null | undefined)[], context: RequestContext): Filter<KeyRow> {
   const visible = visibleKeys(context);
-  const owners = [visible.ownerId, ...asked].filter((id) => id != null);
-  if (owners.length === 0) return {};
-  return new Set(owners).size === 1 ? { ownerId: owners[0] as string } : { ownerId: { in: [] } };
+  const [ownerId, ...others] = new Set([visible.ownerId, ...asked].filter((id) => id != null));
+  if (ownerId === undefined) return {};
+  return others.length === 0 ? { ownerId } : { ownerId: { in: [] } };
 }
 
 const createInput = z.object({

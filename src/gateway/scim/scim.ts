@@ -24,6 +24,7 @@ import {
 import { OrgateError } from '../../errors.js';
 import { openScimDirectories } from '../../identity/scim-directories.js';
 import { openSessions } from '../../identity/sessions.js';
+import { asError } from '../../thrown.js';
 import { announcedLength } from '../http/bodies/receive-bodies.js';
 import { type Slots, takeSlot } from '../http/slots.js';
 import type { RateLimits } from '../http/rate-limits.js';
@@ -128,7 +129,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
         whenOver(reply.raw, () => bound.release());
         stoppable(new Stop(bound), () => {
           notePurpose(`${request.method} ${request.routeOptions.url}`);
-          takeSlot(slots, directory.orgId, [request, reply], done, (error) => done(error as Error));
+          takeSlot(slots, directory.orgId, [request, reply], done, (error) => done(asError(error)));
         });
       });
       scim.addHook('onSend', async (request, reply, payload) => {

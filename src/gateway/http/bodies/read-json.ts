@@ -1,4 +1,5 @@
 import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
+import { asError } from '../../../thrown.js';
 import type { JsonBounds } from './bound-json.js';
 import { parseJson } from './parse-json.js';
 
@@ -26,7 +27,7 @@ export function readJson(
       if (found instanceof Promise) found.then((later: unknown) => done(null, later), refuse);
       else done(null, found);
     } catch (error) {
-      refuse(error as Error);
+      refuse(asError(error));
     }
   });
 }
