@@ -18,17 +18,20 @@ const read = (file: string): string =>
   readFileSync(path.join(SRC, file), 'utf8').replaceAll(/^\s*(\/\/|\*|\/\*).*$/gm, '');
 const onOneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 
+/** In small letters, or all in capitals: a sentence for people begins with one capital. */
+const STATEMENT = /^(select|insert|update|delete|with|SELECT|INSERT|UPDATE|DELETE|WITH) /;
+
 /** The texts of SQL in a file; what is put together stands as it is written. */
 const statementsOf = (file: string): string[] =>
   [...read(file).matchAll(/`([^`]*)`|'([^'\n]*)'/g)]
     .map(([, template, plain]) => onOneLine(template ?? plain ?? ''))
-    .filter((text) => /^(select|insert|update|delete|with) /i.test(text));
+    .filter((text) => STATEMENT.test(text));
 
 /** What they are put together from. */
 const piecesOf = (file: string): string[] =>
   [...read(file).matchAll(/const ([A-Z_]+) =\s*(?:`([^`]*)`|'([^'\n]*)'|"([^"\n]*)")/g)]
     .map(([, name, ...texts]) => [name, onOneLine(texts.find((text) => text !== undefined) ?? '')] as const)
-    .filter(([, text]) => text.includes(' ') && !/^(select|insert|update|delete|with) /i.test(text))
+    .filter(([, text]) => text.includes(' ') && !STATEMENT.test(text))
     .map(([name, text]) => `\${${name}} ${text}`);
 
 test('the statements outside any one organization MUST be these', () => {
