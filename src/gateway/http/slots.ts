@@ -66,6 +66,7 @@ export class Slots {
   #waiting = 0;
   #looked = eventLoopUtilization();
   #lookedAt = 0;
+  #isBusy = false;
   #isWatching = false;
 
   get waiting(): number {
@@ -86,6 +87,8 @@ export class Slots {
     let lane = this.#lanes.get(who);
     if (!lane) this.#lanes.set(who, (lane = { who, taken: 0, turn: this.#turn, waiting: new Set() }));
     if (this.#waiting === 0 && this.#taken.size < this.#slots) return this.#grant(lane);
+    // While the thread has time, those who wait for something else keep out nobody who has little under way.
+    if (!this.#isBusy && lane.taken < FEWEST && lane.waiting.size === 0) return this.#grant(lane);
     if (lane.waiting.size < MAX_WAITING) return this.#wait(lane, onOver);
     return new Promise((_, reject) => this.#tell(() => reject(busy())));
   }
@@ -97,6 +100,7 @@ export class Slots {
     const before = this.#looked;
     this.#looked = eventLoopUtilization();
     const { utilization } = eventLoopUtilization(this.#looked, before);
+    this.#isBusy = utilization > ENOUGH;
     if (utilization > TOO_MUCH) this.#slots = Math.max(Math.floor(this.#slots * 0.8), FEWEST);
     else if (utilization < ENOUGH && this.#waiting > 0) this.#slots = Math.min(this.#slots + 1, MOST);
   }
