@@ -17,8 +17,12 @@ const parents = readdirSync('src/domains').flatMap((domain) =>
 );
 
 const config: CodegenConfig = {
-  schema: 'schema/*.graphql',
-  // As they are written: lists that show every word show them in this order.
+  // One text, since several files would come in whatever order they are read; and as it is written, since lists that show
+  // every word show them in this order.
+  schema: readdirSync('schema')
+    .toSorted()
+    .map((file) => readFileSync(`schema/${file}`, 'utf8'))
+    .join('\n'),
   config: { sort: false },
   generates: {
     // The words alone, for those who know nothing of GraphQL: what is stored, and what is checked, are the same.
