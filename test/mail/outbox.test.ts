@@ -102,7 +102,9 @@ describe('A mail', () => {
     expect(row?.['next_attempt_at'].getTime()).toBeGreaterThan(Date.now() + 60_000);
     expect(JSON.stringify(row)).not.toContain(email);
     smtp.refuseWith = null;
-    await sql('update outgoing_mail set next_attempt_at = current_timestamp where org_id = $1', [acme.id]);
+    await sql("update outgoing_mail set next_attempt_at = current_timestamp - interval '1 s' where org_id = $1", [
+      acme.id,
+    ]);
     // The schedule's next round.
     await eventually(async () => ((await mailOf(acme)).mailStatus === 'SENT' ? true : undefined), 20_000);
     expect(received(email)).toHaveLength(1);
@@ -180,7 +182,7 @@ describe('An outbox', () => {
       PATIENT,
     );
   const isDueAgain = ({ id }: WaitingMail) =>
-    sql('update outgoing_mail set next_attempt_at = current_timestamp where id = $1', [id]);
+    sql("update outgoing_mail set next_attempt_at = current_timestamp - interval '1 s' where id = $1", [id]);
 
   test('whose process was killed while it was sending leaves the mail to another, seconds later', async () => {
     const acme = await givenOrganization(server);
