@@ -70,8 +70,8 @@ export function toMarkdown({ what, seconds, failures, quiet, trials }) {
     writes.p50,
     writes.p99,
     w && `×${w}`,
-    loop.p99,
-    loop.max,
+    round(loop.p99),
+    round(loop.max),
     latestMs,
   ];
   return `# What one organization feels of others
