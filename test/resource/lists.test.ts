@@ -234,21 +234,25 @@ describe.each(ORDERED)('$name', ({ name, orders, isSearched }) => {
     for (const field of orders) {
       const whole = async (direction: string, more = '') => {
         const order = `orderBy: { field: ${field}, direction: ${direction} } ${more}`;
-        return { order, page: await read(name, `first: 100 ${order}`) };
+        const page = await read(name, `first: 100 ${order}`);
+        // Of all organizations there may be more than a page: other tests make theirs beside.
+        const all = page.totalCount > 100 ? await readAll(name, order, 100, 'first') : cursorsOf(page);
+        return { order, page, all };
       };
       for (const direction of ['ASC', 'DESC']) {
-        const { order, page } = await whole(direction, isSearched && random(2) === 0 ? 'filter: { search: "a" }' : '');
-        expect(page.totalCount).toBeLessThanOrEqual(100);
-        const all = cursorsOf(page);
+        const { order, page, all } = await whole(
+          direction,
+          isSearched && random(2) === 0 ? 'filter: { search: "a" }' : '',
+        );
         expect(new Set(all).size).toBe(page.totalCount);
         const size = 1 + random(Math.max(page.totalCount, 1) + 5);
-        const smaller = Math.max(size, Math.ceil(page.totalCount / 12));
+        const smaller = Math.min(Math.max(size, Math.ceil(page.totalCount / 12)), 100);
         expect([order, smaller, await readAll(name, order, smaller, 'first')]).toEqual([order, smaller, all]);
         expect([order, smaller, await readAll(name, order, smaller, 'last')]).toEqual([order, smaller, all]);
       }
       // The other direction is the same list the other way round: those that are alike, and those without, too.
       const places = async (direction: string) =>
-        cursorsOf((await whole(direction)).page).map((cursor) => JSON.stringify(parse(cursor).slice(2)));
+        (await whole(direction)).all.map((cursor) => JSON.stringify(parse(cursor).slice(2)));
       expect(await places('DESC')).toEqual((await places('ASC')).toReversed());
     }
   });
