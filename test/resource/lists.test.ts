@@ -10,10 +10,10 @@ import {
 import { newId } from '../../src/data/id.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { givenKey, givenServiceAccount } from '../support/api-key.js';
-import { givenEverything, type GivenEverything } from '../support/given-everything.js';
-import { givenMember, givenTwoOrganizations, personId, unique } from '../support/given.js';
+import type { GivenEverything } from '../support/given-everything.js';
+import { givenMember, personId, unique } from '../support/given.js';
 import { cursorOf } from '../support/isolation.js';
-import { listIn, listQuery, LISTS, type Page } from '../support/lists.js';
+import { givenReaderOfAll, listIn, listQuery, LISTS, type Page } from '../support/lists.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 
 const server = useServer();
@@ -161,15 +161,7 @@ async function fill(organization: GivenEverything, rows: number): Promise<void> 
 }
 
 beforeAll(async () => {
-  const given = await givenTwoOrganizations(server);
-  acme = await givenEverything(server, given.acme);
-  globex = await givenEverything(server, given.globex);
-  const email = `${unique('both')}@both.example`;
-  await givenMember(server, acme, 'OWNER', { email });
-  await givenMember(server, globex, 'OWNER', { email });
-  everyone = await server.as(email, acme.slug);
-  const id = await personId(everyone);
-  await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [id]);
+  ({ acme, globex, everyone } = await givenReaderOfAll(server));
   await fill(acme, 45);
   await givenKey(server, acme.owner, ['run:read'], {
     serviceAccountId: await givenServiceAccount(acme.owner, 'VIEWER'),

@@ -4,9 +4,9 @@ import { newId } from '../../src/data/id.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { openSessions } from '../../src/identity/sessions.js';
 import { givenKey, givenServiceAccount } from '../support/api-key.js';
-import { givenEverything, type GivenEverything } from '../support/given-everything.js';
-import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
-import { listIn, listQuery, LISTS } from '../support/lists.js';
+import type { GivenEverything } from '../support/given-everything.js';
+import { givenOrganization, personId } from '../support/given.js';
+import { givenReaderOfAll, listIn, listQuery, LISTS } from '../support/lists.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 
 const server = useServer();
@@ -16,23 +16,16 @@ let globex: GivenEverything;
 let everyone: Client;
 
 beforeAll(async () => {
-  const given = await givenTwoOrganizations(server);
-  acme = await givenEverything(server, given.acme);
-  globex = await givenEverything(server, given.globex);
-  const email = `${unique('both')}@both.example`;
-  await givenMember(server, acme, 'OWNER', { email });
-  await givenMember(server, globex, 'OWNER', { email });
+  const given = await givenReaderOfAll(server);
+  ({ acme, globex, everyone } = given);
   for (const { owner } of [acme, globex]) {
     await givenKey(server, owner, ['run:read'], { serviceAccountId: await givenServiceAccount(owner, 'VIEWER') });
     await givenKey(server, owner, ['run:read']);
   }
-  everyone = await server.as(email, acme.slug);
-  const id = await personId(everyone);
-  await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [id]);
   for (let count = 0; count < 2; count += 1) {
     await server.database
       .outside(openSessions)
-      .start({ personId: id, provider: null, boundOrgId: null, userAgent: null });
+      .start({ personId: given.id, provider: null, boundOrgId: null, userAgent: null });
   }
 });
 

@@ -1,4 +1,6 @@
-import type { GivenEverything } from './given-everything.js';
+import { givenEverything, type GivenEverything } from './given-everything.js';
+import { givenMember, givenTwoOrganizations, personId, unique } from './given.js';
+import type { TestServer } from './server.js';
 
 /** Every list of the schema, by type and field: how it is reached, in the organization it is asked for. */
 export const LISTS: Record<string, (list: (field: string) => string, at: GivenEverything) => string> = {
@@ -46,4 +48,18 @@ export interface Page {
 export function listIn(data: Record<string, unknown>): Page {
   const [first] = Object.values(data);
   return (data['list'] ?? listIn(first as Record<string, unknown>)) as Page;
+}
+
+/** Two organizations with everything in them, and somebody of both who may ask for every list there is. */
+export async function givenReaderOfAll(server: TestServer) {
+  const given = await givenTwoOrganizations(server);
+  const acme = await givenEverything(server, given.acme);
+  const globex = await givenEverything(server, given.globex);
+  const email = `${unique('both')}@both.example`;
+  await givenMember(server, acme, 'OWNER', { email });
+  await givenMember(server, globex, 'OWNER', { email });
+  const everyone = await server.as(email, acme.slug);
+  const id = await personId(everyone);
+  await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [id]);
+  return { acme, globex, everyone, id };
 }

@@ -342,8 +342,10 @@ export class ScopedPool extends BasePool {
   /** A connection for a transaction, once it is its organization's turn. */
   override async connect(): Promise<PgClient> {
     assertHoldsNone();
-    const hold = scopes.getStore()?.hold;
-    const turn = await this.#takeTurn(this.turns.transactionOf(scopes.getStore()?.stop?.purpose ?? ''));
+    const { hold, stop } = scopes.getStore() ?? {};
+    const taken = this.#takeTurn(this.turns.transactionOf(stop?.purpose ?? ''));
+    if (taken instanceof Promise) stop?.onWait?.();
+    const turn = await taken;
     try {
       const client = (await this.#size.take(() => super.connect())) as ScopedClient;
       const release = client.release.bind(client);
@@ -406,9 +408,7 @@ export class ScopedPool extends BasePool {
     const { frame, stop } = scopes.getStore() ?? {};
     const running = stop?.running;
     const who = frame?.role === 'orgate_app' ? frame.orgId : DIRECTORY_LANE;
-    const taken = this.turns.take(who, work, running && ((leave) => (running.add(leave), () => running.delete(leave))));
-    if (taken instanceof Promise && 'isTransaction' in work) stop?.onWait?.();
-    return taken;
+    return this.turns.take(who, work, running && ((leave) => (running.add(leave), () => running.delete(leave))));
   }
 }
 

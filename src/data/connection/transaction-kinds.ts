@@ -5,7 +5,7 @@ export interface TransactionKind {
   readonly unanswered: Set<object>;
 }
 
-/** What is asked for are names of fields; a document may name several. */
+/** What is asked for are names of the contract's mutations, of which a document may name several, each once. */
 const MAX_KNOWN = 2000;
 
 /**

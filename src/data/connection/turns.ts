@@ -55,9 +55,9 @@ export interface Turn {
  * Who holds a connection, and who waits for one: without a connection, and so at nobody else's cost. Each organization
  * holds half of them at most and has one transaction at a time, since they would wait for the organization's row;
  * organizations take turns, and leave one in ten to the directory. Statements of one kind hold half at most, those since whose
- * begin nothing of their kind was answered a third, and so do transactions; of a kind that is
- * answered half: whatever is locked, the rest goes on. Beyond these bounds of statements there is room for whoever holds few,
- * so that two others together never keep them waiting.
+ * begin nothing of their kind was answered a third, and so do transactions, of a kind that is answered half: whatever is locked,
+ * the rest goes on. Beyond these bounds of statements there is room for whoever holds few, so that two others together never
+ * keep them waiting.
  */
 export class Turns {
   readonly #lanes = new Map<Who, Lane>();
@@ -153,7 +153,7 @@ export class Turns {
 
   #grant(lane: Lane, work: Work): Turn {
     const isInside = lane.who !== DIRECTORY_LANE;
-    const transaction = isTransaction(work) ? work : null;
+    const transaction = isInside && isTransaction(work) ? work : null;
     this.#held += 1;
     if (isInside) this.#heldInside += 1;
     if (isInside && lane.held === 0) this.#holding += 1;
@@ -187,7 +187,7 @@ export class Turns {
         lane.held -= 1;
         if (isInside) this.#heldInside -= 1;
         if (isInside && lane.held === 0) this.#holding -= 1;
-        if (isInside && transaction) {
+        if (transaction) {
           lane.inTransaction = false;
           this.#transactions.end(transaction, turn, isAnswered && steps.length > 0);
         }
@@ -195,7 +195,7 @@ export class Turns {
         this.#forget(lane);
       },
     };
-    if (isInside && transaction) {
+    if (transaction) {
       lane.inTransaction = true;
       this.#transactions.begin(transaction, turn);
     }

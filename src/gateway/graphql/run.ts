@@ -1,4 +1,11 @@
-import { type ExecutionResult, getVariableValues, GraphQLError, type GraphQLSchema, Kind } from 'graphql';
+import {
+  type ExecutionResult,
+  getVariableValues,
+  GraphQLError,
+  type GraphQLSchema,
+  Kind,
+  type SelectionSetNode,
+} from 'graphql';
 import type { RequestContext } from '../../context/context.js';
 import { notePurpose } from '../../data/connection/org-connection.js';
 import { type ErrorCode, OrgateError } from '../../errors.js';
@@ -92,8 +99,10 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
     }
     await chargePoints(limits, { reading, running: cost }, context);
     if (node.operation === 'mutation') {
-      notePurpose(fieldsOf(operation));
-      await limitFields(limits, operation, context, record);
+      const fields = rootFields(operation);
+      // Each once: the names are few, however many fields a document has.
+      notePurpose([...new Set(fields)].toSorted().join(' '));
+      await limitFields(limits, fields, context, record);
     }
     const result = await execute({ operation, variables, context });
     const size = sizeOf(result, maxAnswer);
@@ -127,9 +136,18 @@ function findWrongVariables(
   return errors.map((error) => requestError('BAD_USER_INPUT', error.message, error));
 }
 
-/** What an operation asks for, by the names of its fields. */
-const fieldsOf = ({ node }: Operation): string =>
-  node.selectionSet.selections.map((each) => (each.kind === Kind.FIELD ? each.name.value : '…')).join(' ');
+/** What an operation asks for at its root, through fragments too. Fields that `@skip` would leave out are among them. */
+function rootFields({ node, fragments }: Operation): string[] {
+  const names: string[] = [];
+  const visit = (set: SelectionSetNode | undefined): void => {
+    for (const each of set?.selections ?? []) {
+      if (each.kind === Kind.FIELD) names.push(each.name.value);
+      else visit(each.kind === Kind.INLINE_FRAGMENT ? each.selectionSet : fragments.get(each.name.value)?.selectionSet);
+    }
+  };
+  visit(node.selectionSet);
+  return names;
+}
 
 /** Says of the request what its log line needs. */
 function note({ node }: Operation, record: RequestRecord): void {

@@ -1,10 +1,8 @@
 import type { FastifyInstance } from 'fastify';
-import { Kind, type SelectionSetNode } from 'graphql';
 import type { RequestContext, Viewer } from '../../context/context.js';
 import { OrgateError } from '../../errors.js';
 import type { MutationResolvers } from '../../generated/graphql.js';
 import { asError } from '../../thrown.js';
-import type { Operation } from '../graphql/read-document.js';
 import { errorBody } from './error-body.js';
 import type { Allowance, Counted, RateLimit, RateLimits } from './rate-limits.js';
 import type { RequestRecord } from './request-record.js';
@@ -179,15 +177,16 @@ function noteTighter(points: Points, context: RequestContext, ...left: (Allowanc
 /**
  * Counts the root fields that are limited more strictly, before any of them runs.
  *
+ * @param fields all that are asked for, each as often as it is
  * @throws RATE_LIMITED
  */
 export async function limitFields(
   limits: RateLimits,
-  operation: Operation,
+  fields: readonly string[],
   context: RequestContext,
   { address }: Pick<RequestRecord, 'address'>,
 ): Promise<void> {
-  for (const [limit, times] of limitedFields(operation)) {
+  for (const [limit, times] of limitedFields(fields)) {
     for (const subject of subjectsOf(limit, context, address)) await limits.count(limit, subject, times);
   }
 }
@@ -207,21 +206,12 @@ function subjectsOf(limit: RateLimit, context: RequestContext, address: string):
   return subjects.filter((each) => each !== undefined);
 }
 
-/** How often each limit is asked for at the root, through fragments too. Those that `@skip` would leave out count. */
-function limitedFields({ node: { selectionSet }, fragments }: Operation): Map<RateLimit, number> {
+/** How often each limit is asked for. */
+function limitedFields(fields: readonly string[]): Map<RateLimit, number> {
   const times = new Map<RateLimit, number>();
-  const visit = ({ selections }: SelectionSetNode): void => {
-    for (const node of selections) {
-      if (node.kind === Kind.INLINE_FRAGMENT) visit(node.selectionSet);
-      else if (node.kind === Kind.FRAGMENT_SPREAD) {
-        const fragment = fragments.get(node.name.value);
-        if (fragment) visit(fragment.selectionSet);
-      } else {
-        const limit = Object.hasOwn(FIELDS, node.name.value) && FIELDS[node.name.value];
-        if (limit) times.set(limit, (times.get(limit) ?? 0) + 1);
-      }
-    }
-  };
-  visit(selectionSet);
+  for (const name of fields) {
+    const limit = Object.hasOwn(FIELDS, name) && FIELDS[name];
+    if (limit) times.set(limit, (times.get(limit) ?? 0) + 1);
+  }
   return times;
 }

@@ -128,7 +128,7 @@ export class Slots {
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting -= 1;
-        return lane.waiting.delete(waiter);
+        lane.waiting.delete(waiter);
       };
       const waiter: Waiter = {
         since: performance.now(),
