@@ -1,3 +1,4 @@
+import { type Act, bySystem, type Origin } from '../data/connection/act.js';
 import type { Outside } from '../data/connection/outside.js';
 import type { VerifiedOrgId } from '../data/id.js';
 import type { RequestDb } from '../data/organization/organization-db.js';
@@ -19,7 +20,7 @@ export interface Viewer {
   /** Null when a machine is asking, with whosever key. */
   readonly person: Person | null;
   /** The key that is asking; null for a person. */
-  readonly apiKey: { readonly id: string } | null;
+  readonly apiKey: { readonly id: string; readonly isOfServiceAccount: boolean } | null;
   readonly session: Session;
 }
 
@@ -80,11 +81,13 @@ export class RequestContext {
     readonly viewer: Viewer | null,
     readonly current: CurrentOrganization | null,
     readonly deployment: Deployment,
+    /** The network address that the request came from. */
+    readonly address: string | null = null,
   ) {}
 
   /** The current organization's database, and no other's. ORG_CONTEXT_REQUIRED without one. */
   get db(): RequestDb {
-    return (this.made.db ??= this.deployment.organizationDb(this.organization.orgId));
+    return (this.made.db ??= this.deployment.organizationDb(this.organization.orgId, this.act));
   }
 
   /** The current organization; ORG_CONTEXT_REQUIRED without one. */
@@ -103,6 +106,22 @@ export class RequestContext {
   /** The member who acts in the current organization, a person or a service account; what they make refers to it. */
   get actorId(): string {
     return this.organization.membership.userId;
+  }
+
+  /** What the record says of the request. */
+  get origin(): Origin {
+    const { requestId, address } = this;
+    return { requestId, ...(address !== null && { address }) };
+  }
+
+  /** In whose name whatever this request changes is changed. */
+  get act(): Act {
+    const { viewer, origin: from } = this;
+    if (viewer?.person) return { kind: 'PERSON', id: viewer.person.id, ...from };
+    if (!viewer?.apiKey) return { ...bySystem('nobody signed in'), ...from };
+    const { id, isOfServiceAccount } = viewer.apiKey;
+    if (isOfServiceAccount) return { kind: 'SERVICE_ACCOUNT', id: this.actorId, ...from };
+    return { kind: 'API_KEY', id, onBehalfOf: this.actorId, ...from };
   }
 
   /** Whose memberships count for this viewer; UNAUTHENTICATED without one. */

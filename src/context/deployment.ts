@@ -1,6 +1,5 @@
 import type { Outside } from '../data/connection/outside.js';
-import type { OrgId } from '../data/id.js';
-import type { RequestDb } from '../data/organization/organization-db.js';
+import type { OpenOrganizationDb } from '../data/organization/organization-db.js';
 import { part, type Use } from '../parts.js';
 import type { Catalogue } from '../permissions/catalogue.js';
 import type { KeyEnvironment } from '../secrets/api-key-format.js';
@@ -9,7 +8,7 @@ import type { SessionIssuer } from './context.js';
 /** What requests, jobs and doors work with: the data, and by name whatever else the deployment is made of. */
 export interface Deployment {
   readonly outside: Outside;
-  readonly organizationDb: (orgId: OrgId) => RequestDb;
+  readonly organizationDb: OpenOrganizationDb;
   readonly use: Use;
 }
 

@@ -35,7 +35,7 @@ export async function enterWithKey(
   return {
     viewer: {
       person: null,
-      apiKey: { id: key.id },
+      apiKey: { id: key.id, isOfServiceAccount: key.isOfServiceAccount },
       session: {
         id: null,
         boundOrgId: organization.id,

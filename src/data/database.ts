@@ -4,9 +4,8 @@ import { createDirectoryQuery } from './connection/directory-query.js';
 import { type ConnectionOptions, ScopedPool } from './connection/org-connection.js';
 import { createOutside, type Outside } from './connection/outside.js';
 import type { IsolationAlarm } from './connection/tripwire.js';
-import type { OrgId } from './id.js';
 import { readModels } from './organization/models.js';
-import { createOrganizationDbs, type RequestDb } from './organization/organization-db.js';
+import { createOrganizationDbs, type OpenOrganizationDb } from './organization/organization-db.js';
 import { createPrisma } from './organization/scope.js';
 import { reaching } from './start/database-away.js';
 import type { EmbeddedDatabase } from './start/embedded.js';
@@ -17,7 +16,8 @@ import { createReadiness } from './start/readiness.js';
 
 /** The data layer: one door into a single organization, and those outside all of them. */
 export interface Database {
-  organizationDb(orgId: OrgId): RequestDb;
+  /** @param act in whose name what is changed there is changed */
+  readonly organizationDb: OpenOrganizationDb;
   readonly outside: Outside;
   readonly pool: ScopedPool;
   /** Answers when the database does, and fails within two seconds when it does not, however busy the pool is. */

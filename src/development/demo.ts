@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { bySystem } from '../data/connection/act.js';
 import { type Frame, inFrame } from '../data/connection/org-connection.js';
 import type { Database } from '../data/database.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
@@ -25,7 +26,8 @@ interface DemoWorld {
 const DAY_MS = 86_400_000;
 const RUNS_PER_ORGANIZATION = 300;
 const DAYS = 60;
-const DIRECTORY: Frame = { role: 'orgate_directory' };
+const act = bySystem('demo');
+const DIRECTORY: Frame = { role: 'orgate_directory', act };
 
 export const isDatabaseEmpty = async ({ outside }: Database): Promise<boolean> =>
   (await outside(openDirectory).countOrganizations()) === 0;
@@ -93,7 +95,7 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
       // Ids sort by time: in lists the first of the world is the first everywhere.
       const orgId = brandOrgId(newId('org', made + index));
       const rows = demoRows(organization, orgId, byEmail, made, now);
-      const inside: Frame = { role: 'orgate_app', orgId };
+      const inside: Frame = { role: 'orgate_app', orgId, act };
       await insert(DIRECTORY, 'organization', rows.organization);
       await insert(DIRECTORY, 'address', [{ name: organization.slug, kind: 'SLUG', org_id: orgId }]);
       await insert(inside, 'membership', rows.memberships);

@@ -11,6 +11,7 @@ export interface LiveApiKey {
   readonly permissions: readonly string[];
   readonly expiresAt: Date;
   readonly lastUsedAt: Date | null;
+  readonly isOfServiceAccount: boolean;
   /** The owner's, a person's or a service account's, as it is now. */
   readonly membership: ActiveMembership;
 }
@@ -42,7 +43,7 @@ const LIVE = `api_key k
 
 const FIND = `
   select k.id as "keyId", k.secret_hash as "secretHash", k.permissions, k.expires_at as "expiresAt",
-    k.last_used_at as "lastUsedAt", ${MEMBERSHIP}
+    k.last_used_at as "lastUsedAt", m.kind as "ownerKind", ${MEMBERSHIP}
   from ${LIVE} and k.id = $1`;
 
 /** Whoever makes a key for a week or less knows when it ends. */
@@ -62,6 +63,7 @@ interface KeyRow extends MembershipRow {
   permissions: string[];
   expiresAt: Date;
   lastUsedAt: Date | null;
+  ownerKind: string;
 }
 
 export function openApiKeys(pool: ScopedPool): ApiKeys {
@@ -96,5 +98,6 @@ const toLiveKey = (row: KeyRow): LiveApiKey => ({
   permissions: row.permissions,
   expiresAt: row.expiresAt,
   lastUsedAt: row.lastUsedAt,
+  isOfServiceAccount: row.ownerKind === 'SERVICE_ACCOUNT',
   membership: toMembership(row),
 });

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { type Act, bySystem, type Origin } from '../data/connection/act.js';
 import { createDirectoryQuery, DIRECTORY } from '../data/connection/directory-query.js';
 import { type Frame, inFrame, type ScopedPool } from '../data/connection/org-connection.js';
 import { translateDatabaseError } from '../data/database-error.js';
@@ -104,7 +105,7 @@ export interface Directory {
    * Ties an identity with a verified e-mail to its person, and makes the person on first sight. The name is what they are
    * called on the whole deployment, in organizations that they join: none where an organization's own provider says it.
    */
-  admit(identity: VerifiedIdentity & { readonly verifiedEmail: string }): Promise<void>;
+  admit(identity: VerifiedIdentity & { readonly verifiedEmail: string }, from?: Origin): Promise<void>;
   /** One active membership within reach, by the organization's id or slug. */
   findMembership(reach: Reach, named: string): Promise<ActiveMembership | null>;
   /** The active memberships within reach, by the organization's `orgId`, `id` or `name`. */
@@ -117,8 +118,9 @@ export interface Directory {
   createOrganization(
     owner: Person,
     organization: { name: string; slug: string; description: string },
+    from?: Origin,
   ): Promise<OrganizationCard>;
-  setDefaultOrganization(personId: string, orgId: string | null): Promise<void>;
+  setDefaultOrganization(personId: string, orgId: string | null, from?: Origin): Promise<void>;
 }
 
 const WITHIN_REACH = `m.user_id = $1 and m.status = 'ACTIVE'
@@ -143,28 +145,32 @@ export function openDirectory(pool: ScopedPool): Directory {
       return toPersonInOrganizations(await query<FoundRow>(text, values));
     },
 
-    async admit({ issuer, subject, verifiedEmail, name }) {
+    async admit({ issuer, subject, verifiedEmail, name }, from) {
+      const act = { ...bySystem('sign-in'), ...from };
       // Two first requests at once: the person is made once, and the second finds it made.
-      await query(`insert into person (id, email, name) values ($1, $2, $3) on conflict (email) do nothing`, [
-        newId('usr'),
-        verifiedEmail,
-        name ?? verifiedEmail.split('@')[0],
-      ]);
+      await query(
+        `insert into person (id, email, name) values ($1, $2, $3) on conflict (email) do nothing`,
+        [newId('usr'), verifiedEmail, name ?? verifiedEmail.split('@')[0]],
+        act,
+      );
       await query(
         `insert into identity (issuer, subject, person_id)
          select $1, $2, id from person where email = $3 on conflict do nothing`,
         [issuer, subject, verifiedEmail],
+        act,
       );
       await query(
         `update person set email_verified_at = current_timestamp where email = $1 and email_verified_at is null`,
         [verifiedEmail],
+        act,
       );
       // Whoever an organization made known is called by their address, until they are called something here.
       if (name === null) return;
-      await query(`update person set name = $2 where email = $1 and name = split_part(email, '@', 1) and name <> $2`, [
-        verifiedEmail,
-        name,
-      ]);
+      await query(
+        `update person set name = $2 where email = $1 and name = split_part(email, '@', 1) and name <> $2`,
+        [verifiedEmail, name],
+        act,
+      );
     },
 
     async findMembership(reach, name) {
@@ -210,21 +216,23 @@ export function openDirectory(pool: ScopedPool): Directory {
       return rows[0]?.count ?? 0;
     },
 
-    async createOrganization(owner, { name, slug, description }) {
+    async createOrganization(owner, { name, slug, description }, from) {
       const card = { id: newId('org'), name, slug, status: 'ACTIVE' as const, createdAt: new Date() };
       const orgId = brandOrgId(card.id); // nobody else knows it yet: whoever makes it is its first member
-      const inside: Frame = { role: 'orgate_app', orgId };
+      const act: Act = { kind: 'PERSON', id: owner.id, name: owner.name, ...from };
+      const inside: Frame = { role: 'orgate_app', orgId, act };
+      const outside: Frame = { ...DIRECTORY, act };
       const client = await pool.connect();
       try {
         await client.query({ text: 'BEGIN' });
         const run = (frame: Frame, text: string, values: unknown[]) =>
           inFrame(frame, () => client.query({ text, values }));
         await run(
-          DIRECTORY,
+          outside,
           `insert into organization (id, name, slug, description, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)`,
           [card.id, name, slug, description, card.createdAt],
         );
-        await run(DIRECTORY, `insert into address (name, kind, org_id) values ($1, 'SLUG', $2)`, [slug, card.id]);
+        await run(outside, `insert into address (name, kind, org_id) values ($1, 'SLUG', $2)`, [slug, card.id]);
         await run(
           inside,
           `insert into membership (org_id, user_id, email, name, role, status, joined_at)
@@ -244,11 +252,12 @@ export function openDirectory(pool: ScopedPool): Directory {
       }
     },
 
-    async setDefaultOrganization(personId, orgId) {
-      await query(`update person set default_org_id = $2, updated_at = current_timestamp where id = $1`, [
-        personId,
-        orgId,
-      ]);
+    async setDefaultOrganization(personId, orgId, from) {
+      await query(
+        `update person set default_org_id = $2, updated_at = current_timestamp where id = $1`,
+        [personId, orgId],
+        { kind: 'PERSON', id: personId, ...from },
+      );
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { Act } from '../data/connection/act.js';
 import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
@@ -18,7 +19,7 @@ export interface ScimDirectories {
    * The person with this e-mail address, made on first sight; nothing of a person that is there already changes. The
    * same statements either way. Call it only for addresses under a domain that the organization holds.
    */
-  personOf(email: string): Promise<{ id: string; email: string }>;
+  personOf(email: string, act: Act): Promise<{ id: string; email: string }>;
 }
 
 export function openScimDirectories(pool: ScopedPool): ScimDirectories {
@@ -34,12 +35,13 @@ export function openScimDirectories(pool: ScopedPool): ScimDirectories {
       return found ? { ...found, orgId: brandOrgId(found.orgId) } : null;
     },
 
-    async personOf(email) {
+    async personOf(email, act) {
       // A directory says that there is such an address; whose it is, and what they are called elsewhere, shows when someone
       // signs in with it.
       await query(
         `insert into person (id, email, name, email_verified_at) values ($1, $2, $3, null) on conflict (email) do nothing`,
         [newId('usr'), email, email.split('@')[0]],
+        act,
       );
       const [person] = await query<{ id: string }>('select id from person where email = $1', [email]);
       if (!person) throw notFound();

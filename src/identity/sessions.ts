@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { type Act, bySystem, type Origin } from '../data/connection/act.js';
 import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
 import { newId } from '../data/id.js';
@@ -39,6 +40,8 @@ export interface Sessions {
     provider: string | null;
     boundOrgId: string | null;
     userAgent: string | null;
+    /** The request that it is for. */
+    from?: Origin;
   }): Promise<StartedSession>;
 
   /** A token that renews access tokens of a live session, for one more client of it. */
@@ -58,11 +61,11 @@ export interface Sessions {
   list(of: SessionsOf, page: Page): Promise<SessionCard[]>;
   count(of: SessionsOf): Promise<number>;
   /** Ends one live session of these; false when there is none of this id. */
-  end(of: SessionsOf, sessionId: string, reason: EndReason): Promise<boolean>;
+  end(of: SessionsOf, sessionId: string, reason: EndReason, act: Act): Promise<boolean>;
   /** Ends all of them, and says how many. */
-  endAll(of: SessionsOf, reason: EndReason): Promise<number>;
+  endAll(of: SessionsOf, reason: EndReason, act: Act): Promise<number>;
   /** Ends every session that an identity provider opened: it is believed no longer. */
-  endOfProvider(provider: string): Promise<void>;
+  endOfProvider(provider: string, act: Act): Promise<void>;
   /** Deletes what ended long ago. */
   sweep(): Promise<void>;
 }
@@ -130,7 +133,7 @@ export function openSessions(pool: ScopedPool): Sessions {
   const query = createDirectoryQuery(pool);
 
   return {
-    async start({ personId, provider, boundOrgId, userAgent }) {
+    async start({ personId, provider, boundOrgId, userAgent, from }) {
       const started = {
         sessionId: newId('ses'),
         cookie: newSecret(),
@@ -150,6 +153,7 @@ export function openSessions(pool: ScopedPool): Sessions {
           started.expiresAt,
           new Date(),
         ],
+        { kind: 'PERSON', id: personId, ...from },
       );
       return started;
     },
@@ -184,6 +188,7 @@ export function openSessions(pool: ScopedPool): Sessions {
         `update session s set ended_at = current_timestamp, end_reason = 'TOKEN_REUSED' from refresh_token r
          where r.family_hash = $1 and r.secret_hash <> $2 and s.id = r.session_id and ${isLive('s')} returning s.id`,
         hashes,
+        bySystem('a refresh token was used twice'),
       );
       return ended.length > 0 ? 'REUSED' : null;
     },
@@ -208,19 +213,20 @@ export function openSessions(pool: ScopedPool): Sessions {
       return row?.count ?? 0;
     },
 
-    async end(of, sessionId, reason) {
-      const ended = await query(`${END} and s.id = $5 returning s.id`, [...valuesOf(of), reason, sessionId]);
+    async end(of, sessionId, reason, act) {
+      const ended = await query(`${END} and s.id = $5 returning s.id`, [...valuesOf(of), reason, sessionId], act);
       return ended.length > 0;
     },
 
-    async endAll(of, reason) {
-      return (await query(`${END} returning s.id`, [...valuesOf(of), reason])).length;
+    async endAll(of, reason, act) {
+      return (await query(`${END} returning s.id`, [...valuesOf(of), reason], act)).length;
     },
 
-    async endOfProvider(provider) {
+    async endOfProvider(provider, act) {
       await query(
         `update session s set ended_at = current_timestamp, end_reason = 'REVOKED' where s.provider = $1 and ${isLive('s')}`,
         [provider],
+        act,
       );
     },
 
@@ -230,6 +236,7 @@ export function openSessions(pool: ScopedPool): Sessions {
         `delete from session s where least(s.ended_at, s.expires_at) < current_timestamp - ${KEPT}
          and not exists (select from refresh_token r where r.session_id = s.id)`,
         [],
+        bySystem('sweep-sessions'),
       );
     },
   };

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
+import { bySystem } from '../data/connection/act.js';
 import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
 import type { Seal } from '../secrets/seal.js';
@@ -46,6 +47,8 @@ interface KeyRow {
   readonly signsFrom: Date;
 }
 
+const KEEPER = bySystem('keep-signing-keys');
+
 export function createSigningKeys(pool: ScopedPool, seal: Seal, now: () => number = Date.now): SigningKeys {
   let keys: readonly KeyRow[] = [];
   let readAt = 0;
@@ -76,6 +79,7 @@ export function createSigningKeys(pool: ScopedPool, seal: Seal, now: () => numbe
         await seal.seal(JSON.stringify({ ...(await exportJWK(privateKey)), ...about }), purpose(about.kid)),
         new Date(signsFrom),
       ],
+      KEEPER,
     );
   };
 
@@ -104,6 +108,7 @@ export function createSigningKeys(pool: ScopedPool, seal: Seal, now: () => numbe
         `delete from signing_key k
          where exists (select from signing_key n where n.generation > k.generation and n.signs_from < $1)`,
         [new Date(now() - AFTERLIFE_MS)],
+        KEEPER,
       );
       await read();
       while (keys.every(hasBegun)) {

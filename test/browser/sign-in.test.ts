@@ -11,6 +11,7 @@ import {
 } from '../support/saml-identity-provider.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { ownOrigin } from '../support/sessions.js';
+import { byTest } from '../support/act.js';
 
 jest.setTimeout(120_000);
 
@@ -70,7 +71,7 @@ jest.setTimeout(120_000);
   /** An organization with a SAML provider on another site, and someone who sits there. */
   async function givenSamlProvider(): Promise<{ slug: string; email: string }> {
     const { id, slug, owner } = await givenOrganization(server);
-    await server.database.organizationDb(id).address.create({ name: `${slug}.example`, kind: 'DOMAIN' });
+    await server.database.organizationDb(id, byTest).address.create({ name: `${slug}.example`, kind: 'DOMAIN' });
     const CREATE = 'mutation ($input: CreateSamlProviderInput!) { createSamlProvider(input: $input) { id } }';
     const certificates = [idp.certified.certificate];
     await owner(CREATE, { input: { name: 'Ours', issuer: SAML_ISSUER, signInUrl: idp.signInUrl, certificates } });

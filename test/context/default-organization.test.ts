@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { MembershipStatus } from '../../src/generated/enums.js';
 import { givenMember, givenOrganization, unique } from '../support/given.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
+import { byTest } from '../support/act.js';
 
 const server = useServer();
 
@@ -91,7 +92,7 @@ test('a default no longer held is none, and one membership that is left serves b
   const { ann, acme, globex } = await givenAnnInTwo();
   await ann(SET, { to: globex.id });
   const change = (status: MembershipStatus) =>
-    server.database.organizationDb(globex.id).membership.update({ email: ann.email }, { status });
+    server.database.organizationDb(globex.id, byTest).membership.update({ email: ann.email }, { status });
   await change('SUSPENDED');
   expect(await standing(ann)).toMatchObject({
     organizationSource: 'SOLE_MEMBERSHIP',

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { JWTPayload } from 'jose';
 import { givenMember, givenOrganization, personId, unique } from '../support/given.js';
 import { type Client, codeOf, isPostgres, useServer } from '../support/server.js';
+import { byTest } from '../support/act.js';
 
 const server = useServer();
 
@@ -113,7 +114,7 @@ test('a role taken away, or a membership, counts on the next request', async () 
   const organization = await givenOrganization(server);
   const ben = await givenMember(server, organization, 'DEVELOPER');
   const change = (data: object) =>
-    server.database.organizationDb(organization.id).membership.update({ email: ben.email }, data);
+    server.database.organizationDb(organization.id, byTest).membership.update({ email: ben.email }, data);
   const start = () =>
     ben('mutation ($agent: ID!) { startRun(input: { agentId: $agent }) { id } }', { agent: organization.agentId });
   expect((await start()).errors).toEqual([]);

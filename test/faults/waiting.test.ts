@@ -5,6 +5,7 @@ import { connectBeside, organizationRow } from '../races/interleave.js';
 import { givenOrganization, type GivenOrganization, unique } from '../support/given.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
 import { type Answer, isPostgres, startServer, type TestServer } from '../support/server.js';
+import { byTest } from '../support/act.js';
 
 jest.setTimeout(120_000);
 
@@ -182,7 +183,7 @@ const WRITE = 'mutation ($d: String!) { updateOrganization(input: { description:
   test('a directory sends a group of thousands beside thirty reports of progress', async () => {
     const directory: ScimClient = await givenDirectory(server, worst);
     const numbers = Array.from({ length: 5000 }, (_, index) => `${unique('n')}${index}`);
-    const db = server.database.organizationDb(worst.id);
+    const db = server.database.organizationDb(worst.id, byTest);
     await db.membership.createMany(
       numbers.map((n) => ({ userId: `usr_${n}`, email: `${n}@x.example`, name: n, role: 'VIEWER', status: 'ACTIVE' })),
     );
@@ -217,7 +218,7 @@ const WRITE = 'mutation ($d: String!) { updateOrganization(input: { description:
     const refused = answers.filter(({ errors }) => errors[0]?.extensions['code'] === 'SERVICE_UNAVAILABLE');
     expect(refused.length).toBeGreaterThanOrEqual(100);
     const taken = answers.flatMap(({ errors }, index) => (errors.length === 0 ? [1000 + index] : []));
-    const { totalTokens } = await server.database.organizationDb(worst.id).run.get({ id });
+    const { totalTokens } = await server.database.organizationDb(worst.id, byTest).run.get({ id });
     if (taken.length > 0) expect(Number(totalTokens)).toBe(Math.max(...taken));
     expect(server.database.pool.turns.waiting).toBe(0);
     expect((await worst.viewer(READ)).errors).toEqual([]);

@@ -8,6 +8,7 @@ import { assertOwnerStays } from '../../src/rights/owners.js';
 import { assertSeatFree } from '../../src/rights/seats.js';
 import { givenOrganization, type GivenOrganization } from '../support/given.js';
 import { startServer, type TestServer } from '../support/server.js';
+import { byTest } from '../support/act.js';
 
 let server: TestServer;
 let organization: GivenOrganization;
@@ -78,7 +79,7 @@ const PROGRAMS: readonly [string, Program][] = [
 
 test.each(PROGRAMS)('MUST neither compile nor run: %s', async (_name, program) => {
   const before = server.statements.length;
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   await expect(async () => program(db)).rejects.toThrow(ForbiddenOperationError);
   expect(server.statements.length).toBe(before);
 });
@@ -104,7 +105,7 @@ test.each(OTHER_IDS)(
   "MUST refuse another organization's id, and not put its own in the place: %s",
   async (_name, program) => {
     const before = server.statements.length;
-    const db = server.database.organizationDb(organization.id);
+    const db = server.database.organizationDb(organization.id, byTest);
     await expect(async () => program(db)).rejects.toThrow(ForbiddenOperationError);
     expect(server.statements.slice(before).filter(({ text }) => /organization/.test(text))).toEqual([]);
   },
@@ -112,7 +113,7 @@ test.each(OTHER_IDS)(
 
 test('an organization MAY name itself', async () => {
   const { id } = organization;
-  const db = server.database.organizationDb(id);
+  const db = server.database.organizationDb(id, byTest);
   for (const found of [await db.organization.find({ id }), await db.organization.load(id)]) expect(found?.id).toBe(id);
   expect(await db.organization.count({ id: { in: [id] } })).toBe(1);
 });
@@ -137,7 +138,7 @@ const MISSING: readonly [string, Program][] = [
 ];
 
 test.each(MISSING)('MUST not exist: %s', (_name, program) => {
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   expect(() => program(db)).toThrow(TypeError);
 });
 
@@ -153,7 +154,7 @@ const ONLY_OUTSIDE: readonly [string, ProgramInside][] = [
 ];
 
 test.each(ONLY_OUTSIDE)('MUST neither compile nor run inside a transaction: %s', async (_name, program) => {
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   await expect(db.transaction(program)).rejects.toThrow(/for reading/);
 });
 
@@ -169,7 +170,7 @@ const OWNER = { role: 'OWNER', status: 'ACTIVE' } as const;
 
 test('what rests on the lock of the organization MUST not compile without it', async () => {
   expect(UNDER_THE_LOCK).toHaveLength(3);
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   const under = (work: (locked: LockedDb) => Promise<unknown>) => db.locked(work);
   await expect(under((locked) => assertSeatFree(locked))).resolves.toBeUndefined();
   const last = under((locked) => assertOwnerStays(locked, OWNER, { ...OWNER, status: 'REMOVED' }));
@@ -177,7 +178,7 @@ test('what rests on the lock of the organization MUST not compile without it', a
 });
 
 test('objects that only look like values MUST be refused', async () => {
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   const bare = Object.assign(Object.create(null) as object, { contains: 'x' });
   await expect(async () => db.repository.find({ name: bare as never })).rejects.toThrow(ForbiddenOperationError);
   class Sneaky {
@@ -198,7 +199,7 @@ test.each<[string, object]>([
   ['in a field that is none', { text: 'x', in: ["name' or true --"] }],
 ])('a search %s MUST be refused, alone, for parents, grouped and in a transaction', async (_name, search) => {
   const before = server.statements.length;
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   const query = { orderBy: { id: 'asc' }, take: 1, search: search as never } as const;
   const refused: Program[] = [
     () => db.repository.list(query),
@@ -220,7 +221,7 @@ test.each<[string, object]>([
 const MANY = Array.from({ length: 200 }, String);
 
 test('a filter for the children of parents MUST be checked as any other', async () => {
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   const page = { orderBy: { id: 'asc' }, take: 1 } as const;
   for (const where of [{ orgId: OTHER }, { OR: [{ id: 'x' }] }, { name: { contains: 'x' } }, { id: undefined }]) {
     await expect(db.agent.listFor('repositoryId', 'rep_x', { ...page, where })).rejects.toThrow(
@@ -233,7 +234,7 @@ test('a filter for the children of parents MUST be checked as any other', async 
 
 test('an organization that is empty, missing or no id MUST not open a database', () => {
   for (const orgId of ['', undefined, null]) {
-    expect(() => server.database.organizationDb(orgId as never)).toThrow('the organization is empty');
+    expect(() => server.database.organizationDb(orgId as never, byTest)).toThrow('the organization is empty');
   }
 });
 

@@ -6,6 +6,7 @@ import type { OrganizationDb } from '../../src/data/organization/organization-db
 import { givenTwoOrganizations } from '../support/given.js';
 import { startPgBouncer, type TestPgBouncer } from '../support/pgbouncer.js';
 import { isPostgres, startServer, type TestServer } from '../support/server.js';
+import { byTest } from '../support/act.js';
 
 (isPostgres ? describe : describe.skip)('through PgBouncer in transaction mode, without prepared statements', () => {
   let bouncer: TestPgBouncer;
@@ -37,7 +38,7 @@ import { isPostgres, startServer, type TestServer } from '../support/server.js';
     const { acme, globex } = await givenTwoOrganizations(server);
     const work = Array.from({ length: 300 }, async (_, index) => {
       const [own, other] = index % 2 ? [acme, globex] : [globex, acme];
-      const db = pooled.organizationDb(own.id);
+      const db = pooled.organizationDb(own.id, byTest);
       if (index % 7 === 3) {
         await expect(
           db.agent.create({ id: newId('agt'), name: newId('agt'), repositoryId: other.repositoryId }),
@@ -56,7 +57,9 @@ import { isPostgres, startServer, type TestServer } from '../support/server.js';
   test('nothing MUST be left on the server connections', async () => {
     const { acme } = await givenTwoOrganizations(server);
     await Promise.all(
-      Array.from({ length: 40 }, () => pooled.organizationDb(acme.id).repository.find({ id: acme.repositoryId })),
+      Array.from({ length: 40 }, () =>
+        pooled.organizationDb(acme.id, byTest).repository.find({ id: acme.repositoryId }),
+      ),
     );
     for (let index = 0; index < 20; index += 1) {
       const client = await pooled.pool.connect();

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import { givenOrganization, type GivenOrganization, personId, unique } from '../support/given.js';
 import { useServer } from '../support/server.js';
+import { byTest } from '../support/act.js';
 
 const server = useServer();
 
@@ -17,7 +18,7 @@ const NESTED = `{
 }`;
 
 async function fill(organization: GivenOrganization, repositories: number): Promise<void> {
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   const createdById = await personId(organization.owner);
   for (let index = 0; index < repositories; index += 1) {
     const repository = await db.repository.create({

@@ -26,7 +26,7 @@ async function givenElsewhere(email: string): Promise<string> {
 }
 
 const signIn = (provider: AssertingProvider, verifiedEmail: string, name: string | null) =>
-  admitFromProvider({ ...server.database, catalogue }, provider, { subject: newId('sub'), verifiedEmail, name });
+  admitFromProvider({ ...server.database, catalogue }, provider, { subject: newId('sub'), verifiedEmail, name }, {});
 
 test('ids of persons MUST tell nothing of when they were made', async () => {
   const ids = [];

@@ -4,6 +4,7 @@ import { type GivenOrganization, givenOrganization, personId } from '../support/
 import { asTarget, type Attempt, givenSomeone, mask, type Target } from '../support/isolation.js';
 import { type Answer, startServer, type TestServer } from '../support/server.js';
 import { CASES } from './isolation-cases.js';
+import { byTest } from '../support/act.js';
 
 /** A deployment, in a database of its own, of which globex is a customer. */
 interface World {
@@ -30,7 +31,7 @@ afterAll(async () => {
 
 /** Enough of acme's for any count, page or order to show. */
 async function grow({ server, acme }: typeof populated): Promise<void> {
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   const createdById = await personId(acme.owner);
   for (let index = 0; index < 30; index += 1) {
     await db.run.create({ id: newId('run'), createdById, input: { canary: `canary of ${acme.slug}` } });
@@ -72,13 +73,13 @@ test.each(Object.entries(CASES).filter(([path]) => !isSlugOfItsOwn(path)))(
   async (_path, attempt: Attempt) => {
     for (const role of ROLES) {
       const ask = async (world: World, value: string) => {
-        const db = world.server.database.organizationDb(world.globex.id);
+        const db = world.server.database.organizationDb(world.globex.id, byTest);
         const own = { ...world.globex, memberId: await givenSomeone(db) };
         const variables = await attempt.variables(value, own, db);
         return seenBy(world, await world.globex[role](attempt.query, variables), value);
       };
       const { acme, server } = populated;
-      const meant = await attempt.foreign(acme, server.database.organizationDb(acme.id));
+      const meant = await attempt.foreign(acme, server.database.organizationDb(acme.id, byTest));
       expect(await ask(populated, meant)).toBe(await ask(without, meant));
     }
   },

@@ -7,6 +7,7 @@ import { Ids } from '../../src/data/organization/ids.js';
 import { givenTwoOrganizations, type GivenOrganization } from '../support/given.js';
 import { isPostgres, startServer, type TestServer } from '../support/server.js';
 import { withWalls, type Walls } from '../support/walls.js';
+import { byTest } from '../support/act.js';
 
 describe.each<[Walls, boolean]>([
   ['both', false],
@@ -17,7 +18,7 @@ describe.each<[Walls, boolean]>([
   let server: TestServer;
   let acme: GivenOrganization;
   let globex: GivenOrganization;
-  const stolen = () => withWalls(walls)(server.database).organizationDb(globex.id);
+  const stolen = () => withWalls(walls)(server.database).organizationDb(globex.id, byTest);
 
   beforeAll(async () => {
     server = await startServer();
@@ -51,7 +52,7 @@ describe.each<[Walls, boolean]>([
   test(`a foreign row is ${leaks ? '' : 'not '}changed or deleted, alone or in a transaction`, async () => {
     const db = stolen();
     const victim = await server.database
-      .organizationDb(acme.id)
+      .organizationDb(acme.id, byTest)
       .repository.create({ id: newId('rep'), name: newId('rep'), gitUrl: 'https://git.example/v' });
     const changed = (work: Promise<unknown>) =>
       work.then(
@@ -74,7 +75,7 @@ describe.each<[Walls, boolean]>([
     expect((await held((tx) => tx.repository.delete(many))) > 0).toBe(leaks);
     expect((await db.repository.delete({ id: victim.id })) > 0).toBe(false);
     const { id } = await server.database
-      .organizationDb(acme.id)
+      .organizationDb(acme.id, byTest)
       .repository.create({ id: newId('rep'), name: newId('rep'), gitUrl: 'https://git.example/v' });
     expect((await db.repository.delete({ id: { in: Ids.of([id]) } })) > 0).toBe(leaks);
   });
@@ -89,19 +90,19 @@ describe.each<[Walls, boolean]>([
     const own = { where: { id: { in: rows.map(({ id }) => id) } }, orderBy: {}, take: 9 } as const;
     expect(await db.repository.createMany(rows.slice(0, 1))).toBe(1);
     expect(await db.transaction((tx) => tx.repository.createMany(rows.slice(1)))).toBe(2);
-    expect(await server.database.organizationDb(globex.id).repository.list(own)).toHaveLength(3);
+    expect(await server.database.organizationDb(globex.id, byTest).repository.list(own)).toHaveLength(3);
     const each = { where: { name: { in: [newId('rep'), newId('rep')] } }, orderBy: {}, take: 9 } as const;
     const [outside, inside] = each.where.name.in.map((name) => Ids.of([name])) as [Ids, Ids];
     const same = () => ({ id: newId('rep'), gitUrl: 'https://x.example' });
     expect(await db.repository.createEach('name', outside, same())).toBe(1);
     expect(await db.transaction((tx) => tx.repository.createEach('name', inside, same()))).toBe(1);
-    expect(await server.database.organizationDb(globex.id).repository.list(each)).toHaveLength(2);
-    expect(await server.database.organizationDb(acme.id).repository.list(each)).toHaveLength(0);
-    expect(await server.database.organizationDb(acme.id).repository.list(own)).toHaveLength(0);
+    expect(await server.database.organizationDb(globex.id, byTest).repository.list(each)).toHaveLength(2);
+    expect(await server.database.organizationDb(acme.id, byTest).repository.list(each)).toHaveLength(0);
+    expect(await server.database.organizationDb(acme.id, byTest).repository.list(own)).toHaveLength(0);
     if (walls === 'neither') return;
     const forged = { ...rows[0], id: newId('rep'), name: newId('rep'), orgId: acme.id } as never;
     await db.repository.createMany([forged]).catch(() => undefined);
-    expect(await server.database.organizationDb(acme.id).repository.list(own)).toHaveLength(0);
+    expect(await server.database.organizationDb(acme.id, byTest).repository.list(own)).toHaveLength(0);
   });
 });
 

@@ -10,6 +10,7 @@ import { type GivenOrganization, givenOrganization, unique } from '../support/gi
 import { eventually, startMailServer, type TestMailServer } from '../support/mail.js';
 import { withOutside } from '../support/outside.js';
 import { startServer, type TestServer } from '../support/server.js';
+import { byTest } from '../support/act.js';
 
 let smtp: TestMailServer;
 let server: TestServer;
@@ -137,7 +138,7 @@ describe('An outbox', () => {
       PATIENT,
     );
   const queueForRounds = (outbox: Outbox, { id }: GivenOrganization, to: string) =>
-    outbox.queue(server.database.organizationDb(id), id, { to, subject: 'Hello', text: 'Hello' });
+    outbox.queue(server.database.organizationDb(id, byTest), id, { to, subject: 'Hello', text: 'Hello' });
   const queue = async (...mail: Parameters<typeof queueForRounds>): Promise<WaitingMail> => {
     const waiting = await queueForRounds(...mail);
     sentByHand.add(waiting.id);
@@ -349,7 +350,7 @@ describe('A mail server that', () => {
       limits,
     );
     const queue = async (to: string) => {
-      const db = server.database.organizationDb(acme.id);
+      const db = server.database.organizationDb(acme.id, byTest);
       const mail = await outbox.queue(db, acme.id, { to, subject: 'Hello', text: 'Hello' });
       await db.outgoingMail.update({ id: mail.id }, { nextAttemptAt: new Date(Date.now() + 3_600_000) }); // but for us
       return mail;

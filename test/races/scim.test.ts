@@ -3,6 +3,7 @@ import { givenOrganization, unique } from '../support/given.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
 import { useServer } from '../support/server.js';
 import { race } from './race.js';
+import { byTest } from '../support/act.js';
 
 const server = useServer({ poolSize: 12 });
 
@@ -24,7 +25,7 @@ race('a directory ends two owners at once, 50 times over: one stays each time', 
   await acme.owner('mutation ($input: SetScimGroupRoleInput!) { setScimGroupRole(input: $input) { role } }', {
     input: { groupId: group.body.id, role: 'OWNER' },
   });
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   await db.membership.update({ email: acme.owner.email }, { status: 'SUSPENDED' });
   for (let round = 0; round < 50; round += 1) {
     const answers = await Promise.all(ids.map((id) => activate(directory, id, false)));
@@ -57,7 +58,7 @@ race('directories and people who invite, all at once, never pass the seats toget
       invite(`${unique('guest')}@x.example`),
     ]).flat(),
   );
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   expect(await db.membership.count({ kind: 'PERSON', status: { in: ['ACTIVE', 'INVITED'] } })).toBe(8);
 });
 
@@ -77,7 +78,7 @@ race('two groups each lose their only OWNER at once, 30 times over: one stays ea
     await acme.owner(SET_ROLE, { input: { groupId: body.id, role: 'OWNER' } });
     owners.push({ user, group: body.id });
   }
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   await db.membership.update({ email: acme.owner.email }, { status: 'SUSPENDED' });
   for (let round = 0; round < 30; round += 1) {
     const answers = await Promise.all(owners.map(({ group }) => change(directory, group, 'remove')));
@@ -106,7 +107,7 @@ race('one group is changed by twenty requests at once: each does what it says, a
   expect(statuses(answers)).toBe(answers.map(() => '204').join());
   const { members } = (await directory('GET', `/Groups/${body.id}`)).body;
   expect(members.map(({ value }: { value: string }) => value).toSorted()).toEqual(stays.toSorted());
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   const developers = await db.scimUser.list({ where: { directoryId: directory.id }, orderBy: { id: 'asc' }, take: 20 });
   const userIds = developers.filter(({ id }) => stays.includes(id)).map(({ userId }) => userId);
   const theirs = developers.map(({ userId }) => userId);

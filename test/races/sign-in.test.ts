@@ -10,6 +10,7 @@ import {
 } from '../support/oidc-identity-provider.js';
 import { useServer } from '../support/server.js';
 import { race } from './race.js';
+import { byTest } from '../support/act.js';
 
 const server = useServer({ poolSize: 12, env: { RATE_LIMIT_SIGN_IN: 'off' } });
 
@@ -23,7 +24,9 @@ const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLog
 
 async function givenProvider(): Promise<GivenOrganization> {
   const acme = await givenOrganization(server);
-  await server.database.organizationDb(acme.id).address.create({ name: `${acme.slug}.example`, kind: 'DOMAIN' });
+  await server.database
+    .organizationDb(acme.id, byTest)
+    .address.create({ name: `${acme.slug}.example`, kind: 'DOMAIN' });
   const input = { name: 'Corporate', issuer: idp.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
   await acme.owner('mutation ($input: CreateOidcProviderInput!) { createOidcProvider(input: $input) { id } }', {
     input,

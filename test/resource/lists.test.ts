@@ -15,6 +15,7 @@ import { givenMember, personId, unique } from '../support/given.js';
 import { cursorOf } from '../support/isolation.js';
 import { givenReaderOfAll, listIn, listQuery, LISTS, type Page } from '../support/lists.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
+import { byTest } from '../support/act.js';
 
 const server = useServer();
 const { schema } = createContract();
@@ -71,7 +72,7 @@ function randomFrom(seed: number): (below: number) => number {
 
 /** Everything that lists show, many times over: names that are alike, instants that are, and what was never set. */
 async function fill(organization: GivenEverything, rows: number): Promise<void> {
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   const random = randomFrom(7);
   const at = () => new Date(Date.UTC(2026, 5, 1 + random(4)));
   const sometimes = () => (random(3) === 0 ? null : at());
@@ -379,7 +380,7 @@ describe('a search', () => {
   };
 
   test('takes every character as itself, in upper or lower case', async () => {
-    const db = server.database.organizationDb(acme.id);
+    const db = server.database.organizationDb(acme.id, byTest);
     const made = ['100% sure', 'under_score', String.raw`back\slash`, 'Plain Search', `quo'te "x"`, '(a|b)*.?'];
     for (const name of made) {
       await db.agent.create({ id: newId('agt'), name, repositoryId: acme.repositoryId });
@@ -397,7 +398,7 @@ describe('a search', () => {
   });
 
   test('of members looks at name and e-mail, beside the other filters', async () => {
-    const db = server.database.organizationDb(acme.id);
+    const db = server.database.organizationDb(acme.id, byTest);
     const of = async (filter: string) => {
       const { data, errors } = await acme.viewer(
         `{ members(first: 100, ${filter}) { totalCount nodes { user { email } } } }`,
@@ -426,7 +427,7 @@ describe('a search', () => {
 
   test('finds nothing of another organization, though the text is there', async () => {
     const name = unique('only-globex');
-    const db = server.database.organizationDb(globex.id);
+    const db = server.database.organizationDb(globex.id, byTest);
     await db.repository.create({ id: newId('rep'), name, gitUrl: 'https://git.example/r' });
     const person = {
       userId: newId('usr'),
@@ -537,7 +538,7 @@ describe('nested lists', () => {
 
 describe.each(['first', 'last'] as const)('while others add and delete, paging by `%s`', (from) => {
   test.each(['NAME', 'CREATED_AT', 'UPDATED_AT'])('by %s shows each row that stayed once', async (field) => {
-    const db = server.database.organizationDb(acme.id);
+    const db = server.database.organizationDb(acme.id, byTest);
     const word = unique('moving');
     const add = async (index: number) => {
       const updatedAt = new Date(Date.UTC(2026, 1, 1 + (index % 5)));

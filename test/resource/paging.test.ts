@@ -8,6 +8,7 @@ import type { GivenEverything } from '../support/given-everything.js';
 import { givenOrganization, personId } from '../support/given.js';
 import { givenReaderOfAll, listIn, listQuery, LISTS } from '../support/lists.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
+import { byTest } from '../support/act.js';
 
 const server = useServer();
 let acme: GivenEverything;
@@ -195,7 +196,7 @@ describe.each(Object.keys(LISTS))('%s', (name) => {
 
 test('twenty rows come unasked', async () => {
   const { viewer, id, agentId, repositoryId, owner } = await givenOrganization(server);
-  const db = server.database.organizationDb(id);
+  const db = server.database.organizationDb(id, byTest);
   const createdById = await personId(owner);
   for (let count = 0; count < 24; count += 1) {
     await db.run.create({ id: newId('run'), agentId, repositoryId, createdById });

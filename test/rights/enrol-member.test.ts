@@ -4,6 +4,7 @@ import { type Enrolled, enrolMember } from '../../src/rights/enrol-member.js';
 import type { Standing } from '../../src/rights/escalation.js';
 import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../support/given.js';
 import { useServer } from '../support/server.js';
+import { byTest } from '../support/act.js';
 
 const server = useServer();
 
@@ -11,7 +12,7 @@ const DEVELOPER: Standing = { role: 'DEVELOPER', granted: [], withheld: [] };
 
 const enrol = (acme: GivenOrganization, person: Enrolled, options: { reactivateRemoved?: boolean } = {}) =>
   server.database
-    .organizationDb(acme.id)
+    .organizationDb(acme.id, byTest)
     .locked((db) => enrolMember(db, person, DEVELOPER, { reactivateRemoved: false, ...options }));
 
 const givenPerson = async (email = `${unique('new')}@acme.example`): Promise<Enrolled> => ({
@@ -21,7 +22,9 @@ const givenPerson = async (email = `${unique('new')}@acme.example`): Promise<Enr
 });
 
 const rowsOf = (acme: GivenOrganization, email: string) =>
-  server.database.organizationDb(acme.id).membership.list({ where: { email }, orderBy: { userId: 'asc' }, take: 10 });
+  server.database
+    .organizationDb(acme.id, byTest)
+    .membership.list({ where: { email }, orderBy: { userId: 'asc' }, take: 10 });
 
 describe('Enrolling a person', () => {
   test('makes them an active member, once', async () => {

@@ -12,6 +12,7 @@ import { secretFor } from '../support/mail.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 import { givenBrowser } from '../support/sessions.js';
+import { byTest } from '../support/act.js';
 
 const server = useServer();
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
@@ -41,7 +42,7 @@ async function givenJo(role: Role = 'ADMIN'): Promise<Jo> {
   const client = await server.as(email, acme.slug);
   const id = await personId(client);
   await server.database
-    .organizationDb(acme.id)
+    .organizationDb(acme.id, byTest)
     .membership.update({ userId: id }, { role, granted: role === 'OWNER' ? [] : ['billing:manage'] });
   return { acme, entra, scimId: body.id as string, email, id, client };
 }
@@ -61,7 +62,7 @@ const setEmail = ({ entra, scimId }: Jo, value: string) =>
 /** The domain of the directory's people, as one that lets them join. */
 const openDomain = async ({ acme, entra }: Jo, joining: DomainJoining): Promise<void> => {
   const row = { id: newId('dom'), challenge: 'unused', name: entra.domain, heldName: entra.domain, joining };
-  await server.database.organizationDb(acme.id).organizationDomain.create({ ...row, status: 'VERIFIED' });
+  await server.database.organizationDb(acme.id, byTest).organizationDomain.create({ ...row, status: 'VERIFIED' });
 };
 const joiner = ({ id, email }: Jo) => ({ id, email, name: 'Jo' });
 
@@ -94,7 +95,9 @@ const DOORS: Record<string, { gives: string; uncleared: boolean; enter: (jo: Jo)
     uncleared: true,
     enter: async ({ acme, id: person, email }) => {
       const asked = { personId: person, email, name: 'Jo', domain: 'x.example', status: 'PENDING' } as const;
-      const { id } = await server.database.organizationDb(acme.id).joinRequest.create({ id: newId('jrq'), ...asked });
+      const { id } = await server.database
+        .organizationDb(acme.id, byTest)
+        .joinRequest.create({ id: newId('jrq'), ...asked });
       return acme.owner('mutation ($id: ID!) { approveJoinRequest(id: $id, role: VIEWER) { role } }', { id });
     },
   },
@@ -128,7 +131,7 @@ const DOORS: Record<string, { gives: string; uncleared: boolean; enter: (jo: Jo)
       ]);
       const { catalogue } = createContract();
       const assertion = { subject, verifiedEmail: email, name: 'Jo' };
-      await admitFromProvider({ ...server.database, catalogue }, provider, assertion).catch(() => undefined);
+      await admitFromProvider({ ...server.database, catalogue }, provider, assertion, {}).catch(() => undefined);
     },
   },
 };
@@ -137,7 +140,7 @@ describe.each(Object.entries(DOORS))('Whoever was removed, when %s', (_door, { g
   test('and that was cleared, comes back as who they are to be now, without what they had', async () => {
     const jo = await givenJo();
     const { acme, id, client, email } = jo;
-    const db = server.database.organizationDb(acme.id);
+    const db = server.database.organizationDb(acme.id, byTest);
     const key = await givenKey(server, client, ['run:read', 'repository:read']);
     const browser = await givenBrowser(server, id, { boundOrgId: acme.id });
     const before = await db.membership.get({ userId: id });
@@ -175,7 +178,7 @@ describe.each(Object.entries(DOORS))('Whoever was removed, when %s', (_door, { g
     const jo = await givenJo();
     await jo.acme.owner(REMOVE, { id: jo.id });
     await enter(jo);
-    const { status } = await server.database.organizationDb(jo.acme.id).membership.get({ userId: jo.id });
+    const { status } = await server.database.organizationDb(jo.acme.id, byTest).membership.get({ userId: jo.id });
     expect(status).toBe(uncleared ? 'ACTIVE' : 'REMOVED');
   });
 
@@ -184,7 +187,7 @@ describe.each(Object.entries(DOORS))('Whoever was removed, when %s', (_door, { g
     const key = await givenKey(server, jo.client, ['repository:read']);
     await jo.acme.owner(SUSPEND, { id: jo.id });
     await enter(jo);
-    const { status } = await server.database.organizationDb(jo.acme.id).membership.get({ userId: jo.id });
+    const { status } = await server.database.organizationDb(jo.acme.id, byTest).membership.get({ userId: jo.id });
     expect(status).toBe('SUSPENDED');
     expect((await key.client('{ repositories { totalCount } }')).status).toBe(401);
   });
@@ -282,9 +285,9 @@ const DECLINE = 'mutation ($secret: String!) { declineInvitation(secret: $secret
 const ACCEPT = 'mutation ($secret: String!) { acceptInvitation(secret: $secret) { outcome } }';
 const APPROVE = 'mutation ($id: ID!) { approveJoinRequest(id: $id, role: VIEWER) { status } }';
 
-const rowOf = ({ acme, id }: Jo) => server.database.organizationDb(acme.id).membership.get({ userId: id });
+const rowOf = ({ acme, id }: Jo) => server.database.organizationDb(acme.id, byTest).membership.get({ userId: id });
 const ask = ({ acme, id: person, email }: Jo) =>
-  server.database.organizationDb(acme.id).joinRequest.create({
+  server.database.organizationDb(acme.id, byTest).joinRequest.create({
     id: newId('jrq'),
     personId: person,
     email,
@@ -450,7 +453,7 @@ describe('An ADMIN undoes nothing that an OWNER did to an OWNER', () => {
   test('nor does the directory by it, in organizations where it has called them so already', async () => {
     const jo = await givenRemovedOwner();
     await invite(jo);
-    const { membership } = server.database.organizationDb(jo.acme.id);
+    const { membership } = server.database.organizationDb(jo.acme.id, byTest);
     await membership.update({ userId: jo.id }, { email: `jo.b@${jo.entra.domain}` });
     expect((await jo.acme.admin(INVITE, { email: jo.email })).errors).toEqual([]);
     const accepted = await jo.client(ACCEPT, { secret: await secretFor(server, jo.email) });
@@ -478,7 +481,7 @@ describe('An ADMIN undoes nothing that an OWNER did to an OWNER', () => {
     const jo = await givenJo('OWNER');
     const { id } = await ask(jo);
     await jo.acme.owner(REMOVE, { id: jo.id });
-    const requests = server.database.organizationDb(jo.acme.id).joinRequest;
+    const requests = server.database.organizationDb(jo.acme.id, byTest).joinRequest;
     expect((await requests.get({ id })).status).toBe('DECLINED');
     expect(codeOf(await jo.acme.admin(APPROVE, { id }))).toBe('ROLE_ESCALATION');
     await requests.update({ id }, { status: 'PENDING' });
@@ -524,7 +527,7 @@ test('Whoever was invited and never came was nothing yet: what they were offered
   expect((await acme.admin(INVITE, { email })).errors).toEqual([]);
   const { catalogue } = createContract();
   const taken = server.database
-    .organizationDb(acme.id)
+    .organizationDb(acme.id, byTest)
     .locked((db) => takeInvitation(db, { id: newId('usr'), email }, catalogue));
   expect(await taken).toMatchObject({ role: 'VIEWER', leftRole: null });
 });
@@ -588,7 +591,7 @@ describe('What ended stays ended', () => {
     }
     const itsAddress = { email: `${serviceId}@service-account.invalid` };
     expect(codeOf(await acme.admin(invite, itsAddress))).toBe('CONFLICT');
-    const { membership } = server.database.organizationDb(acme.id);
+    const { membership } = server.database.organizationDb(acme.id, byTest);
     expect((await membership.get({ userId: serviceId })).status).toBe('REMOVED');
   });
 });

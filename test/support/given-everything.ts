@@ -1,6 +1,7 @@
 import { newId } from '../../src/data/id.js';
 import { type GivenOrganization, personId, unique } from './given.js';
 import type { TestServer } from './server.js';
+import { byTest } from './act.js';
 
 /** One more of everything that an organization can own, made straight in the store. */
 export interface GivenEverything extends GivenOrganization {
@@ -17,7 +18,7 @@ export interface GivenEverything extends GivenOrganization {
 }
 
 export async function givenEverything(server: TestServer, organization: GivenOrganization): Promise<GivenEverything> {
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   const ownerId = await personId(organization.owner);
   const address = () => `${unique('someone')}@${organization.slug}.example`;
   const name = `${organization.slug}.example`;

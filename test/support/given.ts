@@ -4,6 +4,7 @@ import type { AssertingProvider } from '../../src/domains/identity-provider/admi
 import type { DomainJoining, MembershipStatus } from '../../src/generated/enums.js';
 import type { Role } from '../../src/permissions/catalogue.js';
 import type { Client, TestServer } from './server.js';
+import { byTest } from './act.js';
 
 /** An organization with one person in each role and one of each resource, made for one test. */
 export interface GivenOrganization {
@@ -39,7 +40,7 @@ export async function givenMember(
   const { email = `${unique(role.toLowerCase())}@${organization.slug}.example`, ...rest } = more;
   const anywhere = await server.as(email);
   const userId = await personId(anywhere);
-  await server.database.organizationDb(organization.id).membership.create({
+  await server.database.organizationDb(organization.id, byTest).membership.create({
     userId,
     email,
     name: `${role} of ${organization.slug}`,
@@ -58,7 +59,7 @@ export async function givenHeldDomain(
   more: { name?: string; joining?: DomainJoining; joiningRole?: 'VIEWER' | 'DEVELOPER' } = {},
 ): Promise<{ id: string; name: string }> {
   const { name = `${unique('held')}.${organization.slug}.example` } = more;
-  return server.database.organizationDb(organization.id).transaction(async (db) => {
+  return server.database.organizationDb(organization.id, byTest).transaction(async (db) => {
     await db.address.create({ name, kind: 'DOMAIN' });
     const held = { status: 'VERIFIED', heldName: name, verifiedAt: new Date() } as const;
     return db.organizationDomain.create({ id: newId('dom'), challenge: 'unused', ...more, name, ...held });
@@ -74,7 +75,7 @@ export async function givenProvider(server: TestServer, { id: orgId }: { id: Org
     clientId: 'orgate',
     defaultRole: 'VIEWER',
   } as const;
-  await server.database.organizationDb(orgId).identityProvider.create({ id, kind: 'OIDC', ...settings });
+  await server.database.organizationDb(orgId, byTest).identityProvider.create({ id, kind: 'OIDC', ...settings });
   return { id, organization: { orgId }, emailDomains: null };
 }
 
@@ -86,7 +87,7 @@ export async function givenOrganization(server: TestServer, name = 'acme'): Prom
     { input: { name: `${name} Inc.`, slug, description: `canary of ${slug}` } },
   );
   const id = brandVerifiedOrgId(created.data.createOrganization.id as string);
-  const db = server.database.organizationDb(id);
+  const db = server.database.organizationDb(id, byTest);
   const ownerId = await personId(owner);
   const repository = await db.repository.create({
     id: newId('rep'),

@@ -7,6 +7,7 @@ import { givenKey } from './api-key.js';
 import { givenOrganization, givenTwoOrganizations, type GivenOrganization, personId } from './given.js';
 import { type Answer, type Client, codeOf, startServer, type TestServer } from './server.js';
 import { withWalls, type Walls } from './walls.js';
+import { byTest } from './act.js';
 
 type Variables = Record<string, unknown>;
 
@@ -96,7 +97,7 @@ async function checksum(server: TestServer, orgId: string): Promise<unknown> {
 }
 
 export async function asTarget(server: TestServer, acme: GivenOrganization): Promise<Target> {
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   const onlyHere = await db.repository.create({
     id: newId('rep'),
     name: 'acme-only',
@@ -145,12 +146,12 @@ const describeControl = (attempts: Attempts): void =>
     const controlled = Object.entries(attempts).filter(([, { uncontrolled }]) => !uncontrolled);
     test.each(controlled)('MUST be unlike what never existed: %s', async (_path, attempt: Attempt) => {
       const ask = async (value: string, at: Target) => {
-        const db = server.database.organizationDb(at.id);
+        const db = server.database.organizationDb(at.id, byTest);
         const variables = await attempt.variables(value, { ...at, memberId: await givenSomeone(db) }, db);
         return mask(await at.owner(attempt.query, variables), value);
       };
       const [acme, twin] = [await givenTarget(server), await givenTarget(server)];
-      const there = await ask(await attempt.foreign(acme, server.database.organizationDb(acme.id)), acme);
+      const there = await ask(await attempt.foreign(acme, server.database.organizationDb(acme.id, byTest)), acme);
       const missing = await ask(attempt.unknown(), twin);
       if (attempt.names) expect(missing).not.toContain('"errors"');
       else expect(there.replaceAll(acme.slug, '<slug>')).not.toBe(missing.replaceAll(twin.slug, '<slug>'));
@@ -195,10 +196,10 @@ export function describeIsolation(attempts: Attempts): void {
     test.each(Object.entries(attempts))('MUST be like what never existed: %s', async (_path, attempt: Attempt) => {
       for (const [, attacker] of attackers) {
         const own = await givenAttackersOwn(attempt);
-        const foreign = await attempt.foreign(acme, server.database.organizationDb(acme.id));
+        const foreign = await attempt.foreign(acme, server.database.organizationDb(acme.id, byTest));
         const before = await checksum(server, acme.id);
         const unknown = attempt.unknown();
-        const db = server.database.organizationDb(globex.id);
+        const db = server.database.organizationDb(globex.id, byTest);
         const tried = await attacker(attempt.query, await attempt.variables(foreign, own, db));
         const missed = await attacker(attempt.query, await attempt.variables(unknown, own, db));
         if (isTakenSlug(attempt, foreign, acme) && codeOf(tried) === 'CONFLICT') {
@@ -216,7 +217,7 @@ export function describeIsolation(attempts: Attempts): void {
     /** Changes of the attacker's own things are made on things that are not used again. */
     const givenAttackersOwn = async (attempt: Attempt): Promise<Attacked> => {
       if (!attempt.query.startsWith('mutation')) return { ...globex, memberId: '' };
-      const db = server.database.organizationDb(globex.id);
+      const db = server.database.organizationDb(globex.id, byTest);
       const repository = await db.repository.create({
         id: newId('rep'),
         name: newId('rep'),

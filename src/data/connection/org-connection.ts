@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { OrgateError } from '../../errors.js';
 import type { OrgId } from '../id.js';
+import type { Act } from './act.js';
 import { ClientLeftError } from './client-left.js';
 import { PoolSize } from './pool-size.js';
 import type { ReadBound } from './read-bound.js';
@@ -17,7 +18,10 @@ import { DIRECTORY_LANE, type Turn, Turns } from './turns.js';
  * For whom a statement runs. Every statement of the gateway runs in exactly one frame: inside one organization, or as
  * the directory, which stands outside all of them.
  */
-export type Frame = { readonly role: 'orgate_app'; readonly orgId: OrgId } | { readonly role: 'orgate_directory' };
+export type Frame = ({ readonly role: 'orgate_app'; readonly orgId: OrgId } | { readonly role: 'orgate_directory' }) & {
+  /** Who makes the changes; without, PostgreSQL refuses any that is recorded. */
+  readonly act?: Act;
+};
 
 /** What statements that begin in some work inherit from it. In one place, since each costs every promise there is. */
 interface Scope {
@@ -34,12 +38,18 @@ const scopes = new AsyncLocalStorage<Scope>();
 
 /**
  * Runs `work` in a frame. It is awaited inside, because a Prisma promise does nothing until someone awaits it, and then
- * acts in the awaiter's frame.
+ * acts in the awaiter's frame. Who acts is taken over from the frame around it, where that is of the same organization.
  */
 export function inFrame<T>(frame: Frame, work: () => PromiseLike<T>): Promise<T> {
   const scope = scopes.getStore();
-  return scopes.run({ frame, stop: scope?.stop, hold: scope?.hold }, async () => await work());
+  const around = scope?.frame;
+  const isInherited = !frame.act && around?.act && isSame(frame, around);
+  const inner = isInherited ? { ...frame, act: around.act } : frame;
+  return scopes.run({ frame: inner, stop: scope?.stop, hold: scope?.hold }, async () => await work());
 }
+
+const isSame = (one: Frame, other: Frame): boolean =>
+  one.role === 'orgate_app' && other.role === 'orgate_app' && one.orgId === other.orgId;
 
 /** Ends what a request has running in the database, all at once, when nobody waits for it any more. */
 export class Stop {

@@ -1,4 +1,5 @@
 import type { PrismaClient } from '../../generated/prisma/client.js';
+import type { Act } from '../connection/act.js';
 import { holdingOne, inFrame, type ScopedPool } from '../connection/org-connection.js';
 import { WAIT_MS } from '../connection/turns.js';
 import type { OrgId } from '../id.js';
@@ -52,8 +53,10 @@ export interface OrganizationDbParts {
 /** How many organizations' clients are kept, 20 kB each. They hold no rows and no state but the organization's id. */
 const KEPT_CLIENTS = 200;
 
-/** Opens the database of an organization for one request. */
-export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbParts): (orgId: OrgId) => RequestDb {
+/** Opens the database of an organization for one request, or whatever else somebody does in it. */
+export type OpenOrganizationDb = (orgId: OrgId, act: Act) => RequestDb;
+
+export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbParts): OpenOrganizationDb {
   const clients = new Map<OrgId, ScopedPrisma>();
   const clientOf = (orgId: OrgId): ScopedPrisma => {
     let client = clients.get(orgId);
@@ -65,8 +68,8 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
     }
     return client;
   };
-  return (orgId) => {
-    const frame = frameOf(orgId);
+  return (orgId, act) => {
+    const frame = frameOf(orgId, act);
     const force: Force = (model, operation, args) => forceOrganization(model, operation, args, orgId);
     return organizationDbOver({
       client: () => clientOf(orgId),
@@ -110,13 +113,16 @@ export interface OrganizationDbBase {
 /** The narrow client over whatever it is given: the walls are in what it is given. */
 export function organizationDbOver(base: OrganizationDbBase): RequestDb {
   const { models } = base;
-  const outside = new TableSet(base.client, base.statements);
+  const outside = new TableSet(
+    (model) => framed(delegateOf(base.client(), model), (work) => base.inFrame(work)),
+    base.statements,
+  );
   const transaction = <T>(work: (db: OrganizationDb) => Promise<T>): Promise<T> =>
     base
       .inFrame(() =>
         holdingOne(() =>
           base.client().$transaction((tx) => {
-            const tables = new TableSet(() => tx, statementsOf(tx, base.setsInTransaction));
+            const tables = new TableSet((model) => delegateOf(tx, model), statementsOf(tx, base.setsInTransaction));
             return work(openTransaction(models, tables));
           }, TRANSACTION_LIMITS),
         ),
@@ -176,21 +182,31 @@ const keysOf = (orderBy: RowQuery['orderBy'] = {}): object[] =>
 const delegateOf = (client: object, model: Model): Delegate =>
   (client as Record<string, Delegate>)[propertyOf(model.name)] as Delegate;
 
+/** What is done outside a transaction, in the frame that says who does it. */
+const framed = (delegate: Delegate, run: OrganizationDbBase['inFrame']): Delegate => ({
+  findMany: (args) => run(() => delegate.findMany(args)),
+  count: (args) => run(() => delegate.count(args)),
+  groupBy: (args) => run(() => delegate.groupBy(args)),
+  create: (args) => run(() => delegate.create(args)),
+  updateManyAndReturn: (args) => run(() => delegate.updateManyAndReturn(args)),
+  deleteMany: (args) => run(() => delegate.deleteMany(args)),
+});
+
 /** The tables of one request or transaction. Most use one or two of them, so each is made when it is first used. */
 class TableSet {
   readonly #made = new Map<Model, ReturnType<typeof createTable>>();
-  readonly #client: () => object;
+  readonly #delegate: (model: Model) => Delegate;
   readonly #statements: Statements;
 
-  constructor(client: () => object, statements: Statements) {
-    this.#client = client;
+  constructor(delegate: (model: Model) => Delegate, statements: Statements) {
+    this.#delegate = delegate;
     this.#statements = statements;
   }
 
   table(model: Model): ReturnType<typeof createTable>['table'] {
     let made = this.#made.get(model);
     if (!made) {
-      made = createTable(model, this.#statements, () => delegateOf(this.#client(), model), this.forget.bind(this));
+      made = createTable(model, this.#statements, () => this.#delegate(model), this.forget.bind(this));
       this.#made.set(model, made);
     }
     return made.table;

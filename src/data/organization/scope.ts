@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { Prisma, PrismaClient } from '../../generated/prisma/client.js';
+import type { Act } from '../connection/act.js';
 import { type Frame, inFrame, type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
 import type { OrgId } from '../id.js';
 import { Ids } from './ids.js';
@@ -51,9 +52,9 @@ export const createPrisma = (pool: ScopedPool): PrismaClient =>
   });
 
 /** @throws UnscopedStatementError when there is no organization */
-export function frameOf(orgId: OrgId): Frame {
+export function frameOf(orgId: OrgId, act?: Act): Frame {
   if (typeof orgId !== 'string' || orgId === '') throw new UnscopedStatementError('the organization is empty');
-  return { role: 'orgate_app', orgId };
+  return { role: 'orgate_app', orgId, ...(act && { act }) };
 }
 
 /**

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { bySystem } from '../connection/act.js';
 import { asLoginRole, type Frame, inFrame, type ScopedPool } from '../connection/org-connection.js';
 import { brandOrgId, newId } from '../id.js';
 import { lintCatalogue } from './catalogue-lint.js';
@@ -93,8 +94,9 @@ export async function inspectCatalogue(pool: ScopedPool): Promise<Check[]> {
 /** Two organizations, made and tried in a transaction that is always rolled back. */
 export async function probeIsolation(pool: ScopedPool): Promise<Check[]> {
   const [a, b] = [brandOrgId(newId('org')), brandOrgId(newId('org'))];
-  const inA: Frame = { role: 'orgate_app', orgId: a };
-  const inB: Frame = { role: 'orgate_app', orgId: b };
+  const act = bySystem('isolation check');
+  const inA: Frame = { role: 'orgate_app', orgId: a, act };
+  const inB: Frame = { role: 'orgate_app', orgId: b, act };
   const client = await pool.connect();
   const run = (frame: Frame, text: string, values: unknown[]) => inFrame(frame, () => client.query({ text, values }));
   // No parameter here names an organization, so that nothing but the database's own policies can say no.
@@ -115,9 +117,11 @@ export async function probeIsolation(pool: ScopedPool): Promise<Check[]> {
   try {
     await client.query({ text: 'BEGIN' });
     for (const id of [a, b]) {
-      await run({ role: 'orgate_directory' }, `insert into organization (id, name, slug) values ($1, 'probe', $1)`, [
-        id,
-      ]);
+      await run(
+        { role: 'orgate_directory', act },
+        `insert into organization (id, name, slug) values ($1, 'probe', $1)`,
+        [id],
+      );
     }
     await run(inA, insert(a), [newId('rep')]);
     const own = await run(inA, 'select id from repository', []);

@@ -1,6 +1,6 @@
+import { bySystem } from '../../data/connection/act.js';
 import type { Outside } from '../../data/connection/outside.js';
-import type { OrgId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { OpenOrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { OrgateError } from '../../errors.js';
 import { type EndingApiKey, openApiKeys } from '../../identity/api-keys.js';
@@ -9,7 +9,7 @@ import type { WaitingMail } from '../../mail/outside.js';
 
 export interface EndingKeysParts {
   readonly outside: Outside;
-  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+  readonly organizationDb: OpenOrganizationDb;
   readonly outbox: Outbox;
 }
 
@@ -32,7 +32,7 @@ export async function tellOfEndingKeys(parts: EndingKeysParts, signal: AbortSign
 
 /** Marks the key as told, and writes the mails with it; none where another replica was first. */
 function tellOf({ orgId, id }: EndingApiKey, { organizationDb, outbox }: EndingKeysParts): Promise<WaitingMail[]> {
-  return organizationDb(orgId)
+  return organizationDb(orgId, bySystem('tell-of-ending-keys'))
     .transaction(async (db) => {
       const key = await db.apiKey.update({ id, expiryToldAt: null }, { expiryToldAt: new Date() });
       const organization = await db.organization.get({});

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
+import { bySystem } from '../../data/connection/act.js';
 import type { Outside } from '../../data/connection/outside.js';
-import type { OrgId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { OpenOrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { FIND_TXT } from '../../egress/find-txt.js';
 import type { FindTxt } from '../../egress/find-txt.js';
@@ -85,7 +85,7 @@ export async function verifyDomain(id: string, context: RequestContext): Promise
 
 export interface Recheck {
   readonly outside: Outside;
-  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+  readonly organizationDb: OpenOrganizationDb;
   readonly findTxt: FindTxt;
   readonly outbox: Pick<Outbox, 'queue' | 'dispatch'>;
 }
@@ -109,7 +109,7 @@ export async function recheckDomains(parts: Recheck, signal: AbortSignal): Promi
 }
 
 async function recheckDomain({ orgId, id }: DueDomain, { organizationDb, findTxt, outbox }: Recheck): Promise<void> {
-  const db = organizationDb(orgId);
+  const db = organizationDb(orgId, bySystem('recheck-domains'));
   const domain = await db.organizationDomain.find({ id });
   if (!domain) return;
   const look = await lookForChallenge(domain, findTxt);

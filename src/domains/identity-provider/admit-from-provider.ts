@@ -1,6 +1,7 @@
+import { bySystem, type Origin } from '../../data/connection/act.js';
 import type { Outside } from '../../data/connection/outside.js';
 import type { OrgId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { OpenOrganizationDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import { domainOfEmail, nameOfEmail } from '../../dns-name.js';
 import { OrgateError } from '../../errors.js';
 import { openDirectory, type Person } from '../../identity/directory.js';
@@ -43,7 +44,7 @@ export const identityIssuer = (providerId: string): string => `urn:orgate:provid
 
 export interface Admitting {
   readonly outside: Outside;
-  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+  readonly organizationDb: OpenOrganizationDb;
   readonly catalogue: Catalogue;
 }
 
@@ -58,10 +59,11 @@ export async function admitFromProvider(
   { outside, organizationDb, catalogue }: Admitting,
   provider: AssertingProvider,
   { subject, verifiedEmail, name }: Assertion,
+  from: Origin,
 ): Promise<Person> {
   const { organization } = provider;
   const directory = outside(openDirectory);
-  const db = organization && organizationDb(organization.orgId);
+  const db = organization && organizationDb(organization.orgId, { ...bySystem('sign-in'), ...from });
   const identity = { issuer: identityIssuer(provider.id), subject, verifiedEmail, name };
   const find = () => directory.findPerson({ kind: 'identity', identity }, organization ? [organization.orgId] : []);
 
@@ -69,14 +71,21 @@ export async function admitFromProvider(
   if (!found) {
     if (verifiedEmail === null) throw new NotAdmittedError('EMAIL_UNVERIFIED');
     await assertMaySpeakFor(verifiedEmail, provider, db);
-    await directory.admit({ ...identity, verifiedEmail, name: organization ? null : name });
+    await directory.admit({ ...identity, verifiedEmail, name: organization ? null : name }, from);
     found = await find();
   }
   if (found?.person.status !== 'ACTIVE') throw new NotAdmittedError('DISABLED');
   const { person, memberships } = found;
   if (db && organization && memberships.length === 0) {
     await assertMaySpeakFor(person.email, provider, db);
-    await enrol(db, provider.id, { ...person, name: name ?? nameOfEmail(person.email) }, catalogue);
+    const calledHere = { ...person, name: name ?? nameOfEmail(person.email) };
+    const asThem = organizationDb(organization.orgId, {
+      kind: 'PERSON',
+      id: person.id,
+      name: calledHere.name,
+      ...from,
+    });
+    await enrol(asThem, provider.id, calledHere, catalogue);
   }
   return person;
 }

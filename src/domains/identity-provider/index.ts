@@ -89,14 +89,14 @@ const resolvers = {
         const changed = given({ ...changes, clientSecret, keyedBy });
         return updateIfUnchanged(db.identityProvider, id, expectedUpdatedAt, changed);
       });
-      if (updated.status === 'DISABLED') await context.outside(openSessions).endOfProvider(id);
+      if (updated.status === 'DISABLED') await context.outside(openSessions).endOfProvider(id, context.act);
       return updated;
     },
     deleteIdentityProvider: async (_, { id }, context) => {
       await asOwner(context, async (db) => {
         if ((await db.identityProvider.delete({ id })) === 0) throw notFound();
       });
-      await context.outside(openSessions).endOfProvider(id);
+      await context.outside(openSessions).endOfProvider(id, context.act);
       return id;
     },
   },

@@ -44,7 +44,7 @@ export interface FollowedInvitation {
 export async function followInvitation(secret: string, context: RequestContext): Promise<FollowedInvitation> {
   const found = await findInvitation(secret, context);
   const { orgId, invitationId } = found;
-  const db = context.deployment.organizationDb(orgId);
+  const db = context.deployment.organizationDb(orgId, context.act);
   const invitation = await db.invitation.get({ id: invitationId });
   const hasProvider = (await db.identityProvider.count({ status: 'ACTIVE' })) > 0;
   const { organizationName: name, organizationSlug } = found;
@@ -135,12 +135,12 @@ async function findInvitation(secret: string, context: RequestContext): Promise<
 /** Acts on an invitation where it was sent to the viewer. */
 async function asInvited(
   found: FoundInvitation,
-  { person, deployment }: RequestContext,
-  act: (asked: Asked) => Promise<InvitationOutcome>,
+  { person, deployment, act }: RequestContext,
+  answer: (asked: Asked) => Promise<InvitationOutcome>,
 ): Promise<InvitationAnswer> {
-  return deployment.organizationDb(found.orgId).locked(async (db) => {
+  return deployment.organizationDb(found.orgId, act).locked(async (db) => {
     const invitation = await db.invitation.get({ id: found.invitationId });
-    return notFor(person, found, invitation) ?? { outcome: await act({ db, invitation }) };
+    return notFor(person, found, invitation) ?? { outcome: await answer({ db, invitation }) };
   });
 }
 

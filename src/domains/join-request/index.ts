@@ -43,7 +43,8 @@ const findJoinable = ({ person, viewer, outside }: RequestContext): Promise<Join
 async function requestToJoin(organizationId: string, context: RequestContext): Promise<Joinable> {
   const joinable = await findJoinable(context);
   if (joinable?.orgId !== organizationId) throw notFound();
-  const { status } = await joinByDomain(context.person, joinable, context.deployment.organizationDb(joinable.orgId));
+  const db = context.deployment.organizationDb(joinable.orgId, context.act);
+  const { status } = await joinByDomain(context.person, joinable, db);
   return { ...joinable, requestStatus: status };
 }
 

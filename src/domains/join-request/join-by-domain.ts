@@ -1,6 +1,6 @@
 import type { Outside } from '../../data/connection/outside.js';
-import { newId, type OrgId } from '../../data/id.js';
-import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
+import { newId } from '../../data/id.js';
+import type { LockedDb, OpenOrganizationDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound, OrgateError } from '../../errors.js';
 import { enrolMember } from '../../rights/enrol-member.js';
@@ -9,7 +9,7 @@ import { type Joinable, type Joiner, openJoinable } from './outside.js';
 
 export interface JoiningParts {
   readonly outside: Outside;
-  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+  readonly organizationDb: OpenOrganizationDb;
 }
 
 /**
@@ -21,7 +21,8 @@ export const createJoinOnSignIn =
   async (person: Joiner): Promise<void> => {
     try {
       const joinable = await outside(openJoinable)(person);
-      if (joinable?.joining === 'AUTO') await joinByDomain(person, joinable, organizationDb(joinable.orgId));
+      if (joinable?.joining !== 'AUTO') return;
+      await joinByDomain(person, joinable, organizationDb(joinable.orgId, { kind: 'PERSON', id: person.id }));
     } catch (error) {
       // Of several first requests at once, the others find them a member.
       if (!(error instanceof OrgateError) || error.code !== 'NOT_FOUND') onError(error);

@@ -47,8 +47,10 @@ export async function leaveOrganization(context: RequestContext): Promise<Row<'M
 }
 
 /** What the organization's own provider signed in reaches nothing any more. */
-const endBoundSessions = (personId: string, { outside, organization: { orgId } }: RequestContext): Promise<number> =>
-  outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED');
+const endBoundSessions = (
+  personId: string,
+  { outside, act, organization: { orgId } }: RequestContext,
+): Promise<number> => outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED', act);
 
 async function handOverInvitations(
   db: LockedDb,

@@ -97,9 +97,10 @@ const resolvers = {
     organizations: (_, args, context) => listOrganizations(args, context),
   },
   Mutation: {
-    createOrganization: async (_, { input }, { person, reach, directory }) => {
+    createOrganization: async (_, { input }, { person, reach, directory, origin }) => {
       const { name, slug, description } = parseInput(createInput, input);
-      const card = await directory.createOrganization(person, { name, slug, description: description ?? '' });
+      const made = { name, slug, description: description ?? '' };
+      const card = await directory.createOrganization(person, made, origin);
       const membership = await directory.findMembership(reach, card.id);
       return membership ? withMembership(membership) : notFoundNow();
     },
@@ -113,10 +114,10 @@ const resolvers = {
         token: await context.use(SESSION_ISSUER).issueFor(context.viewer, membership.organization.id),
       };
     },
-    setDefaultOrganization: async (_, { organizationId }, { person, reach, directory, viewer }) => {
+    setDefaultOrganization: async (_, { organizationId }, { person, reach, directory, viewer, origin }) => {
       const membership = organizationId == null ? null : await directory.findMembership(reach, organizationId);
       if (organizationId != null && !membership) throw notFound();
-      await directory.setDefaultOrganization(person.id, membership?.organization.id ?? null);
+      await directory.setDefaultOrganization(person.id, membership?.organization.id ?? null, origin);
       return viewer;
     },
   },

@@ -19,15 +19,15 @@ const resolvers = {
     },
   },
   Mutation: {
-    revokeSession: async (_, { id }, { reach, outside }) => {
-      if (!(await outside(openSessions).end(reach, id, 'REVOKED'))) throw notFound();
+    revokeSession: async (_, { id }, { reach, outside, act }) => {
+      if (!(await outside(openSessions).end(reach, id, 'REVOKED', act))) throw notFound();
       return id;
     },
-    signOut: async (_, _args, { reach, viewer, outside }) => {
+    signOut: async (_, _args, { reach, viewer, outside, act }) => {
       const id = viewer?.session.id ?? null;
-      return id !== null && (await outside(openSessions).end(reach, id, 'SIGNED_OUT'));
+      return id !== null && (await outside(openSessions).end(reach, id, 'SIGNED_OUT', act));
     },
-    signOutEverywhere: (_, _args, { reach, outside }) => outside(openSessions).endAll(reach, 'SIGNED_OUT'),
+    signOutEverywhere: (_, _args, { reach, outside, act }) => outside(openSessions).endAll(reach, 'SIGNED_OUT', act),
   },
   Session: {
     isCurrent: ({ id }, _args, { viewer }) => id === viewer?.session.id,

@@ -50,7 +50,7 @@ export async function openContext(
       ? await enter(credential, request.headers as OrganizationHeaders, cookieHash, deployment)
       : { viewer: null, current: null };
     senders.led(request, entered.current?.orgId ?? null);
-    const context = new RequestContext(request.id, entered.viewer, entered.current, deployment);
+    const context = new RequestContext(request.id, entered.viewer, entered.current, deployment, request.ip);
     if (request.record) {
       request.record.context = context;
       request.record.held?.belongTo(context.current?.orgId ?? '');

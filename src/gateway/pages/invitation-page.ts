@@ -57,7 +57,7 @@ export function serveInvitations(app: FastifyInstance, parts: ContextParts): voi
 const openVisit = (request: FastifyRequest, reply: FastifyReply, parts: ContextParts): Promise<RequestContext> =>
   openContext(request, reply, parts).catch((error: unknown) => {
     if (!(error instanceof OrgateError) || error.code !== 'UNAUTHENTICATED') throw error;
-    return new RequestContext(request.id, null, null, parts.deployment);
+    return new RequestContext(request.id, null, null, parts.deployment, request.ip);
   });
 
 function sendInvitation(

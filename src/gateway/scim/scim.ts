@@ -3,8 +3,8 @@ import { enterDirectory } from '../../context/enter-directory.js';
 import { notePurpose, Stop, stoppable } from '../../data/connection/org-connection.js';
 import type { Outside } from '../../data/connection/outside.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
-import type { OrgId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { Act } from '../../data/connection/act.js';
+import type { OpenOrganizationDb } from '../../data/organization/organization-db.js';
 import {
   createGroup,
   deleteGroup,
@@ -42,7 +42,7 @@ import { applyToUser, readUser, userResource } from './user-resource.js';
 
 export interface ScimParts {
   readonly outside: Outside;
-  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+  readonly organizationDb: OpenOrganizationDb;
   readonly limits: RateLimits;
   readonly slots: Slots;
   readonly publicUrl: () => string;
@@ -91,14 +91,15 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
       throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
     largeBodies.take(orgId, request, reply);
     await chargeBytes(limits, announcedLength(request) ?? 0, { directoryId, orgId });
-    const db = organizationDb(orgId);
+    const act: Act = { kind: 'DIRECTORY', id: directoryId, requestId: request.id, address: request.ip };
+    const db = organizationDb(orgId, act);
     request.directory = {
       db,
       orgId,
       directoryId,
       tokenHash,
-      personOf: outside(openScimDirectories).personOf,
-      endSessions: (personId) => outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED'),
+      personOf: (email) => outside(openScimDirectories).personOf(email, act),
+      endSessions: (personId) => outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED', act),
     };
     // Nobody waits for it, and a minute more or less tells nothing.
     if (Date.now() - (lastUsedAt?.getTime() ?? 0) < MINUTE_MS) return;

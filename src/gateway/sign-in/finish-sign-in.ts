@@ -5,6 +5,7 @@ import {
   type Assertion,
 } from '../../domains/identity-provider/admit-from-provider.js';
 import type { Person } from '../../identity/directory.js';
+import { bySystem } from '../../data/connection/act.js';
 import { openSessions } from '../../identity/sessions.js';
 import type { SignInAttempts } from '../../identity/sign-in-attempts.js';
 import { SignInFailure } from './failure.js';
@@ -67,7 +68,8 @@ export async function finishSignIn(
   provider: Provider,
   { assertion, returnTo }: { readonly assertion: Assertion; readonly returnTo: string | null },
 ): Promise<FastifyReply> {
-  const person = await admitFromProvider(parts, provider, assertion);
+  const from = { requestId: request.id, address: request.ip };
+  const person = await admitFromProvider(parts, provider, assertion, from);
   if (provider.organization === null) await parts.joinOnSignIn(person);
   const sessions = parts.outside(openSessions);
   const started = await sessions.start({
@@ -75,10 +77,11 @@ export async function finishSignIn(
     provider: provider.id,
     boundOrgId: provider.organization?.orgId ?? null,
     userAgent: request.headers['user-agent'] ?? null,
+    from,
   });
   // One that was switched off meanwhile has ended its sessions, but not this one.
   if (!(await parts.providers.find(provider.id))) {
-    await sessions.endOfProvider(provider.id);
+    await sessions.endOfProvider(provider.id, { ...bySystem('sign-in'), ...from });
     throw new SignInFailure('UNKNOWN');
   }
   setSessionCookie(reply, started);

@@ -1,7 +1,8 @@
 import type { SignInProviderConfig } from '../../config/config.js';
 import type { Outside } from '../../data/connection/outside.js';
 import type { OrgId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import { bySystem } from '../../data/connection/act.js';
+import type { OpenOrganizationDb } from '../../data/organization/organization-db.js';
 import { clientSecretPurpose } from '../../domains/identity-provider/index.js';
 import { type OfferedProvider, openIdentityProviders } from '../../domains/identity-provider/outside.js';
 import type { Seal } from '../../secrets/seal.js';
@@ -44,9 +45,11 @@ export interface ProvidersParts {
   /** Those of the deployment. */
   readonly configured: () => readonly SignInProviderConfig[];
   readonly outside: Outside;
-  readonly organizationDb: (orgId: OrgId) => OrganizationDb;
+  readonly organizationDb: OpenOrganizationDb;
   readonly seal: Seal;
 }
+
+const SIGN_IN = bySystem('sign-in');
 
 export function createProviders({ configured, outside, organizationDb, seal }: ProvidersParts): Providers {
   const identityProviders = outside(openIdentityProviders);
@@ -60,7 +63,7 @@ export function createProviders({ configured, outside, organizationDb, seal }: P
       const known = configured().find((provider) => provider.id === id);
       if (known) return { ...known, organization: null, version: '' };
       const orgId = await identityProviders.findOrganization(id);
-      const row = orgId && (await organizationDb(orgId).identityProvider.find({ id, status: 'ACTIVE' }));
+      const row = orgId && (await organizationDb(orgId, SIGN_IN).identityProvider.find({ id, status: 'ACTIVE' }));
       if (!orgId || !row) return null;
       const common = {
         id,

@@ -8,6 +8,7 @@ import type { OrganizationDb } from '../../../src/data/organization/organization
 import { connectBeside, whileLocked } from '../../races/interleave.js';
 import { givenOrganization, type GivenOrganization } from '../../support/given.js';
 import { isPostgres, startServer, type TestServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const BUSY = { code: 'SERVICE_UNAVAILABLE', detail: { retryAfter: 1 } };
 
@@ -21,7 +22,7 @@ beforeAll(async () => {
   ({ database } = server);
   acme = await givenOrganization(server, 'acme');
   globex = await givenOrganization(server, 'globex');
-  db = database.organizationDb(acme.id);
+  db = database.organizationDb(acme.id, byTest);
 }, 60_000);
 afterAll(() => server.close());
 
@@ -31,7 +32,10 @@ describe('whoever holds a connection waits for no second one', () => {
     ['one of Prisma', () => db.repository.count({})],
     ['one of the directory', () => createDirectoryQuery(database.pool)('select 1')],
     ['a transaction of the outer client', () => db.locked((tx) => Promise.resolve(tx.held))],
-    ['one of another organization', () => database.organizationDb(globex.id).locked((tx) => Promise.resolve(tx.held))],
+    [
+      'one of another organization',
+      () => database.organizationDb(globex.id, byTest).locked((tx) => Promise.resolve(tx.held)),
+    ],
     ['a connection as such', () => database.pool.connect()],
   ])('%s', async (_, ask) => {
     await expect(db.transaction(ask)).rejects.toBeInstanceOf(SecondConnectionError);
@@ -100,7 +104,7 @@ describe('whoever holds a connection waits for no second one', () => {
       const asked = await Promise.allSettled(
         [acme, globex].flatMap(({ id }) =>
           Array.from({ length: 10 }, (_each, index) => {
-            const other = database.organizationDb(id);
+            const other = database.organizationDb(id, byTest);
             return index % 2 === 0 ? other.run.count({}) : other.transaction((tx) => tx.run.count({}));
           }),
         ),
@@ -119,7 +123,9 @@ describe('whoever holds a connection waits for no second one', () => {
     const settled = Promise.allSettled(writers);
     while (database.pool.turns.waiting < 29) await new Promise(setImmediate);
     const others = await Promise.all(
-      Array.from({ length: 50 }, () => database.organizationDb(globex.id).locked((tx) => Promise.resolve(tx.held))),
+      Array.from({ length: 50 }, () =>
+        database.organizationDb(globex.id, byTest).locked((tx) => Promise.resolve(tx.held)),
+      ),
     );
     expect(others).toHaveLength(50);
     await outside.query('rollback');

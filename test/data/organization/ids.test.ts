@@ -5,12 +5,13 @@ import type { OrganizationDb } from '../../../src/data/organization/organization
 import { ForbiddenOperationError } from '../../../src/data/organization/scope.js';
 import { givenOrganization, unique } from '../../support/given.js';
 import { useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
 let db: OrganizationDb;
 beforeAll(async () => {
-  db = server.database.organizationDb((await givenOrganization(server)).id);
+  db = server.database.organizationDb((await givenOrganization(server)).id, byTest);
 });
 
 const listed = (ids: Ids): string[] => [...ids.parts(2)].flat();

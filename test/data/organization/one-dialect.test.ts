@@ -8,6 +8,7 @@ import { OrgateError } from '../../../src/errors.js';
 import { givenEverything } from '../../support/given-everything.js';
 import { type GivenOrganization, givenOrganization, unique } from '../../support/given.js';
 import { useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 /**
  * Outside a transaction most statements are our own, inside they are Prisma's. Random operations are asked both ways, of
@@ -45,7 +46,7 @@ interface Subject {
 beforeAll(async () => {
   organization = await givenOrganization(server);
   await givenEverything(server, organization);
-  db = server.database.organizationDb(organization.id);
+  db = server.database.organizationDb(organization.id, byTest);
   await givenVariety();
   const models = readModels(createPrisma(server.database.pool));
   const { rows: columns } = await server.database.pool.queryAsLoginRole(

@@ -13,6 +13,7 @@ import { openDirectory } from '../../../src/identity/directory.js';
 import { givenEverything } from '../../support/given-everything.js';
 import { givenOrganization, type GivenOrganization, unique } from '../../support/given.js';
 import { openTestDatabase, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 /**
  * Outside a transaction rows are read and made by statements of our own, inside by Prisma: which of them it was, nobody
@@ -35,7 +36,7 @@ async function bothWays(model: string, ask: Ask): Promise<[unknown, unknown]> {
 beforeAll(async () => {
   organization = await givenOrganization(server);
   await givenEverything(server, organization);
-  db = server.database.organizationDb(organization.id);
+  db = server.database.organizationDb(organization.id, byTest);
   const run = { agentId: organization.agentId, repositoryId: organization.repositoryId };
   const createdById = (await db.membership.list({ orderBy: { userId: 'asc' }, take: 1 }))[0]?.userId as string;
   for (const [index, status] of ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'QUEUED'].entries()) {
@@ -225,7 +226,7 @@ test.each(['40001', '40P01'])(
       } as const;
       const made = { name: 'O', slug: 'losers', description: '' };
       const { id } = await database.outside(openDirectory).createOrganization({ ...owner, defaultOrgId: null }, made);
-      const own = database.organizationDb(brandVerifiedOrgId(id));
+      const own = database.organizationDb(brandVerifiedOrgId(id), byTest);
       const row = () => ({ id: newId('rep'), name: 'x', gitUrl: 'https://git.example/x' });
       await expect(own.repository.create(row())).rejects.toMatchObject({ code: 'CONFLICT' });
       await expect(own.transaction((tx) => tx.repository.create(row()))).rejects.toMatchObject({ code: 'CONFLICT' });

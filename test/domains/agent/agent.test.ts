@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { newId } from '../../../src/data/id.js';
 import { givenOrganization, givenTwoOrganizations, personId, unique } from '../../support/given.js';
 import { codeOf, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
@@ -169,7 +170,7 @@ test('an agent, or a repository, of many runs goes by batches, each under the lo
 
 async function givenMany() {
   const organization = await givenOrganization(server);
-  const db = server.database.organizationDb(organization.id);
+  const db = server.database.organizationDb(organization.id, byTest);
   const { agentId, repositoryId } = organization;
   const createdById = await personId(organization.developer);
   await db.run.createMany(

@@ -13,6 +13,7 @@ import {
 import { describeIsolation, fromCursor, never, type Target } from '../../support/isolation.js';
 import { secretFor } from '../../support/mail.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
@@ -268,7 +269,7 @@ describe('What a key may', () => {
 
   test('is never to make anyone a member, more of one, or one again: they would outlive the key', async () => {
     const acme = await givenOrganization(server);
-    const db = server.database.organizationDb(acme.id);
+    const db = server.database.organizationDb(acme.id, byTest);
     const { id: joinRequestId } = await db.joinRequest.create({
       id: newId('jrq'),
       personId: newId('usr'),

@@ -12,6 +12,7 @@ import {
 import { describeIsolation, fromCursor, never, type Target } from '../../support/isolation.js';
 import { openOutbox, startMailServer } from '../../support/mail.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const dns = await startNameServer();
 const smtp = await startMailServer();
@@ -327,7 +328,7 @@ describe('The daily check', () => {
 });
 
 describe('What holds in the database, whatever the program does', () => {
-  const inside = async (organization: GivenOrganization) => server.database.organizationDb(organization.id);
+  const inside = async (organization: GivenOrganization) => server.database.organizationDb(organization.id, byTest);
 
   test('a slug is neither made nor given up inside an organization, and a domain never renamed', async () => {
     const acme = await givenOrganization(server);

@@ -3,6 +3,7 @@ import { createSeal } from '../../../src/secrets/seal.js';
 import { givenCertifiedKey } from '../../support/certificate.js';
 import { givenMember, givenOrganization } from '../../support/given.js';
 import { codeOf, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer({ env: { PUBLIC_URL: 'https://orgate.example' } });
 
@@ -80,7 +81,7 @@ test('the client secret is sealed for its row, and no answer and no log holds it
   const { owner, id: orgId } = await givenOrganization(server);
   const created = await owner(CREATE_OIDC, { input: oidc });
   const { id } = created.data.createOidcProvider;
-  const { clientSecret } = await server.database.organizationDb(orgId).identityProvider.get({ id });
+  const { clientSecret } = await server.database.organizationDb(orgId, byTest).identityProvider.get({ id });
   expect(clientSecret).not.toContain('very-secret');
   const seal = createSeal(server.config.secretKeys ?? []);
   expect(await seal.open(clientSecret as string, `identity_provider/${orgId}/${id}`)).toBe('very-secret');

@@ -14,6 +14,7 @@ import {
 } from '../../support/given.js';
 import { describeIsolation, fromCursor, never, type Target } from '../../support/isolation.js';
 import { type Answer, type Client, codeOf, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
@@ -278,7 +279,7 @@ describe('Who was removed', () => {
     async (how) => {
       const acme = await givenJoining('SUGGEST');
       const jane = await someoneOf(acme);
-      const db = server.database.organizationDb(acme.id);
+      const db = server.database.organizationDb(acme.id, byTest);
       const userId = how === 'by an address only' ? newId('usr') : await personId(jane);
       await db.membership.create({ userId, email: jane.email, name: 'Jane', role: 'VIEWER', status: 'REMOVED' });
       const clear = async () => expect((await acme.admin(CLEAR, { id: userId })).errors).toEqual([]);
@@ -326,7 +327,7 @@ describe('Who was removed', () => {
     const acme = await givenJoining('AUTO');
     const jane = await someoneOf(acme);
     expect(await roleOf(jane, acme)).toBe('VIEWER');
-    const db = server.database.organizationDb(acme.id);
+    const db = server.database.organizationDb(acme.id, byTest);
     await db.membership.update({ email: jane.email }, { status: 'SUSPENDED' });
     expect(await joinable(jane)).toEqual([]);
     expect(codeOf(await request(jane, acme))).toBe('NOT_FOUND');
@@ -358,7 +359,7 @@ describe('The setting of a domain', () => {
 
   test('counts while the organization holds the domain and is not suspended', async () => {
     const acme = await givenJoining('AUTO');
-    const db = server.database.organizationDb(acme.id);
+    const db = server.database.organizationDb(acme.id, byTest);
     const jane = await someoneOf(acme);
     const { pool } = server.database;
     await pool.queryAsLoginRole(`update organization set status = 'SUSPENDED' where id = $1`, [acme.id]);
@@ -378,7 +379,7 @@ describe('The setting of a domain', () => {
     const { acme, globex } = await givenTwoOrganizations(server);
     const { name } = await givenHeldDomain(server, acme, { joining: 'MANUAL' });
     const claim = { id: newId('dom'), name, challenge: 'x', joining: 'AUTO' } as const;
-    await server.database.organizationDb(globex.id).organizationDomain.create(claim);
+    await server.database.organizationDb(globex.id, byTest).organizationDomain.create(claim);
     const jane = await server.as(`${unique('jane')}@${name}`);
     expect(await joinable(jane)).toEqual([]);
     for (const organization of [acme, globex]) expect(codeOf(await request(jane, organization))).toBe('NOT_FOUND');

@@ -8,6 +8,7 @@ import { describeIsolation, never, type Target } from '../../support/isolation.j
 import { secretFor } from '../../support/mail.js';
 import { givenDirectory } from '../../support/scim.js';
 import { type Answer, type Client, codeOf, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
@@ -202,7 +203,7 @@ describe('What stops when a member is removed', () => {
     await server.database.outside(openSessions).start({ ...person, boundOrgId: null });
     await server.database.outside(openSessions).start({ ...person, boundOrgId: acme.id });
     const request = { id: newId('jrq'), personId: newId('usr'), email, name: 'Joe', domain: 'new.example' };
-    await server.database.organizationDb(acme.id).joinRequest.create({ ...request, status: 'PENDING' });
+    await server.database.organizationDb(acme.id, byTest).joinRequest.create({ ...request, status: 'PENDING' });
     return { acme, id, own, account, machine, email, invitationId: sent.invitation.id as string };
   }
 
@@ -271,7 +272,7 @@ describe('What stops when a member is removed', () => {
 
   test('and providers from before it was kept who made them, of whoever is OWNER', async () => {
     const acme = await givenOrganization(server);
-    const { identityProvider } = server.database.organizationDb(acme.id);
+    const { identityProvider } = server.database.organizationDb(acme.id, byTest);
     const settings = { kind: 'OIDC', issuer: 'https://id.acme.example', clientId: 'x', defaultRole: 'VIEWER' } as const;
     const { id: old } = await identityProvider.create({ id: newId('idp'), name: 'Old', ...settings });
     const text = 'query ($id: ID!) { previewMemberRemoval(userId: $id) { identityProviders { id } } }';
@@ -362,7 +363,7 @@ describe('What stops when a member is removed', () => {
     const gone = `${unique('gone')}@new.example`;
     const left = { status: 'INVITED', role: 'VIEWER', leftRole: 'OWNER', joinedAt: new Date() } as const;
     const row = { userId: newId('usr'), name: 'Gone', email: gone, ...left, invitedBy: id };
-    await server.database.organizationDb(acme.id).membership.create(row);
+    await server.database.organizationDb(acme.id, byTest).membership.create(row);
     const admin = await personId(await givenMember(server, acme, 'ADMIN'));
     expect(codeOf(await remove(acme.owner, id, admin))).toBe('ROLE_ESCALATION');
     const account = await givenServiceAccount(acme.owner, 'ADMIN');

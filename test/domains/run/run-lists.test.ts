@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from '@jest/globals';
 import { newId } from '../../../src/data/id.js';
 import { type GivenOrganization, givenOrganization, personId, unique } from '../../support/given.js';
 import { useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 /**
  * Lists of runs are read in many ways, by whichever index suits a filter: here each filter, combination, order and page is
@@ -25,7 +26,7 @@ const rows: Seen[] = [];
 
 beforeAll(async () => {
   acme = await givenOrganization(server);
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   const { repositoryId } = acme;
   const agents = [acme.agentId];
   agents.push((await db.agent.create({ id: newId('agt'), name: unique('a'), repositoryId })).id);

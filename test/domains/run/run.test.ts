@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { newId } from '../../../src/data/id.js';
 import { givenOrganization, givenTwoOrganizations, personId, unique } from '../../support/given.js';
 import { codeOf, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
@@ -156,7 +157,7 @@ test('runs are listed newest first or oldest first, and a cursor is good only in
 
 test('a filter holds in all its parts, counts with them, and finds nothing of another organization', async () => {
   const { acme, globex } = await givenTwoOrganizations(server);
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   const developerId = await personId(acme.developer);
   const runs: string[] = [];
   for (const [day, status] of (['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED'] as const).entries()) {

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { newId } from '../../../src/data/id.js';
 import { type GivenOrganization, givenOrganization, givenTwoOrganizations, personId } from '../../support/given.js';
 import { useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
@@ -23,7 +24,7 @@ async function givenRun(acme: GivenOrganization, createdAt: string, more: object
   const at = new Date(createdAt);
   const createdById = await personId(acme.owner);
   await server.database
-    .organizationDb(acme.id)
+    .organizationDb(acme.id, byTest)
     .run.create({ id: newId('run', at.getTime()), createdById, createdAt: at, ...more });
 }
 

@@ -5,6 +5,7 @@ import { newId } from '../../../src/data/id.js';
 import { sizeOf } from '../../../src/gateway/graphql/bound-answer.js';
 import { givenOrganization, type GivenOrganization, personId } from '../../support/given.js';
 import { codeOf, startServer, type TestServer, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer({ env: { ANSWER_MAX_CHARACTERS: '1000000' } });
 
@@ -12,7 +13,7 @@ const server = useServer({ env: { ANSWER_MAX_CHARACTERS: '1000000' } });
 async function givenLargeRuns(organization: GivenOrganization, count: number, at: TestServer = server): Promise<void> {
   const { id, agentId, repositoryId, owner } = organization;
   const createdById = await personId(owner);
-  const db = at.database.organizationDb(id);
+  const db = at.database.organizationDb(id, byTest);
   for (let index = 0; index < count; index += 1) {
     await db.run.create({ id: newId('run'), agentId, repositoryId, createdById, input: { text: 'x'.repeat(60_000) } });
   }

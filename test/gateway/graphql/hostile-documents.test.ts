@@ -8,6 +8,7 @@ import { givenOrganization, type GivenOrganization, personId, unique } from '../
 import { PRODUCTION } from '../../support/production.js';
 import { raw, rawBytes } from '../../support/raw.js';
 import { codeOf, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 // What `npm run attack` sends without end, each kind once: whatever it is, it is refused or answered in order, and the next
 // request is answered.
@@ -17,7 +18,7 @@ const server = useServer({ env: PRODUCTION });
 let organization: GivenOrganization;
 beforeAll(async () => {
   organization = await givenOrganization(server);
-  await server.database.organizationDb(organization.id).identityProvider.create({
+  await server.database.organizationDb(organization.id, byTest).identityProvider.create({
     id: ATTACKED_PROVIDER,
     name: 'Attacked',
     kind: 'SAML',
@@ -98,7 +99,7 @@ const head = ({ path, body, bytes }: Shot): string => String(body ?? path ?? byt
 
 async function giveLargeRuns({ id, repositoryId, agentId, owner }: GivenOrganization): Promise<void> {
   const createdById = await personId(owner);
-  const db = server.database.organizationDb(id);
+  const db = server.database.organizationDb(id, byTest);
   for (let count = 0; count < 100; count += 1) {
     await db.run.create({ id: newId('run'), agentId, repositoryId, createdById, input: { text: 'x'.repeat(65_000) } });
   }

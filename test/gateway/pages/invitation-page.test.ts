@@ -4,6 +4,7 @@ import { secretFor } from '../../support/mail.js';
 import { raw, type RawAnswer } from '../../support/raw.js';
 import { useServer } from '../../support/server.js';
 import { givenBrowser, ownOrigin } from '../../support/sessions.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
@@ -48,7 +49,7 @@ describe('The link of an invitation', () => {
 
   test('offers the organization’s own provider, where it has one', async () => {
     const { acme, secret } = await givenLink();
-    await server.database.organizationDb(acme.id).identityProvider.create({
+    await server.database.organizationDb(acme.id, byTest).identityProvider.create({
       id: `idp_${'0'.repeat(26)}`,
       name: 'Acme SSO',
       kind: 'OIDC',

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { givenOrganization, type GivenOrganization, unique } from '../../support/given.js';
 import { givenDirectory, type ScimClient } from '../../support/scim.js';
 import { codeOf, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
@@ -143,7 +144,7 @@ describe('a group', () => {
     const owners = await givenGroup('OWNER', [jo]);
     expect(await roleOf(jo)).toBe('OWNER');
     await server.database
-      .organizationDb(acme.id)
+      .organizationDb(acme.id, byTest)
       .membership.update({ email: acme.owner.email }, { status: 'SUSPENDED' });
     try {
       const off = patch({ op: 'replace', path: 'active', value: false });
@@ -163,7 +164,7 @@ describe('a group', () => {
       expect([await roleOf(jo), await roleOf(ann)]).toEqual(['VIEWER', 'OWNER']);
     } finally {
       await server.database
-        .organizationDb(acme.id)
+        .organizationDb(acme.id, byTest)
         .membership.update({ email: acme.owner.email }, { status: 'ACTIVE' });
     }
   });

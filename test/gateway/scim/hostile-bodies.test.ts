@@ -5,6 +5,7 @@ import { givenOrganization, unique } from '../../support/given.js';
 import { raw } from '../../support/raw.js';
 import { givenDirectory, type ScimClient } from '../../support/scim.js';
 import { startServer, type TestServer, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
@@ -207,7 +208,7 @@ test('what a directory reads is bounded while it comes, and told as too much', a
   const bounded = await startServer({ env: { ANSWER_MAX_CHARACTERS: '10000' } });
   const organization = await givenOrganization(bounded);
   const theirs = await givenDirectory(bounded, organization);
-  const db = bounded.database.organizationDb(organization.id);
+  const db = bounded.database.organizationDb(organization.id, byTest);
   const seed = unique('u');
   const numbers = Array.from({ length: 1000 }, (_, index) => `${seed}-${index}`);
   await db.membership.createMany(

@@ -3,6 +3,7 @@ import type { OrganizationRole } from '../../../src/generated/enums.js';
 import { givenOrganization, type GivenOrganization, unique } from '../../support/given.js';
 import { givenDirectory, type ScimClient } from '../../support/scim.js';
 import { isPostgres, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 jest.setTimeout(180_000);
 const server = useServer({ poolSize: 10 });
@@ -21,7 +22,7 @@ beforeAll(async () => {
 
 /** Users of a directory, made straight in the store, as so many requests would take a while. */
 async function givenUsers(directoryId: string, count: number): Promise<string[]> {
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   const seed = unique('u');
   const numbers = Array.from({ length: count }, (_, index) => `${seed}-${String(index).padStart(5, '0')}`);
   await db.membership.createMany(
@@ -35,7 +36,7 @@ async function givenUsers(directoryId: string, count: number): Promise<string[]>
 const members = (ids: readonly string[]) => ids.map((value) => ({ value }));
 const SET_ROLE = 'mutation ($input: SetScimGroupRoleInput!) { setScimGroupRole(input: $input) { role memberCount } }';
 const countOf = (role: OrganizationRole) =>
-  server.database.organizationDb(acme.id).membership.count({ role, email: { gt: 'u', lt: 'v' } });
+  server.database.organizationDb(acme.id, byTest).membership.count({ role, email: { gt: 'u', lt: 'v' } });
 
 test(`a group of ${SIZE} is made, given a role, read, changed, replaced and deleted, and so is its directory`, async () => {
   const made = await directory('POST', '/Groups', { displayName: 'Everyone', members: members(everyone) });
@@ -79,7 +80,7 @@ test(`a group of ${SIZE} is made, given a role, read, changed, replaced and dele
 
   const removed = await acme.owner('mutation ($id: ID!) { deleteScimDirectory(id: $id) }', { id: directory.id });
   expect(removed.errors).toEqual([]);
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   expect([await db.scimGroupMember.count({}), await db.scimUser.count({})]).toEqual([0, 0]);
 });
 
@@ -89,7 +90,7 @@ test('a large group takes the last OWNER from nobody, and changes nothing then',
   const owners = await other('POST', '/Groups', { displayName: 'Owners', members: members(many) });
   const nobody = await other('POST', '/Groups', { displayName: 'Nobody', members: [] });
   expect((await acme.owner(SET_ROLE, { input: { groupId: owners.body.id, role: 'OWNER' } })).errors).toEqual([]);
-  const db = server.database.organizationDb(acme.id);
+  const db = server.database.organizationDb(acme.id, byTest);
   await db.membership.update({ email: acme.owner.email }, { role: 'ADMIN' });
   expect((await other('DELETE', `/Groups/${owners.body.id}`)).status).toBe(409);
   expect((await db.membership.count({ role: 'OWNER' })) - 500).toBe(0);

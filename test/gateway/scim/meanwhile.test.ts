@@ -4,6 +4,7 @@ import { type GivenOrganization, givenOrganization, unique } from '../../support
 import { eventually } from '../../support/mail.js';
 import { givenDirectory, type ScimClient } from '../../support/scim.js';
 import { useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
@@ -81,7 +82,7 @@ describe.each<[string, number, (made: Made) => Promise<unknown>]>([
     for (const write of made.writes) rests.push(await begin(made.directory, write));
     await end(made);
     expect(await Promise.all(rests.map((rest) => rest()))).toEqual(made.writes.map(() => status));
-    const { membership, scimGroup } = server.database.organizationDb(made.acme.id);
+    const { membership, scimGroup } = server.database.organizationDb(made.acme.id, byTest);
     expect(await membership.count({ email: { in: [`jo@${made.directory.domain}`] }, status: 'ACTIVE' })).toBe(1);
     expect(await scimGroup.count({ displayName: { in: ['More', 'Others'] } })).toBe(0);
   });

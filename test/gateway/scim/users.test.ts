@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { givenMember, givenOrganization, type GivenOrganization, personId, unique } from '../../support/given.js';
 import { givenDirectory, type ScimClient } from '../../support/scim.js';
 import { codeOf, useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
@@ -42,7 +43,7 @@ async function standing(email: string): Promise<unknown> {
   const answer = await (await signedIn(email))(WHO, {}, { 'x-organization-id': acme.id });
   return answer.data?.viewer?.role ?? codeOf(answer);
 }
-const rowOf = (email: string) => server.database.organizationDb(acme.id).membership.get({ email });
+const rowOf = (email: string) => server.database.organizationDb(acme.id, byTest).membership.get({ email });
 
 describe('as Entra ID sends it', () => {
   test('someone is created, found, and is a member at once', async () => {
@@ -202,7 +203,7 @@ describe('the loss of rights', () => {
     'whom people of the organization left %s the directory does not bring back',
     async (status) => {
       const { id, email } = await create();
-      await server.database.organizationDb(acme.id).membership.update({ email }, { status });
+      await server.database.organizationDb(acme.id, byTest).membership.update({ email }, { status });
       expect((await entra('GET', `/Users/${id}`)).body.active).toBe(false);
       const resumed = await entra('PATCH', `/Users/${id}`, patch({ op: 'replace', path: 'active', value: true }));
       expect([resumed.status, resumed.body.detail]).toEqual([409, expect.stringContaining('only they can resume it')]);
@@ -251,12 +252,12 @@ test('whoever was removed comes back by their directory once an ADMIN cleared it
 
 test('whoever is deleted leaves no invitation behind that could be accepted', async () => {
   const { id, email } = await create();
-  const admin = await server.database.organizationDb(acme.id).membership.update({ email }, { role: 'ADMIN' });
+  const admin = await server.database.organizationDb(acme.id, byTest).membership.update({ email }, { role: 'ADMIN' });
   const input = { email: `${unique('guest')}@x.example`, name: 'Guest', role: 'VIEWER' };
   const invite = 'mutation ($input: InviteUserInput!) { inviteUser(input: $input) { role } }';
   expect((await (await signedIn(email))(invite, { input })).errors).toEqual([]);
   await entra('DELETE', `/Users/${id}`);
-  const { status } = await server.database.organizationDb(acme.id).invitation.get({ email: input.email });
+  const { status } = await server.database.organizationDb(acme.id, byTest).invitation.get({ email: input.email });
   expect([admin.status, status]).toEqual(['ACTIVE', 'REVOKED']);
 });
 
@@ -334,7 +335,7 @@ describe('a directory', () => {
     await server.database.pool.queryAsLoginRole('update organization set seat_limit = 5 where id = $1', [full.id]);
     const answers = await Promise.all(Array.from({ length: 4 }, () => directory('POST', '/Users', newUser(directory))));
     expect(answers.map(({ status }) => String(status)).toSorted()).toEqual(['201', '409', '409', '409']);
-    const taken = await server.database.organizationDb(full.id).membership.count({ status: 'ACTIVE' });
+    const taken = await server.database.organizationDb(full.id, byTest).membership.count({ status: 'ACTIVE' });
     expect(taken).toBe(5);
   });
 

@@ -3,6 +3,7 @@ import { Browser, type Visited } from '../../support/browser.js';
 import { givenMember, givenOrganization, unique } from '../../support/given.js';
 import { raw } from '../../support/raw.js';
 import { useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer({ env: { RATE_LIMIT_SIGN_IN: 'off' } });
 
@@ -41,7 +42,7 @@ test('as someone whose address was not verified nobody signs in', async () => {
 test('an organization takes it as its own provider', async () => {
   const acme = await givenOrganization(server);
   const domain = `${acme.slug}.example`;
-  await server.database.organizationDb(acme.id).address.create({ name: domain, kind: 'DOMAIN' });
+  await server.database.organizationDb(acme.id, byTest).address.create({ name: domain, kind: 'DOMAIN' });
   const CREATE = 'mutation ($input: CreateOidcProviderInput!) { createOidcProvider(input: $input) { startUrl } }';
   const { data } = await acme.owner(CREATE, {
     input: { name: 'Ours', issuer: `${home()}/dev/idp`, clientId: 'orgate', defaultRole: 'DEVELOPER' },

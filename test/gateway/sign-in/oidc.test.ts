@@ -12,6 +12,7 @@ import {
   startOidcIdentityProvider,
 } from '../../support/oidc-identity-provider.js';
 import { useServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const server = useServer({ env: { RATE_LIMIT_SIGN_IN: 'off' } });
 let idp: OidcIdentityProvider;
@@ -27,7 +28,7 @@ const domainOf = ({ slug }: { slug: string }) => `${slug}.example`;
 async function givenProvider(more: object = {}): Promise<GivenOrganization & { providerId: string }> {
   const organization = await givenOrganization(server);
   await server.database
-    .organizationDb(organization.id)
+    .organizationDb(organization.id, byTest)
     .address.create({ name: domainOf(organization), kind: 'DOMAIN' });
   const input = { name: 'Corporate', issuer: idp.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, ...more };
   const { data, text } = await organization.owner(

@@ -13,6 +13,7 @@ import {
   withXml,
 } from '../../support/saml-identity-provider.js';
 import { startServer, type TestServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 let idp: SamlIdentityProvider;
 let server: TestServer;
@@ -56,7 +57,7 @@ const personOf = (acme: { slug: string }, more: Partial<SamlAccount> = {}) => ac
 async function givenProvider(more: object = {}): Promise<Acme> {
   const organization = await givenOrganization(server);
   await server.database
-    .organizationDb(organization.id)
+    .organizationDb(organization.id, byTest)
     .address.create({ name: domainOf(organization), kind: 'DOMAIN' });
   const input = {
     name: 'Corporate',

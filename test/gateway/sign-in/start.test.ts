@@ -9,6 +9,7 @@ import {
   startOidcIdentityProvider,
 } from '../../support/oidc-identity-provider.js';
 import { startServer, type TestServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 const FRONTEND = 'https://app.acme.example';
 
@@ -163,7 +164,7 @@ describe('Someone of the whole deployment', () => {
       return data.viewer as { role: string | null; user: { id: string } };
     };
     expect((await role()).role).toBeNull();
-    await server.database.organizationDb(acme.id).organizationDomain.update({ id }, { joining: 'AUTO' });
+    await server.database.organizationDb(acme.id, byTest).organizationDomain.update({ id }, { joining: 'AUTO' });
     const { role: joined, user } = await role();
     expect(joined).toBe('VIEWER');
     await acme.admin('mutation ($id: ID!) { removeMember(userId: $id) { status } }', user);

@@ -11,6 +11,7 @@ import {
 } from '../../support/oidc-identity-provider.js';
 import { withOutside } from '../../support/outside.js';
 import { startServer, type TestServer } from '../../support/server.js';
+import { byTest } from '../../support/act.js';
 
 let idp: OidcIdentityProvider;
 let server: TestServer;
@@ -61,7 +62,7 @@ const DISABLE = `mutation ($id: ID!) { updateIdentityProvider(input: { id: $id, 
 async function given() {
   const acme = await givenOrganization(server);
   const { id, slug, owner } = acme;
-  await server.database.organizationDb(id).address.create({ name: `${slug}.example`, kind: 'DOMAIN' });
+  await server.database.organizationDb(id, byTest).address.create({ name: `${slug}.example`, kind: 'DOMAIN' });
   const input = { name: 'Corporate', issuer: idp.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
   const providerId = (await owner(CREATE, { input })).data.createOidcProvider.id as string;
   const email = `${unique('jane')}@${slug}.example`;
@@ -89,5 +90,5 @@ test('and one that was switched off while it answered makes nobody a member', as
   const browser = new Browser();
   expect((await browser.visit(start)).status).toBe(404);
   expect(browser.cookie(start, '__Host-orgate')).toBeUndefined();
-  expect(await server.database.organizationDb(id).membership.find({ email })).toBeNull();
+  expect(await server.database.organizationDb(id, byTest).membership.find({ email })).toBeNull();
 });

@@ -1,0 +1,24 @@
+/** Who does something. */
+export type ActorKind = 'PERSON' | 'API_KEY' | 'SERVICE_ACCOUNT' | 'DIRECTORY' | 'EXECUTOR' | 'SYSTEM';
+
+/** The request that something is done by. */
+export interface Origin {
+  readonly requestId?: string;
+  /** The network address that it came from. */
+  readonly address?: string;
+}
+
+/** In whose name a change is made, and by which request: the record tells it with every change. */
+export interface Act extends Origin {
+  readonly kind: ActorKind;
+  /** Null of what the gateway does by itself. */
+  readonly id: string | null;
+  /** As the organization calls them; looked up there where it is left out. */
+  readonly name?: string;
+  /** The member whose rights a key has. */
+  readonly onBehalfOf?: string;
+  readonly reason?: string;
+}
+
+/** What the gateway does by itself, beside requests. */
+export const bySystem = (name: string): Act => ({ kind: 'SYSTEM', id: null, name });
