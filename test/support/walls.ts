@@ -1,4 +1,5 @@
 import pg from 'pg';
+import type { Act } from '../../src/data/connection/act.js';
 import { type Frame, inFrame, type ScopedPool } from '../../src/data/connection/org-connection.js';
 import { createOutside } from '../../src/data/connection/outside.js';
 import type { Database } from '../../src/data/database.js';
@@ -29,7 +30,8 @@ export function withWalls(walls: Walls): (database: Database) => Database {
     return {
       ...database,
       ...(!usesRoles && { outside: createOutside(pool) }),
-      organizationDb: walls === 'wall 1 alone' ? createOrganizationDbs(parts) : (orgId) => withoutWallOne(parts, orgId),
+      organizationDb:
+        walls === 'wall 1 alone' ? createOrganizationDbs(parts) : (orgId, act) => withoutWallOne(parts, orgId, act),
       close: async () => {
         await prisma.$disconnect();
         await database.close();
@@ -83,8 +85,8 @@ interface Parts {
 type Operation = (args: { data?: object }) => PromiseLike<unknown>;
 
 /** Prisma as it comes: nothing filters by organization; only rows that are made are given theirs. */
-function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId): RequestDb {
-  const frame: Frame = { role: 'orgate_app', orgId };
+function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId, act: Act): RequestDb {
+  const frame: Frame = { role: 'orgate_app', orgId, act };
   const wrap = (client: object): object => {
     const wrapped: Record<string, unknown> = {};
     for (const model of models.values()) {
