@@ -17,7 +17,7 @@ import { createFindTxt, FIND_TXT } from './egress/find-txt.js';
 import { createSessionTokens, type SessionTokens } from './identity/session-tokens.js';
 import { openSessions } from './identity/sessions.js';
 import { createSignInAttempts, type SignInAttempts } from './identity/sign-in-attempts.js';
-import { createSigningKeys, type SigningKeys } from './identity/signing-keys.js';
+import { createSigningKeys, SIGNING_KEYS, type SigningKeys } from './identity/signing-keys.js';
 import type { Job } from './jobs/job.js';
 import { noMailer } from './mail/mail.js';
 import { createOutbox, OUTBOX, type Outbox } from './mail/outbox.js';
@@ -74,6 +74,7 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     .add(PUBLIC_URL, publicUrl)
     .add(REPORT, (err, what) => log.error({ err }, what))
     .add(SEAL, seal)
+    .add(SIGNING_KEYS, signingKeys)
     .add(SESSION_ISSUER, sessionIssuer(tokens, development));
   const deployment = { outside, organizationDb, use: parts.use };
   for (const { provide } of domains) provide?.(parts, deployment);

@@ -14,6 +14,7 @@ export async function openConfiguredDatabase(
   const counts = {
     orgate_app: metrics.statements.labels('orgate_app'),
     orgate_directory: metrics.statements.labels('orgate_directory'),
+    orgate_sealer: metrics.statements.labels('orgate_sealer'),
   };
   const database = await openDatabase({
     store:

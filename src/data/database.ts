@@ -164,19 +164,20 @@ async function asking<T>(url: string, work: (client: pg.Client) => Promise<T>): 
 }
 
 /**
- * Lets the gateway's login act as the two roles, where it may not yet. Roles belong to the whole cluster, so another
+ * Lets the gateway's login act as the three roles, where it may not yet. Roles belong to the whole cluster, so another
  * database's owner may have made them; if this owner may not grant them, the check that follows says what to run.
  */
 async function letLoginAct(ownerUrl: string, loginUrl: string): Promise<void> {
   const { user: login } = new pg.Client({ connectionString: loginUrl });
   await asking(ownerUrl, async (owner) => {
     const { rows } = await owner.query(
-      `select pg_has_role($1, 'orgate_app', 'MEMBER') and pg_has_role($1, 'orgate_directory', 'MEMBER') as "mayAct"`,
+      `select bool_and(pg_has_role($1, rolname, 'MEMBER')) as "mayAct" from pg_roles
+       where rolname in ('orgate_app', 'orgate_directory', 'orgate_sealer')`,
       [login],
     );
     if (rows[0].mayAct) return;
     await owner
-      .query(`grant orgate_app, orgate_directory to ${pg.escapeIdentifier(login ?? '')}`)
+      .query(`grant orgate_app, orgate_directory, orgate_sealer to ${pg.escapeIdentifier(login ?? '')}`)
       .catch(() => undefined);
   });
 }

@@ -1,6 +1,7 @@
 import { completeDomains } from '../resource/define-domain.js';
 import { agent } from './agent/index.js';
 import { apiKey } from './api-key/index.js';
+import { auditEntry } from './audit-entry/index.js';
 import { domain } from './dns-domain/index.js';
 import { identityProvider } from './identity-provider/index.js';
 import { invitation } from './invitation/index.js';
@@ -35,6 +36,7 @@ const listed = [
   agent,
   run,
   usage,
+  auditEntry,
   rateLimit,
 ] as const;
 

@@ -3,6 +3,7 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { bySystem } from '../data/connection/act.js';
 import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
+import { part } from '../parts.js';
 import type { Seal } from '../secrets/seal.js';
 
 export const SIGNING_ALGORITHM = 'EdDSA';
@@ -38,6 +39,8 @@ export interface SigningKeys {
   /** The public key of this id. */
   find(kid: string | undefined): Promise<JWK | undefined>;
 }
+
+export const SIGNING_KEYS = part<SigningKeys>('signing keys');
 
 interface KeyRow {
   readonly generation: number;

@@ -100,6 +100,16 @@ export const can = memo<Permission>((permission) =>
   makeRule(`can(${permission})`, permission, (context, info) => mayInOrganization(permission, context, info)),
 );
 
+/** The same, and the organization was named: what is sensitive is not read because it happens to be the default among several. */
+export const canWhereNamed = memo<Permission>((permission) =>
+  makeRule(`canWhereNamed(${permission})`, permission, (context, info) => {
+    const verdict = mayInOrganization(permission, context, info);
+    return verdict === true && !context.organization.servesMutations
+      ? new OrgateError('ORG_CONTEXT_REQUIRED')
+      : verdict;
+  }),
+);
+
 /** The same, and no key: what outlives whoever made it is made by people. */
 export const canAsPerson = memo<Permission>((permission) =>
   makeRule(

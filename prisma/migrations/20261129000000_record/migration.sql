@@ -63,14 +63,14 @@ grant select, insert on audit_unsealed to orgate_directory;
 create policy directory_read on audit_unsealed for select to orgate_directory using (true);
 create policy directory_write on audit_unsealed for insert to orgate_directory with check (true);
 
--- The chain: one row for each entry, in the order in which it was sealed. `salts` has one for each field that is digested,
--- 16 bytes each, and null where the field was erased.
+-- The chain: one row for each entry, in the order in which it was sealed. `salts` has one for each field that is digested, in
+-- base64url: null where the field is empty; where it was erased, `{ digest }` in the salt's place.
 create table audit_seal (
   org_id    text not null,
   sequence  bigint not null check (sequence > 0),
   number    bigint not null,
-  hash      bytea not null,
-  salts     bytea[] not null,
+  hash      text not null,
+  salts     jsonb not null,
   sealed_at timestamptz(3) not null default clock_timestamp(),
   primary key (org_id, sequence),
   constraint audit_seal_org_id_number_key unique (org_id, number)

@@ -1,5 +1,4 @@
-/** Who does something. */
-export type ActorKind = 'PERSON' | 'API_KEY' | 'SERVICE_ACCOUNT' | 'DIRECTORY' | 'EXECUTOR' | 'SYSTEM';
+import type { AuditActorKind } from '../../generated/enums.js';
 
 /** The request that something is done by. */
 export interface Origin {
@@ -10,7 +9,7 @@ export interface Origin {
 
 /** In whose name a change is made, and by which request: the record tells it with every change. */
 export interface Act extends Origin {
-  readonly kind: ActorKind;
+  readonly kind: AuditActorKind;
   /** Null of what the gateway does by itself. */
   readonly id: string | null;
   /** As the organization calls them; looked up there where it is left out. */

@@ -32,7 +32,7 @@ export class ScopedQuery extends Statement {
     { statementTimeoutMs, lockTimeoutMs = LOCK_TIMEOUT_MS }: { statementTimeoutMs: number; lockTimeoutMs?: number },
   ) {
     super(config);
-    const orgId = frame.role === 'orgate_app' ? frame.orgId : '';
+    const orgId = frame.role === 'orgate_directory' ? '' : frame.orgId;
     const act = frame.act ? JSON.stringify(frame.act) : '';
     this.#scope = [frame.role, orgId, String(statementTimeoutMs), String(lockTimeoutMs), act];
   }

@@ -1,4 +1,6 @@
 import {
+  AuditActorKind,
+  AuditOutcome,
   DomainJoining,
   DomainProblem,
   DomainStatus,
@@ -27,6 +29,7 @@ const { EXPIRED: _expired, ...StoredInvitationStatus } = InvitationStatus;
  */
 export const WORDS = {
   Address: { kind: { SLUG: 'SLUG', DOMAIN: 'DOMAIN' } },
+  AuditEntry: { actorKind: AuditActorKind, outcome: AuditOutcome },
   IdentityProvider: { kind: IdentityProviderKind, status: IdentityProviderStatus, defaultRole: JoiningRole },
   Invitation: { status: StoredInvitationStatus, mailStatus: MailStatus },
   JoinRequest: { status: JoinRequestStatus },

@@ -96,7 +96,7 @@ const RULES: readonly (readonly [rule: string, query: string])[] = [
   ],
   [
     "the gateway's roles cannot log in, bypass row-level security, or own anything",
-    `select rolname from pg_roles r where rolname in ('orgate_app', 'orgate_directory')
+    `select rolname from pg_roles r where rolname in ('orgate_app', 'orgate_directory', 'orgate_sealer')
        and (rolsuper or rolbypassrls or rolcanlogin or rolcreaterole or rolcreatedb
          or exists (select from pg_class c where c.relowner = r.oid)
          or exists (select from pg_auth_members m where m.member = r.oid))`,

@@ -1,0 +1,66 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+/** Of an entry, what its hash covers through digests: each with a salt of its own, so that it can be erased alone. */
+export const DIGESTED = [
+  'id',
+  'actorKind',
+  'actorId',
+  'actorName',
+  'onBehalfOf',
+  'targetType',
+  'targetId',
+  'targetName',
+  'changes',
+  'reason',
+  'requestId',
+  'address',
+] as const;
+
+/** What is sealed, as it stands in the store. */
+export type Sealable = { readonly [F in (typeof DIGESTED)[number]]: unknown } & {
+  readonly at: Date;
+  readonly action: string;
+  readonly outcome: string;
+};
+
+/** 128 bits in base64url; null of a field that is empty; the digest alone where field and salt were erased. */
+export type Salt = string | null | { readonly digest: string };
+
+/** Before the first entry. */
+export const NO_HASH = '';
+
+export const newSalts = (entry: Sealable): Salt[] =>
+  DIGESTED.map((field) => (entry[field] == null ? null : randomBytes(16).toString('base64url')));
+
+/**
+ * The hash of an entry, which covers that of the one before it. docs/audit.md says how it is made, and prints a program that
+ * makes it, too.
+ */
+export function hashOf(entry: Sealable, { before, sequence, salts }: Link): string {
+  const digests = DIGESTED.map((field, index) => digestOf(entry[field], salts[index] ?? null));
+  const { at, action, outcome } = entry;
+  return sha256(JSON.stringify([before, sequence, at.toISOString(), action, outcome, ...digests]));
+}
+
+interface Link {
+  /** The hash of the entry before it. */
+  readonly before: string;
+  /** From 1. */
+  readonly sequence: number;
+  readonly salts: readonly Salt[];
+}
+
+function digestOf(value: unknown, salt: Salt): string {
+  if (salt !== null && typeof salt === 'object') return salt.digest;
+  return value == null && salt === null ? '' : sha256(`${salt ?? ''}${canonical(value)}`);
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
+
+/** JSON with the keys of objects in order, so that the same value is always the same text. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_key, each: unknown) =>
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  );

@@ -1,0 +1,62 @@
+import type { AuditLogFilter, AuditChange, Resolvers } from '../../generated/graphql.js';
+import { allow, canWhereNamed } from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { defineList, type ListArgs } from '../../resource/list.js';
+import { signCheckpoint } from './checkpoint.js';
+import { jobs } from './jobs.js';
+import { withSeals } from './parent.js';
+import { verifyChain } from './verify-chain.js';
+
+interface LogArgs extends ListArgs<'AT'> {
+  readonly filter?: AuditLogFilter | null;
+}
+
+const entries = defineList('AuditEntry', {
+  name: 'auditLog',
+  orders: { AT: { by: 'at', is: 'instant' } },
+  usual: { field: 'AT', direction: 'DESC' },
+  where: ({ filter }: LogArgs) => {
+    const { actorId, action, targetId, outcome, from, before } = filter ?? {};
+    return {
+      ...(actorId != null && { actorId }),
+      ...(action != null && { action }),
+      ...(targetId != null && { targetId }),
+      ...(outcome != null && { outcome }),
+      ...((from != null || before != null) && { at: { ...(from && { gte: from }), ...(before && { lt: before }) } }),
+    };
+  },
+  show: withSeals,
+});
+
+const mayRead = canWhereNamed('audit:read');
+
+const resolvers = {
+  Query: {
+    auditLog: (_, args, context) => entries.page(args, context),
+    verifyAuditChain: (_, { from, to }, { db }) =>
+      verifyChain(db, { from: Number(from ?? 1), to: to == null ? null : Number(to) }),
+    auditCheckpoint: (_, _args, context) => signCheckpoint(context),
+  },
+  AuditEntry: {
+    actor: ({ actorKind: kind, actorId: id, actorName: name }) => ({ kind, id, name }),
+    // The database wrote them so.
+    changes: ({ changes }) => (changes ?? []) as unknown as AuditChange[],
+    sequence: ({ sealed }) => sealed?.sequence ?? null,
+    hash: ({ sealed }) => sealed?.hash ?? null,
+  },
+} satisfies Resolvers;
+
+export const auditEntry = defineDomain({
+  resolvers,
+  grants: {
+    'audit:read': { from: 'ADMIN', may: 'Read the record of who did what, and check that it is whole.' },
+  },
+  access: {
+    Query: { auditLog: mayRead, verifyAuditChain: mayRead, auditCheckpoint: mayRead },
+    AuditEntry: allow,
+    AuditActor: allow,
+    AuditChange: allow,
+    AuditChainVerification: allow,
+  },
+  jobs,
+});

@@ -1,0 +1,83 @@
+import pg from 'pg';
+import { createDirectoryQuery } from '../../data/connection/directory-query.js';
+import { type Frame, inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
+import { ROW_TYPES } from '../../data/connection/pg-types.js';
+import { brandOrgId, type OrgId } from '../../data/id.js';
+import { hashOf, newSalts, NO_HASH, type Sealable } from './chain.js';
+
+/** Whose record: an organization's, or with '' that of the deployment. */
+export type RecordOf = OrgId | '';
+
+/** Chains what was committed. */
+export interface Sealing {
+  /** Records with entries that wait, up to so many. */
+  listWaiting(most: number): Promise<RecordOf[]>;
+  /**
+   * Seals the entries of a record that wait, in the order of their numbers, so many at the most. Of two that seal at once one
+   * does: the next place in the chain is taken once.
+   *
+   * @returns how many it read; fewer than asked for when none is left
+   */
+  seal(of: RecordOf, most: number): Promise<number>;
+}
+
+const WAITING = `select distinct org_id as "orgId" from (select org_id from audit_unsealed limit 10000) as waiting limit $1`;
+
+const READ = `
+  select e.number::text, e.id, e.at, e.actor_kind as "actorKind", e.actor_id as "actorId", e.actor_name as "actorName",
+    e.on_behalf_of as "onBehalfOf", e.action, e.outcome, e.target_type as "targetType", e.target_id as "targetId",
+    e.target_name as "targetName", e.changes, e.reason, e.request_id as "requestId", e.address,
+    head.sequence::float8 as "headSequence", head.hash as "headHash"
+  from audit_unsealed u join audit_entry e on e.org_id = u.org_id and e.number = u.number
+    left join (select sequence, hash from audit_seal where org_id = $1 order by sequence desc limit 1) head on true
+  where u.org_id = $1 order by u.number limit $2`;
+
+const SEAL = `
+  with sealed as (delete from audit_unsealed where org_id = $1 and number = any ($3::bigint[]))
+  insert into audit_seal (org_id, sequence, number, hash, salts)
+  select $1, $2 + place, number, hash, salts
+  from unnest($3::bigint[], $4::text[], $5::jsonb[]) with ordinality as given (number, hash, salts, place)`;
+
+type WaitingEntry = Sealable & {
+  readonly number: string;
+  readonly headSequence: number | null;
+  readonly headHash: string | null;
+};
+
+export function openSealing(pool: ScopedPool): Sealing {
+  const query = createDirectoryQuery(pool);
+  return {
+    async listWaiting(most) {
+      const rows = await query<{ orgId: string }>(WAITING, [most]);
+      return rows.map(({ orgId }) => (orgId === '' ? '' : brandOrgId(orgId)));
+    },
+
+    async seal(of, most) {
+      const frame: Frame = { role: 'orgate_sealer', orgId: of };
+      const { rows } = await inFrame(frame, () =>
+        pool.query<WaitingEntry>({ text: READ, values: [of, most], types: ROW_TYPES }),
+      );
+      const [first] = rows;
+      if (!first) return 0;
+      const head = first.headSequence ?? 0;
+      let before = first.headHash ?? NO_HASH;
+      const links = rows.map((entry, index) => {
+        const salts = newSalts(entry);
+        before = hashOf(entry, { before, sequence: head + index + 1, salts });
+        return { number: entry.number, hash: before, salts: JSON.stringify(salts) };
+      });
+      const columns = [
+        links.map(({ number }) => number),
+        links.map(({ hash }) => hash),
+        links.map(({ salts }) => salts),
+      ];
+      await inFrame(frame, () => pool.query({ text: SEAL, values: [of, head, ...columns] })).catch(ignoreTaken);
+      return rows.length;
+    },
+  };
+}
+
+/** Another replica took the next place in the chain first. */
+function ignoreTaken(error: unknown): void {
+  if (!(error instanceof pg.DatabaseError) || error.code !== '23505') throw error;
+}

@@ -1,0 +1,30 @@
+import type { Outside } from '../../data/connection/outside.js';
+import { openSealing, type RecordOf, type Sealing } from './outside.js';
+
+/** Entries that are sealed by one statement. */
+const BATCH = 1000;
+/** Records that are sealed in one round; of more, others are next. */
+const RECORDS = 200;
+
+/**
+ * Seals whatever waits, of every record. Killed anywhere, the next round goes on: what is chained no longer waits, by the same
+ * statement.
+ *
+ * @throws AggregateError with what failed, after all others were sealed
+ */
+export async function sealRecords(outside: Outside, signal: AbortSignal): Promise<void> {
+  const sealing = outside(openSealing);
+  const failures: unknown[] = [];
+  for (const record of await sealing.listWaiting(RECORDS)) {
+    if (signal.aborted) break;
+    await sealWhole(sealing, record, signal).catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} records could not be sealed`);
+}
+
+/** No longer than a few batches, so that one busy organization keeps nobody waiting. */
+async function sealWhole(sealing: Sealing, record: RecordOf, signal: AbortSignal): Promise<void> {
+  for (let batch = 0; batch < 5 && !signal.aborted; batch += 1) {
+    if ((await sealing.seal(record, BATCH)) < BATCH) return;
+  }
+}

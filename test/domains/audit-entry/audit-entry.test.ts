@@ -1,0 +1,116 @@
+import { expect, test } from '@jest/globals';
+import { createLocalJWKSet, compactVerify } from 'jose';
+import { sealRecords } from '../../../src/domains/audit-entry/seal-record.js';
+import { givenKey } from '../../support/api-key.js';
+import { givenOrganization, personId, unique } from '../../support/given.js';
+import { codeOf, useServer } from '../../support/server.js';
+
+const server = useServer();
+
+const LOG = `query ($filter: AuditLogFilter) { auditLog(first: 50, filter: $filter) { totalCount nodes {
+  id sequence at actor { kind id name } onBehalfOf action outcome targetType targetId targetName
+  changes { path before after } reason requestId address hash } } }`;
+const CREATE = 'mutation ($input: CreateRepositoryInput!) { createRepository(input: $input) { id } }';
+const CHAIN =
+  'query ($from: SafeInt, $to: SafeInt) { verifyAuditChain(from: $from, to: $to) { ok headSequence headHash checked firstBad problem } }';
+
+const seal = () => sealRecords(server.database.outside, new AbortController().signal);
+
+test('a change is told with who made it, what it changed and by which request', async () => {
+  const { admin, developer } = await givenOrganization(server);
+  const name = unique('bots');
+  const made = await developer(CREATE, { input: { name, gitUrl: 'https://git.example/bots.git' } });
+  const { id } = made.data.createRepository;
+  await developer('mutation ($input: UpdateRepositoryInput!) { updateRepository(input: $input) { id } }', {
+    input: { id, branch: 'next' },
+  });
+  await developer('mutation ($id: ID!) { deleteRepository(id: $id) }', { id });
+  const { data } = await admin(LOG, { filter: { targetId: id } });
+  const person = { kind: 'PERSON', id: await personId(developer), name: expect.any(String) };
+  const told = { actor: person, outcome: 'DONE', targetType: 'repository', targetId: id, targetName: name };
+  expect(data.auditLog.nodes).toMatchObject([
+    { ...told, action: 'repository.deleted' },
+    { ...told, action: 'repository.updated', changes: [{ path: 'branch', before: 'main', after: 'next' }] },
+    { ...told, action: 'repository.created', requestId: made.headers.get('x-request-id'), address: '127.0.0.1' },
+  ]);
+});
+
+test('what a key does is told of the key, and in whose name; its secret never', async () => {
+  const { owner, admin, developer } = await givenOrganization(server);
+  const key = await givenKey(server, developer, ['repository:create']);
+  await key.client(CREATE, { input: { name: unique('bots'), gitUrl: 'https://git.example/bots.git' } });
+  const { data, text } = await admin(LOG, { filter: { actorId: key.id } });
+  expect(data.auditLog.nodes).toMatchObject([
+    { actor: { kind: 'API_KEY', id: key.id, name: 'CI' }, onBehalfOf: await personId(developer) },
+  ]);
+  const made = await owner(LOG, { filter: { action: 'api_key.created', targetId: key.id } });
+  expect(made.data.auditLog.nodes[0].changes).toContainEqual({ path: 'secret_hash', before: null, after: '***' });
+  expect(text + made.text).not.toContain(key.secret);
+});
+
+test('entries are sealed in order, and whoever alters, takes or swaps one is found out', async () => {
+  const { id: orgId, admin, developer } = await givenOrganization(server);
+  for (const name of ['a', 'b', 'c'])
+    await developer(CREATE, { input: { name: unique(name), gitUrl: 'https://git.example/x.git' } });
+  await seal();
+  const { data } = await admin(CHAIN);
+  const { headSequence } = data.verifyAuditChain;
+  expect(data.verifyAuditChain).toMatchObject({ ok: true, checked: headSequence, firstBad: null, problem: null });
+  const log = (await admin(LOG)).data.auditLog;
+  expect(log.totalCount).toBe(headSequence);
+  expect(log.nodes.map(({ sequence }: { sequence: number }) => sequence)).toEqual(
+    Array.from({ length: Math.min(headSequence, 50) }, (_, index) => headSequence - index),
+  );
+  const bad = async (damage: string, mend: string) => {
+    await server.database.pool.queryAsLoginRole(damage, [orgId, headSequence - 1]);
+    const found = (await admin(CHAIN)).data.verifyAuditChain;
+    await server.database.pool.queryAsLoginRole(mend, [orgId, headSequence - 1]);
+    expect((await admin(CHAIN)).data.verifyAuditChain.ok).toBe(true);
+    return [found.ok, found.firstBad, found.problem];
+  };
+  const AT = '(select number from audit_seal where org_id = $1 and sequence = $2)';
+  expect(
+    await bad(
+      `update audit_entry set target_name = 'x' || target_name where org_id = $1 and number = ${AT}`,
+      `update audit_entry set target_name = substr(target_name, 2) where org_id = $1 and number = ${AT}`,
+    ),
+  ).toEqual([false, headSequence - 1, 'ALTERED']);
+  expect(
+    await bad(
+      `update audit_entry set number = -number where org_id = $1 and number = ${AT}`,
+      `update audit_entry set number = -number where org_id = $1 and number = - ${AT}`,
+    ),
+  ).toEqual([false, headSequence - 1, 'MISSING']);
+  const swap = `with two as (select * from audit_seal where org_id = $1 and sequence between $2 and $2 + 1), gone as (
+    update audit_seal s set number = -t.number, hash = t.hash, salts = t.salts from two t
+    where s.org_id = $1 and t.sequence = 2 * $2 + 1 - s.sequence) select`;
+  const swapped = `update audit_seal set number = abs(number) where org_id = $1 and $2 > 0`;
+  await server.database.pool.queryAsLoginRole(swap, [orgId, headSequence - 1]);
+  await server.database.pool.queryAsLoginRole(swapped, [orgId, headSequence - 1]);
+  expect((await admin(CHAIN)).data.verifyAuditChain).toMatchObject({
+    ok: false,
+    firstBad: headSequence - 1,
+    problem: 'REORDERED',
+  });
+});
+
+test('a checkpoint says by signature how long the record was', async () => {
+  const { id: orgId, admin } = await givenOrganization(server);
+  await seal();
+  const { auditCheckpoint } = (await admin('{ auditCheckpoint }')).data;
+  const jwks = await (await fetch(`${server.url}/.well-known/jwks.json`)).json();
+  const { payload } = await compactVerify(auditCheckpoint, createLocalJWKSet(jwks as { keys: [] }));
+  const { headSequence, headHash } = (await admin(CHAIN)).data.verifyAuditChain;
+  expect(JSON.parse(new TextDecoder().decode(payload))).toEqual({
+    organizationId: orgId,
+    sequence: headSequence,
+    hash: headHash,
+    at: expect.any(String),
+  });
+});
+
+test('a DEVELOPER reads none of it', async () => {
+  const { developer } = await givenOrganization(server);
+  for (const query of ['{ auditLog { totalCount } }', '{ verifyAuditChain { ok } }', '{ auditCheckpoint }'])
+    expect(codeOf(await developer(query))).toBe('FORBIDDEN');
+});
