@@ -6,7 +6,14 @@ import type { OrgId } from '../id.js';
 import { createSets, type Force, type Sets } from './change-sets.js';
 import { insertRow } from './insert-row.js';
 import { readLatestPerParent } from './latest-per-parent.js';
-import { type KeyedModelName, type Model, type Models, type OwnedModelName, propertyOf } from './models.js';
+import {
+  type KeyedModelName,
+  type Model,
+  type Models,
+  type OwnedModelName,
+  propertyOf,
+  type READ_ONLY_MODELS,
+} from './models.js';
 import { countRows, namesMany, readRows, type RowQuery } from './read-rows.js';
 import { forceOrganization, frameOf, type ScopedPrisma, scopeToOrganization } from './scope.js';
 import {
@@ -21,7 +28,9 @@ import {
   type Table,
 } from './table.js';
 
-type Keyed<M, T> = M extends KeyedModelName ? T : Omit<T, 'load'>;
+type Writing = 'create' | 'update' | 'createMany' | 'createEach' | 'updateMany' | 'delete';
+type Written<M, T> = M extends (typeof READ_ONLY_MODELS)[number] ? Omit<T, Writing> : T;
+type Keyed<M, T> = Written<M, M extends KeyedModelName ? T : Omit<T, 'load'>>;
 type Tables = { readonly [M in OwnedModelName as Uncapitalize<M>]: Keyed<M, Table<Row<M>, Created<M>, Apart<M>>> };
 type PagedTables = {
   readonly [M in OwnedModelName as Uncapitalize<M>]: Keyed<M, PagedTable<Row<M>, Created<M>, Apart<M>>>;

@@ -1,8 +1,9 @@
-import pg from 'pg';
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import { type Frame, inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
 import { ROW_TYPES } from '../../data/connection/pg-types.js';
+import { translateDatabaseError } from '../../data/database-error.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
+import { OrgateError } from '../../errors.js';
 import { hashOf, newSalts, NO_HASH, type Sealable } from './chain.js';
 
 /** Whose record: an organization's, or with '' that of the deployment. */
@@ -79,5 +80,6 @@ export function openSealing(pool: ScopedPool): Sealing {
 
 /** Another replica took the next place in the chain first. */
 function ignoreTaken(error: unknown): void {
-  if (!(error instanceof pg.DatabaseError) || error.code !== '23505') throw error;
+  const translated = translateDatabaseError(error);
+  if (!(translated instanceof OrgateError) || translated.code !== 'CONFLICT') throw error;
 }

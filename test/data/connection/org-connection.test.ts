@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { byTest } from '../../support/act.js';
 import { type Frame, inFrame, UnscopedStatementError } from '../../../src/data/connection/org-connection.js';
 import type { Database } from '../../../src/data/database.js';
 import { brandVerifiedOrgId, newId, type OrgId } from '../../../src/data/id.js';
@@ -15,7 +16,7 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
   let database: Database;
   let [acme, globex] = ['' as OrgId, '' as OrgId];
 
-  const inside = (orgId: OrgId): Frame => ({ role: 'orgate_app', orgId });
+  const inside = (orgId: OrgId): Frame => ({ role: 'orgate_app', orgId, act: byTest });
   const run = (frame: Frame, text: string, values: unknown[] = []) =>
     inFrame(frame, () => database.pool.query({ text, values }));
   /** What a statement without any frame would find: the login role, no organization, no limit. */

@@ -89,18 +89,21 @@ function declared(): Record<string, Table> {
   return tables;
 }
 
+/** Its own bookkeeping, and what only the trigger and the sealer know. */
+const NOT_PRISMAS = '{_prisma_migrations,audit_unsealed}';
+
 async function migrated(): Promise<Record<string, Table>> {
   const query = async <R>(text: string) => (await database.pool.queryAsLoginRole(text)).rows as R[];
   const columns = await query<Record<'table' | 'column' | 'type', string>>(`
     select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end
       || case when a.atthasdef and a.attgenerated = '' then ' default' else '' end as type
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname <> '_prisma_migrations'`);
+    where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname <> all ('${NOT_PRISMAS}')`);
   const indexes = await query<{ table: string; primary: boolean; unique: boolean; columns: string[] }>(`
     select c.relname as table, i.indisprimary as primary, i.indisunique as unique,
       array(select a.attname from unnest(i.indkey) with ordinality k(n, o) join pg_attribute a on a.attrelid = c.oid and a.attnum = k.n order by o)::text[] as columns
     from pg_index i join pg_class c on c.oid = i.indrelid
-    where c.relnamespace = 'public'::regnamespace and c.relname <> '_prisma_migrations'`);
+    where c.relnamespace = 'public'::regnamespace and c.relname <> all ('${NOT_PRISMAS}')`);
   const foreignKeys = await query<{
     table: string;
     name: string;
