@@ -34,6 +34,9 @@ export default [
           exceptions: {
             suffixes: ['Connection', 'Edge', 'PageInfo', 'Payload', 'Settings'],
             types: [
+              'AuditActor',
+              'AuditChainVerification',
+              'AuditChange',
               'DomainCheck',
               'DomainRecord',
               'InvitationAnswer',

@@ -38,7 +38,7 @@ const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
     await admin.query(`create role ${owner} login password 'secret' createrole`);
     await admin.query(`create database ${database} owner ${owner}`);
     // The two roles exist once for the cluster; whoever owns a database must be allowed to hand them on.
-    await admin.query(`grant orgate_app, orgate_directory to ${owner} with admin option`).catch(() => undefined);
+    await admin.query(`grant orgate_app, orgate_directory, orgate_sealer to ${owner} with admin option`).catch(() => undefined);
   });
   afterAll(async () => {
     await admin.query(`drop database ${database} with (force)`);

@@ -1,0 +1,135 @@
+#!/usr/bin/env node
+/**
+ * What the record costs: creates and updates through the door, by turns with the triggers that write it and without, in one
+ * run; and how far behind its sealer is. `npm run bench:record`.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { availableParallelism, cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startGateway } from './servers/start.mjs';
+import { BENCH, PROJECT, readSettings } from './settings.mjs';
+import { createWorld, dropWorld, readAsked } from './world/database.mjs';
+import { openIssuer } from './world/issuer.mjs';
+
+const isWritten = process.argv.includes('--write');
+if (!existsSync(`${PROJECT}dist/main.js`)) {
+  console.error('The gateway is not built; run `npm run build` first.');
+  process.exit(2);
+}
+const ROUNDS = 6;
+const SECONDS = 4;
+const LOOPS = 16;
+const settings = { ...readSettings([]), organizations: 12 };
+
+const agent = new Agent({ keepAlive: true, maxSockets: LOOPS });
+const ask = (url, token, query, variables) =>
+  new Promise((resolve, reject) => {
+    const body = JSON.stringify({ query, variables });
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+    };
+    const outgoing = request(`${url}/graphql`, { method: 'POST', headers, agent }, (response) => {
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk)).on('error', reject);
+      response.on('end', () => {
+        const { data, errors } = JSON.parse(Buffer.concat(chunks).toString());
+        if (errors) reject(new Error(JSON.stringify(errors)));
+        else resolve(data);
+      });
+    });
+    outgoing.on('error', reject).end(body);
+  });
+
+const CREATE = 'mutation ($i: CreateRepositoryInput!) { createRepository(input: $i) { id } }';
+const UPDATE = 'mutation ($i: UpdateRepositoryInput!) { updateRepository(input: $i) { id } }';
+
+const undo = [];
+try {
+  const world = await createWorld(settings, 'orgate_bench_record', 0);
+  undo.push(() => dropWorld(settings, world));
+  const issuer = await openIssuer();
+  undo.push(() => issuer.close());
+  const [{ orgId, subject }] = await readAsked(world, settings);
+  const token = await issuer.sign(subject, orgId);
+  const gateway = await startGateway('walls', { world, jwksUri: issuer.jwksUri, settings });
+  undo.push(() => gateway.stop());
+  let count = 0;
+  const own = [];
+  for (let index = 0; index < LOOPS; index += 1) {
+    const i = { name: `own-${index}`, gitUrl: 'https://git.example/own.git' };
+    own.push((await ask(gateway.url, token, CREATE, { i })).createRepository.id);
+  }
+  const work = {
+    creates: () =>
+      ask(gateway.url, token, CREATE, { i: { name: `r-${(count += 1)}`, gitUrl: 'https://git.example/r.git' } }),
+    updates: (loop) => ask(gateway.url, token, UPDATE, { i: { id: own[loop], description: `number ${(count += 1)}` } }),
+  };
+  const measure = async (each) => {
+    let done = 0;
+    const until = performance.now() + SECONDS * 1000;
+    const loop = async (index) => {
+      while (performance.now() < until) {
+        await each(index);
+        done += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: LOOPS }, (_, index) => loop(index)));
+    return done / SECONDS;
+  };
+  const turn = async (isOn) => {
+    await world.owner.query(`alter table repository ${isOn ? 'enable' : 'disable'} trigger record`);
+    await sleep(300);
+  };
+  for (const each of Object.values(work)) await measure(each); // both are compiled, and what is kept is kept
+  const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
+  const results = {};
+  for (const [name, each] of Object.entries(work)) {
+    const ratios = [];
+    const rates = { with: [], without: [] };
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const pair = {};
+      for (const isOn of round % 2 === 0 ? [true, false] : [false, true]) {
+        await turn(isOn);
+        pair[isOn ? 'with' : 'without'] = await measure(each);
+      }
+      rates.with.push(pair.with);
+      rates.without.push(pair.without);
+      ratios.push(pair.with / pair.without);
+    }
+    results[name] = {
+      with: Math.round(median(rates.with)),
+      without: Math.round(median(rates.without)),
+      ratio: Math.round(median(ratios) * 100) / 100,
+      from: Math.round(Math.min(...ratios) * 100) / 100,
+      to: Math.round(Math.max(...ratios) * 100) / 100,
+    };
+    console.log(name, results[name]);
+  }
+  const { rows } = await world.owner.query('show server_version');
+  const what = `${new Date().toISOString().slice(0, 10)}; ${availableParallelism()} cores of ${cpus()[0].model}, Node.js ${process.version}, PostgreSQL ${rows[0].server_version}`;
+  const text = `# What the record costs
+
+\`npm run bench:record\` (${what}): ${LOOPS} writers of one organization through the door, ${ROUNDS} rounds of
+${SECONDS} s with the triggers that write the record and ${SECONDS} s without, by turns; the sealer at work beside them. Medians; the
+ratio is that of the two halves of a round.
+
+| a second | with the record | without | ratio | from | to |
+| --- | ---: | ---: | ---: | ---: | ---: |
+${Object.entries(results)
+  .map(([name, r]) => `| ${name} | ${r.with} | ${r.without} | ×${r.ratio} | ×${r.from} | ×${r.to} |`)
+  .join('\n')}
+`;
+  const directory = `${BENCH}results/${isWritten ? '' : 'quick/'}`;
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(`${directory}record.md`, text);
+  console.log(`\n${text}`);
+} catch (error) {
+  console.error(error);
+  process.exitCode = 2;
+} finally {
+  for (const step of undo.toReversed()) await Promise.resolve(step()).catch((error) => console.error(error.message));
+}
+process.exit();
