@@ -34,7 +34,7 @@ create table audit_entry (
   target_type  text,
   target_id    text,
   target_name  text,
-  -- [{ path, before, after }], or null.
+  -- By column, [before, after]; null where nothing of the row is told.
   changes      jsonb,
   reason       text,
   request_id   text,
@@ -90,23 +90,10 @@ create policy seal on audit_seal for all to orgate_sealer
   using (org_id = (select current_setting('app.org_id', true)))
   with check (org_id = (select current_setting('app.org_id', true)));
 
--- What is told of a value: nothing of a secret, and of a long one how it begins.
-create function orgate_told(value jsonb, is_secret boolean) returns jsonb
-language sql immutable
-as $$
-  select case
-    when value is null or value = 'null' then null
-    when is_secret then '"***"'
-    when length(value::text) > 500 then to_jsonb(left(value::text, 500) || '…')
-    else value
-  end
-$$;
-
 -- Writes the entry of one row's change. Arguments: what it is called, its key column, the column of its organization ('' for
 -- the deployment's), secret columns (told as ***), and columns of which nothing is told.
 create function orgate_write_entry() returns trigger
 language plpgsql
-set search_path = public, pg_temp
 as $$
 declare
   secret constant text[] := tg_argv[3];
@@ -120,6 +107,7 @@ declare
   who text := act ->> 'name';
   drawn bigint;
   verb text;
+  hidden text;
 begin
   -- Whoever owns the tables migrates and mends; what the gateway does, somebody does.
   if act is null and current_user not in ('orgate_app', 'orgate_directory') then return null; end if;
@@ -139,32 +127,42 @@ begin
     when before ->> 'ended_at' is null and after ->> 'ended_at' is not null then 'ended'
     else 'updated'
   end;
-  select jsonb_agg(
-      jsonb_build_object('path', name, 'before', orgate_told(before -> name, name = any (secret)),
-        'after', orgate_told(after -> name, name = any (secret))) order by name)
-    into told
-    from jsonb_object_keys(this) as name
-    where name <> tg_argv[2] and name <> tg_argv[1]
-      and coalesce(before -> name, 'null') <> coalesce(after -> name, 'null');
-  drawn := nextval('audit_number');
+  if tg_op = 'UPDATE' then
+    select jsonb_object_agg(key, jsonb_build_array(before -> key, value)) into told
+      from jsonb_each(after) where value <> before -> key;
+  else
+    select jsonb_object_agg(key, case tg_op when 'INSERT' then jsonb_build_array(null, value) else jsonb_build_array(value, null) end)
+      into told from jsonb_each(this - tg_argv[1] - tg_argv[2]) where value <> 'null';
+  end if;
+  foreach hidden in array secret loop
+    if told ? hidden then
+      told := jsonb_set(told, array[hidden], (select jsonb_agg(case when value = 'null' then value else '"***"' end) from jsonb_array_elements(told -> hidden)));
+    end if;
+  end loop;
+  -- A long value is told by how it begins.
+  if pg_column_size(told) > 4000 then
+    select jsonb_object_agg(key, case when length(value::text) > 1000 then jsonb_build_array(left(value ->> 0, 400), left(value ->> 1, 400)) else value end)
+      into told from jsonb_each(told);
+  end if;
+  drawn := nextval('public.audit_number');
   -- Whoever acts in an organization that is not the one of their request is called what they are called there.
   if who is null and org = '' then
-    select name into who from person where id = act ->> 'id';
+    select name into who from public.person where id = act ->> 'id';
   elsif who is null and current_user = 'orgate_app' then
     who := case act ->> 'kind'
-      when 'API_KEY' then (select name from api_key where org_id = org and id = act ->> 'id')
-      when 'DIRECTORY' then (select name from scim_directory where org_id = org and id = act ->> 'id')
-      else (select name from membership where org_id = org and user_id = act ->> 'id')
+      when 'API_KEY' then (select name from public.api_key where org_id = org and id = act ->> 'id')
+      when 'DIRECTORY' then (select name from public.scim_directory where org_id = org and id = act ->> 'id')
+      else (select name from public.membership where org_id = org and user_id = act ->> 'id')
     end;
   end if;
   with entry as (
-    insert into audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, target_type, target_id,
+    insert into public.audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, target_type, target_id,
       target_name, changes, reason, request_id, address)
     values (org, drawn, act ->> 'kind', act ->> 'id', who, act ->> 'onBehalfOf', tg_argv[0] || '.' || verb, tg_argv[0],
       this ->> tg_argv[1], coalesce(this ->> 'name', this ->> 'display_name', this ->> 'email'), told,
       act ->> 'reason', act ->> 'requestId', act ->> 'address')
   )
-  insert into audit_unsealed (org_id, number) values (org, drawn);
+  insert into public.audit_unsealed (org_id, number) values (org, drawn);
   return null;
 end $$;
 

@@ -1,4 +1,4 @@
-import type { AuditLogFilter, AuditChange, Resolvers } from '../../generated/graphql.js';
+import type { AuditChange, AuditLogFilter, Resolvers } from '../../generated/graphql.js';
 import { allow, canWhereNamed } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
@@ -30,6 +30,12 @@ const entries = defineList('AuditEntry', {
 
 const mayRead = canWhereNamed('audit:read');
 
+/** As the database wrote them: by path, what was there and what is. */
+const toChanges = (changes: unknown): AuditChange[] =>
+  Object.entries((changes ?? {}) as Record<string, readonly [unknown, unknown]>)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([path, [before, after]]) => ({ path, before, after }));
+
 const resolvers = {
   Query: {
     auditLog: (_, args, context) => entries.page(args, context),
@@ -39,8 +45,7 @@ const resolvers = {
   },
   AuditEntry: {
     actor: ({ actorKind: kind, actorId: id, actorName: name }) => ({ kind, id, name }),
-    // The database wrote them so.
-    changes: ({ changes }) => (changes ?? []) as unknown as AuditChange[],
+    changes: ({ changes }) => toChanges(changes),
     sequence: ({ sealed }) => sealed?.sequence ?? null,
     hash: ({ sealed }) => sealed?.hash ?? null,
   },
