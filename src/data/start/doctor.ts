@@ -1,8 +1,8 @@
 import { inFrame, ScopedPool } from '../connection/org-connection.js';
-import { MIGRATIONS } from '../database.js';
 import { openEmbeddedDatabase } from './embedded.js';
 import { type Check, inspectCatalogue, inspectLogin, probeIsolation } from './isolation-check.js';
 import { migrationStatus } from './migrate.js';
+import { MIGRATIONS } from './migrate-database.js';
 
 /** What of the configuration says where the database is, and how strict to be. */
 export interface Examined {
