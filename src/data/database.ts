@@ -2,6 +2,7 @@ import { createDirectoryQuery } from './connection/directory-query.js';
 import { type ConnectionOptions, ScopedPool } from './connection/org-connection.js';
 import { createOutside, type Outside } from './connection/outside.js';
 import type { IsolationAlarm } from './connection/tripwire.js';
+import type { TellWait } from './connection/turns.js';
 import type { OrgId } from './id.js';
 import { readModels } from './organization/models.js';
 import { createOrganizationDbs, type RequestDb } from './organization/organization-db.js';
@@ -25,10 +26,12 @@ export interface Database {
   watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
   /** Has someone told when fewer connections are to be had than configured, with how many, and when all are again. */
   watchPoolSize(listener: (size: number) => void): void;
+  /** Has someone told of each wait for a connection that is over. */
+  watchWaits(listener: TellWait): void;
   close(): Promise<void>;
 }
 
-export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onAlarm' | 'onPoolSize'> {
+export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onAlarm' | 'onPoolSize' | 'onWait'> {
   readonly store:
     | {
         readonly url: string;
@@ -86,9 +89,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     const onAlarm = (alarm: IsolationAlarm) => watchers.forEach((watch) => watch(alarm));
     const sizeWatchers = new Set<(size: number) => void>();
     const onPoolSize = (size: number) => sizeWatchers.forEach((watch) => watch(size));
+    const waitWatchers = new Set<TellWait>();
+    const onWait: TellWait = (ms, isInVain) => waitWatchers.forEach((watch) => watch(ms, isInVain));
     // All connections of the embedded database share one backend, so it gets one.
     const poolSize = url === null ? 1 : options.poolSize;
-    pool = new ScopedPool({ ...options, target, onAlarm, onPoolSize, poolSize });
+    pool = new ScopedPool({ ...options, target, onAlarm, onPoolSize, onWait, poolSize });
     const open = pool;
     await timed('proved the isolation of organizations', () =>
       reaching(url, () => checkIsolation(open, options.requireSeparateLogin)),
@@ -103,6 +108,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       pool: open,
       watchAlarms: (listener) => void watchers.add(listener),
       watchPoolSize: (listener) => void sizeWatchers.add(listener),
+      watchWaits: (listener) => void waitWatchers.add(listener),
       close: async () => {
         await readiness.close();
         await prisma.$disconnect();

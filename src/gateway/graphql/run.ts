@@ -49,6 +49,8 @@ export interface RunOptions {
   /** Of one answer, in characters. */
   readonly maxAnswer: number;
   readonly compileFrom: number;
+  /** See `createExecute`. */
+  readonly tellLookup?: (isFound: boolean) => void;
 }
 
 export type Run = (request: OperationRequest) => Promise<ExecutionResult>;
@@ -67,8 +69,9 @@ export class RefusedRequestError extends Error {
  *
  * @throws RefusedRequestError, OrgateError (RATE_LIMITED): nothing ran
  */
-export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: RunOptions): Run {
-  const execute = createExecute({ schema, compileFrom });
+export function createRun(options: RunOptions): Run {
+  const { schema, limits, maxCost, maxAnswer } = options;
+  const execute = createExecute(options);
 
   return async ({ read, operationName, variables, isReadOnly, context, record }) => {
     let reading = readingCost(read);

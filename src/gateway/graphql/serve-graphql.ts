@@ -22,6 +22,7 @@ import { isLargeBody, isStranger } from '../http/bodies/receive-bodies.js';
 import { errorBody } from '../http/error-body.js';
 import { chargeBytes } from '../http/limit-requests.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
+import { countLookups, type Metrics } from '../http/metrics.js';
 import { type Slots, takeSlot } from '../http/slots.js';
 import { WINDOW_S } from '../http/rate-limits.js';
 import { acceptsGraphQLResponse, refusal } from '../http/refusal.js';
@@ -44,6 +45,7 @@ export interface GraphQLParts extends ContextParts {
   readonly maxAnswer: number;
   /** See `createExecute`. */
   readonly compileFrom: number;
+  readonly metrics: Metrics;
 }
 
 declare module 'fastify' {
@@ -57,13 +59,13 @@ declare module 'fastify' {
 
 /** Serves GraphQL over HTTP at /graphql. */
 export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): Promise<ApolloServer<RequestContext>> {
-  const { slots, senders } = parts;
+  const { slots, senders, metrics } = parts;
   const { schema } = parts.contract;
   const limits = readLimits(parts.maxAnswer);
   const watchAnswer = watchAnswers(app);
   app.decorateRequest('stop', null);
   app.decorateRequest('opened', null);
-  const documents = new Documents({ schema, introspection: parts.introspection });
+  const documents = new Documents({ schema, introspection: parts.introspection }, countLookups(metrics, 'documents'));
   const apollo = new ApolloServer<RequestContext>({
     gateway: asGateway(schema),
     introspection: parts.introspection,
@@ -81,7 +83,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       ApolloServerPluginUsageReportingDisabled(),
       // Its bookkeeping per field is a third of the CPU, and what it would set is per viewer anyway.
       ApolloServerPluginCacheControlDisabled(),
-      answerByGate(documents, createRun({ ...parts, schema })),
+      answerByGate(documents, createRun({ ...parts, schema, tellLookup: countLookups(metrics, 'operations') })),
       legacyStatus,
     ],
   });
