@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -60,6 +61,7 @@ test('the composition needs its secrets named, and serves with no more than it h
   let smtp: TestMailServer;
   let issuer: TestIssuer;
   let port = 0;
+  let started: ChildProcess | undefined;
 
   beforeAll(async () => {
     // What is built is built already, unless it is asked for.
@@ -82,6 +84,7 @@ test('the composition needs its secrets named, and serves with no more than it h
     await admin.end();
   }, 300_000);
   afterAll(async () => {
+    started?.kill('SIGKILL');
     await Promise.all([image?.remove(), postgres?.close(), redis?.kill(), smtp?.close(), issuer?.close()]);
   });
 
@@ -143,6 +146,7 @@ test('the composition needs its secrets named, and serves with no more than it h
     expect(migrated).toEqual({ code: 0, output: expect.stringContaining('The database is up to date.') });
 
     const server = image.start(image.command, serving());
+    started = server;
     const ended = once(server, 'exit');
     let log = '';
     for (const stream of [server.stdout, server.stderr]) stream?.on('data', (chunk) => (log += String(chunk)));

@@ -116,9 +116,12 @@ async function blockOf(name: 'backup' | 'restore'): Promise<string> {
       const body = JSON.stringify({ query: '{ viewer { role } repositories { totalCount } }' });
       return (await fetch(`${server.url}/graphql`, { method: 'POST', headers, body })).json();
     };
-    expect(await ask('acme')).toEqual({ data: { viewer: { role: 'OWNER' }, repositories: { totalCount: 3 } } });
-    expect(await ask('initech')).toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] });
-    expect(await server.end()).toBe(0);
+    try {
+      expect(await ask('acme')).toEqual({ data: { viewer: { role: 'OWNER' }, repositories: { totalCount: 3 } } });
+      expect(await ask('initech')).toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] });
+    } finally {
+      expect(await server.end()).toBe(0);
+    }
 
     // What is missing is found, and not only what is there.
     await elsewhere.query('alter table repository no force row level security');
