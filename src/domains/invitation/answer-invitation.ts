@@ -12,7 +12,7 @@ import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
 import { enrolMember } from '../../rights/enrol-member.js';
 import { effective, isWithinRights } from '../../rights/escalation.js';
 import { hashSecret } from '../../secrets/secret.js';
-import { type MembershipParent, toMembership } from '../membership/parent.js';
+import type { MembershipParent } from '../membership/parent.js';
 import { type FoundInvitation, openInvitations } from './outside.js';
 
 /** What came of it, for the person who answered. */
@@ -78,7 +78,7 @@ export async function acceptInvitation(secret: string, context: RequestContext):
   });
   if (answer.outcome !== 'ACCEPTED') return answer;
   const joined = await context.directory.findMembership(context.reach, found.orgId);
-  return { ...answer, membership: joined && toMembership(joined) };
+  return { ...answer, membership: joined };
 }
 
 /** Turns an invitation down. @throws NOT_FOUND for a secret that was never sent */
