@@ -84,7 +84,7 @@ type WithoutNode<D extends Domain> = Exclude<
 /** What no domain says, each with what to write. */
 export type Missing<D extends Domain> =
   | `${WithoutRule<D>}: say who may, in the access of its domain`
-  | `${WithoutResolver<D>}: its parent holds no such thing; write a resolver`
+  | `${WithoutResolver<D>}: write a resolver; its parent holds nothing of this name and type (words: WORDS)`
   | `${WithoutNode<D>}: implements Node; give its domain a node`;
 
 /**
