@@ -79,6 +79,12 @@ export class OrgateError extends Error {
 
 export const notFound = (): OrgateError => new OrgateError('NOT_FOUND');
 
+/** What was looked for. @throws NOT_FOUND where there is none */
+export function orNotFound<T>(found: T | null | undefined): T {
+  if (found == null) throw notFound();
+  return found;
+}
+
 export const badInput = (argument: string, message: string): OrgateError =>
   new OrgateError('BAD_USER_INPUT', message, { argument });
 

@@ -35,6 +35,7 @@ export interface ActiveMembership {
   readonly email: string;
   readonly name: string;
   readonly role: OrganizationRole;
+  readonly status: 'ACTIVE';
   readonly granted: readonly string[];
   readonly withheld: readonly string[];
   readonly createdAt: Date;

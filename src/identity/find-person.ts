@@ -186,6 +186,7 @@ export const toMembership = (row: MembershipRow): ActiveMembership => ({
   email: row.email,
   name: row.name,
   role: row.role,
+  status: 'ACTIVE',
   granted: row.granted,
   withheld: row.withheld,
   createdAt: row.createdAt,
