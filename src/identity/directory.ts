@@ -3,7 +3,7 @@ import { createDirectoryQuery, DIRECTORY } from '../data/connection/directory-qu
 import { type Frame, inFrame, type ScopedPool } from '../data/connection/org-connection.js';
 import { translateDatabaseError } from '../data/database-error.js';
 import { brandOrgId, newId } from '../data/id.js';
-import { conflict } from '../errors.js';
+import { taken } from '../errors.js';
 import type { OrganizationRole } from '../generated/enums.js';
 import {
   beganSinceJoining,
@@ -113,7 +113,7 @@ export interface Directory {
   /** Every organization by `id` or `name`; for system administrators. */
   listOrganizations(page: Page): Promise<OrganizationCard[]>;
   countOrganizations(search?: string): Promise<number>;
-  /** Makes an organization with its address and its first OWNER; CONFLICT on `input.slug` when that is taken. */
+  /** Makes an organization with its address and its first OWNER; CONFLICT when its slug is taken. */
   createOrganization(
     owner: Person,
     organization: { name: string; slug: string; description: string },
@@ -236,7 +236,7 @@ export function openDirectory(pool: ScopedPool): Directory {
       } catch (error) {
         await client.query({ text: 'ROLLBACK' }).catch(() => undefined);
         if (error instanceof pg.DatabaseError && error.constraint === 'address_pkey') {
-          throw conflict('This slug is already taken.', 'input.slug');
+          throw taken('slug', 'This slug is already taken.');
         }
         throw translateDatabaseError(error);
       } finally {

@@ -285,7 +285,8 @@ async function outcome(of: OrganizationDb, subject: Subject, run: Operation['run
 
 /** As whoever asked is told: what is in no vocabulary is one and the same to them. */
 function told(error: unknown): unknown {
-  if (error instanceof OrgateError) return { code: error.code, message: error.message, detail: error.detail };
+  if (error instanceof OrgateError)
+    return { code: error.code, message: error.message, detail: error.detail, taken: error.taken };
   const { name, message } = error as Error;
   return name === 'ForbiddenOperationError' ? { name, message } : 'INTERNAL_SERVER_ERROR';
 }
