@@ -2,7 +2,6 @@ import { createServer } from 'node:http';
 import type { FastifyBaseLogger } from 'fastify';
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
 import type { Database } from '../../data/database.js';
-import type { RequestRecord } from './request-record.js';
 
 /** What operators watch. Served on a port of its own, which no client of the gateway reaches. */
 export interface Metrics {
@@ -51,13 +50,6 @@ export function createMetrics(): Metrics {
       registers: [registry],
     }),
   };
-}
-
-/** Counts a GraphQL request that is over. */
-export function countRequest(metrics: Metrics, record: RequestRecord, ms: number): void {
-  const { operationType: operation = 'none', codes } = record;
-  metrics.requests.inc({ operation, code: codes[0] ?? 'none' });
-  metrics.duration.observe({ operation }, ms / 1000);
 }
 
 /** Counts and logs what the database tells of itself. */
