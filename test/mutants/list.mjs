@@ -22,8 +22,8 @@ export const MUTANTS = [
   ],
   [
     'data/organization/scope.ts',
-    "if (args['search'] !== undefined) checkSearch",
-    'if (false) checkSearch',
+    "search: checkSearch(model, args['search'])",
+    "search: args['search']",
     'guarantees/forbidden-programs',
   ],
   [
