@@ -9,6 +9,7 @@ const NOT_VERIFIED = minting(['brandVerifiedOrgId'], 'who works without a member
 const CONNECTION = {
   group: [
     '**/data/connection/directory-query.js',
+    '**/data/connection/frame.js',
     '**/data/connection/org-connection.js',
     '**/data/organization/scope.js',
     '**/data/database.js',
@@ -75,7 +76,7 @@ export default defineConfig({
     'typescript/consistent-type-imports': 'error',
     'typescript/unbound-method': 'off',
     'typescript/no-misused-spread': 'off',
-    'import/no-cycle': 'error',
+    'import/no-cycle': ['error', { ignoreTypes: false }],
     'import/no-default-export': 'error',
     'import/no-unassigned-import': 'off',
     'unicorn/consistent-function-scoping': 'off',

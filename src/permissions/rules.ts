@@ -1,4 +1,5 @@
-import type { RequestContext, Viewer } from '../context/context.js';
+import type { RequestContext } from '../context/context.js';
+import type { Viewer } from '../context/viewer.js';
 import { ORGANIZATION_CREATION } from '../context/deployment.js';
 import { OrgateError } from '../errors.js';
 import type { Permission } from './catalogue.js';

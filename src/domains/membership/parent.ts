@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../context/context.js';
-import type { MembershipStatus, OrganizationRole } from '../../generated/graphql.js';
-import type { ActiveMembership } from '../../identity/directory.js';
+import type { MembershipStatus, OrganizationRole } from '../../generated/enums.js';
+import type { ActiveMembership } from '../../identity/person.js';
 import type { OrganizationParent } from '../organization/parent.js';
 import type { UserParent } from '../viewer/parent.js';
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import type { RequestContext, Viewer } from '../../context/context.js';
+import type { RequestContext } from '../../context/context.js';
+import type { Viewer } from '../../context/viewer.js';
 import { OrgateError } from '../../errors.js';
 import type { MutationResolvers } from '../../generated/graphql.js';
 import { asError } from '../../thrown.js';
