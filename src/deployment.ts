@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from './config/config.js';
-import type { SessionIssuer } from './context/context.js';
+import type { SessionIssuer } from './context/viewer.js';
 import {
   ALLOW_RESERVED_DOMAINS,
   CATALOGUE,

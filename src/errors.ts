@@ -67,13 +67,17 @@ export interface ErrorDetail {
 export class OrgateError extends Error {
   override readonly name = 'OrgateError';
 
+  /** The column whose value another row has already, where that is what is wrong. Clients are told an argument. */
+  readonly taken: string | undefined;
+
   constructor(
     readonly code: keyof typeof MESSAGES,
     message: string = MESSAGES[code],
     readonly detail: ErrorDetail = {},
-    options?: ErrorOptions,
+    options: ErrorOptions & { readonly taken?: string | undefined } = {},
   ) {
     super(message, options);
+    this.taken = options.taken;
   }
 }
 
@@ -90,6 +94,10 @@ export const badInput = (argument: string, message: string): OrgateError =>
 
 export const conflict = (message: string, argument?: string): OrgateError =>
   new OrgateError('CONFLICT', message, argument === undefined ? {} : { argument });
+
+/** Another row has this already. @param column as the store knows it: `resource/` says in which argument it came */
+export const taken = (column: string | undefined, message = 'This name is already taken.'): OrgateError =>
+  new OrgateError('CONFLICT', message, {}, { taken: column });
 
 /** Others are before it: nothing was done, and in a second it may well be. */
 export const busy = (options?: ErrorOptions): OrgateError =>

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { OrgateError } from '../errors.js';
-import type { VerifiedIdentity } from '../identity/directory.js';
+import type { VerifiedIdentity } from '../identity/person.js';
 import type { TrustedIssuer } from '../identity/trusted-issuer.js';
 import { type KeyEnvironment, type PresentedApiKey, readApiKey } from '../secrets/api-key-format.js';
 

@@ -9,6 +9,8 @@ import { createProviderFetch } from '../egress/provider-fetch.js';
 import { remoteKeys } from '../identity/issuer-keys.js';
 import { SEAL } from '../secrets/seal.js';
 import type { Contract } from './graphql/schema.js';
+import { createFormatError } from './graphql/format-error.js';
+import { createRun } from './graphql/run.js';
 import { serveGraphQL } from './graphql/serve-graphql.js';
 import { receiveBodies } from './http/bodies/receive-bodies.js';
 import { limitAddresses } from './http/limit-requests.js';
@@ -59,16 +61,23 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
   app.decorateRequest('slot', null);
   const { introspection, maxQueryCost: maxCost, maxAnswer } = config;
   const { compileFrom } = parts;
-  const apollo = await serveGraphQL(app, {
-    ...context,
-    slots,
-    contract,
+  const { schema } = contract;
+  const { tellRequest } = app;
+  const formatError = createFormatError((err, requestId) => app.log.error({ err, requestId }, 'unexpected error'));
+  // Every door that executes operations is handed this.
+  const run = createRun({
+    schema,
     introspection,
+    limits,
     maxCost,
     maxAnswer,
     compileFrom,
-    metrics,
+    formatError,
+    tellRequest,
+    tellDocument: countLookups(metrics, 'documents'),
+    tellOperation: countLookups(metrics, 'operations'),
   });
+  const apollo = await serveGraphQL(app, { ...context, slots, run, formatError, schema, introspection, maxAnswer });
   serveInvitations(app, context);
   serveSignIn(app, {
     outside,

@@ -1,5 +1,5 @@
 import type { OrganizationRole } from '../generated/enums.js';
-import type { ActiveMembership, OrganizationCard, Person, PersonInOrganizations } from './directory.js';
+import type { ActiveMembership, OrganizationCard, Person, PersonInOrganizations } from './person.js';
 
 /** Who asks, as far as a verified credential says. */
 export type Claimant =

@@ -1,8 +1,8 @@
+import type { Frame } from './frame.js';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { OrgateError } from '../../errors.js';
-import type { OrgId } from '../id.js';
 import { ClientLeftError } from './client-left.js';
 import { PoolSize } from './pool-size.js';
 import type { ReadBound } from './read-bound.js';
@@ -12,12 +12,6 @@ import type { Outcome } from './statement-kinds.js';
 import { type Callback, type OwnStatement, PreparedStatements, type Wire } from './statement.js';
 import { checkTripwire, type IsolationAlarm } from './tripwire.js';
 import { DIRECTORY_LANE, type TellWait, type Turn, Turns } from './turns.js';
-
-/**
- * For whom a statement runs. Every statement of the gateway runs in exactly one frame: inside one organization, or as
- * the directory, which stands outside all of them.
- */
-export type Frame = { readonly role: 'orgate_app'; readonly orgId: OrgId } | { readonly role: 'orgate_directory' };
 
 /** What statements that begin in some work inherit from it. In one place, since each costs every promise there is. */
 interface Scope {

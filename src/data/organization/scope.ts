@@ -1,7 +1,8 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { Prisma, PrismaClient } from '../../generated/prisma/client.js';
-import { type Frame, inFrame, type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
+import { inFrame, type ScopedPool, UnscopedStatementError } from '../connection/org-connection.js';
+import type { Frame } from '../connection/frame.js';
 import type { OrgId } from '../id.js';
 import { Ids } from './ids.js';
 import { apartOf, GLOBAL_MODELS, type Model, type Models, propertyOf } from './models.js';

@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { asLoginRole, type Frame, inFrame, type ScopedPool } from '../connection/org-connection.js';
+import { asLoginRole, inFrame, type ScopedPool } from '../connection/org-connection.js';
+import type { Frame } from '../connection/frame.js';
 import { brandOrgId, newId } from '../id.js';
 import { lintCatalogue } from './catalogue-lint.js';
 

@@ -3,7 +3,7 @@ import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound, OrgateError } from '../../errors.js';
 import type { InvitationOutcome } from '../../generated/graphql.js';
-import type { Person } from '../../identity/directory.js';
+import type { Person } from '../../identity/person.js';
 import { OUTBOX } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
 import type { Catalogue } from '../../permissions/catalogue.js';

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
-import type { ActiveMembership } from '../../identity/directory.js';
+import type { ActiveMembership } from '../../identity/person.js';
 import type { UserParent } from '../viewer/parent.js';
 
 /** A membership: a row of the current organization or, in the viewer's own list, an active one of any. */

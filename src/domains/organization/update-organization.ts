@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { conflict, OrgateError } from '../../errors.js';
 import { ExternalAgentPolicy } from '../../generated/enums.js';
-import type { OrganizationCard } from '../../identity/directory.js';
+import type { OrganizationCard } from '../../identity/person.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
 import { slugText } from './slug.js';
 

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Resolvers } from '../../generated/graphql.js';
-import type { ActiveMembership } from '../../identity/directory.js';
+import type { ActiveMembership } from '../../identity/person.js';
 import { allow, isSignedIn } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, type Order, type PageArgs, type PageQuery } from '../../resource/paging.js';

@@ -2,7 +2,6 @@ import { createServer } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { JobRun } from '../../jobs/schedule.js';
-import type { RequestRecord } from './request-record.js';
 
 /** What operators watch; docs/operations.md says what each means. Served on a port that no client of the gateway reaches. */
 export interface Metrics {
@@ -161,13 +160,6 @@ export function createMetrics(): Metrics {
       registers,
     }),
   };
-}
-
-/** Counts a GraphQL request that is over. */
-export function countRequest(metrics: Metrics, record: RequestRecord, ms: number): void {
-  const { operationType: operation = 'none', codes } = record;
-  metrics.requests.inc({ operation, code: codes[0] ?? 'none' });
-  metrics.duration.observe({ operation }, ms / 1000);
 }
 
 /** Counts a SCIM request that is over. */

@@ -52,7 +52,7 @@ export function toFailure(error: unknown): ScimFailure | null {
   if (error instanceof OrgateError) {
     const status = STATUSES[error.code];
     if (status === undefined) return null;
-    const { argument, retryAfter } = error.detail;
+    const { argument = error.taken, retryAfter } = error.detail;
     // Of a conflict only what must be unique here, and is not, has a name in SCIM.
     const scimType = status === 400 ? 'invalidValue' : status === 409 && argument ? 'uniqueness' : undefined;
     const detail = argument ? `${argument}: ${error.message}` : error.message;

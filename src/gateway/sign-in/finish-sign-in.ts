@@ -5,7 +5,7 @@ import {
   type Assertion,
 } from '../../domains/identity-provider/admit-from-provider.js';
 import { countSignIn, type Metrics } from '../http/metrics.js';
-import type { Person } from '../../identity/directory.js';
+import type { Person } from '../../identity/person.js';
 import { openSessions } from '../../identity/sessions.js';
 import type { SignInAttempts } from '../../identity/sign-in-attempts.js';
 import { SignInFailure } from './failure.js';
