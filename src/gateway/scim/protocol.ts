@@ -69,6 +69,9 @@ export function toFailure(error: unknown): ScimFailure | null {
   };
 }
 
+/** What PostgreSQL can hold as text. */
+export const isText = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
+
 /**
  * The name of an attribute, as it is compared: without its schema and what selects among several values, in lower case.
  * No bracket opens within another: a path of nothing but open ones would be searched from each to its end.

@@ -37,7 +37,7 @@ import { type GroupBody, readGroupChange } from './group-change.js';
 import { locationOf, writeGroup, writeWith } from './group-resource.js';
 import { listGroups, type ListParameters, listResponse, listUsers, pageResponse } from './list.js';
 import { readPatch, readResource } from './operations.js';
-import { SCIM, ScimError, toFailure } from './protocol.js';
+import { isText, SCIM, ScimError, toFailure } from './protocol.js';
 import { readSelection, type SelectionParameters } from './selection.js';
 import { applyToUser, readUser, userResource } from './user-resource.js';
 
@@ -87,6 +87,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
     if (Object.values(request.query as object).some(Array.isArray)) {
       throw new ScimError('invalidValue', 'A parameter is given once.');
     }
+    if (!Object.values(request.params as Record<string, string>).every(isText)) throw new OrgateError('NOT_FOUND');
     await limits.count('key', directoryId);
     await limits.count('organization', orgId);
     if (!mayWrite && !READING.has(request.method))
