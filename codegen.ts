@@ -36,6 +36,8 @@ const config: CodegenConfig = {
         useTypeImports: true,
         enumsAsTypes: true,
         strictScalars: true,
+        // What is left out of an object would be null without anybody having said so.
+        avoidOptionals: { field: true },
         scalars: {
           ID: 'string',
           DateTime: 'Date',

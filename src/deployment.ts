@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from './config/config.js';
-import type { SessionIssuer } from './context/context.js';
+import type { SessionIssuer } from './context/viewer.js';
 import {
   ALLOW_RESERVED_DOMAINS,
   CATALOGUE,
@@ -14,6 +14,7 @@ import {
 import type { Database } from './data/database.js';
 import type { Development } from './development/index.js';
 import { createFindTxt, FIND_TXT } from './egress/find-txt.js';
+import type { Metrics } from './gateway/http/metrics.js';
 import { createSessionTokens, type SessionTokens } from './identity/session-tokens.js';
 import { openSessions } from './identity/sessions.js';
 import { createSignInAttempts, type SignInAttempts } from './identity/sign-in-attempts.js';
@@ -35,6 +36,7 @@ export interface OpenDeployment {
   readonly domains: readonly Domain[];
   readonly publicUrl: () => string;
   readonly log: FastifyBaseLogger;
+  readonly metrics: Pick<Metrics, 'mail' | 'mailDue'>;
 }
 
 /** A deployment with what only the doors for signing in work with. */
@@ -51,7 +53,7 @@ const HOUR_MS = 3600 * 1000;
 
 /** Makes what requests, jobs and doors work with. */
 export async function openDeployment(options: OpenDeployment): Promise<OpenedDeployment> {
-  const { config, database, development, catalogue, domains, publicUrl, log } = options;
+  const { config, database, development, catalogue, domains, publicUrl, log, metrics } = options;
   const { outside, organizationDb, pool } = database;
   const seal = await openSeal(config.secretKeys, config.dataDirectory);
   const signingKeys = createSigningKeys(pool, seal);
@@ -63,6 +65,8 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     seal,
     outside,
     onFailure: (err, { orgId, id }) => log.warn({ err, organization: orgId, mail: id }, 'mail was not sent'),
+    onAttempt: (outcome) => metrics.mail.inc({ outcome }),
+    onDue: (count) => metrics.mailDue.set(count),
   });
   const parts = new Parts()
     .add(ALLOW_RESERVED_DOMAINS, !config.production)

@@ -67,23 +67,37 @@ export interface ErrorDetail {
 export class OrgateError extends Error {
   override readonly name = 'OrgateError';
 
+  /** The column whose value another row has already, where that is what is wrong. Clients are told an argument. */
+  readonly taken: string | undefined;
+
   constructor(
     readonly code: keyof typeof MESSAGES,
     message: string = MESSAGES[code],
     readonly detail: ErrorDetail = {},
-    options?: ErrorOptions,
+    options: ErrorOptions & { readonly taken?: string | undefined } = {},
   ) {
     super(message, options);
+    this.taken = options.taken;
   }
 }
 
 export const notFound = (): OrgateError => new OrgateError('NOT_FOUND');
+
+/** What was looked for. @throws NOT_FOUND where there is none */
+export function orNotFound<T>(found: T | null | undefined): T {
+  if (found == null) throw notFound();
+  return found;
+}
 
 export const badInput = (argument: string, message: string): OrgateError =>
   new OrgateError('BAD_USER_INPUT', message, { argument });
 
 export const conflict = (message: string, argument?: string): OrgateError =>
   new OrgateError('CONFLICT', message, argument === undefined ? {} : { argument });
+
+/** Another row has this already. @param column as the store knows it: `resource/` says in which argument it came */
+export const taken = (column: string | undefined, message = 'This name is already taken.'): OrgateError =>
+  new OrgateError('CONFLICT', message, {}, { taken: column });
 
 /** Others are before it: nothing was done, and in a second it may well be. */
 export const busy = (options?: ErrorOptions): OrgateError =>

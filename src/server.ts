@@ -7,7 +7,8 @@ import { domains } from './domains/index.js';
 import { openDoors } from './gateway/doors.js';
 import { createContract } from './gateway/graphql/schema.js';
 import { createHttpServer } from './gateway/http/http.js';
-import { type Metrics, serveMetrics, watchDatabase } from './gateway/http/metrics.js';
+import { type Metrics, serveMetrics } from './gateway/http/metrics.js';
+import { watchDatabase, watchRuns } from './gateway/http/watch-metrics.js';
 import { createDeadline } from './jobs/deadline.js';
 import { createSchedule, type Schedule } from './jobs/schedule.js';
 import { loadDevelopment } from './load-development.js';
@@ -47,9 +48,18 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const contract = createContract();
   const { catalogue } = contract;
   const log = app.log;
-  const deployment = await openDeployment({ config, database, development, catalogue, domains, publicUrl, log });
+  const deployment = await openDeployment({
+    config,
+    database,
+    development,
+    catalogue,
+    domains,
+    publicUrl,
+    log,
+    metrics,
+  });
   const closeDoors = await openDoors(app, { config, deployment, development, contract, metrics, compileFrom });
-  const schedule = parts.schedule ?? createSchedule((err, job) => log.error({ err, job }, 'scheduled work failed'));
+  const schedule = parts.schedule ?? createSchedule(watchRuns(metrics, log));
   for (const { name, everyMs, run } of deployment.jobs) schedule.every(name, everyMs, (stop) => run(deployment, stop));
   const closeMetrics = config.metrics && (await serveMetrics(metrics, config.metrics.host, config.metrics.port));
   await app.listen({ host: config.host, port: config.port });

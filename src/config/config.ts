@@ -42,6 +42,7 @@ export interface Config {
   readonly port: number;
   readonly metrics: { readonly host: string; readonly port: number } | null;
   readonly databaseUrl: string | null;
+  /** The owner's. Null in production leaves migrations to `npm run migrate`; elsewhere `databaseUrl` takes its place. */
   readonly migrationDatabaseUrl: string | null;
   readonly databasePoolSize: number;
   readonly preparedStatements: boolean;
@@ -322,9 +323,6 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   if (production && set['DATABASE_URL'] === undefined) {
     problems.push(problem('DATABASE_URL', 'is needed in production, as a login that owns nothing'));
   }
-  if (production && set['MIGRATION_DATABASE_URL'] === undefined) {
-    problems.push(problem('MIGRATION_DATABASE_URL', 'is needed in production, as the owner of the database'));
-  }
   if (production && set['ORGATE_SECRET_KEY'] === undefined) {
     problems.push(problem('ORGATE_SECRET_KEY', 'is needed in production: secrets are sealed under it'));
   }
@@ -390,6 +388,24 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     logLevel: value.LOG_LEVEL,
     shutdownDelayMs: value.SHUTDOWN_DELAY_MS ?? (production ? 5000 : 0),
   };
+}
+
+/**
+ * Reads what migrations need, and nothing else: they run where nothing is served.
+ *
+ * @throws ConfigError
+ */
+export function readDatabaseUrls(env: NodeJS.ProcessEnv = process.env): { ownerUrl: string; loginUrl: string } {
+  const problems: string[] = [];
+  const read = (name: 'DATABASE_URL' | 'MIGRATION_DATABASE_URL', why: string): string => {
+    const { data, error } = postgresUrl.safeParse(env[name] || undefined);
+    if (data === undefined) problems.push(problem(name, env[name] ? (error?.issues[0]?.message ?? '') : why));
+    return data ?? '';
+  };
+  const ownerUrl = read('MIGRATION_DATABASE_URL', 'is needed, as the owner of the database');
+  const loginUrl = read('DATABASE_URL', 'is needed, as the login that serves, which is let act');
+  if (problems.length > 0) throw configError(problems);
+  return { ownerUrl, loginUrl };
 }
 
 const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host);

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { OrgateError } from '../errors.js';
-import type { VerifiedIdentity } from '../identity/directory.js';
+import type { VerifiedIdentity } from '../identity/person.js';
 import type { TrustedIssuer } from '../identity/trusted-issuer.js';
 import { type KeyEnvironment, type PresentedApiKey, readApiKey } from '../secrets/api-key-format.js';
 
@@ -76,6 +76,7 @@ const KEYS_UNAVAILABLE: ReadonlySet<string> = new Set(['ERR_JWKS_TIMEOUT', 'ERR_
 export function createAuthenticate(
   issuers: readonly TrustedIssuer[],
   keyEnvironment: KeyEnvironment,
+  tellLookup: (isFound: boolean) => void = () => undefined,
   now: () => number = Date.now,
 ): Authenticate {
   const verified = new Map<string, { credential: TokenCredential; until: number }>();
@@ -89,7 +90,9 @@ export function createAuthenticate(
     if (token === undefined) throw new OrgateError('UNAUTHENTICATED');
     const digest = hash('sha256', token, 'base64');
     const known = verified.get(digest);
-    const credential = known && now() < known.until ? known.credential : await verify(token, issuers, now);
+    const isKnown = known !== undefined && now() < known.until;
+    tellLookup(isKnown);
+    const credential = isKnown ? known.credential : await verify(token, issuers, now);
     // Only a development server gets here, and only with a token of its own.
     if (credential.kind === 'identity' && credential.development && !isLocalHost)
       throw new OrgateError(

@@ -1,43 +1,14 @@
 import { type Act, bySystem, type Origin } from '../data/connection/act.js';
+import type { Viewer } from './viewer.js';
 import type { Outside } from '../data/connection/outside.js';
 import type { VerifiedOrgId } from '../data/id.js';
 import type { RequestDb } from '../data/organization/organization-db.js';
 import { OrgateError } from '../errors.js';
-import {
-  type ActiveMembership,
-  type Directory,
-  openDirectory,
-  type OrganizationCard,
-  type Person,
-  type Reach,
-} from '../identity/directory.js';
+import { type Directory, openDirectory, type Reach } from '../identity/directory.js';
+import type { ActiveMembership, OrganizationCard, Person } from '../identity/person.js';
 import type { Use } from '../parts.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
 import { CATALOGUE, type Deployment } from './deployment.js';
-
-/** Who is asking. The credential was verified, and whoever stands behind it was read in this request and is active. */
-export interface Viewer {
-  /** Null when a machine is asking, with whosever key. */
-  readonly person: Person | null;
-  /** The key that is asking; null for a person. */
-  readonly apiKey: { readonly id: string; readonly isOfServiceAccount: boolean } | null;
-  readonly session: Session;
-}
-
-/** What the viewer presented. */
-export interface Session {
-  /** Of orgate's own session, which was live when this request began; null where another issuer's token was presented. */
-  readonly id: string | null;
-  /** The only organization that it reaches, where that organization's own provider signed the person in. */
-  readonly boundOrgId: string | null;
-  readonly lastUsedAt: Date | null;
-  /** When orgate's own session began; null where there is none. */
-  readonly startedAt: Date | null;
-  /** In seconds since 1970; nothing made from this session outlives it. */
-  readonly expiresAt: number;
-  /** True when orgate itself issued it, and so can issue one for another organization. */
-  readonly renewable: boolean;
-}
 
 /** What told the organization of this request. */
 export type ContextSource = 'HEADER' | 'TOKEN' | 'API_KEY' | 'DEFAULT' | 'SOLE_MEMBERSHIP';
@@ -60,12 +31,6 @@ export interface Spending {
   readonly limit: number;
   readonly remaining: number;
   readonly resetAt: Date;
-}
-
-/** Issues tokens where orgate issued the session. */
-export interface SessionIssuer {
-  /** A token of the viewer for one organization, ending when the presented one ends; null where another issued that. */
-  issueFor(viewer: Viewer, orgId: string): Promise<string | null>;
 }
 
 /**

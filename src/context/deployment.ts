@@ -3,7 +3,7 @@ import type { OpenOrganizationDb } from '../data/organization/organization-db.js
 import { part, type Use } from '../parts.js';
 import type { Catalogue } from '../permissions/catalogue.js';
 import type { KeyEnvironment } from '../secrets/api-key-format.js';
-import type { SessionIssuer } from './context.js';
+import type { SessionIssuer } from './viewer.js';
 
 /** What requests, jobs and doors work with: the data, and by name whatever else the deployment is made of. */
 export interface Deployment {

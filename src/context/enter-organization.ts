@@ -1,16 +1,13 @@
 import { brandVerifiedOrgId } from '../data/id.js';
 import { nameOfEmail } from '../dns-name.js';
 import { notFound, OrgateError } from '../errors.js';
-import {
-  type ActiveMembership,
-  openDirectory,
-  type Person,
-  type PersonInOrganizations,
-} from '../identity/directory.js';
+import { openDirectory } from '../identity/directory.js';
+import type { ActiveMembership, Person, PersonInOrganizations } from '../identity/person.js';
 import { part } from '../parts.js';
 import type { Catalogue } from '../permissions/catalogue.js';
 import type { PersonCredential } from './authenticate.js';
-import type { ContextSource, CurrentOrganization, Viewer } from './context.js';
+import type { ContextSource, CurrentOrganization } from './context.js';
+import type { Viewer } from './viewer.js';
 import { CATALOGUE, type Deployment } from './deployment.js';
 import type { NamedOrganization } from './resolve-organization.js';
 

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { busy, conflict, OrgateError } from '../errors.js';
+import { busy, OrgateError, taken } from '../errors.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Model } from './organization/models.js';
 import { saysAway } from './start/database-away.js';
@@ -35,7 +35,7 @@ export function translateDatabaseError(error: unknown, model?: Model): unknown {
   const cause = driverCause(error);
   const state = cause.originalCode ?? cause.code ?? '';
   const known = error instanceof Prisma.PrismaClientKnownRequestError ? error.code : model && PRISMA_CODES[state];
-  if (known === 'P2002') return conflict('This name is already taken.', `input.${uniqueField(cause, model)}`);
+  if (known === 'P2002') return taken(uniqueField(cause, model));
   // A reference to a row that is not there, or of another organization: the database tells no difference.
   if (known === 'P2003') return new OrgateError('NOT_FOUND', undefined, {}, options);
   if (known === 'P2034') return new OrgateError('CONFLICT', undefined, {}, options);
@@ -56,13 +56,13 @@ function driverCause(error: Error): DriverCause {
   return meta?.driverAdapterError?.cause ?? cause ?? (error as DriverCause);
 }
 
-/** The field that had to be unique: the last column of the index, whose first is the organization. */
-function uniqueField(cause: DriverCause, model: Model | undefined): string {
+/** The field that had to be unique: the last column of the index, whose first is the organization; undefined of a key. */
+function uniqueField(cause: DriverCause, model: Model | undefined): string | undefined {
   const { constraint } = cause;
   const index =
     typeof constraint === 'string' ? constraint : (constraint?.index ?? constraint?.fields?.join('_') ?? '');
   for (const [field, { column }] of model?.fields ?? []) {
     if (index.endsWith(`_${column}_key`) || index.endsWith(`_${column}`)) return field;
   }
-  return 'id';
+  return undefined;
 }

@@ -1,16 +1,16 @@
-import pg from 'pg';
-import { fileURLToPath } from 'node:url';
 import { createDirectoryQuery } from './connection/directory-query.js';
 import { type ConnectionOptions, ScopedPool } from './connection/org-connection.js';
 import { createOutside, type Outside } from './connection/outside.js';
 import type { IsolationAlarm } from './connection/tripwire.js';
+import type { TellWait } from './connection/turns.js';
 import { readModels } from './organization/models.js';
 import { createOrganizationDbs, type OpenOrganizationDb } from './organization/organization-db.js';
 import { createPrisma } from './organization/scope.js';
 import { reaching } from './start/database-away.js';
 import type { EmbeddedDatabase } from './start/embedded.js';
-import { checkIsolation, UnsafeDatabaseError } from './start/isolation-check.js';
-import { migrate, SMALL_CHECK_MS } from './start/migrate.js';
+import { checkIsolation } from './start/isolation-check.js';
+import { migrate } from './start/migrate.js';
+import { migrateDatabase, MIGRATIONS, requireMigrated } from './start/migrate-database.js';
 import { checkPreparedStatements } from './start/pooler-check.js';
 import { createReadiness } from './start/readiness.js';
 
@@ -26,14 +26,19 @@ export interface Database {
   watchAlarms(listener: (alarm: IsolationAlarm) => void): void;
   /** Has someone told when fewer connections are to be had than configured, with how many, and when all are again. */
   watchPoolSize(listener: (size: number) => void): void;
+  /** Has someone told of each wait for a connection that is over. */
+  watchWaits(listener: TellWait): void;
   close(): Promise<void>;
 }
 
-export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onAlarm' | 'onPoolSize'> {
+export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onAlarm' | 'onPoolSize' | 'onWait'> {
   readonly store:
     | {
         readonly url: string;
-        /** The owner, for migrations; `url` itself when null. */
+        /**
+         * The owner, for migrations. Null takes `url` itself, or where that must be a separate login, has somebody else
+         * migrate before.
+         */
         readonly migrationUrl: string | null;
       }
     /** The embedded database, in memory when null. */
@@ -49,14 +54,8 @@ export interface DatabaseOptions extends Omit<ConnectionOptions, 'target' | 'onA
   readonly onCrash?: () => void;
 }
 
-/** How long a server that does not answer is waited for. */
-const CONNECT_MS = 10_000;
-
-/** The migrations of this release. */
-export const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
-
 /**
- * Opens the database, migrates it and proves that it keeps organizations apart.
+ * Opens the database, migrates it where it is to, and proves that it keeps organizations apart.
  *
  * @throws DataDirectoryInUseError, DatabaseAwayError, DatabaseRefusalError, MigrationError, PoolerError, UnsafeDatabaseError
  */
@@ -83,27 +82,18 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await embedded?.close();
   };
   try {
-    const owner =
-      'url' in target
-        ? { connectionString: target.migrationUrl ?? target.url, connectionTimeoutMillis: CONNECT_MS }
-        : { host: target.socketDirectory, user: 'postgres', database: 'postgres' };
-    const ownerUrl = 'url' in target ? (target.migrationUrl ?? target.url) : null;
     const url = 'url' in target ? target.url : null;
-    if (ownerUrl !== null && url !== null && ownerUrl !== url) await checkOneDatabase(ownerUrl, url);
-    await timed('applied migrations', () =>
-      reaching(ownerUrl, async () => {
-        await migrate(owner, MIGRATIONS, options.onWaiting);
-        if (ownerUrl !== null && url !== null) await letLoginAct(ownerUrl, url);
-      }),
-    );
+    await timed('applied migrations', () => bringUpToDate(target, options));
     if (url !== null && options.preparedStatements) await reaching(url, () => checkPreparedStatements(url));
     const watchers = new Set<(alarm: IsolationAlarm) => void>();
     const onAlarm = (alarm: IsolationAlarm) => watchers.forEach((watch) => watch(alarm));
     const sizeWatchers = new Set<(size: number) => void>();
     const onPoolSize = (size: number) => sizeWatchers.forEach((watch) => watch(size));
+    const waitWatchers = new Set<TellWait>();
+    const onWait: TellWait = (ms, isInVain) => waitWatchers.forEach((watch) => watch(ms, isInVain));
     // All connections of the embedded database share one backend, so it gets one.
     const poolSize = url === null ? 1 : options.poolSize;
-    pool = new ScopedPool({ ...options, target, onAlarm, onPoolSize, poolSize });
+    pool = new ScopedPool({ ...options, target, onAlarm, onPoolSize, onWait, poolSize });
     const open = pool;
     await timed('proved the isolation of organizations', () =>
       reaching(url, () => checkIsolation(open, options.requireSeparateLogin)),
@@ -118,6 +108,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       pool: open,
       watchAlarms: (listener) => void watchers.add(listener),
       watchPoolSize: (listener) => void sizeWatchers.add(listener),
+      watchWaits: (listener) => void waitWatchers.add(listener),
       close: async () => {
         await readiness.close();
         await prisma.$disconnect();
@@ -130,54 +121,16 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 }
 
-/**
- * Migrations go to the database that is served. What each URL names is asked of the server: a pooler may call it otherwise.
- *
- * @throws UnsafeDatabaseError
- */
-async function checkOneDatabase(ownerUrl: string, loginUrl: string): Promise<void> {
-  const nameOf = (url: string): Promise<string> =>
-    reaching(url, () =>
-      asking(url, async (client) => (await client.query('select current_database() as name')).rows[0].name),
-    );
-  const [migrated, served] = [await nameOf(ownerUrl), await nameOf(loginUrl)];
-  if (migrated === served) return;
-  throw new UnsafeDatabaseError(
-    `MIGRATION_DATABASE_URL leads to the database ${migrated}, and DATABASE_URL to ${served}. Name one database in both.`,
-  );
-}
-
-/** Asks over a connection of its own. */
-async function asking<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: SMALL_CHECK_MS,
-  });
-  client.on('error', () => undefined); // reported by the statement it breaks
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
+/** Migrates a database or, where its owner is not known here, finds that somebody has. */
+async function bringUpToDate(
+  target: { readonly url: string; readonly migrationUrl: string | null } | { readonly socketDirectory: string },
+  { requireSeparateLogin, onWaiting }: Pick<DatabaseOptions, 'requireSeparateLogin' | 'onWaiting'>,
+): Promise<void> {
+  if ('socketDirectory' in target) {
+    await migrate({ host: target.socketDirectory, user: 'postgres', database: 'postgres' }, MIGRATIONS, onWaiting);
+    return;
   }
-}
-
-/**
- * Lets the gateway's login act as the three roles, where it may not yet. Roles belong to the whole cluster, so another
- * database's owner may have made them; if this owner may not grant them, the check that follows says what to run.
- */
-async function letLoginAct(ownerUrl: string, loginUrl: string): Promise<void> {
-  const { user: login } = new pg.Client({ connectionString: loginUrl });
-  await asking(ownerUrl, async (owner) => {
-    const { rows } = await owner.query(
-      `select bool_and(pg_has_role($1, rolname, 'MEMBER')) as "mayAct" from pg_roles
-       where rolname in ('orgate_app', 'orgate_directory', 'orgate_sealer')`,
-      [login],
-    );
-    if (rows[0].mayAct) return;
-    await owner
-      .query(`grant orgate_app, orgate_directory, orgate_sealer to ${pg.escapeIdentifier(login ?? '')}`)
-      .catch(() => undefined);
-  });
+  const { url, migrationUrl } = target;
+  if (migrationUrl === null && requireSeparateLogin) await requireMigrated(url);
+  else await migrateDatabase({ ownerUrl: migrationUrl ?? url, loginUrl: url }, onWaiting);
 }

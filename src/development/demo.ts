@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { bySystem } from '../data/connection/act.js';
-import { type Frame, inFrame } from '../data/connection/org-connection.js';
+import { inFrame } from '../data/connection/org-connection.js';
+import type { Frame } from '../data/connection/frame.js';
 import type { Database } from '../data/database.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
 import { assertHealthy, examineDatabase } from '../data/start/doctor.js';

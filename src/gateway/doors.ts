@@ -9,12 +9,14 @@ import { createProviderFetch } from '../egress/provider-fetch.js';
 import { remoteKeys } from '../identity/issuer-keys.js';
 import { SEAL } from '../secrets/seal.js';
 import type { Contract } from './graphql/schema.js';
+import { createFormatError } from './graphql/format-error.js';
+import { createRun } from './graphql/run.js';
 import { serveGraphQL } from './graphql/serve-graphql.js';
 import { receiveBodies } from './http/bodies/receive-bodies.js';
 import { limitAddresses } from './http/limit-requests.js';
-import type { Metrics } from './http/metrics.js';
+import { countLookups, countWait, type Metrics } from './http/metrics.js';
 import { Slots } from './http/slots.js';
-import { createRateLimits } from './http/rate-limits.js';
+import { createRateLimits, type RateLimits } from './http/rate-limits.js';
 import { currentRecord } from './http/request-record.js';
 import { Senders } from './http/senders.js';
 import { serveGraphiQL } from './pages/graphiql-page.js';
@@ -39,7 +41,7 @@ export interface DoorParts {
 
 /** Opens every door of the gateway. @returns what closes them, once no request is in flight */
 export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise<() => Promise<void>> {
-  const { config, deployment, development, contract } = parts;
+  const { config, deployment, development, contract, metrics } = parts;
   const { outside, organizationDb, use, tokens, signingKeys, signInAttempts } = deployment;
   const { corsOrigins } = config;
   const publicUrl = use(PUBLIC_URL);
@@ -52,21 +54,30 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     return { ...issuer, keys: remoteKeys(jwksUri), development: false };
   });
   const issuers = [tokens.trusted, ...configured, ...(development ? [development.issuer.trusted] : [])];
-  const authenticate = createAuthenticate(issuers, use(KEY_ENVIRONMENT));
-  const slots = new Slots();
+  const authenticate = createAuthenticate(issuers, use(KEY_ENVIRONMENT), countLookups(metrics, 'tokens'));
+  const slots = new Slots(countWait(metrics, 'thread'));
+  metrics.waiting.set('thread', () => slots.waiting);
   const context = { authenticate, isFromOwnPage, deployment, limits, senders: new Senders() };
   app.decorateRequest('slot', null);
   const { introspection, maxQueryCost: maxCost, maxAnswer } = config;
   const { compileFrom } = parts;
-  const apollo = await serveGraphQL(app, {
-    ...context,
-    slots,
-    contract,
+  const { schema } = contract;
+  const { tellRequest } = app;
+  const formatError = createFormatError((err, requestId) => app.log.error({ err, requestId }, 'unexpected error'));
+  // Every door that executes operations is handed this.
+  const run = createRun({
+    schema,
     introspection,
+    limits,
     maxCost,
     maxAnswer,
     compileFrom,
+    formatError,
+    tellRequest,
+    tellDocument: countLookups(metrics, 'documents'),
+    tellOperation: countLookups(metrics, 'operations'),
   });
+  const apollo = await serveGraphQL(app, { ...context, slots, run, formatError, schema, introspection, maxAnswer });
   serveInvitations(app, context);
   serveSignIn(app, {
     outside,
@@ -82,16 +93,21 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
           : config.signInProviders,
       seal: use(SEAL),
     }),
-    oidc: createOidc(publicUrl, createProviderFetch(config.privateIdentityProviders)),
+    oidc: createOidc(
+      publicUrl,
+      createProviderFetch(config.privateIdentityProviders),
+      countLookups(metrics, 'providers'),
+    ),
     saml: createSaml(publicUrl),
     catalogue: use(CATALOGUE),
     joinOnSignIn: use(JOIN_ON_SIGN_IN),
     publicUrl,
     development: config.development,
     corsOrigins,
+    metrics,
   });
   serveTokens(app, { outside, tokens, signingKeys, isFromOwnPage });
-  serveScim(app, { outside, organizationDb, limits, slots, publicUrl, maxAnswer });
+  serveScim(app, { outside, organizationDb, limits, slots, publicUrl, maxAnswer, metrics });
   if (config.graphiql) await serveGraphiQL(app);
   development?.serve(app, publicUrl);
   return async () => {
@@ -100,17 +116,23 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
   };
 }
 
-const openLimits = (app: FastifyInstance, { config, metrics }: DoorParts) =>
-  createRateLimits({
-    perMinute: config.rateLimits,
-    redisUrl: config.redisUrl,
+function openLimits(app: FastifyInstance, { config, metrics }: DoorParts): RateLimits {
+  const { rateLimits: perMinute, redisUrl } = config;
+  const tellRedis = (isUp: boolean) => metrics.redisUp.set({ use: 'rate limits' }, Number(isUp));
+  if (redisUrl !== null) tellRedis(true);
+  return createRateLimits({
+    perMinute,
+    redisUrl,
     onRefused: (limit) => {
       metrics.refused.inc({ limit });
       const record = currentRecord();
       if (record) record.refusedBy = limit;
     },
-    onRedis: (state, error) =>
-      state === 'gone'
-        ? app.log.error({ err: error }, 'Redis is out of reach: each replica counts rate limits on its own')
-        : app.log.info('Redis is back: replicas count rate limits together'),
+    onRedis: (state, error) => {
+      tellRedis(state === 'back');
+      if (state === 'gone')
+        app.log.error({ err: error }, 'Redis is out of reach: each replica counts rate limits on its own');
+      else app.log.info('Redis is back: replicas count rate limits together');
+    },
   });
+}

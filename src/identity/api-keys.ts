@@ -1,7 +1,7 @@
 import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
 import { brandOrgId, type OrgId } from '../data/id.js';
-import type { ActiveMembership } from './directory.js';
+import type { ActiveMembership } from './person.js';
 import { MEMBERSHIP, type MembershipRow, toMembership } from './find-person.js';
 
 /** A key that has not ended, of an owner who is active. Whether the secret is right is not yet known. */

@@ -1,11 +1,12 @@
+import type { ActiveMembership, OrganizationCard, Person, PersonInOrganizations, VerifiedIdentity } from './person.js';
 import pg from 'pg';
 import { type Act, bySystem, type Origin } from '../data/connection/act.js';
 import { createDirectoryQuery, DIRECTORY } from '../data/connection/directory-query.js';
-import { type Frame, inFrame, type ScopedPool } from '../data/connection/org-connection.js';
+import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
+import type { Frame } from '../data/connection/frame.js';
 import { translateDatabaseError } from '../data/database-error.js';
 import { brandOrgId, newId } from '../data/id.js';
-import { conflict } from '../errors.js';
-import type { OrganizationRole } from '../generated/enums.js';
+import { taken } from '../errors.js';
 import {
   beganSinceJoining,
   type Claimant,
@@ -18,64 +19,6 @@ import {
   toPersonInOrganizations,
 } from './find-person.js';
 import { type Page, pageOf, searchedOrganizations } from './page.js';
-
-/** A human being, as the deployment knows them. */
-export interface Person {
-  readonly id: string;
-  readonly email: string;
-  readonly name: string;
-  readonly systemRole: 'USER' | 'SYSTEM_ADMIN';
-  readonly status: 'ACTIVE' | 'DISABLED';
-  readonly defaultOrgId: string | null;
-}
-
-/** An active membership, and what everyone who has it may know of the organization. */
-export interface ActiveMembership {
-  readonly organization: OrganizationCard;
-  readonly userId: string;
-  readonly email: string;
-  readonly name: string;
-  readonly role: OrganizationRole;
-  readonly granted: readonly string[];
-  readonly withheld: readonly string[];
-  readonly createdAt: Date;
-  readonly joinedAt: Date | null;
-}
-
-/** What is known of an organization outside it. */
-export interface OrganizationCard {
-  readonly id: string;
-  readonly name: string;
-  readonly slug: string;
-  readonly status: 'ACTIVE' | 'SUSPENDED';
-  readonly createdAt: Date;
-}
-
-/** Whom a verified token speaks for. The e-mail is there only when the issuer says that it verified it. */
-export interface VerifiedIdentity {
-  readonly issuer: string;
-  readonly subject: string;
-  readonly verifiedEmail: string | null;
-  readonly name: string | null;
-}
-
-export interface PersonInOrganizations {
-  readonly person: Person;
-  /** By what was named; when nothing was, the stored default and up to two others. Active ones within reach only. */
-  readonly memberships: readonly ActiveMembership[];
-  /** Orgate's own session, which has not ended; null where another issuer's token was presented. */
-  readonly session: LiveSession | null;
-  /** Whom the cookie names that came beside a token; null without one, and for one that is over. */
-  readonly cookiePersonId: string | null;
-}
-
-export interface LiveSession {
-  readonly id: string;
-  readonly boundOrgId: string | null;
-  readonly expiresAt: Date;
-  readonly lastUsedAt: Date;
-  readonly startedAt: Date;
-}
 
 /** Whose memberships count: all of a person's, or the only one that their session reaches, of the stay that it began in. */
 export interface Reach {
@@ -114,7 +57,7 @@ export interface Directory {
   /** Every organization by `id` or `name`; for system administrators. */
   listOrganizations(page: Page): Promise<OrganizationCard[]>;
   countOrganizations(search?: string): Promise<number>;
-  /** Makes an organization with its address and its first OWNER; CONFLICT on `input.slug` when that is taken. */
+  /** Makes an organization with its address and its first OWNER; CONFLICT when its slug is taken. */
   createOrganization(
     owner: Person,
     organization: { name: string; slug: string; description: string },
@@ -244,7 +187,7 @@ export function openDirectory(pool: ScopedPool): Directory {
       } catch (error) {
         await client.query({ text: 'ROLLBACK' }).catch(() => undefined);
         if (error instanceof pg.DatabaseError && error.constraint === 'address_pkey') {
-          throw conflict('This slug is already taken.', 'input.slug');
+          throw taken('slug', 'This slug is already taken.');
         }
         throw translateDatabaseError(error);
       } finally {

@@ -1,5 +1,5 @@
 import type { OrganizationRole } from '../generated/enums.js';
-import type { ActiveMembership, OrganizationCard, Person, PersonInOrganizations } from './directory.js';
+import type { ActiveMembership, OrganizationCard, Person, PersonInOrganizations } from './person.js';
 
 /** Who asks, as far as a verified credential says. */
 export type Claimant =
@@ -186,6 +186,7 @@ export const toMembership = (row: MembershipRow): ActiveMembership => ({
   email: row.email,
   name: row.name,
   role: row.role,
+  status: 'ACTIVE',
   granted: row.granted,
   withheld: row.withheld,
   createdAt: row.createdAt,

@@ -9,7 +9,16 @@ export interface Schedule {
   close(): Promise<void>;
 }
 
-export function createSchedule(onError: (error: unknown, name: string) => void): Schedule {
+/** Work that is over. */
+export interface JobRun {
+  readonly name: string;
+  readonly ms: number;
+  /** What it failed with; undefined where it did not. */
+  readonly error?: unknown;
+}
+
+/** @param tell told of each run that is over */
+export function createSchedule(tell: (run: JobRun) => void): Schedule {
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
   const timers = new Set<NodeJS.Timeout>();
@@ -19,8 +28,10 @@ export function createSchedule(onError: (error: unknown, name: string) => void):
       const timer = setInterval(() => {
         if (busy) return;
         busy = true;
+        const began = performance.now();
+        const end = (error?: unknown) => tell({ name, ms: performance.now() - began, error });
         const run = work(stop.signal)
-          .catch((error: unknown) => onError(error, name))
+          .then(() => end(), end)
           .finally(() => {
             busy = false;
             running.delete(run);

@@ -38,6 +38,10 @@ export interface OutboxParts {
   readonly outside: Outside;
   /** Told of each attempt that failed. */
   readonly onFailure: (error: unknown, mail: WaitingMail) => void;
+  /** Told how each attempt ended; what failed is tried again, what was refused is not. */
+  readonly onAttempt?: (outcome: 'sent' | 'failed' | 'refused') => void;
+  /** Told by each round how many mails it found due. */
+  readonly onDue?: (count: number) => void;
 }
 
 /** In milliseconds. */
@@ -69,7 +73,8 @@ const MOST_WAITING = 200;
 
 const purposeOf = ({ orgId, id }: WaitingMail): string => `outgoing_mail/${orgId}/${id}`;
 
-export function createOutbox({ mailer, seal, outside, onFailure }: OutboxParts, limits: OutboxLimits = LIMITS): Outbox {
+export function createOutbox(parts: OutboxParts, limits: OutboxLimits = LIMITS): Outbox {
+  const { mailer, seal, outside, onFailure, onAttempt, onDue } = parts;
   const mailAttempts = outside(openMailAttempts);
   const sending = new Set<Promise<void>>();
   const atOnce = fewAtOnce(AT_ONCE, MOST_WAITING);
@@ -93,12 +98,14 @@ export function createOutbox({ mailer, seal, outside, onFailure }: OutboxParts, 
     } catch (error) {
       onFailure(error, waiting);
       const isRefused = error instanceof MailRefusedError;
+      onAttempt?.(isRefused ? 'refused' : 'failed');
       const problem = isRefused ? error.message : 'The mail server could not be reached.';
       const isOver = isRefused || attempt.attempts >= MAX_ATTEMPTS;
       return mailAttempts.end(attempt, isOver ? failed(problem) : { status: 'QUEUED', problem });
     } finally {
       clearInterval(extending);
     }
+    onAttempt?.('sent');
     await tellSent(attempt);
   };
 
@@ -134,6 +141,7 @@ export function createOutbox({ mailer, seal, outside, onFailure }: OutboxParts, 
     async sendDue(signal) {
       signal?.addEventListener('abort', closeSoon, { once: true });
       const due = await outside(openDueMail)(BATCH);
+      onDue?.(due.length);
       const sendNext = async (): Promise<void> => {
         for (let next = due.shift(); next && !signal?.aborted; next = due.shift()) await trySend(next);
       };

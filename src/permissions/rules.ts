@@ -1,29 +1,31 @@
-import type { GraphQLResolveInfo } from 'graphql';
-import type { RequestContext, Viewer } from '../context/context.js';
+import type { RequestContext } from '../context/context.js';
+import type { Viewer } from '../context/viewer.js';
 import { ORGANIZATION_CREATION } from '../context/deployment.js';
 import { OrgateError } from '../errors.js';
 import type { Permission } from './catalogue.js';
-import { rule } from './graphql-shield.js';
 
+/** What is about to be done: a suspended organization, or one that was only guessed, is read and not written. */
+export type AccessMode = 'read' | 'write';
 type Verdict = true | OrgateError;
-type Check = (context: RequestContext, info: GraphQLResolveInfo, parent: unknown) => Verdict;
+/** @param parent what the field is one of, where that is not the contract's root */
+type Check = (context: RequestContext, mode: AccessMode, parent: unknown) => Verdict;
 
-/** A rule reads the context and nothing else: it never queries, and never waits. */
+/** A rule reads the context and nothing else: it never queries, and never waits. It knows no GraphQL. */
 export interface Rule {
   readonly name: string;
   /** The permission it asks for, if any. */
   readonly permission: Permission | null;
   /** Whether it refuses keys, whatever they may. */
   readonly isForPersons: boolean;
-  readonly shield: ReturnType<ReturnType<typeof rule>>;
+  readonly check: Check;
 }
 
-function makeRule(name: string, permission: Permission | null, check: Check, isForPersons = false): Rule {
-  const shield = rule(name, { cache: 'no_cache' })((parent, _args, context: RequestContext, info: GraphQLResolveInfo) =>
-    check(context, info, parent),
-  );
-  return { name, permission, isForPersons, shield };
-}
+const makeRule = (name: string, permission: Permission | null, check: Check, isForPersons = false): Rule => ({
+  name,
+  permission,
+  isForPersons,
+  check,
+});
 
 /** For fields whose parent was reached through a rule already. Costs nothing: it is left out of the running schema. */
 export const allow: Rule = makeRule('allow', null, () => true);
@@ -71,10 +73,10 @@ const memo = <K extends string>(make: (key: K) => Rule) => {
   };
 };
 
-function isInside({ viewer, current }: RequestContext, info: GraphQLResolveInfo): Verdict {
+function isInside({ viewer, current }: RequestContext, mode: AccessMode): Verdict {
   if (!viewer) return new OrgateError('UNAUTHENTICATED');
   if (!current) return new OrgateError('ORG_CONTEXT_REQUIRED');
-  if (info.parentType.name === 'Mutation') {
+  if (mode === 'write') {
     if (!current.servesMutations) return new OrgateError('ORG_CONTEXT_REQUIRED');
     if (current.organization.status !== 'ACTIVE') {
       return new OrgateError('FORBIDDEN', 'This organization is suspended: reads answer, mutations do not.');
@@ -83,21 +85,21 @@ function isInside({ viewer, current }: RequestContext, info: GraphQLResolveInfo)
   return true;
 }
 
-function mayInOrganization(permission: Permission, context: RequestContext, info: GraphQLResolveInfo): Verdict {
-  const verdict = isInside(context, info);
+function mayInOrganization(permission: Permission, context: RequestContext, mode: AccessMode): Verdict {
+  const verdict = isInside(context, mode);
   if (verdict !== true || context.organization.permissions.has(permission)) return verdict;
   return new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
 }
 
 /** In the current organization, as a person, whatever they may there. */
-export const isMember: Rule = makeRule('isMember', null, (context, info) => {
-  const verdict = isInside(context, info);
+export const isMember: Rule = makeRule('isMember', null, (context, mode) => {
+  const verdict = isInside(context, mode);
   return verdict === true ? asPerson(context.viewer) : verdict;
 });
 
 /** In the current organization, with this permission. */
 export const can = memo<Permission>((permission) =>
-  makeRule(`can(${permission})`, permission, (context, info) => mayInOrganization(permission, context, info)),
+  makeRule(`can(${permission})`, permission, (context, mode) => mayInOrganization(permission, context, mode)),
 );
 
 /** The same, and the organization was named: what is sensitive is not read because it happens to be the default among several. */
@@ -115,8 +117,8 @@ export const canAsPerson = memo<Permission>((permission) =>
   makeRule(
     `canAsPerson(${permission})`,
     permission,
-    (context, info) => {
-      const verdict = mayInOrganization(permission, context, info);
+    (context, mode) => {
+      const verdict = mayInOrganization(permission, context, mode);
       return verdict === true ? asPerson(context.viewer) : verdict;
     },
     true,
@@ -128,8 +130,8 @@ const isCurrent = (parent: unknown, { current }: RequestContext): boolean =>
 
 /** The parent is the current organization, and the viewer has this permission in it. */
 export const ofCurrentOrganization = memo<Permission>((permission) =>
-  makeRule(`ofCurrentOrganization(${permission})`, permission, (context, info, parent) =>
-    isCurrent(parent, context) ? mayInOrganization(permission, context, info) : new OrgateError('ORG_CONTEXT_REQUIRED'),
+  makeRule(`ofCurrentOrganization(${permission})`, permission, (context, mode, parent) =>
+    isCurrent(parent, context) ? mayInOrganization(permission, context, mode) : new OrgateError('ORG_CONTEXT_REQUIRED'),
   ),
 );
 
@@ -137,7 +139,7 @@ export const ofCurrentOrganization = memo<Permission>((permission) =>
 export const ofCurrentOrganizationOrSystemAdmin: Rule = makeRule(
   'ofCurrentOrganizationOrSystemAdmin',
   null,
-  (context, _info, parent) =>
+  (context, _mode, parent) =>
     isCurrent(parent, context) || context.viewer?.person?.systemRole === 'SYSTEM_ADMIN'
       ? true
       : new OrgateError('ORG_CONTEXT_REQUIRED'),

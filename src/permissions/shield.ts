@@ -5,7 +5,8 @@ import { OrgateError } from '../errors.js';
 import type { Domain } from '../resource/define-domain.js';
 import type { Catalogue } from './catalogue.js';
 import { rule, shield } from './graphql-shield.js';
-import { allow, type Rule } from './rules.js';
+import type { RequestContext } from '../context/context.js';
+import { allow, type Rule, type AccessMode } from './rules.js';
 
 /** The rule of every field, by type and field name. */
 export type AccessTable = ReadonlyMap<string, ReadonlyMap<string, Rule>>;
@@ -48,9 +49,25 @@ function ruleFor(domain: Domain, type: string, field: string): Rule | undefined 
 }
 
 const isRule = (access: Rule | Record<string, Rule> | undefined): access is Rule =>
-  typeof access?.['shield'] === 'object';
+  typeof access?.['check'] === 'function';
 
 const deny = rule('deny', { cache: 'no_cache' })(() => false);
+
+type ShieldRule = typeof deny;
+
+/** Rules as graphql-shield asks them, one of each name: it takes no two. */
+function shieldRules(mode: AccessMode): (asked: Rule) => ShieldRule {
+  const made = new Map<Rule, ShieldRule>();
+  return (asked) => {
+    const known =
+      made.get(asked) ??
+      rule(`${asked.name} to ${mode}`, { cache: 'no_cache' })((parent, _args, context: RequestContext) =>
+        asked.check(context, mode, parent),
+      );
+    made.set(asked, known);
+    return known;
+  };
+}
 
 /**
  * Puts the table in front of the resolvers. What has no rule is denied; fields that always allow are then left out of
@@ -58,9 +75,12 @@ const deny = rule('deny', { cache: 'no_cache' })(() => false);
  * be complete.
  */
 export function guard(schema: GraphQLSchema, table: AccessTable): GraphQLSchema {
-  const rules: Record<string, Record<string, Rule['shield']>> = {};
+  const [toRead, toWrite] = [shieldRules('read'), shieldRules('write')];
+  const rules: Record<string, Record<string, ShieldRule>> = {};
   for (const [type, fields] of table) {
-    rules[type] = Object.fromEntries([...fields].map(([field, { shield: shieldRule }]) => [field, shieldRule]));
+    // What a mutation answers with is read, and so is what a subscription is told.
+    const asShield = type === schema.getMutationType()?.name ? toWrite : toRead;
+    rules[type] = Object.fromEntries([...fields].map(([field, asked]) => [field, asShield(asked)]));
   }
   const generator = shield(rules as IRules, {
     fallbackRule: deny,
@@ -71,8 +91,8 @@ export function guard(schema: GraphQLSchema, table: AccessTable): GraphQLSchema 
   }) as unknown as IMiddlewareGenerator<unknown, unknown, unknown>;
   const middleware = generator.generate(schema) as Record<string, Record<string, unknown>>;
   for (const [type, fields] of table) {
-    for (const [field, { shield: shieldRule }] of fields) {
-      if (shieldRule === allow.shield) delete middleware[type]?.[field];
+    for (const [field, asked] of fields) {
+      if (asked === allow) delete middleware[type]?.[field];
     }
     if (Object.keys(middleware[type] ?? {}).length === 0) delete middleware[type];
   }

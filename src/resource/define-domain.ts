@@ -1,17 +1,19 @@
 import type { RequestContext } from '../context/context.js';
 import type { Deployment } from '../context/deployment.js';
-import type { Resolvers } from '../generated/graphql.js';
+import type { NodeResolvers, Resolver, Resolvers, ResolversParentTypes, TypeResolveFn } from '../generated/graphql.js';
 import type { Job } from '../jobs/job.js';
 import type { Parts } from '../parts.js';
 import type { Grants, Permission } from '../permissions/catalogue.js';
-import type { Rule } from '../permissions/rules.js';
+import { allow, type Rule } from '../permissions/rules.js';
 
 type NotObjects = 'DateTime' | 'SafeInt' | 'JSON' | 'JSONObject' | 'Node';
 
 /** Every object type of the schema but pages, whose rows were reached through the rule of the field that lists them. */
 export type ObjectType = Exclude<keyof Resolvers, NotObjects | 'PageInfo' | `${string}Connection` | `${string}Edge`>;
-type FieldOf<T extends ObjectType> = Exclude<keyof NonNullable<Resolvers[T]>, `__${string}`>;
+type FieldOf<T extends ObjectType> = Exclude<keyof NonNullable<Resolvers[T]> & string, `__${string}`>;
 type Root = 'Query' | 'Mutation';
+/** What `node` finds, as the contract has it. */
+export type NodeType = NodeResolvers['__resolveType'] extends TypeResolveFn<infer T, infer _P, infer _C> ? T : never;
 
 /** Who may: for each type a rule for every field, or one for all. Root fields are shared out among the domains. */
 export type Access = {
@@ -24,7 +26,7 @@ export type Access = {
 export interface NodeLookup {
   /** Three letters, as in `newId`. */
   readonly prefix: string;
-  readonly type: Exclude<ObjectType, Root>;
+  readonly type: NodeType;
   readonly permission: Permission;
   find(id: string, context: RequestContext): Promise<object | null>;
 }
@@ -42,24 +44,55 @@ export interface Domain {
   readonly provide?: (parts: Parts, deployment: Deployment) => void;
 }
 
+/** Fields that anyone reads who reached their parent. */
+export const allowing = <F extends string>(...fields: readonly F[]): { readonly [K in F]: Rule } =>
+  Object.fromEntries(fields.map((field) => [field, allow])) as { [K in F]: Rule };
+
 /** Keeps the exact keys, from which the list of domains tells what is missing. */
 export const defineDomain = <const D extends Domain>(domain: D): D => domain;
 
-type AccessOf<D extends Domain> = D['access'];
+/** The keys that any of several objects has below a key of its own. */
+type KeysBelow<U, T extends string> = U extends { readonly [K in T]: infer Fields } ? keyof Fields : never;
 type AllKeys<U> = U extends unknown ? keyof U : never;
-type Covered<D extends Domain, T extends Root> =
-  AccessOf<D> extends infer A ? (A extends { readonly [K in T]: infer Fields } ? keyof Fields : never) : never;
 
 /** Names of types and root fields that no domain has a rule for. */
+type WithoutRule<D extends Domain> =
+  | Exclude<ObjectType, Root | AllKeys<D['access']>>
+  | { [T in Root]: `${T}.${Exclude<FieldOf<T>, KeysBelow<D['access'], T>>}` }[Root];
+
+/** Fields that the parent answers by itself: it holds something of that name, and of that type. */
+type Held<T extends ObjectType> = {
+  [F in FieldOf<T>]: ResolversParentTypes[T] extends { readonly [K in F]?: infer V }
+    ? NonNullable<Resolvers[T]>[F & keyof NonNullable<Resolvers[T]>] extends
+        Resolver<infer Answer, infer _P, infer _C, infer _A> | undefined
+      ? V extends Answer
+        ? F
+        : never
+      : never
+    : never;
+}[FieldOf<T>];
+
+type WithoutResolver<D extends Domain> = {
+  [T in ObjectType]: `${T}.${Exclude<FieldOf<T>, Held<T> | KeysBelow<D['resolvers'], T>>}`;
+}[ObjectType];
+
+type WithoutNode<D extends Domain> = Exclude<
+  NodeType,
+  D extends { readonly node: { readonly type: infer T } } ? T : never
+>;
+
+/** What no domain says, each with what to write. */
 export type Missing<D extends Domain> =
-  | Exclude<ObjectType, Root | AllKeys<AccessOf<D>>>
-  | `Query.${Exclude<FieldOf<'Query'>, Covered<D, 'Query'>>}`
-  | `Mutation.${Exclude<FieldOf<'Mutation'>, Covered<D, 'Mutation'>>}`;
+  | `${WithoutRule<D>}: say who may, in the access of its domain`
+  | `${WithoutResolver<D>}: write a resolver; its parent holds nothing of this name and type (words: WORDS)`
+  | `${WithoutNode<D>}: implements Node; give its domain a node`;
 
-/** The list as it is, if it is complete; otherwise a type that says what is missing. */
-type Complete<D extends readonly Domain[]> =
-  Missing<D[number]> extends never ? unknown : `no domain has a rule for ${Missing<D[number]>}`;
-
-/** The list of domains; it does not compile while a type or a root field has no rule. */
-export const completeDomains = <const D extends readonly Domain[]>(domains: D & Complete<D>): readonly Domain[] =>
-  domains;
+/**
+ * The list of domains, if it is complete.
+ *
+ * @param isComplete `true`; while a type or a field of the contract lacks something, the compiler says what in its place
+ */
+export const completeDomains = <const D extends readonly Domain[]>(
+  domains: D,
+  isComplete: [Missing<D[number]>] extends [never] ? true : Missing<D[number]>,
+): readonly Domain[] => (isComplete ? domains : []);

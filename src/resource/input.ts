@@ -24,7 +24,16 @@ export const nameText = z
   .max(100, 'At most 100 characters.')
   .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'No control characters.');
 
-export const descriptionText = z.string('Must not be null.').trim().max(2000, 'At most 2,000 characters.');
+/** What people wrote about something; null empties it. */
+export const descriptionText = z
+  .string()
+  .trim()
+  .max(2000, 'At most 2,000 characters.')
+  .nullish()
+  .transform((text) => (text === null ? '' : text));
+
+/** The id of something in the organization; whether it is there the database says. */
+export const reference = z.string('Must not be null.');
 
 /** Compared and stored in lower case. */
 export const emailText = z

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../context/context.js';
-import type { OwnedModelName } from '../data/organization/models.js';
+import { type OwnedModelName, propertyOf } from '../data/organization/models.js';
 import type { RequestDb } from '../data/organization/organization-db.js';
 import type { Search } from '../data/organization/search.js';
 import type { Filter, Found, PagedTable, Row } from '../data/organization/table.js';
@@ -14,9 +14,9 @@ export interface OrderBy<O extends string> {
 }
 
 /** The arguments of a list of the contract. */
-export interface ListArgs<O extends string> extends PageArgs {
+export interface ListArgs<O extends string, F = Readonly<Record<string, unknown>>> extends PageArgs {
   readonly orderBy?: OrderBy<O> | null;
-  readonly filter?: Readonly<Record<string, unknown>> | null;
+  readonly filter?: F | null;
 }
 
 /** One of the orders that a list offers. */
@@ -54,9 +54,14 @@ export interface ListSpec<R, O extends string, A, P> extends Offer<R, O> {
 /** A list of the current organization, or of each of many parents. */
 export interface List<R, A, P> {
   /** One page of all rows. */
-  page(args: A, context: RequestContext): Promise<Connection<P>>;
+  readonly page: (args: A, context: RequestContext) => Promise<Connection<P>>;
   /** One page of those of a parent; the pages of many parents are read in one statement. */
-  pageOf(parent: keyof R & string, parentId: string, args: A, context: RequestContext): Promise<Connection<P>>;
+  readonly pageOf: (
+    parent: keyof R & string,
+    parentId: string,
+    args: A,
+    context: RequestContext,
+  ) => Promise<Connection<P>>;
 }
 
 const MAX_SEARCH = 100;
@@ -87,7 +92,7 @@ export function defineList<M extends OwnedModelName, O extends string, A extends
   return {
     page: (args, context) =>
       open(args, context, ({ where, search }) => {
-        const table = tableOf(context.db, model);
+        const table = tableOf<R>(context.db, model);
         const isPlannedAnew = spec.isPlannedAnew?.(where);
         const read = spec.indexed?.(where) ?? where;
         return {
@@ -97,7 +102,7 @@ export function defineList<M extends OwnedModelName, O extends string, A extends
       }),
     pageOf: (parent, parentId, args, context) =>
       open(args, context, (found) => {
-        const table = tableOf(context.db, model);
+        const table = tableOf<R>(context.db, model);
         return {
           read: (page) => table.listFor(parent, parentId, { ...page, ...found }),
           count: () => table.countFor(parent, parentId, found),
@@ -106,8 +111,9 @@ export function defineList<M extends OwnedModelName, O extends string, A extends
   };
 }
 
-const tableOf = <M extends OwnedModelName>(db: RequestDb, model: M): PagedTable<Row<M>, never> =>
-  db[`${model.charAt(0).toLowerCase()}${model.slice(1)}` as keyof RequestDb] as never;
+/** The table of a model, which whoever asks knows the rows of. */
+export const tableOf = <R>(db: RequestDb, model: OwnedModelName): PagedTable<R, object> =>
+  db[propertyOf(model) as keyof RequestDb] as never;
 
 /**
  * What of an offer a client took.

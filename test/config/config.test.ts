@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { ConfigError, readConfig } from '../../src/config/config.js';
+import { ConfigError, readConfig, readDatabaseUrls } from '../../src/config/config.js';
 
 const ISSUER = { issuer: 'https://id.example', jwksUri: 'https://id.example/jwks', audience: 'orgate' };
 const PRODUCTION = {
@@ -103,16 +103,21 @@ test('every problem is told at once, each with its variable and an example that 
 
 test('what production lacks is told together with what is wrong otherwise', () => {
   const complaint = complaintOf({ NODE_ENV: 'production', PORT: 'four thousand' });
-  for (const variable of [
-    'DATABASE_URL',
-    'MIGRATION_DATABASE_URL',
-    'ORGATE_SECRET_KEY',
-    'PUBLIC_URL',
-    'AUTH_ISSUERS',
-    'PORT',
-  ]) {
+  for (const variable of ['DATABASE_URL', 'ORGATE_SECRET_KEY', 'PUBLIC_URL', 'AUTH_ISSUERS', 'PORT']) {
     expect(complaint).toMatch(new RegExp(`\\b${variable} .*Example: ${variable}=`));
   }
+});
+
+test('migrations need two URLs and nothing else, and servers need not know the owner', () => {
+  const { DATABASE_URL, MIGRATION_DATABASE_URL, ...others } = PRODUCTION;
+  expect(readDatabaseUrls({ NODE_ENV: 'production', DATABASE_URL, MIGRATION_DATABASE_URL })).toEqual({
+    ownerUrl: MIGRATION_DATABASE_URL,
+    loginUrl: DATABASE_URL,
+  });
+  expect(() => readDatabaseUrls({ MIGRATION_DATABASE_URL: 'db.example' })).toThrow(
+    /2 problems:\n {2}MIGRATION_DATABASE_URL must be a postgres:\/\/ URL\. .*\n {2}DATABASE_URL is needed/,
+  );
+  expect(readConfig({ ...others, DATABASE_URL }).migrationDatabaseUrl).toBeNull();
 });
 
 describe('Identity providers of the deployment', () => {

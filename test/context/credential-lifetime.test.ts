@@ -23,7 +23,7 @@ function givenAuthenticate(development = false) {
     typ: ['at+jwt'],
     development,
   };
-  const authenticate = createAuthenticate([issuer], 'test', () => world.seconds * 1000);
+  const authenticate = createAuthenticate([issuer], 'test', undefined, () => world.seconds * 1000);
   const sign = (claims: JWTPayload) =>
     new SignJWT({ iss: 'https://id.example', aud: 'orgate', sub: 'ann', ...claims })
       .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { asLoginRole } from '../../src/data/connection/org-connection.js';
 import type { Database } from '../../src/data/database.js';
-import { lintCatalogue } from '../../src/data/start/catalogue-lint.js';
+import { type LintResult, lintCatalogue } from '../../src/data/start/catalogue-lint.js';
 import { probeIsolation } from '../../src/data/start/isolation-check.js';
 import { openTestDatabase } from '../support/server.js';
 
@@ -16,6 +16,20 @@ test('the catalogue MUST keep organizations apart, rule by rule', async () => {
   expect(results.length).toBeGreaterThan(10);
   expect(results.filter(({ broken }) => broken.length > 0)).toEqual([]);
 });
+
+/** The rules that some statements break, in a transaction that is rolled back. */
+async function brokenBy(sql: string): Promise<LintResult[]> {
+  const client = await database.pool.connect();
+  try {
+    await client.query(asLoginRole('begin'));
+    for (const statement of sql.split(';')) await client.query(asLoginRole(statement));
+    const results = await lintCatalogue((text, values) => client.query(asLoginRole(text, values)));
+    return results.filter(({ broken }) => broken.length > 0);
+  } finally {
+    await client.query(asLoginRole('rollback'));
+    client.release();
+  }
+}
 
 /** A lint that cannot fail is none: each rule is broken once, and the transaction rolled back. */
 test.each([
@@ -43,17 +57,16 @@ test.each([
   ["the gateway's roles cannot", 'alter role orgate_app createrole'],
   ['orgate_app has no rights', 'grant select on person to orgate_app'],
 ])('the lint MUST tell when "%s" is broken', async (rule, sql) => {
-  const client = await database.pool.connect();
-  try {
-    await client.query(asLoginRole('begin'));
-    for (const statement of sql.split(';')) await client.query(asLoginRole(statement));
-    const results = await lintCatalogue((text, values) => client.query(asLoginRole(text, values)));
-    const broken = results.filter((result) => result.broken.length > 0).map((result) => result.rule);
-    expect(broken.join('\n')).toContain(rule);
-  } finally {
-    await client.query(asLoginRole('rollback'));
-    client.release();
-  }
+  const broken = (await brokenBy(sql)).map((result) => result.rule);
+  expect(broken.join('\n')).toContain(rule);
+});
+
+test('whoever writes a cascade MUST be told what to write instead', async () => {
+  const cascade =
+    'alter table agent add constraint stray foreign key (org_id, repository_id) references repository (org_id, id) on delete cascade';
+  expect((await brokenBy(cascade)).map(({ instead }) => instead)).toEqual([
+    expect.stringContaining('on delete set null (agent_id)'),
+  ]);
 });
 
 test('the probe MUST find every wall standing, and leave nothing behind', async () => {
@@ -64,4 +77,50 @@ test('the probe MUST find every wall standing, and leave nothing behind', async 
   expect(checks.filter(({ ok }) => !ok)).toEqual([]);
   expect(checks).toHaveLength(7);
   expect(await count()).toEqual(before);
+});
+
+/** References that nothing is found by, and that no deletion looks for among many. */
+const WITHOUT_INDEX: Record<string, string> = {
+  'organization_domain (org_id, held_name)': 'an organization claims 100 domains at most',
+  'scim_directory (org_id, created_by)': 'an organization has 10 at most, and memberships are never deleted',
+  'scim_directory (org_id, token_made_by)': 'the same',
+  'identity_provider (org_id, created_by)': 'the same',
+  'identity_provider (org_id, keyed_by)': 'the same',
+  'join_request (org_id, decided_by)': 'memberships are never deleted, and requests are not listed by who decided them',
+};
+
+/** Foreign keys that no index begins with: to delete what they refer to, PostgreSQL reads the whole table. */
+const UNINDEXED = `
+  select k.conrelid::regclass::text as table,
+    array(select a.attname from unnest(k.conkey) with ordinality c(n, o)
+          join pg_attribute a on a.attrelid = k.conrelid and a.attnum = c.n order by o)::text[] as columns
+  from pg_constraint k
+  where k.contype = 'f' and k.connamespace = 'public'::regnamespace and not exists (
+    select from pg_index i where i.indrelid = k.conrelid and i.indpred is null
+      and k.conkey <@ (i.indkey::int2[])[0:cardinality(k.conkey) - 1])
+  order by 1, 2`;
+
+const unindexed = async (query: (text: string) => Promise<{ rows: unknown[] }>): Promise<string[]> =>
+  ((await query(UNINDEXED)).rows as { table: string; columns: string[] }[]).map(
+    ({ table, columns }) => `${table} (${columns.join(', ')})`,
+  );
+
+test('an index MUST begin with what a foreign key holds', async () => {
+  const found = await unindexed((text) => database.pool.queryAsLoginRole(text));
+  const missing = found.filter((key) => !(key in WITHOUT_INDEX));
+  expect(missing.map((key) => `write \`create index on ${key}\`, and @@index in its model`)).toEqual([]);
+  expect(Object.keys(WITHOUT_INDEX).filter((key) => !found.includes(key))).toEqual([]);
+});
+
+test('a foreign key without an index MUST be found', async () => {
+  const client = await database.pool.connect();
+  try {
+    for (const text of ['begin', 'drop index agent_org_id_repository_id_name_idx']) {
+      await client.query(asLoginRole(text));
+    }
+    expect(await unindexed((text) => client.query(asLoginRole(text)))).toContain('agent (org_id, repository_id)');
+  } finally {
+    await client.query(asLoginRole('rollback'));
+    client.release();
+  }
 });

@@ -1,12 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { getOperationAST, type OperationDefinitionNode, parse } from 'graphql';
-import { RequestContext } from '../../src/context/context.js';
-import type { Deployment } from '../../src/context/deployment.js';
-import { readDocument } from '../../src/gateway/graphql/read-document.js';
-import { createRun } from '../../src/gateway/graphql/run.js';
-import { createContract } from '../../src/gateway/graphql/schema.js';
-import { createRateLimits } from '../../src/gateway/http/rate-limits.js';
 import { givenOrganization, unique } from '../support/given.js';
 import { type Answer, codeOf, useServer } from '../support/server.js';
 
@@ -46,8 +40,6 @@ function makeDocument(mark: string): Made {
   });
   return { source: operations.join('\n'), names };
 }
-
-const noop = (): void => undefined;
 
 const NAMES = ['nope', '', 'Op0', 'Op0', 'Op1', 'Op2', null, undefined, undefined];
 
@@ -151,23 +143,4 @@ test('several operations and no name are refused in GraphQL’s own words', asyn
   const answer = await owner('query A { viewer { role } } query B { viewer { role } }');
   expect(codeOf(answer)).toBe('OPERATION_RESOLUTION_FAILURE');
   expect(answer.errors[0]?.message).toBe('Must provide operation name if query contains multiple operations.');
-});
-
-test('whichever door it came in at: where only queries are served, the gate itself runs no mutation', async () => {
-  const { schema } = createContract();
-  const limits = createRateLimits({
-    perMinute: server.config.rateLimits,
-    redisUrl: null,
-    onRefused: noop,
-    onRedis: noop,
-  });
-  const options = { schema, limits, maxCost: 1000, maxAnswer: 1000, compileFrom: 1 };
-  const source = 'mutation { deleteRepository(id: "x") }';
-  const read = readDocument(source, { schema, introspection: false, isStranger: true });
-  const request = { read, operationName: null, variables: {}, isReadOnly: true };
-  const context = new RequestContext('test', null, null, {} as Deployment);
-  const record = { requestId: 'test', address: '192.0.2.1', codes: [] };
-  await expect(createRun(options)({ ...request, context, record })).rejects.toMatchObject({
-    errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED' } }],
-  });
 });

@@ -22,8 +22,8 @@ export const MUTANTS = [
   ],
   [
     'data/organization/scope.ts',
-    "if (args['search'] !== undefined) checkSearch",
-    'if (false) checkSearch',
+    "search: checkSearch(model, args['search'])",
+    "search: args['search']",
     'guarantees/forbidden-programs',
   ],
   [
@@ -123,7 +123,12 @@ export const MUTANTS = [
     'gateway/sign-in/switched-off',
   ],
   // What a stranger may send
-  ['gateway/graphql/run.ts', "if (node.operation !== 'query' && isReadOnly)", 'if (false)', 'guarantees/one-gate'],
+  [
+    'gateway/graphql/run.ts',
+    "if (node.operation !== 'query' && request.isReadOnly)",
+    'if (false)',
+    'gateway/graphql/run',
+  ],
   ['gateway/graphql/run.ts', 'if (cost > maxCost)', 'if (false)', 'gateway/graphql/query-limits'],
   ['gateway/graphql/run.ts', 'if (wrong.length > 0)', 'if (false)', 'gateway/graphql/query-limits'],
   ['gateway/graphql/price.ts', 'isFixed = false;', '', 'gateway/graphql/documents'],

@@ -66,7 +66,9 @@ test('this table has every list of the schema, and every list of rows is a conne
       }
     }
   }
-  expect(Object.keys(LISTS).sort()).toEqual(lists.sort());
+  const missing = lists.filter((name) => !(name in LISTS));
+  expect(missing.map((name) => `${name}: say in NESTED of test/support/lists.ts how it is reached`)).toEqual([]);
+  expect(Object.keys(LISTS).filter((name) => !lists.includes(name))).toEqual([]);
 });
 
 describe.each(Object.keys(LISTS))('%s', (name) => {
@@ -74,7 +76,7 @@ describe.each(Object.keys(LISTS))('%s', (name) => {
     const { data, errors } = await everyone(query(name, '(first: 1)', `${PAGE} totalCount`));
     expect(errors).toEqual([]);
     const { nodes, edges, pageInfo, totalCount } = listIn(data);
-    expect(nodes).toHaveLength(1);
+    if (nodes.length === 0) throw new Error(`make one for ${name} in test/support/given-everything.ts`);
     expect(edges.map(({ node }) => node)).toEqual(nodes);
     expect(pageInfo).toEqual({
       hasNextPage: totalCount > 1,

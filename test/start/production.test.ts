@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
 import { unique } from '../support/given.js';
-import { ask, freePort, newDirectory, type Process, start } from '../support/process.js';
+import { ask, command, freePort, newDirectory, type Process, start } from '../support/process.js';
 import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
 
 jest.setTimeout(120_000);
@@ -38,7 +38,9 @@ const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
     await admin.query(`create role ${owner} login password 'secret' createrole`);
     await admin.query(`create database ${database} owner ${owner}`);
     // The two roles exist once for the cluster; whoever owns a database must be allowed to hand them on.
-    await admin.query(`grant orgate_app, orgate_directory, orgate_sealer to ${owner} with admin option`).catch(() => undefined);
+    await admin
+      .query(`grant orgate_app, orgate_directory, orgate_sealer to ${owner} with admin option`)
+      .catch(() => undefined);
   });
   afterAll(async () => {
     await admin.query(`drop database ${database} with (force)`);
@@ -110,6 +112,46 @@ const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
       );
       await inside.connect();
       expect((await inside.query("select from pg_tables where schemaname = 'public'")).rowCount).toBe(0);
+    } finally {
+      await inside.end();
+      await admin.query(`drop database ${other} with (force)`);
+    }
+  });
+
+  test('whoever serves need not know the owner: migrations are a step of their own, and are asked for until it was made', async () => {
+    const other = name('orgate_other');
+    await admin.query(`create database ${other} owner ${owner}`);
+    const at = (user: string) => Object.assign(new URL(url(user)), { pathname: other }).href;
+    const inside = new pg.Client({ connectionString: at('') });
+    const urls = { DATABASE_URL: at(gateway), MIGRATION_DATABASE_URL: at(owner) };
+    const serving = { MIGRATION_DATABASE_URL: '' };
+    try {
+      expect(await expectRefusal(at(gateway), serving)).toMatch(
+        /lacks migrations of this release: \d+ of them\. Run npm run migrate/,
+      );
+      const migrated = await command('migrate', [], urls);
+      expect([migrated.code, migrated.stderr]).toEqual([0, '']);
+      expect(migrated.stdout).toMatch(/^applied \d+_foundation\n[^]*\nThe database is up to date\.\n$/);
+      expect((await command('migrate', [], urls)).stdout).toBe(
+        'Every migration of this release was applied already.\n',
+      );
+
+      await inside.connect();
+      const [last] = (await inside.query('select * from _prisma_migrations order by migration_name desc limit 1')).rows;
+      await inside.query('delete from _prisma_migrations where id = $1', [last.id]);
+      expect(await expectRefusal(at(gateway), serving)).toContain(
+        `lacks migrations of this release: ${last.migration_name}.`,
+      );
+      await inside.query(
+        `insert into _prisma_migrations (id, checksum, migration_name, finished_at)
+         values ($1, $2, $3, now()), ('newer', '', '99991231235959_newer', now())`,
+        [last.id, last.checksum, last.migration_name],
+      );
+      const serves = await start(await environment({ DATABASE_URL: at(gateway), ...serving }));
+      expect(await ask(serves, await token('eve@acme.example'), '{ viewer { user { email } } }')).toEqual({
+        viewer: { user: { email: 'eve@acme.example' } },
+      });
+      expect(await serves.end()).toBe(0);
     } finally {
       await inside.end();
       await admin.query(`drop database ${other} with (force)`);

@@ -83,7 +83,7 @@ test('what is in flight is finished when the process is asked to end', async () 
 test('a configuration with several problems is refused with all of them', async () => {
   const server = await start({ NODE_ENV: 'production', PORT: 'abc', DATA_DIR: await newDirectory() });
   expect(await server.end()).toBe(1);
-  for (const variable of ['PORT', 'DATABASE_URL', 'MIGRATION_DATABASE_URL', 'AUTH_ISSUERS']) {
+  for (const variable of ['PORT', 'DATABASE_URL', 'PUBLIC_URL', 'AUTH_ISSUERS']) {
     expect(server.output()).toMatch(new RegExp(`^  ${variable} .*Example: ${variable}=`, 'm'));
   }
 });
@@ -93,6 +93,7 @@ const PROGRAMS = [
   ['main', 'npm start'],
   ['demo', 'npm run demo'],
   ['doctor', 'npm run doctor'],
+  ['migrate', 'npm run migrate'],
   ['token', 'npm run --silent token'],
 ] as const;
 

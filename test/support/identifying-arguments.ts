@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import {
   type GraphQLArgument,
   type GraphQLInputField,
@@ -29,4 +31,15 @@ export function identifyingArguments(schema: GraphQLSchema): string[] {
     }
   }
   return paths;
+}
+
+/** Attempts that a domain's own test hands to describeIsolation. */
+export function attemptsOfDomainTests(): string[] {
+  const directory = new URL('../domains/', import.meta.url);
+  const texts = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => readFileSync(path.join(parentPath, name), 'utf8'));
+  return texts
+    .filter((text) => text.includes('describeIsolation('))
+    .flatMap((text) => [...text.matchAll(/'([A-Z]\w*(?:\.\w+){2,})': /g)].map(([, path]) => path as string));
 }

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import type { OrganizationDb } from '../../src/data/organization/organization-db.js';
+import { createContract } from '../../src/gateway/graphql/schema.js';
 import { openSessions } from '../../src/identity/sessions.js';
+import { ROLES } from '../../src/permissions/catalogue.js';
 import { givenKey } from './api-key.js';
 import { givenOrganization, givenTwoOrganizations, type GivenOrganization, personId } from './given.js';
 import { type Answer, type Client, codeOf, startServer, type TestServer } from './server.js';
@@ -155,6 +157,28 @@ const describeControl = (attempts: Attempts): void =>
       const missing = await ask(attempt.unknown(), twin);
       if (attempt.names) expect(missing).not.toContain('"errors"');
       else expect(there.replaceAll(acme.slug, '<slug>')).not.toBe(missing.replaceAll(twin.slug, '<slug>'));
+    });
+
+    const { access, catalogue } = createContract();
+    const asked = Object.entries(attempts).map(([path, attempt]) => {
+      const [type = '', field = ''] = path.split('.');
+      return { field: `${type}.${field}`, attempt, permission: access.get(type)?.get(field)?.permission ?? null };
+    });
+    const eachOnce = new Map(asked.map((each) => [each.field, each]));
+    const ruled = [...eachOnce.values()].filter(({ permission }) => permission !== null);
+    test.each(ruled)('MUST be refused whoever lacks $permission, and nobody else: $field', async (each) => {
+      const { attempt, permission } = each;
+      const acme = await givenTarget(server);
+      const db = server.database.organizationDb(acme.id, byTest);
+      for (const role of ROLES) {
+        const value = await attempt.foreign(acme, db);
+        const variables = await attempt.variables(value, { ...acme, memberId: await givenSomeone(db) }, db);
+        const client = { VIEWER: acme.viewer, DEVELOPER: acme.developer, ADMIN: acme.admin, OWNER: acme.owner }[role];
+        const { errors } = await client(attempt.query, variables);
+        const isRefused = errors[0]?.extensions['requiredPermission'] === permission;
+        const holds = permission !== null && catalogue.effective(role, [], []).has(permission);
+        expect([role, isRefused]).toEqual([role, !holds]);
+      }
     });
   });
 

@@ -1,25 +1,15 @@
+import { getNamedType } from 'graphql';
+import { createContract } from '../../src/gateway/graphql/schema.js';
 import { givenEverything, type GivenEverything } from './given-everything.js';
 import { givenMember, givenTwoOrganizations, personId, unique } from './given.js';
 import type { TestServer } from './server.js';
 
-/** Every list of the schema, by type and field: how it is reached, in the organization it is asked for. */
-export const LISTS: Record<string, (list: (field: string) => string, at: GivenEverything) => string> = {
-  'Query.repositories': (list) => list('repositories'),
-  'Query.agents': (list) => list('agents'),
-  'Query.runs': (list) => list('runs'),
-  'Query.apiKeys': (list) => list('apiKeys'),
-  'Query.serviceAccounts': (list) => list('serviceAccounts'),
-  'Query.members': (list) => list('members'),
-  'Query.domains': (list) => list('domains'),
-  'Query.invitations': (list) => list('invitations'),
-  'Query.joinRequests': (list) => list('joinRequests'),
-  'Query.identityProviders': (list) => list('identityProviders'),
-  'Query.scimDirectories': (list) => list('scimDirectories'),
+type Reach = (list: (field: string) => string, at: GivenEverything) => string;
+
+/** How a list is reached that is no root field, in the organization it is asked for. */
+const NESTED: Record<string, Reach> = {
   'ScimDirectory.groups': (list, { scimDirectoryId: id }) =>
     `node(id: "${id}") { ... on ScimDirectory { ${list('groups')} } }`,
-  'Query.mySessions': (list) => list('mySessions'),
-  'Query.myOrganizations': (list) => list('myOrganizations'),
-  'Query.organizations': (list) => list('organizations'),
   'Viewer.memberships': (list) => `viewer { ${list('memberships')} }`,
   'Organization.repositories': (list) => `currentOrganization { ${list('repositories')} }`,
   'Organization.agents': (list) => `currentOrganization { ${list('agents')} }`,
@@ -29,6 +19,16 @@ export const LISTS: Record<string, (list: (field: string) => string, at: GivenEv
   'AgentRepository.runs': (list, { repositoryId }) => `repository(id: "${repositoryId}") { ${list('runs')} }`,
   'Agent.runs': (list, { agentId }) => `agent(id: "${agentId}") { ${list('runs')} }`,
 };
+
+const { schema } = createContract();
+
+/** Every list that is a root field, which the contract tells. */
+const ROOT = Object.values(schema.getQueryType()?.getFields() ?? {})
+  .filter(({ type }) => getNamedType(type).name.endsWith('Connection'))
+  .map(({ name }): [string, Reach] => [`Query.${name}`, (list) => list(name)]);
+
+/** Every list of the schema, by type and field: how it is reached. */
+export const LISTS: Record<string, Reach> = { ...Object.fromEntries(ROOT), ...NESTED };
 
 /** A document that asks for a list as `list`. */
 export function listQuery(name: string, args: string, selection: string, at: GivenEverything): string {

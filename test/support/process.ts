@@ -92,6 +92,7 @@ export async function start(
 const PROGRAMS = {
   main: 'main',
   doctor: 'commands/doctor',
+  migrate: 'commands/migrate',
   demo: 'development/demo-command',
   token: 'development/token-command',
 } as const;

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import { type Config, readConfig } from '../../src/config/config.js';
-import type { Frame } from '../../src/data/connection/org-connection.js';
+import type { Frame } from '../../src/data/connection/frame.js';
 import { type Database, openDatabase } from '../../src/data/database.js';
 import { createMetrics, type Metrics } from '../../src/gateway/http/metrics.js';
 import type { Schedule } from '../../src/jobs/schedule.js';

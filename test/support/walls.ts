@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Act } from '../../src/data/connection/act.js';
-import { type Frame, inFrame, type ScopedPool } from '../../src/data/connection/org-connection.js';
+import { inFrame, type ScopedPool } from '../../src/data/connection/org-connection.js';
+import type { Frame } from '../../src/data/connection/frame.js';
 import { createOutside } from '../../src/data/connection/outside.js';
 import type { Database } from '../../src/data/database.js';
 import type { OrgId } from '../../src/data/id.js';

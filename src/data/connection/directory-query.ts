@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { translateDatabaseError } from '../database-error.js';
 import type { Act } from './act.js';
-import { type Frame, inFrame, type ScopedPool } from './org-connection.js';
+import { inFrame, type ScopedPool } from './org-connection.js';
+import type { Frame } from './frame.js';
 import { ROW_TYPES } from './pg-types.js';
 
 /** Outside every organization: what stands behind such a statement is named in one of the files beside this one. */

@@ -1,9 +1,8 @@
+import type { Frame } from './frame.js';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { OrgateError } from '../../errors.js';
-import type { OrgId } from '../id.js';
-import type { Act } from './act.js';
 import { ClientLeftError } from './client-left.js';
 import { PoolSize } from './pool-size.js';
 import type { ReadBound } from './read-bound.js';
@@ -12,20 +11,7 @@ import { watchSilence } from './silence.js';
 import type { Outcome } from './statement-kinds.js';
 import { type Callback, type OwnStatement, PreparedStatements, type Wire } from './statement.js';
 import { checkTripwire, type IsolationAlarm } from './tripwire.js';
-import { DIRECTORY_LANE, type Turn, Turns } from './turns.js';
-
-/**
- * For whom a statement runs. Every statement of the gateway runs in exactly one frame: inside one organization, as the
- * directory, which stands outside all of them, or as the sealer of one record ('' is the deployment's).
- */
-export type Frame = (
-  | { readonly role: 'orgate_app'; readonly orgId: OrgId }
-  | { readonly role: 'orgate_directory' }
-  | { readonly role: 'orgate_sealer'; readonly orgId: OrgId | '' }
-) & {
-  /** Who makes the changes; without, PostgreSQL refuses any that is recorded. */
-  readonly act?: Act;
-};
+import { DIRECTORY_LANE, type TellWait, type Turn, Turns } from './turns.js';
 
 /** What statements that begin in some work inherit from it. In one place, since each costs every promise there is. */
 interface Scope {
@@ -130,6 +116,8 @@ export interface ConnectionOptions {
   readonly onAlarm?: (alarm: IsolationAlarm) => void;
   /** Told when fewer connections are to be had than configured, with how many, and when all are again. */
   readonly onPoolSize?: (size: number) => void;
+  /** Told how long each waited who had to wait for a connection, and whether in vain. */
+  readonly onWait?: TellWait;
 }
 
 /** Sent by Prisma around an interactive transaction. They touch no row, so they need no frame. */
@@ -149,6 +137,8 @@ interface PgClient extends NodeJS.EventEmitter {
 }
 interface PgPool extends NodeJS.EventEmitter {
   readonly options: { max: number };
+  readonly totalCount: number;
+  readonly idleCount: number;
   connect(): Promise<PgClient>;
   query<Row extends pg.QueryResultRow>(config: pg.QueryConfig): Promise<pg.QueryResult<Row>>;
   end(): Promise<void>;
@@ -331,7 +321,7 @@ export class ScopedPool extends BasePool {
       application_name: 'orgate',
       Client: ScopedClient,
     });
-    this.turns = new Turns(scope.poolSize);
+    this.turns = new Turns(scope.poolSize, scope.onWait);
     this.#size = new PoolSize(
       this,
       (size) => this.turns.resize(size),

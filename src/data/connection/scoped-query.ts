@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Frame } from './org-connection.js';
+import type { Frame } from './frame.js';
 import { type OwnStatement, Statement, type Wire } from './statement.js';
 
 /** How long a statement waits for a lock, where nothing else is said. */

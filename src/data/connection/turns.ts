@@ -42,6 +42,9 @@ interface Waiter {
   refuse(error: Error): void;
 }
 
+/** Told of each wait that is over. */
+export type TellWait = (ms: number, isInVain: boolean) => void;
+
 /** The right to hold one connection. */
 export interface Turn {
   /** Begins a statement of a transaction. @throws NoTurnError when others wait for the same in vain */
@@ -78,7 +81,10 @@ export class Turns {
   #share = 0;
   #third = 0;
 
-  constructor(connections: number) {
+  constructor(
+    connections: number,
+    private readonly tellWait: TellWait = () => undefined,
+  ) {
     this.resize(connections);
   }
 
@@ -224,10 +230,12 @@ export class Turns {
         since: performance.now(),
         grant: (turn) => {
           over();
+          this.tellWait(performance.now() - waiter.since, false);
           resolve(turn);
         },
         refuse: (error) => {
           over();
+          this.tellWait(performance.now() - waiter.since, true);
           this.#forget(lane);
           this.#tell(() => reject(error));
         },

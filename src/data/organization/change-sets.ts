@@ -6,7 +6,7 @@ import type { Model } from './models.js';
 import { columnOf, conditionsOf, countRows, namesMany, quote, readRows, type RowQuery } from './read-rows.js';
 import type { Forced } from './scope.js';
 import type { Search } from './search.js';
-import type { AnyRow } from './table.js';
+import type { AnyRow } from './models.js';
 
 /** Runs a statement in the organization's frame: on a connection of the pool, or on the transaction's own. */
 export type Run = (statement: OwnStatement) => Promise<pg.QueryResult>;

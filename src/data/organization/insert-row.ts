@@ -2,7 +2,7 @@ import { type ScopedPool, UnscopedStatementError } from '../connection/org-conne
 import { ROW_TYPES } from '../connection/pg-types.js';
 import type { Model } from './models.js';
 import { quote } from './read-rows.js';
-import type { AnyRow } from './table.js';
+import type { AnyRow } from './models.js';
 
 /** Makes one row by a statement of our own. What is left out, the database fills in by its own defaults. */
 export async function insertRow(

@@ -3,7 +3,7 @@ import { ROW_TYPES } from '../connection/pg-types.js';
 import type { OrgId } from '../id.js';
 import type { Model } from './models.js';
 import { columnOf, conditionsOf, orderOf, type Past, pastRow, quote, type RowQuery, searched } from './read-rows.js';
-import type { AnyRow } from './table.js';
+import type { AnyRow } from './models.js';
 
 /** The first rows of each parent, in one order. */
 export interface ParentPage extends Pick<RowQuery, 'where' | 'search'>, Past {

@@ -102,3 +102,6 @@ export function readModels(client: PrismaClient): Models {
   }
   return owned;
 }
+
+/** A row of whatever model, below the types. */
+export type AnyRow = Record<string, unknown>;

@@ -5,7 +5,7 @@ import { beyond, type PastRow } from '../past.js';
 import { Ids, unpackParameter } from './ids.js';
 import type { Model } from './models.js';
 import { asLiteral, type Search } from './search.js';
-import type { AnyRow } from './table.js';
+import type { AnyRow } from './models.js';
 
 type Where = Readonly<Record<string, unknown>>;
 

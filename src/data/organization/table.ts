@@ -1,3 +1,4 @@
+import type { AnyRow } from './models.js';
 import DataLoader from 'dataloader';
 import { notFound } from '../../errors.js';
 import type { Prisma } from '../../generated/prisma/client.js';
@@ -136,7 +137,6 @@ export interface Statements {
   readonly sets: Sets;
 }
 
-export type AnyRow = Record<string, unknown>;
 /** Prisma's own types differ for every model; here, behind the checked extension, one shape serves all. */
 export type Delegate = Record<
   'findMany' | 'count' | 'groupBy' | 'create' | 'updateManyAndReturn' | 'deleteMany',

@@ -5,6 +5,8 @@ export interface LintResult {
   readonly rule: string;
   /** What breaks the rule, by name. Empty when it holds. */
   readonly broken: readonly string[];
+  /** What to write instead, where the rule does not say it. */
+  readonly instead: string;
 }
 
 /** Tables with org_id whose names are unique across organizations on purpose, each with its reason. */
@@ -34,7 +36,7 @@ const OWNED = `
   )`;
 
 /** Each rule is a query of the catalogue for what breaks it. */
-const RULES: readonly (readonly [rule: string, query: string])[] = [
+const RULES: readonly (readonly [rule: string, query: string, instead?: string])[] = [
   [
     'every table with org_id has row-level security enabled and forced',
     'select name from owned where not (relrowsecurity and relforcerowsecurity)',
@@ -77,12 +79,14 @@ const RULES: readonly (readonly [rule: string, query: string])[] = [
     `select k.conname from pg_constraint k
      where k.contype = 'f' and k.connamespace = 'public'::regnamespace
        and ((k.confdeltype = 'c' and k.confrelid <> 'organization'::regclass) or k.confupdtype = 'c')`,
+    'write `on delete set null (agent_id)`, which names what it empties, or nothing, and let the verb that deletes delete what belongs to it first',
   ],
   [
     'where a deletion empties a reference, the organization stays',
     `select k.conname from pg_constraint k join owned a on a.oid = k.conrelid
      where k.contype = 'f' and k.confdeltype in ('n', 'd')
        and (k.confdelsetcols is null or a.attnum = any (k.confdelsetcols))`,
+    'write `on delete set null (agent_id)`, which names the column that it empties',
   ],
   [
     'every view runs with the rights of who asks',
@@ -126,5 +130,6 @@ export async function lintCatalogue(query: RunQuery): Promise<LintResult[]> {
   return rows.map((row) => ({
     rule: RULES[row['rule']]?.[0] ?? '',
     broken: row['broken'],
+    instead: RULES[row['rule']]?.[2] ?? '',
   }));
 }

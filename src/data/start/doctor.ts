@@ -1,8 +1,7 @@
 import { inFrame, ScopedPool } from '../connection/org-connection.js';
-import { MIGRATIONS } from '../database.js';
-import { openEmbeddedDatabase } from './embedded.js';
 import { type Check, inspectCatalogue, inspectLogin, probeIsolation } from './isolation-check.js';
 import { migrationStatus } from './migrate.js';
+import { MIGRATIONS } from './migrate-database.js';
 
 /** What of the configuration says where the database is, and how strict to be. */
 export interface Examined {
@@ -17,7 +16,9 @@ const MAX_CLOCK_SKEW_S = 5;
 
 /** Examines a deployment's database. Read-only, but for what is rolled back. */
 export async function examine(config: Examined): Promise<Check[]> {
-  const embedded = config.databaseUrl === null ? await openEmbeddedDatabase(config.dataDirectory) : null;
+  // A whole PostgreSQL, which is not even there where there is another.
+  const { openEmbeddedDatabase } = config.databaseUrl === null ? await import('./embedded.js') : {};
+  const embedded = (await openEmbeddedDatabase?.(config.dataDirectory)) ?? null;
   const target = embedded ?? { url: config.databaseUrl as string };
   const pool = new ScopedPool({ ...config, target, poolSize: 1 });
   try {

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { bySystem } from '../connection/act.js';
-import { asLoginRole, type Frame, inFrame, type ScopedPool } from '../connection/org-connection.js';
+import { asLoginRole, inFrame, type ScopedPool } from '../connection/org-connection.js';
+import type { Frame } from '../connection/frame.js';
 import { brandOrgId, newId } from '../id.js';
 import { lintCatalogue } from './catalogue-lint.js';
 
@@ -88,7 +89,11 @@ export async function inspectLogin(pool: ScopedPool, requireSeparateLogin: boole
 
 export async function inspectCatalogue(pool: ScopedPool): Promise<Check[]> {
   const results = await lintCatalogue((text, values) => pool.queryAsLoginRole(text, values));
-  return results.map(({ rule, broken }) => ({ check: rule, ok: broken.length === 0, detail: broken.join(', ') }));
+  return results.map(({ rule, broken, instead }) => ({
+    check: rule,
+    ok: broken.length === 0,
+    detail: broken.length > 0 && instead ? `${broken.join(', ')}: ${instead}` : broken.join(', '),
+  }));
 }
 
 /** Two organizations, made and tried in a transaction that is always rolled back. */

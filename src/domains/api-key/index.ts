@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import type { Filter, Row } from '../../data/organization/table.js';
-import { notFound } from '../../errors.js';
+import { orNotFound } from '../../errors.js';
 import type { ApiKeyFilter, ApiKeyOrderField, ApiKeyStatus, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
@@ -30,9 +30,8 @@ const keys = defineList('ApiKey', {
   where: (args: KeyArgs, context) => keysOf([args.ownerId, args.filter?.ownerId], context),
 });
 
-interface KeyArgs extends ListArgs<ApiKeyOrderField> {
+interface KeyArgs extends ListArgs<ApiKeyOrderField, ApiKeyFilter> {
   readonly ownerId?: string | null;
-  readonly filter?: ApiKeyFilter | null;
 }
 
 /** Those that the viewer may see, of all the owners that were asked for: of two different ones, none. */
@@ -52,11 +51,8 @@ const createInput = z.object({
 
 const overlapMinutes = z.int().min(0, 'Not negative.').max(10_080, 'At most 10,080 minutes, which is a week.');
 
-async function readMember(userId: string, { db }: RequestContext): Promise<Row<'Membership'>> {
-  const member = await db.membership.load(userId);
-  if (!member) throw notFound();
-  return member;
-}
+const readMember = async (userId: string, { db }: RequestContext): Promise<Row<'Membership'>> =>
+  orNotFound(await db.membership.load(userId));
 
 async function readUser(userId: string, context: RequestContext): Promise<UserParent> {
   const { name, email } = await readMember(userId, context);

@@ -1,6 +1,5 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
-import { notFound } from '../../errors.js';
 import { readActor } from '../../rights/actor.js';
 import { assertNoEscalation, standingOfKey } from '../../rights/escalation.js';
 
@@ -12,8 +11,7 @@ import { assertNoEscalation, standingOfKey } from '../../rights/escalation.js';
 export const revokeApiKey = (id: string, context: RequestContext): Promise<Row<'ApiKey'>> =>
   context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'api-key:revoke');
-    const key = await db.apiKey.find({ id, ...visibleKeys(context) });
-    if (!key) throw notFound();
+    const key = await db.apiKey.get({ id, ...visibleKeys(context) });
     if (key.ownerId !== context.actorId) {
       const owner = await db.membership.get({ userId: key.ownerId });
       assertNoEscalation(context.catalogue, actor, standingOfKey(context.catalogue, owner, key.permissions));

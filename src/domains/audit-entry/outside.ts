@@ -1,5 +1,6 @@
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
-import { type Frame, inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
+import type { Frame } from '../../data/connection/frame.js';
+import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
 import { ROW_TYPES } from '../../data/connection/pg-types.js';
 import { translateDatabaseError } from '../../data/database-error.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';

@@ -22,8 +22,7 @@ const domains = defineList('OrganizationDomain', {
   orders: { NAME: { by: 'name', isUnique: true }, CREATED_AT: { by: 'id' } },
   usual: { field: 'NAME', direction: 'ASC' },
   search: ['name'],
-  where: ({ filter }: ListArgs<DomainOrderField> & { filter?: DomainFilter | null }) =>
-    anyOf({ status: filter?.status }),
+  where: ({ filter }: ListArgs<DomainOrderField, DomainFilter>) => anyOf({ status: filter?.status }),
 });
 
 function addDomain(text: string, context: RequestContext): Promise<DomainParent> {

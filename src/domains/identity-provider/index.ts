@@ -3,14 +3,14 @@ import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
 import type { LockedDb } from '../../data/organization/organization-db.js';
-import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
+import { badInput, conflict, OrgateError } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
 import { openSessions } from '../../identity/sessions.js';
 import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { given, parseInput } from '../../resource/input.js';
 import { defineList } from '../../resource/list.js';
-import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
+import { deleteRow, updateIfUnchanged } from '../../resource/rows.js';
 import { readActor } from '../../rights/actor.js';
 import { SEAL } from '../../secrets/seal.js';
 import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
@@ -93,9 +93,7 @@ const resolvers = {
       return updated;
     },
     deleteIdentityProvider: async (_, { id }, context) => {
-      await asOwner(context, async (db) => {
-        if ((await db.identityProvider.delete({ id })) === 0) throw notFound();
-      });
+      await asOwner(context, (db) => deleteRow(db.identityProvider, id));
       await context.outside(openSessions).endOfProvider(id, context.act);
       return id;
     },

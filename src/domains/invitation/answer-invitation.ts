@@ -3,7 +3,7 @@ import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound, OrgateError } from '../../errors.js';
 import type { InvitationOutcome } from '../../generated/graphql.js';
-import type { Person } from '../../identity/directory.js';
+import type { Person } from '../../identity/person.js';
 import { OUTBOX } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
@@ -12,15 +12,21 @@ import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
 import { enrolMember } from '../../rights/enrol-member.js';
 import { effective, isWithinRights } from '../../rights/escalation.js';
 import { hashSecret } from '../../secrets/secret.js';
-import { type MembershipParent, toMembership } from '../membership/parent.js';
+import type { MembershipParent } from '../membership/parent.js';
 import { type FoundInvitation, openInvitations } from './outside.js';
 
 /** What came of it, for the person who answered. */
 export interface InvitationAnswer {
   readonly outcome: InvitationOutcome;
-  readonly membership?: MembershipParent | null;
-  readonly maskedEmail?: string;
+  readonly membership: MembershipParent | null;
+  readonly maskedEmail: string | null;
 }
+
+const answering = (outcome: InvitationOutcome, maskedEmail: string | null = null): InvitationAnswer => ({
+  outcome,
+  membership: null,
+  maskedEmail,
+});
 
 /** The invitation as it is now. It was mailed to the viewer's verified address. */
 interface Asked {
@@ -51,7 +57,7 @@ export async function followInvitation(secret: string, context: RequestContext):
   const organization = invitation.status === 'PENDING' ? { name, slug: hasProvider ? organizationSlug : null } : null;
   if (!context.viewer?.person) return { organization, answer: null };
   const outcome = isOpen(invitation) ? 'PENDING' : outcomeOf(invitation);
-  return { organization, answer: notFor(context.person, found, invitation) ?? { outcome } };
+  return { organization, answer: notFor(context.person, found, invitation) ?? answering(outcome) };
 }
 
 /**
@@ -78,7 +84,7 @@ export async function acceptInvitation(secret: string, context: RequestContext):
   });
   if (answer.outcome !== 'ACCEPTED') return answer;
   const joined = await context.directory.findMembership(context.reach, found.orgId);
-  return { ...answer, membership: joined && toMembership(joined) };
+  return { ...answer, membership: joined };
 }
 
 /** Turns an invitation down. @throws NOT_FOUND for a secret that was never sent */
@@ -140,16 +146,16 @@ async function asInvited(
 ): Promise<InvitationAnswer> {
   return deployment.organizationDb(found.orgId, act).locked(async (db) => {
     const invitation = await db.invitation.get({ id: found.invitationId });
-    return notFor(person, found, invitation) ?? { outcome: await answer({ db, invitation }) };
+    return notFor(person, found, invitation) ?? answering(await answer({ db, invitation }));
   });
 }
 
 /** Why an invitation is none of this person's; null where it was sent to their verified address. */
 function notFor(person: Person, found: FoundInvitation, { email }: Row<'Invitation'>): InvitationAnswer | null {
   if (email !== person.email) {
-    return { outcome: 'EMAIL_MISMATCH', maskedEmail: email.replace(/(?<=^.).*(?=@)/u, '***') };
+    return answering('EMAIL_MISMATCH', email.replace(/(?<=^.).*(?=@)/u, '***'));
   }
-  return found.emailVerified ? null : { outcome: 'EMAIL_UNVERIFIED' };
+  return found.emailVerified ? null : answering('EMAIL_UNVERIFIED');
 }
 
 /** What to say of one that cannot be accepted any more. */

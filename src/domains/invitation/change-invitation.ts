@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
-import { conflict, notFound } from '../../errors.js';
+import { conflict } from '../../errors.js';
 import { OUTBOX } from '../../mail/outbox.js';
 import { readActor } from '../../rights/actor.js';
 import { standingsBehind } from '../../rights/earlier-standing.js';
@@ -41,8 +41,7 @@ export async function resendInvitation(
 export function revokeInvitation(id: string, context: RequestContext): Promise<Row<'Invitation'>> {
   return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'member:invite');
-    const before = await db.invitation.find({ id });
-    if (!before) throw notFound();
+    const before = await db.invitation.get({ id });
     if (before.status === 'REVOKED') return before;
     if (before.status !== 'PENDING') throw conflict('This invitation was answered.', 'id');
     const place = await db.membership.find({ email: before.email, status: 'INVITED' });

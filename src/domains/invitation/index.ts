@@ -8,7 +8,7 @@ import { defineDomain } from '../../resource/define-domain.js';
 import { emailText, nameText, parseInput } from '../../resource/input.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
 import { isOpen } from '../../rights/end-invitation.js';
-import { type MembershipParent, memberUser, permissionsOf } from '../membership/parent.js';
+import { memberUser, permissionsOf } from '../membership/parent.js';
 import { acceptInvitation, declineInvitation, requestNewInvitation } from './answer-invitation.js';
 import { resendInvitation, revokeInvitation } from './change-invitation.js';
 import { inviteUser } from './invite-user.js';
@@ -28,9 +28,8 @@ const invitations = defineList('Invitation', {
   show: withMemberships,
 });
 
-interface InvitationArgs extends ListArgs<InvitationOrderField> {
+interface InvitationArgs extends ListArgs<InvitationOrderField, InvitationFilter> {
   readonly status?: InvitationStatus | null;
-  readonly filter?: InvitationFilter | null;
 }
 
 /** EXPIRED is not stored: time makes it so. Of two that were asked for both count, and nothing is in two. */
@@ -65,14 +64,13 @@ const resolvers = {
   },
   Mutation: {
     inviteUser: async (_, { input }, context) => {
-      const { membership: row, invitation } = await inviteUser(parseInput(inviteInput, input), context);
-      const membership: MembershipParent = { ...row, orgId: context.organization.orgId };
+      const { membership, invitation } = await inviteUser(parseInput(inviteInput, input), context);
       return {
         user: memberUser(membership),
         role: membership.role,
         permissions: permissionsOf(membership, context),
         membership,
-        invitation: { ...invitation, membership, invitedBy: row.invitedBy },
+        invitation: { ...invitation, membership, invitedBy: membership.invitedBy },
       };
     },
     resendInvitation: async (_, { id, expiresInHours }, context) =>
@@ -84,9 +82,9 @@ const resolvers = {
   },
   Invitation: {
     status: (row) => (row.status === 'PENDING' && !isOpen(row) ? 'EXPIRED' : row.status),
-    invitedBy: async ({ invitedBy }, _args, { db, organization: { orgId } }) => {
+    invitedBy: async ({ invitedBy }, _args, { db }) => {
       const inviter = invitedBy === null ? null : await db.membership.load(invitedBy);
-      return inviter && memberUser({ ...inviter, orgId });
+      return inviter && memberUser(inviter);
     },
   },
 } satisfies Resolvers;

@@ -11,18 +11,14 @@ export interface InvitationParent extends Row<'Invitation'> {
 /** Adds the memberships of all rows in one statement. */
 export async function withMemberships(
   rows: readonly Row<'Invitation'>[],
-  { db, organization: { orgId } }: RequestContext,
+  { db }: RequestContext,
 ): Promise<InvitationParent[]> {
   const memberships = await Promise.all(
     rows.map(({ email }) => db.membership.listFor('email', email, { orderBy: { userId: 'asc' }, take: 1 })),
   );
   return rows.map((row, index) => {
-    const membership = memberships[index]?.[0];
-    return {
-      ...row,
-      membership: membership ? { ...membership, orgId } : null,
-      invitedBy: membership?.invitedBy ?? null,
-    };
+    const membership = memberships[index]?.[0] ?? null;
+    return { ...row, membership, invitedBy: membership?.invitedBy ?? null };
   });
 }
 

@@ -31,9 +31,8 @@ const requests = defineList('JoinRequest', {
   where: ({ status, filter }: RequestArgs) => anyOf({ status: both(status, filter?.status) }),
 });
 
-interface RequestArgs extends ListArgs<JoinRequestOrderField> {
+interface RequestArgs extends ListArgs<JoinRequestOrderField, JoinRequestFilter> {
   readonly status?: JoinRequestStatus | null;
-  readonly filter?: JoinRequestFilter | null;
 }
 
 /** A session of an organization's own provider stays in that organization. */
@@ -82,24 +81,18 @@ const resolvers = {
   Mutation: {
     requestToJoin: (_, { organizationId }, context) => requestToJoin(organizationId, context),
     setDomainJoining: (_, args, context) => setDomainJoining(args, context),
-    approveJoinRequest: async (_, { id, role }, context) => ({
-      ...(await approveJoinRequest(id, role, context)),
-      orgId: context.organization.orgId,
-    }),
+    approveJoinRequest: (_, { id, role }, context) => approveJoinRequest(id, role, context),
     declineJoinRequest: (_, { id }, context) => declineJoinRequest(id, context),
-    clearRemoval: async (_, { userId }, context) => ({
-      ...(await clearRemoval(userId, context)),
-      orgId: context.organization.orgId,
-    }),
+    clearRemoval: (_, { userId }, context) => clearRemoval(userId, context),
   },
   JoinableOrganization: {
     id: ({ orgId }) => orgId,
   },
   JoinRequest: {
     user: ({ personId, name, email }) => ({ id: personId, name, email }),
-    decidedBy: async ({ decidedById }, _args, { db, organization }) => {
+    decidedBy: async ({ decidedById }, _args, { db }) => {
       const member = decidedById === null ? null : await db.membership.load(decidedById);
-      return member && memberUser({ ...member, orgId: organization.orgId });
+      return member && memberUser(member);
     },
   },
 } satisfies Resolvers;

@@ -1,13 +1,12 @@
-import type { RequestContext } from '../../context/context.js';
-import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
 import type { MembershipFilter, MembershipOrderField, MembershipStatus, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canAsPerson, isMember } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { anyOf, both, defineList, type ListArgs } from '../../resource/list.js';
 import { parseStanding } from '../../rights/parse-standing.js';
+import { withMembership } from '../organization/parent.js';
 import { changeMembership } from './change-membership.js';
-import { type MembershipParent, memberUser, permissionsOf } from './parent.js';
+import { memberUser, permissionsOf } from './parent.js';
 import {
   countBoundSessions,
   countRequestsWaiting,
@@ -36,20 +35,13 @@ const members = defineList('Membership', {
     kind: 'PERSON' as const,
     ...anyOf({ status: both(status, filter?.status), role: filter?.role }),
   }),
-  show: (rows, { organization: { orgId } }): MembershipParent[] => rows.map((row) => ({ ...row, orgId })),
 });
 
-interface MemberArgs extends ListArgs<MembershipOrderField> {
+interface MemberArgs extends ListArgs<MembershipOrderField, MembershipFilter> {
   readonly status?: MembershipStatus | null;
-  readonly filter?: MembershipFilter | null;
 }
 
 export const listMembers = members.page;
-
-const inOrganization = async (row: Promise<Row<'Membership'>>, context: RequestContext): Promise<MembershipParent> => ({
-  ...(await row),
-  orgId: context.organization.orgId,
-});
 
 const resolvers = {
   Query: {
@@ -57,37 +49,28 @@ const resolvers = {
     previewMemberRemoval: (_, { userId }, context) => previewMemberRemoval(userId, context),
   },
   Mutation: {
-    updateMemberRole: (_, { userId, role }, context) => {
-      const row = changeMembership(userId, context, 'member:update', (before) => ({
+    updateMemberRole: (_, { userId, role }, context) =>
+      changeMembership(userId, context, 'member:update', (before) => ({
         role,
         withheld: role === 'OWNER' ? [] : before.withheld,
-      }));
-      return inOrganization(row, context);
-    },
-    updateMemberPermissions: (_, { userId, permissions, withheldPermissions }, context) => {
-      const row = changeMembership(userId, context, 'member:update', ({ role }) =>
+      })),
+    updateMemberPermissions: (_, { userId, permissions, withheldPermissions }, context) =>
+      changeMembership(userId, context, 'member:update', ({ role }) =>
         parseStanding({ role, permissions, withheldPermissions }, context, ''),
-      );
-      return inOrganization(row, context);
-    },
-    suspendMember: (_, { userId }, context) => {
-      const row = changeMembership(userId, context, 'member:update', ({ status }) => {
+      ),
+    suspendMember: (_, { userId }, context) =>
+      changeMembership(userId, context, 'member:update', ({ status }) => {
         if (status === 'INVITED') throw conflict('Nobody has joined yet; revoke the invitation instead.');
         return { status: 'SUSPENDED' };
-      });
-      return inOrganization(row, context);
-    },
-    reinstateMember: (_, { userId }, context) => {
-      const row = changeMembership(userId, context, 'member:update', ({ status }) => {
+      }),
+    reinstateMember: (_, { userId }, context) =>
+      changeMembership(userId, context, 'member:update', ({ status }) => {
         if (status === 'INVITED') throw conflict('Nobody has joined yet.');
         return { status: 'ACTIVE' };
-      });
-      return inOrganization(row, context);
-    },
-    removeMember: (_, { userId, reassignTo }, context) =>
-      inOrganization(removeMember(userId, reassignTo ?? null, context), context),
-    leaveOrganization: (_, _args, context) => inOrganization(leaveOrganization(context), context),
-    transferOwnership: (_, { userId }, context) => inOrganization(transferOwnership(userId, context), context),
+      }),
+    removeMember: (_, { userId, reassignTo }, context) => removeMember(userId, reassignTo ?? null, context),
+    leaveOrganization: (_, _args, context) => leaveOrganization(context),
+    transferOwnership: (_, { userId }, context) => transferOwnership(userId, context),
   },
   MemberRemovalPreview: {
     apiKeys: (preview, _args, context) => listWorkingKeys(preview, 'own', context),
@@ -100,7 +83,8 @@ const resolvers = {
   },
   Membership: {
     user: memberUser,
-    organization: ({ organization }, _args, context) => organization ?? context.organization.organization,
+    organization: (membership, _args, context) =>
+      'organization' in membership ? withMembership(membership) : context.organization.organization,
     permissions: (membership, _args, context) => permissionsOf(membership, context),
     joinedAt: ({ status, joinedAt }) => (status === 'INVITED' ? null : joinedAt),
   },

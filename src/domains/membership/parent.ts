@@ -1,31 +1,10 @@
 import type { RequestContext } from '../../context/context.js';
-import type { MembershipStatus, OrganizationRole } from '../../generated/graphql.js';
-import type { ActiveMembership } from '../../identity/directory.js';
-import type { OrganizationParent } from '../organization/parent.js';
+import type { Row } from '../../data/organization/table.js';
+import type { ActiveMembership } from '../../identity/person.js';
 import type { UserParent } from '../viewer/parent.js';
 
-/** A membership, of the current organization or, in the viewer's own list, of another. */
-export interface MembershipParent {
-  readonly orgId: string;
-  readonly userId: string;
-  readonly email: string;
-  readonly name: string;
-  readonly role: OrganizationRole;
-  readonly status: MembershipStatus;
-  readonly granted: readonly string[];
-  readonly withheld: readonly string[];
-  readonly createdAt: Date;
-  readonly joinedAt: Date | null;
-  /** Where it is not the current one. */
-  readonly organization?: OrganizationParent;
-}
-
-export const toMembership = (membership: ActiveMembership): MembershipParent => ({
-  ...membership,
-  orgId: membership.organization.id,
-  status: 'ACTIVE',
-  organization: { ...membership.organization, membership },
-});
+/** A membership: a row of the current organization or, in the viewer's own list, an active one of any. */
+export type MembershipParent = Row<'Membership'> | ActiveMembership;
 
 export const memberUser = ({ userId, name, email }: MembershipParent): UserParent => ({ id: userId, name, email });
 

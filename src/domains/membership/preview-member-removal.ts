@@ -14,11 +14,11 @@ const KEYS_SHOWN = 100;
 /** @throws NOT_FOUND without such a member */
 export async function previewMemberRemoval(
   userId: string,
-  { db, organization: { orgId } }: RequestContext,
+  { db }: RequestContext,
 ): Promise<MemberRemovalPreviewParent> {
   const found = await db.membership.find({ userId, kind: 'PERSON' });
   if (!found || found.status === 'REMOVED') throw notFound();
-  return { membership: { ...found, orgId } };
+  return { membership: found };
 }
 
 /** Keys that work, by whose they are: the member's own, or those of service accounts that the member made. */

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
-import { badInput, notFound } from '../../errors.js';
+import { badInput } from '../../errors.js';
 import { openSessions } from '../../identity/sessions.js';
 import { ended, standingsBehind } from '../../rights/earlier-standing.js';
 import { assertNoEscalation, effective, type Standing } from '../../rights/escalation.js';
@@ -35,8 +35,7 @@ export async function removeMember(
 export async function leaveOrganization(context: RequestContext): Promise<Row<'Membership'>> {
   const { id: userId } = context.person;
   const left = await context.db.locked(async (db) => {
-    const before = await db.membership.find({ userId, status: 'ACTIVE' });
-    if (!before) throw notFound();
+    const before = await db.membership.get({ userId, status: 'ACTIVE' });
     await assertOwnerStays(db, before, { ...before, status: 'REMOVED' });
     await withdrawInvitationsOf(db, userId);
     await endJoinRequest(db, userId, userId);
@@ -58,8 +57,7 @@ async function handOverInvitations(
   { catalogue }: RequestContext,
 ): Promise<void> {
   if (to === null) return withdrawInvitationsOf(db, from);
-  const heir = await db.membership.find({ userId: to, kind: 'PERSON', status: 'ACTIVE' });
-  if (!heir) throw notFound();
+  const heir = await db.membership.get({ userId: to, kind: 'PERSON', status: 'ACTIVE' });
   // Whether the invited were removed under another e-mail shows when they accept, and then it is the heir who counts.
   assertNoEscalation(catalogue, actor, heir);
   const places = await placesOf(db, from);

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
-import { badInput, notFound } from '../../errors.js';
+import { badInput } from '../../errors.js';
 import { readActor } from '../../rights/actor.js';
 import { assertNoEscalation, type Standing } from '../../rights/escalation.js';
 
@@ -13,8 +13,7 @@ export function transferOwnership(userId: string, context: RequestContext): Prom
   return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'ownership:transfer');
     if (userId === actor.userId) throw badInput('userId', 'Someone other than you.');
-    const before = await db.membership.find({ userId, kind: 'PERSON', status: 'ACTIVE' });
-    if (!before) throw notFound();
+    await db.membership.get({ userId, kind: 'PERSON', status: 'ACTIVE' });
     const owner: Standing = { role: 'OWNER', granted: [], withheld: [] };
     assertNoEscalation(context.catalogue, actor, owner);
     await db.membership.update({ userId: actor.userId }, { ...owner, role: 'ADMIN' });

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../context/context.js';
-import { idPrefix } from '../../data/id.js';
+import { idPrefix, newId } from '../../data/id.js';
 import { badInput, OrgateError } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
 import { can } from '../../permissions/rules.js';
@@ -14,6 +14,8 @@ export function nodeDomain(domains: readonly Domain[]) {
   const lookups = new Map<string, NodeLookup>();
   for (const { node } of domains) {
     if (!node) continue;
+    if (idPrefix(newId(node.prefix)) !== node.prefix)
+      throw new Error(`${node.prefix} is no id prefix: three letters are`);
     if (lookups.has(node.prefix)) throw new Error(`two domains use the id prefix ${node.prefix}`);
     lookups.set(node.prefix, node);
   }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { SESSION_ISSUER } from '../../context/deployment.js';
 import type { Row } from '../../data/organization/table.js';
-import { badInput, notFound } from '../../errors.js';
+import { badInput, notFound, orNotFound } from '../../errors.js';
 import type { OrganizationOrderField, Resolvers } from '../../generated/graphql.js';
 import {
   allow,
@@ -14,7 +14,7 @@ import {
   ofCurrentOrganization,
   ofCurrentOrganizationOrSystemAdmin,
 } from '../../permissions/rules.js';
-import { defineDomain } from '../../resource/define-domain.js';
+import { allowing, defineDomain } from '../../resource/define-domain.js';
 import { descriptionText, nameText, parseInput } from '../../resource/input.js';
 import { asked, type ListArgs, type Offer } from '../../resource/list.js';
 import { connect } from '../../resource/paging.js';
@@ -57,12 +57,8 @@ function listOrganizations(args: OrganizationArgs, { person, directory }: Reques
 }
 
 /** The row of the current organization; the rules let no other get here. */
-const settingsRow = async (context: RequestContext): Promise<Row<'Organization'>> =>
-  (await context.db.organization.load(context.organization.orgId)) ?? notFoundNow();
-
-const notFoundNow = (): never => {
-  throw notFound();
-};
+const settingsRow = async ({ db, organization }: RequestContext): Promise<Row<'Organization'>> =>
+  orNotFound(await db.organization.load(organization.orgId));
 
 /** What a membership of another organization, or the current one, says of the viewer. */
 function viewerStanding(parent: OrganizationParent, context: RequestContext) {
@@ -78,7 +74,7 @@ function viewerStanding(parent: OrganizationParent, context: RequestContext) {
 const createInput = z.object({
   name: nameText,
   slug: slugText,
-  description: descriptionText.nullish(),
+  description: descriptionText,
 });
 
 const resolvers = {
@@ -101,8 +97,7 @@ const resolvers = {
       const { name, slug, description } = parseInput(createInput, input);
       const made = { name, slug, description: description ?? '' };
       const card = await directory.createOrganization(person, made, origin);
-      const membership = await directory.findMembership(reach, card.id);
-      return membership ? withMembership(membership) : notFoundNow();
+      return withMembership(orNotFound(await directory.findMembership(reach, card.id)));
     },
     updateOrganization: (_, { input }, context) => updateOrganization(input, context),
     switchOrganization: async (_, { organizationId }, context) => {
@@ -170,12 +165,7 @@ export const organization = defineDomain({
       setDefaultOrganization: isUnboundPerson,
     },
     Organization: {
-      id: allow,
-      name: allow,
-      slug: allow,
-      status: allow,
-      viewerRole: allow,
-      viewerPermissions: allow,
+      ...allowing('id', 'name', 'slug', 'status', 'viewerRole', 'viewerPermissions'),
       createdAt: ofCurrentOrganizationOrSystemAdmin,
       updatedAt: own,
       description: own,

@@ -1,4 +1,4 @@
-import type { ActiveMembership, OrganizationCard } from '../../identity/directory.js';
+import type { ActiveMembership, OrganizationCard } from '../../identity/person.js';
 
 /** An organization as the request may see it, with the viewer's membership where it is not the current one. */
 export interface OrganizationParent extends OrganizationCard {

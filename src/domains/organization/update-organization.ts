@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { conflict, OrgateError } from '../../errors.js';
 import { ExternalAgentPolicy } from '../../generated/enums.js';
-import type { OrganizationCard } from '../../identity/directory.js';
+import type { OrganizationCard } from '../../identity/person.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
 import { slugText } from './slug.js';
 
@@ -20,7 +20,7 @@ const featureFlags = z
 const updateInput = z.object({
   name: nameText.optional(),
   slug: slugText.optional(),
-  description: descriptionText.nullish(),
+  description: descriptionText,
   settings: z
     .object({
       agentExecution: z
@@ -60,7 +60,7 @@ export async function updateOrganization(input: unknown, context: RequestContext
   const changes = given({
     name,
     slug,
-    description: description === null ? '' : description,
+    description,
     ...settings?.agentExecution,
     ...settings?.security,
     featureFlags: settings?.featureFlags,

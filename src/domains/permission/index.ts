@@ -25,7 +25,7 @@ export function permissionDomain(domains: readonly Domain[]) {
   return defineDomain({ resolvers, access: { Query: { permissionCatalogue: isSignedIn }, Permission: allow } });
 }
 
-const isRule = (access: Rule | object): access is Rule => 'shield' in access;
+const isRule = (access: Rule | object): access is Rule => 'check' in access;
 
 /** Every rule of a domain: of a whole type, or of each of its fields. */
 const rulesOf = ({ access }: Domain): Rule[] =>

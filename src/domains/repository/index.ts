@@ -1,15 +1,14 @@
 import { z } from 'zod';
-import { newId } from '../../data/id.js';
-import { notFound } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
-import { allow, can } from '../../permissions/rules.js';
-import { defineDomain } from '../../resource/define-domain.js';
-import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
+import { can } from '../../permissions/rules.js';
+import { currentOrganization } from '../../resource/current-organization.js';
+import { allowing } from '../../resource/define-domain.js';
+import { defineResource } from '../../resource/define-resource.js';
+import { descriptionText, nameText } from '../../resource/input.js';
 import { defineList } from '../../resource/list.js';
-import { updateIfUnchanged } from '../../resource/update-if-unchanged.js';
+import { deleteRow } from '../../resource/rows.js';
 import { listAgentsOf } from '../agent/index.js';
-import { listRunsOf } from '../run/index.js';
-import { clearingRuns } from '../run/index.js';
+import { clearingRuns, listRunsOf } from '../run/index.js';
 
 const repositories = defineList('Repository', {
   name: 'repositories',
@@ -50,43 +49,10 @@ const branch = z
   .max(200, 'At most 200 characters.')
   .regex(/^(?!-)[^\s~^:?*[\\\p{Cc}]+$/u, 'Not a branch name.');
 
-const createInput = z.object({
-  name: nameText,
-  gitUrl,
-  branch: branch.nullish(),
-  description: descriptionText.nullish(),
-});
-
-const updateInput = z.object({
-  id: z.string(),
-  name: nameText.optional(),
-  gitUrl: gitUrl.optional(),
-  branch: branch.optional(),
-  description: descriptionText.nullish(),
-  expectedUpdatedAt: z.date().nullish(),
-});
+const columns = { name: nameText, gitUrl, description: descriptionText };
 
 const resolvers = {
-  Query: {
-    repositories: (_, args, context) => listRepositories(args, context),
-    repository: (_, { id }, { db }) => db.repository.get({ id }),
-  },
   Mutation: {
-    createRepository: (_, { input }, { db }) => {
-      const { name, gitUrl, branch, description } = parseInput(createInput, input);
-      return db.repository.create({
-        id: newId('rep'),
-        name,
-        gitUrl,
-        branch: branch ?? 'main',
-        description: description ?? '',
-      });
-    },
-    updateRepository: (_, { input }, { db }) => {
-      const { id, expectedUpdatedAt, description, ...changes } = parseInput(updateInput, input);
-      const cleared = description === null ? '' : description;
-      return updateIfUnchanged(db.repository, id, expectedUpdatedAt, given({ ...changes, description: cleared }));
-    },
     deleteRepository: (_, { id }, { db }) =>
       clearingRuns(db, async (tx, clear) => {
         if (!(await clear('repositoryId', id))) return null;
@@ -95,51 +61,36 @@ const resolvers = {
           if (!(await clear('agentId', agent.id))) return null;
           await tx.agent.delete({ id: agent.id });
         }
-        if (agents.length === 100) return null;
-        if ((await tx.repository.delete({ id })) === 0) throw notFound();
-        return id;
+        return agents.length === 100 ? null : deleteRow(tx.repository, id);
       }),
   },
   AgentRepository: {
-    organization: (_, _args, { organization }) => organization.organization,
+    organization: currentOrganization,
     agents: ({ id }, args, context) => listAgentsOf('repositoryId', id, args, context),
     runs: ({ id }, args, context) => listRunsOf('repositoryId', id, args, context),
   },
 } satisfies Resolvers;
 
-export const repository = defineDomain({
-  resolvers,
-  grants: {
-    'repository:read': { from: 'VIEWER', may: 'Read repositories.' },
-    'repository:create': { from: 'DEVELOPER', may: 'Make repositories.' },
-    'repository:update': { from: 'DEVELOPER', may: 'Change repositories.' },
-    'repository:delete': { from: 'DEVELOPER', may: 'Delete repositories with their agents.' },
+export const repository = defineResource('Repository', {
+  type: 'AgentRepository',
+  prefix: 'rep',
+  plural: 'repositories',
+  list: repositories,
+  create: { ...columns, branch: branch.nullish().transform((name) => name ?? undefined) },
+  update: { ...columns, branch },
+  rights: {
+    read: { from: 'VIEWER', may: 'Read repositories.' },
+    create: { from: 'DEVELOPER', may: 'Make repositories.' },
+    update: { from: 'DEVELOPER', may: 'Change repositories.' },
+    delete: { from: 'DEVELOPER', may: 'Delete repositories with their agents.' },
   },
   access: {
-    Query: { repositories: can('repository:read'), repository: can('repository:read') },
-    Mutation: {
-      createRepository: can('repository:create'),
-      updateRepository: can('repository:update'),
-      deleteRepository: can('repository:delete'),
-    },
     AgentRepository: {
-      id: allow,
-      organization: allow,
-      name: allow,
-      gitUrl: allow,
-      branch: allow,
-      description: allow,
-      lastSyncedAt: allow,
-      createdAt: allow,
-      updatedAt: allow,
+      ...allowing('id', 'organization', 'name', 'gitUrl', 'branch', 'description'),
+      ...allowing('lastSyncedAt', 'createdAt', 'updatedAt'),
       agents: can('agent:read'),
       runs: can('run:read'),
     },
   },
-  node: {
-    prefix: 'rep',
-    type: 'AgentRepository',
-    permission: 'repository:read',
-    find: (id, { db }) => db.repository.load(id),
-  },
+  resolvers,
 });

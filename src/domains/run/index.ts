@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import type { Filter, Row } from '../../data/organization/table.js';
-import { notFound } from '../../errors.js';
+import { orNotFound } from '../../errors.js';
 import { RunStatus } from '../../generated/enums.js';
 import type { Resolvers, RunFilter, RunOrder, RunOrderField } from '../../generated/graphql.js';
-import { allow, can } from '../../permissions/rules.js';
-import { defineDomain } from '../../resource/define-domain.js';
+import { can } from '../../permissions/rules.js';
+import { currentOrganization } from '../../resource/current-organization.js';
+import { allowing, defineDomain } from '../../resource/define-domain.js';
 import { parseInput } from '../../resource/input.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
 import { cancelRun } from './cancel-run.js';
@@ -24,9 +25,8 @@ const runs = defineList('Run', {
   isPlannedAnew: (where) => Object.keys(where).length > 1,
 });
 
-interface RunArgs extends ListArgs<RunOrderField> {
+interface RunArgs extends ListArgs<RunOrderField, RunFilter> {
   readonly order?: RunOrder | null;
-  readonly filter?: RunFilter | null;
 }
 
 /** `order` is an older way to say it. */
@@ -110,11 +110,10 @@ const resolvers = {
     cancelRun: (_, { id }, { db }) => cancelRun(id, db),
   },
   Run: {
-    organization: (_, _args, { organization }) => organization.organization,
+    organization: currentOrganization,
     createdBy: async ({ createdById }, _args, { db }) => {
-      const member = await db.membership.load(createdById);
-      if (!member) throw notFound();
-      return { id: member.userId, name: member.name, email: member.email };
+      const { userId: id, name, email } = orNotFound(await db.membership.load(createdById));
+      return { id, name, email };
     },
     agent: ({ agentId }, _args, { db }) => (agentId === null ? null : db.agent.load(agentId)),
     repository: ({ repositoryId }, _args, { db }) => (repositoryId === null ? null : db.repository.load(repositoryId)),
@@ -140,20 +139,8 @@ export const run = defineDomain({
       cancelRun: can('run:cancel'),
     },
     Run: {
-      id: allow,
-      organization: allow,
-      createdBy: allow,
-      status: allow,
-      input: allow,
-      output: allow,
-      error: allow,
-      createdAt: allow,
-
-      startedAt: allow,
-      finishedAt: allow,
-      totalTokens: allow,
-      totalCost: allow,
-      totalCostMicros: allow,
+      ...allowing('id', 'organization', 'createdBy', 'status', 'input', 'output', 'error'),
+      ...allowing('createdAt', 'startedAt', 'finishedAt', 'totalTokens', 'totalCost', 'totalCostMicros'),
       agent: can('agent:read'),
       repository: can('repository:read'),
     },

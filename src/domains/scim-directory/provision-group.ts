@@ -2,7 +2,7 @@ import { newId } from '../../data/id.js';
 import { Ids } from '../../data/organization/ids.js';
 import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import type { ManyFilter, Row } from '../../data/organization/table.js';
-import { badInput, notFound } from '../../errors.js';
+import { badInput } from '../../errors.js';
 import { applyRoles } from './apply-roles.js';
 import { asDirectory, type DirectoryAtWork } from './as-directory.js';
 
@@ -54,7 +54,7 @@ export const replaceGroup = (id: string, change: GroupChange, directory: Directo
   });
 
 async function update(tx: LockedDb, id: string, change: GroupChange, { directoryId }: DirectoryAtWork): Promise<Group> {
-  const before = await findGroup(tx, id, directoryId);
+  const before = await tx.scimGroup.get({ id, directoryId });
   const description = describe(change, before);
   await changeMembers(tx, before, change);
   return tx.scimGroup.update({ id }, description);
@@ -64,7 +64,7 @@ async function update(tx: LockedDb, id: string, change: GroupChange, { directory
 export async function deleteGroup(id: string, directory: DirectoryAtWork): Promise<void> {
   const { directoryId } = directory;
   await asDirectory(directory, async (tx) => {
-    const group = await findGroup(tx, id, directoryId);
+    const group = await tx.scimGroup.get({ id, directoryId });
     await changeMembers(tx, group, { keeps: false, add: Ids.none, remove: Ids.none });
     await tx.scimGroup.delete({ id });
   });
@@ -75,14 +75,8 @@ export async function getGroup(
   withMembers: boolean,
   { db, directoryId }: Pick<DirectoryAtWork, 'db' | 'directoryId'>,
 ): Promise<ProvisionedGroup> {
-  const row = await findGroup(db, id, directoryId);
+  const row = await db.scimGroup.get({ id, directoryId });
   return { row, members: withMembers ? await membersOf(db, id) : Ids.none };
-}
-
-async function findGroup(db: OrganizationDb, id: string, directoryId: string): Promise<Group> {
-  const row = await db.scimGroup.find({ id, directoryId });
-  if (!row) throw notFound();
-  return row;
 }
 
 const membersOf = async (db: OrganizationDb, id: string): Promise<Ids> =>

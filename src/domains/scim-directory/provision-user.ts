@@ -2,7 +2,7 @@ import { newId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { domainOfEmail } from '../../dns-name.js';
-import { badInput, conflict, notFound } from '../../errors.js';
+import { badInput, conflict } from '../../errors.js';
 import { standingByDirectory } from '../../rights/directory-role.js';
 import { ended } from '../../rights/earlier-standing.js';
 import { enrolMember } from '../../rights/enrol-member.js';
@@ -149,8 +149,7 @@ export async function getUser(
   id: string,
   { db, directoryId }: Pick<DirectoryContext, 'db' | 'directoryId'>,
 ): Promise<ProvisionedUser> {
-  const row = await db.scimUser.find({ id, directoryId, userName: { not: null } });
-  if (!row) throw notFound();
+  const row = await db.scimUser.get({ id, directoryId, userName: { not: null } });
   return { row, membership: await db.membership.get({ userId: row.userId }) };
 }
 

@@ -14,7 +14,7 @@ const accounts = defineList('Membership', {
   orders: { CREATED_AT: { by: 'userId' }, NAME: { by: 'name' } },
   usual: { field: 'CREATED_AT', direction: 'ASC' },
   search: ['name'],
-  where: ({ filter }: ListArgs<ServiceAccountOrderField> & { filter?: ServiceAccountFilter | null }) => ({
+  where: ({ filter }: ListArgs<ServiceAccountOrderField, ServiceAccountFilter>) => ({
     kind: 'SERVICE_ACCOUNT' as const,
     status: 'ACTIVE' as const,
     ...anyOf({ role: filter?.role }),

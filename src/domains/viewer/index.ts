@@ -1,17 +1,22 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Resolvers } from '../../generated/graphql.js';
+import type { ActiveMembership } from '../../identity/person.js';
 import { allow, isSignedIn } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, type Order, type PageArgs, type PageQuery } from '../../resource/paging.js';
-import { type MembershipParent, toMembership } from '../membership/parent.js';
 import { personUser } from './parent.js';
 
-const byOrganization: Order<MembershipParent> = { name: 'memberships', column: { by: 'orgId' }, direction: 'asc' };
-const show = (rows: MembershipParent[]) => rows;
+interface Listed extends ActiveMembership {
+  readonly orgId: string;
+}
+
+const byOrganization: Order<Listed> = { name: 'memberships', column: { by: 'orgId' }, direction: 'asc' };
+const toListed = (membership: ActiveMembership): Listed => ({ ...membership, orgId: membership.organization.id });
+const show = (rows: Listed[]) => rows;
 
 const listMemberships = (args: PageArgs, { reach, directory }: RequestContext) =>
   connect(args, reach.personId, byOrganization, {
-    read: async (page) => (await directory.listMemberships(reach, page)).map(toMembership),
+    read: async (page) => (await directory.listMemberships(reach, page)).map(toListed),
     count: () => directory.countMemberships(reach),
     show,
   });
@@ -23,7 +28,7 @@ function listKeyMembership(args: PageArgs, { organization: { orgId, membership }
     return from == null || (orderBy['orgId'] === 'asc' ? orgId > from : orgId < from);
   };
   return connect(args, orgId, byOrganization, {
-    read: async (page) => (isPast(page) ? [toMembership(membership)] : []),
+    read: async (page) => (isPast(page) ? [toListed(membership)] : []),
     count: async () => 1,
     show,
   });

@@ -1,5 +1,5 @@
-import type { Viewer } from '../../context/context.js';
-import type { Person } from '../../identity/directory.js';
+import type { Viewer } from '../../context/viewer.js';
+import type { Person } from '../../identity/person.js';
 
 export type ViewerParent = Viewer;
 

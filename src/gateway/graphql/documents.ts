@@ -15,13 +15,17 @@ export class Documents {
   readonly #kept = new LRUCache<string, ReadDocument>({ maxSize: KEPT_BYTES, sizeCalculation: weigh });
   readonly #options: Omit<ReadOptions, 'isStranger'>;
 
-  constructor(options: Omit<ReadOptions, 'isStranger'>) {
+  constructor(
+    options: Omit<ReadOptions, 'isStranger'>,
+    private readonly tellLookup: (isFound: boolean) => void = () => undefined,
+  ) {
     this.#options = options;
   }
 
   /** A stranger's document is read anew each time, and leaves nothing behind. */
   read(source: string, isStranger: boolean): ReadDocument {
     const known = isStranger ? undefined : this.#find(source);
+    if (!isStranger) this.tellLookup(known !== undefined);
     if (known) return known;
     const began = performance.now();
     const read = readDocument(source, { ...this.#options, isStranger });

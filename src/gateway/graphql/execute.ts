@@ -31,6 +31,8 @@ export interface ExecuteOptions {
   readonly schema: GraphQLSchema;
   /** An operation is compiled when it is asked for the nth time: most hostile ones are asked for once. */
   readonly compileFrom: number;
+  /** Told of each operation whether it was compiled before. */
+  readonly tellLookup?: ((isFound: boolean) => void) | undefined;
 }
 
 /** Compiling takes time that everyone waits for, 0.05 ms a selection; an operation of more is interpreted. */
@@ -51,7 +53,7 @@ const BYTES_PER_CHARACTER = 5;
  *
  * In a compiled operation a property that no resolver answers for is taken as it is: neither awaited nor called.
  */
-export function createExecute({ schema, compileFrom }: ExecuteOptions): Compiled {
+export function createExecute({ schema, compileFrom, tellLookup }: ExecuteOptions): Compiled {
   const compiled = new LRUCache<Operation, Compiled>({ maxSize: COMPILED_BYTES });
   let [second, spent] = [0, 0];
   const interpreted: Compiled = async ({ operation, variables, context }) =>
@@ -60,6 +62,7 @@ export function createExecute({ schema, compileFrom }: ExecuteOptions): Compiled
   return (execution) => {
     const { operation } = execution;
     const known = compiled.get(operation);
+    tellLookup?.(known !== undefined);
     if (known) return known(execution);
     operation.uses += 1;
     const now = performance.now();

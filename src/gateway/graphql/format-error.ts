@@ -1,18 +1,21 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { ClientLeftError } from '../../data/connection/client-left.js';
 import { ERROR_CODES, OrgateError } from '../../errors.js';
-import { currentRecord } from '../http/request-record.js';
+import type { RequestRecord } from '../http/request-record.js';
 
 /** Told of what is not in the vocabulary; the client is told only the request id. */
 export type ReportUnknown = (error: unknown, requestId: string | undefined) => void;
 
 const KNOWN_CODES: ReadonlySet<unknown> = new Set(ERROR_CODES);
 
+/** What a client is shown of an error of this request, whose record notes the code. */
+export type FormatError = (error: unknown, record: RequestRecord | undefined) => GraphQLFormattedError;
+
 /**
  * What clients see of an error: a code of the closed set and the request id. Everything that is not ours or GraphQL's
  * own is INTERNAL_SERVER_ERROR, and its detail goes to the log only.
  */
-export function createFormatError(report: ReportUnknown) {
+export function createFormatError(report: ReportUnknown): FormatError {
   // What fails for a hundred rows at once is one error, at a hundred paths; it is told once.
   const told = new WeakSet<object>();
   const reportOnce = (error: unknown, requestId: string | undefined) => {
@@ -20,8 +23,8 @@ export function createFormatError(report: ReportUnknown) {
     if (error instanceof Error) told.add(error);
     report(error, requestId);
   };
-  return (formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError => {
-    const record = currentRecord();
+  return (error, record) => {
+    const formatted = error instanceof GraphQLError ? error.toJSON() : { message: '' };
     const tell = (unknown: unknown) => reportOnce(unknown, record?.requestId);
     const { message, extensions } = describe(formatted, unwrap(error), tell);
     record?.codes.push(extensions.code);

@@ -8,5 +8,5 @@ export function requestError(
   { nodes, source, positions }: Partial<GraphQLError> = {},
 ) {
   const at = { nodes: nodes ?? null, source: source ?? null, positions: positions ?? null };
-  return new GraphQLError(message, { ...at, extensions: { code, http: { status: 400 } } });
+  return new GraphQLError(message, { ...at, extensions: { code } });
 }

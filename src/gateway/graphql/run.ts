@@ -2,19 +2,24 @@ import {
   type ExecutionResult,
   getVariableValues,
   GraphQLError,
+  type GraphQLFormattedError,
   type GraphQLSchema,
   Kind,
   type SelectionSetNode,
 } from 'graphql';
 import type { RequestContext } from '../../context/context.js';
-import { notePurpose } from '../../data/connection/org-connection.js';
+import { notePurpose, Stop, stoppable } from '../../data/connection/org-connection.js';
+import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
 import { type ErrorCode, OrgateError } from '../../errors.js';
 import { chargePoints, limitFields } from '../http/limit-requests.js';
 import type { RateLimits } from '../http/rate-limits.js';
-import type { RequestRecord } from '../http/request-record.js';
+import { type RequestRecord, withRecord } from '../http/request-record.js';
+import type { TellRequest } from '../http/tell-request.js';
 import { sizeOf } from './bound-answer.js';
 import { MAX_VALIDATION_ERRORS } from './document-limits.js';
+import { Documents } from './documents.js';
 import { createExecute } from './execute.js';
+import type { FormatError } from './format-error.js';
 import { priceOf } from './price.js';
 import type { Operation, ReadDocument } from './read-document.js';
 import { requestError } from './request-error.js';
@@ -29,32 +34,44 @@ const POINTS_A_MS = 100;
 const readingCost = ({ shape, refusedMs }: ReadDocument): number =>
   Math.floor(refusedMs * POINTS_A_MS) + shape.selections + 2 * shape.pairs;
 
-/** What a request asks for. */
+/** What is asked for. */
 export interface OperationRequest {
-  readonly read: ReadDocument;
-  readonly operationName: string | null | undefined;
+  /** As text. */
+  readonly document: string;
+  readonly operationName?: string | null | undefined;
   readonly variables: Readonly<Record<string, unknown>>;
-  /** True where nothing may be changed, as by GET. */
-  readonly isReadOnly: boolean;
-  /** What the request says of itself, filled in here: a door without one could not be limited. */
-  readonly record: RequestRecord;
   readonly context: RequestContext;
+  /** True where nothing may be changed, as by GET. */
+  readonly isReadOnly?: boolean;
+  /** What its door says of it, and tells when the answer is over. Where nobody waits at a door, it is made and told here. */
+  readonly record?: RequestRecord;
 }
+
+/** What is shown: errors as clients see them, and no data where the whole request was refused and nothing of it ran. */
+export type Answer = Pick<ExecutionResult, 'data'> & { readonly errors?: readonly GraphQLFormattedError[] };
 
 export interface RunOptions {
   readonly schema: GraphQLSchema;
+  /** Whether the schema may be asked for. */
+  readonly introspection: boolean;
   readonly limits: RateLimits;
   /** Of one operation, in points. */
   readonly maxCost: number;
   /** Of one answer, in characters. */
   readonly maxAnswer: number;
   readonly compileFrom: number;
+  readonly formatError: FormatError;
+  readonly tellRequest: TellRequest;
+  /** Told of each document, and of each operation, whether it was remembered. */
+  readonly tellDocument?: (isFound: boolean) => void;
+  readonly tellOperation?: (isFound: boolean) => void;
 }
 
-export type Run = (request: OperationRequest) => Promise<ExecutionResult>;
+/** Never rejects: what fails is shown. */
+export type Run = (request: OperationRequest) => Promise<Answer>;
 
 /** The whole request is refused, and nothing of it ran. */
-export class RefusedRequestError extends Error {
+class RefusedRequestError extends Error {
   override readonly name = 'RefusedRequestError';
   constructor(readonly errors: readonly GraphQLError[]) {
     super(errors[0]?.message);
@@ -62,15 +79,71 @@ export class RefusedRequestError extends Error {
 }
 
 /**
- * The one gate. Operation, price, limits, method and log line are all taken from the one operation that is executed,
- * whichever door the request came in at.
+ * The one hall behind all doors. Structure, operation, price, limits, method and log line are all taken from the one
+ * operation that is executed; the schema holds permissions and the bounds of arguments; errors are masked on the way out.
+ */
+export function createRun({ formatError, tellRequest, maxAnswer, ...options }: RunOptions): Run {
+  const { schema, compileFrom } = options;
+  const letThrough = createLetThrough(options);
+  const execute = createExecute({ schema, compileFrom, tellLookup: options.tellOperation });
+
+  const answer = async (request: OperationRequest, record: RequestRecord): Promise<Answer> => {
+    const { context, variables } = request;
+    try {
+      const operation = await letThrough(request, record);
+      // A subscription passes the same gate, once; each of its events is then executed, bounded and shown like this.
+      const { errors, ...shown } = bounded(operation, await execute({ operation, variables, context }), record);
+      return errors ? { ...shown, errors: errors.map((error) => formatError(error, record)) } : shown;
+    } catch (error) {
+      const errors = error instanceof RefusedRequestError ? error.errors : [error];
+      return { errors: errors.map((each) => formatError(each, record)) };
+    }
+  };
+
+  const bounded = (operation: Operation, result: ExecutionResult, record: RequestRecord): ExecutionResult => {
+    const size = sizeOf(result, maxAnswer);
+    if (size === Infinity) {
+      const message = `The answer is larger than ${maxAnswer} characters; ask for fewer rows or fields.`;
+      return unanswered(operation, 'QUERY_TOO_EXPENSIVE', message);
+    }
+    try {
+      record.held?.printed(size);
+      return result;
+    } catch (error) {
+      if (!(error instanceof OrgateError) || operation.node.operation === 'query') throw error;
+      return unanswered(operation, error.code, error.message);
+    }
+  };
+
+  return async (request) => {
+    if (request.record) return answer(request, request.record);
+    const { context } = request;
+    const bound = new ReadBound(readLimits(maxAnswer));
+    bound.belongTo(context.current?.orgId ?? '');
+    const record: RequestRecord = { requestId: context.requestId, address: null, context, held: bound, codes: [] };
+    const began = performance.now();
+    try {
+      return await withRecord(record, () => stoppable(new Stop(bound), () => answer(request, record)));
+    } finally {
+      bound.release();
+      tellRequest(record, { ms: performance.now() - began });
+    }
+  };
+}
+
+type GateOptions = Pick<RunOptions, 'schema' | 'introspection' | 'limits' | 'maxCost' | 'tellDocument'>;
+
+/**
+ * The gate: from a text to the one operation that may run, read, bounded, priced and paid for.
  *
  * @throws RefusedRequestError, OrgateError (RATE_LIMITED): nothing ran
  */
-export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: RunOptions): Run {
-  const execute = createExecute({ schema, compileFrom });
+function createLetThrough({ schema, introspection, limits, maxCost, tellDocument }: GateOptions) {
+  const documents = new Documents({ schema, introspection }, tellDocument);
 
-  return async ({ read, operationName, variables, isReadOnly, context, record }) => {
+  return async (request: OperationRequest, record: RequestRecord): Promise<Operation> => {
+    const { context, variables } = request;
+    const read = documents.read(request.document, context.viewer === null);
     let reading = readingCost(read);
     // What is refused is paid for as well, as far as it was read.
     const refuse = async (...errors: readonly GraphQLError[]): Promise<never> => {
@@ -78,11 +151,11 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
       throw new RefusedRequestError(errors);
     };
     if (read.errors.length > 0) return refuse(...read.errors);
-    const operation = read.operation(operationName);
+    const operation = read.operation(request.operationName);
     if (operation instanceof GraphQLError) return refuse(operation);
     const { node } = operation;
     note(operation, record);
-    if (node.operation !== 'query' && isReadOnly) {
+    if (node.operation !== 'query' && request.isReadOnly) {
       return refuse(requestError('METHOD_NOT_ALLOWED', 'Only queries are served here.'));
     }
     const began = performance.now();
@@ -104,19 +177,7 @@ export function createRun({ schema, limits, maxCost, maxAnswer, compileFrom }: R
       notePurpose([...new Set(fields)].toSorted().join(' '));
       await limitFields(limits, fields, context, record);
     }
-    const result = await execute({ operation, variables, context });
-    const size = sizeOf(result, maxAnswer);
-    if (size === Infinity) {
-      const message = `The answer is larger than ${maxAnswer} characters; ask for fewer rows or fields.`;
-      return unanswered(operation, 'QUERY_TOO_EXPENSIVE', message);
-    }
-    try {
-      record.held?.printed(size);
-      return result;
-    } catch (error) {
-      if (!(error instanceof OrgateError) || node.operation === 'query') throw error;
-      return unanswered(operation, error.code, error.message);
-    }
+    return operation;
   };
 }
 

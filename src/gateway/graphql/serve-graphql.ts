@@ -1,10 +1,4 @@
-import {
-  ApolloServer,
-  type ApolloServerOptions,
-  type ApolloServerPlugin,
-  type GraphQLRequest,
-  type HeaderMap,
-} from '@apollo/server';
+import { ApolloServer, type ApolloServerOptions, type ApolloServerPlugin } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginLandingPageDisabled,
@@ -12,11 +6,11 @@ import {
 } from '@apollo/server/plugin/disabled';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql';
+import { type GraphQLSchema, parse } from 'graphql';
 import type { RequestContext, Spending } from '../../context/context.js';
 import { Stop, stoppable } from '../../data/connection/org-connection.js';
 import { ReadBound, type ReadLimits, readLimits } from '../../data/connection/read-bound.js';
-import { OrgateError } from '../../errors.js';
+import { type ErrorCode, OrgateError } from '../../errors.js';
 import { asError } from '../../thrown.js';
 import { isLargeBody, isStranger } from '../http/bodies/receive-bodies.js';
 import { errorBody } from '../http/error-body.js';
@@ -24,26 +18,21 @@ import { chargeBytes } from '../http/limit-requests.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
 import { type Slots, takeSlot } from '../http/slots.js';
 import { WINDOW_S } from '../http/rate-limits.js';
-import { acceptsGraphQLResponse, refusal } from '../http/refusal.js';
+import { acceptsGraphQLResponse, refusal, refusalHead } from '../http/refusal.js';
 import { currentRecord, type RequestRecord, withRecord } from '../http/request-record.js';
 import { watchAnswers } from '../http/watch-answers.js';
 import { whenOver } from '../http/when-over.js';
-import { Documents } from './documents.js';
-import { createFormatError } from './format-error.js';
-import type { ReadDocument } from './read-document.js';
-import { createRun, RefusedRequestError, type Run } from './run.js';
-import type { Contract } from './schema.js';
+import type { FormatError } from './format-error.js';
+import type { Run } from './run.js';
 
 export interface GraphQLParts extends ContextParts {
   readonly slots: Slots;
-  readonly contract: Contract;
+  readonly run: Run;
+  readonly formatError: FormatError;
+  readonly schema: GraphQLSchema;
   readonly introspection: boolean;
-  /** Of one operation, in points. */
-  readonly maxCost: number;
   /** Of one answer, in characters. */
   readonly maxAnswer: number;
-  /** See `createExecute`. */
-  readonly compileFrom: number;
 }
 
 declare module 'fastify' {
@@ -58,14 +47,12 @@ declare module 'fastify' {
 /** Serves GraphQL over HTTP at /graphql. */
 export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): Promise<ApolloServer<RequestContext>> {
   const { slots, senders } = parts;
-  const { schema } = parts.contract;
   const limits = readLimits(parts.maxAnswer);
   const watchAnswer = watchAnswers(app);
   app.decorateRequest('stop', null);
   app.decorateRequest('opened', null);
-  const documents = new Documents({ schema, introspection: parts.introspection });
   const apollo = new ApolloServer<RequestContext>({
-    gateway: asGateway(schema),
+    gateway: asGateway(parts.schema),
     introspection: parts.introspection,
     documentStore: null,
     includeStacktraceInErrorResponses: false,
@@ -74,15 +61,16 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     // Apollo's own adds a line feed to every answer, by copying it.
     stringifyResult: (value) => JSON.stringify(value),
     stopOnTerminationSignals: false,
-    formatError: createFormatError((error, requestId) => app.log.error({ err: error, requestId }, 'unexpected error')),
+    // Of what it refuses itself.
+    formatError: (_, error) => parts.formatError(error, currentRecord()),
     logger: app.log,
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       // Its bookkeeping per field is a third of the CPU, and what it would set is per viewer anyway.
       ApolloServerPluginCacheControlDisabled(),
-      answerByGate(documents, createRun({ ...parts, schema })),
-      legacyStatus,
+      answerBy(parts.run),
+      usualType,
     ],
   });
   await apollo.start();
@@ -136,60 +124,32 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   return apollo;
 }
 
-/** What the gate has read, by the document that Apollo hands on. A document that is not here is not executed. */
-const reads = new WeakMap<DocumentNode, ReadDocument>();
+/** What Apollo is given in place of every document: it reads HTTP and prints answers, and neither parses nor executes. */
+const UNREAD = parse('{ __typename }');
 
-/** What requests came to that hold more than data, by their contexts. */
-const failed = new WeakMap<RequestContext, Promise<ExecutionResult>>();
-
-/**
- * Apollo reads HTTP and prints answers. The document it neither parses nor validates, but takes as the gate has read it;
- * what is wrong with that, and which of its operations is meant, the gate says. An answer without errors it takes as it
- * is; the others, which it prints, go the way of its executor.
- */
-const answerByGate = (documents: Documents, run: Run): ApolloServerPlugin<RequestContext> => ({
+/** Hands Apollo what the hall answers, with the status and headers of what was refused. */
+const answerBy = (run: Run): ApolloServerPlugin<RequestContext> => ({
   async requestDidStart() {
     return {
       async didResolveSource(request) {
-        const read = documents.read(request.source, request.contextValue.viewer === null);
-        reads.set(read.document, read);
-        Object.assign(request, { document: read.document });
+        Object.assign(request, { document: UNREAD });
       },
-      async responseForOperation({ document, request, contextValue: context, response: { http } }) {
-        const running = runOnce(run, document, request, context);
-        try {
-          const { data = null, errors } = await running;
-          if (!errors) return { http, body: { kind: 'single', singleResult: { data } } };
-        } catch {
-          // The executor says so.
-        }
-        failed.set(context, running);
-        return null;
+      async responseForOperation({ source: document, request, contextValue: context, response: { http } }) {
+        const record = currentRecord();
+        if (!record) throw new Error('a request came that has no record');
+        const { operationName, variables = {} } = request;
+        const isReadOnly = request.http?.method === 'GET';
+        const answer = await run({ document, operationName, variables, context, isReadOnly, record });
+        if (answer.data !== undefined) return { http, body: { kind: 'single', singleResult: answer } };
+        const { code, retryAfter } = answer.errors?.[0]?.extensions ?? {};
+        const head = refusalHead(code as ErrorCode, request.http?.headers.get('accept'), retryAfter);
+        return { http: head, body: { kind: 'single', singleResult: answer } };
       },
     };
   },
 });
 
-async function runOnce(
-  run: Run,
-  document: DocumentNode,
-  { operationName, variables = {}, http }: GraphQLRequest,
-  context: RequestContext,
-): Promise<ExecutionResult> {
-  const read = reads.get(document);
-  const record = currentRecord();
-  if (!read || !record) throw new Error('a document came that was not read here');
-  try {
-    return await run({ read, operationName, variables, isReadOnly: http?.method === 'GET', context, record });
-  } catch (error) {
-    if (error instanceof OrgateError) throw refusal(error, http?.headers.get('accept'));
-    if (!(error instanceof RefusedRequestError)) throw error;
-    if (error.errors.length > 1) return { errors: error.errors };
-    throw error.errors[0] ?? error;
-  }
-}
-
-/** Apollo takes an executor from what it calls a gateway only. It executes nothing: the gate did, or refused to. */
+/** Apollo takes an executor from what it calls a gateway only. This one is never called: the hall has answered. */
 function asGateway(schema: GraphQLSchema): NonNullable<ApolloServerOptions<RequestContext>['gateway']> {
   return {
     onSchemaLoadOrUpdate(listen) {
@@ -197,11 +157,7 @@ function asGateway(schema: GraphQLSchema): NonNullable<ApolloServerOptions<Reque
       return () => undefined;
     },
     load: async () => ({
-      async executor({ context }) {
-        const running = failed.get(context as RequestContext); // Apollo's type does not say which context it is
-        if (!running) throw new Error('an operation came that did not pass the gate');
-        return await running;
-      },
+      executor: () => Promise.reject(new Error('an operation came that did not pass the hall')),
     }),
     stop: async () => undefined,
   };
@@ -242,7 +198,7 @@ function refuseUnread(
 ): void {
   if (!(error instanceof OrgateError)) return failed(asError(error));
   const { accept } = request.headers;
-  const { status, headers } = refusal(error, accept).extensions['http'] as { status: number; headers: HeaderMap };
+  const { status, headers } = refusalHead(error.code, accept, error.detail.retryAfter);
   request.record?.codes.push(error.code);
   const type = acceptsGraphQLResponse(accept) ? 'application/graphql-response+json; charset=utf-8' : JSON_TYPE;
   void reply
@@ -266,19 +222,12 @@ function boundReading(record: RequestRecord, reply: FastifyReply, limits: ReadLi
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-/**
- * GraphQL over HTTP: in the legacy `application/json` an answer in GraphQL's own terms is a 200, refused or not. What was
- * no GraphQL request at all stays a 400.
- */
-const legacyStatus: ApolloServerPlugin<RequestContext> = {
+/** What nearly every client accepts: Apollo, which is not asked then, weighs it anew each time. */
+const usualType: ApolloServerPlugin<RequestContext> = {
   async requestDidStart() {
     return {
-      async willSendResponse({ response: { http, body }, request }) {
-        // What nearly every client accepts: Apollo, which is not asked then, weighs it anew each time.
+      async willSendResponse({ response: { http }, request }) {
         if (request.http?.headers.get('accept') === 'application/json') http.headers.set('content-type', JSON_TYPE);
-        if (http.status !== 400 || body.kind !== 'single') return;
-        if (acceptsGraphQLResponse(request.http?.headers.get('accept'))) return;
-        if (body.singleResult.errors?.[0]?.extensions?.['code'] !== 'BAD_REQUEST') http.status = 200;
       },
     };
   },

@@ -13,15 +13,16 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify';
 import helmet from 'helmet';
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { type DestinationStream, pino } from 'pino';
 import { type ErrorCode, OrgateError } from '../../errors.js';
 import { UnreadBodyError } from './bodies/unread-body-error.js';
 import { boundHeads } from './bound-head.js';
 import { oneAtATime, watchConnections } from './connections.js';
 import { errorBody } from './error-body.js';
-import { countRequest, type Metrics } from './metrics.js';
+import type { Metrics } from './metrics.js';
 import { noteNetworks } from './network.js';
 import { requestIdOf } from './request-record.js';
+import { createTellRequest, type TellRequest } from './tell-request.js';
 import { onceDone, whenOver } from './when-over.js';
 
 export interface HttpOptions {
@@ -38,6 +39,13 @@ export interface HttpOptions {
   readonly metrics: Metrics;
   /** How long requests in flight may take when it closes. */
   readonly closeGraceMs: number;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** For what is executed without a request of its own here. */
+    readonly tellRequest: TellRequest;
+  }
 }
 
 /** Headers that must never reach a log, whatever logs them. */
@@ -101,9 +109,10 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     done();
   });
   boundHeads(app);
-  onceDone(app, (request, reply) => {
-    logRequest(requestLog, request, reply);
-    if (request.record) countRequest(options.metrics, request.record, reply.elapsedTime);
+  const tellRequest = createTellRequest(requestLog, options.metrics);
+  app.decorate('tellRequest', tellRequest);
+  onceDone(app, ({ record }, { statusCode: status, elapsedTime: ms, raw }) => {
+    if (record) tellRequest(record, { status, ms, hasLeft: !raw.writableFinished });
   });
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((_request, reply) =>
@@ -224,34 +233,6 @@ function securityHeaders(production: boolean): Record<string, string> {
   });
   set({} as never, { setHeader, removeHeader: () => undefined } as never, () => undefined);
   return headers;
-}
-
-/**
- * One line for each GraphQL request: who, where, how it was told, how long; never what was asked with. Its fields are
- * all named here, and none of them is a secret.
- */
-function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
-  const { record } = request;
-  if (!record) return;
-  const { context, operationName, operationType, cost, refusedBy, codes } = record;
-  log.info(
-    {
-      requestId: record.requestId,
-      operationName,
-      operationType,
-      cost,
-      organization: context?.current?.orgId,
-      organizationSource: context?.current?.source,
-      viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId,
-      apiKey: context?.viewer?.apiKey?.id,
-      status: reply.statusCode,
-      ...(!reply.raw.writableFinished && { clientLeft: true }),
-      durationMs: Math.round(reply.elapsedTime * 10) / 10,
-      refusedBy,
-      ...(codes.length > 0 && { codes: [...new Set(codes)] }),
-    },
-    'graphql',
-  );
 }
 
 const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {

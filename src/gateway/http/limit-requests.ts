@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import type { RequestContext, Viewer } from '../../context/context.js';
+import type { RequestContext } from '../../context/context.js';
+import type { Viewer } from '../../context/viewer.js';
 import { OrgateError } from '../../errors.js';
 import type { MutationResolvers } from '../../generated/graphql.js';
 import { asError } from '../../thrown.js';
@@ -195,7 +196,7 @@ export async function limitFields(
  * Whom a limit counts against: anyone can sign up twice, and mail to strangers is also the doing of the organization that
  * lets them invite. Who may not is refused, and uses up nobody's share but their own; nor does a key its owner's.
  */
-function subjectsOf(limit: RateLimit, context: RequestContext, address: string): string[] {
+function subjectsOf(limit: RateLimit, context: RequestContext, address: string | null): string[] {
   const { viewer, current } = context;
   const mayInvite = viewer?.person && current?.permissions.has('member:invite');
   const subjects = [
@@ -203,7 +204,7 @@ function subjectsOf(limit: RateLimit, context: RequestContext, address: string):
     ...(limit === 'invitation' && mayInvite ? [current?.orgId] : []),
     ...(limit === 'acceptance' || limit === 'creation' ? [address] : []),
   ];
-  return subjects.filter((each) => each !== undefined);
+  return subjects.filter((each) => each != null);
 }
 
 /** How often each limit is asked for. */

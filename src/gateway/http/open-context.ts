@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Authenticate, Credential } from '../../context/authenticate.js';
-import { RequestContext, type Viewer } from '../../context/context.js';
+import { RequestContext } from '../../context/context.js';
+import type { Viewer } from '../../context/viewer.js';
 import type { Deployment } from '../../context/deployment.js';
 import { type Entered, enterOrganization } from '../../context/enter-organization.js';
 import { enterWithKey } from '../../context/enter-with-key.js';

@@ -7,8 +7,8 @@ import type { RateLimit } from './rate-limits.js';
 /** What one request says of itself in its log line, filled in as it becomes known. Never variables or arguments. */
 export interface RequestRecord {
   readonly requestId: string;
-  /** Whom limits count it against. Never logged. */
-  readonly address: string;
+  /** Whom limits count it against; null where nobody sent it from anywhere. Never logged. */
+  readonly address: string | null;
   operationName?: string | undefined;
   operationType?: string;
   /** In points. */

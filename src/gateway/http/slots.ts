@@ -69,6 +69,9 @@ export class Slots {
   #isBusy = false;
   #isWatching = false;
 
+  /** @param tellWait told of each wait that is over, and whether it was in vain */
+  constructor(private readonly tellWait: (ms: number, isInVain: boolean) => void = () => undefined) {}
+
   get waiting(): number {
     return this.#waiting;
   }
@@ -134,11 +137,13 @@ export class Slots {
         since: performance.now(),
         grant: () => {
           leave();
+          this.tellWait(performance.now() - waiter.since, false);
           resolve(this.#grant(lane));
         },
         refuse: () => {
           if (!lane.waiting.has(waiter)) return;
           leave();
+          this.tellWait(performance.now() - waiter.since, true);
           this.#forget(lane);
           this.#tell(() => reject(busy()));
         },

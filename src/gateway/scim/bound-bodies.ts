@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { busy, OrgateError } from '../../errors.js';
 import { fewAtOnce } from '../../jobs/few-at-once.js';
@@ -59,28 +61,72 @@ declare module 'fastify' {
   }
 }
 
-/** The bodies that are large, by the organization that sends them: many may come, and few are worked off. */
+/** A large body, from when it is announced until it is worked off. */
+class LargeBody {
+  readonly #since = performance.now();
+  readonly #before: number;
+  readonly #socket: Socket;
+  readonly #watch: NodeJS.Timeout;
+
+  constructor(
+    private readonly raw: IncomingMessage,
+    readonly bytes: number,
+  ) {
+    this.#socket = raw.socket;
+    this.#before = this.#socket.bytesRead;
+    this.#watch = this.#cutWhenSlow();
+  }
+
+  /** Of what is still being received, once that tells anything: in bytes a millisecond. */
+  get speed(): number | null {
+    const took = performance.now() - this.#since;
+    return this.raw.complete || took < LOOK_MS ? null : (this.#socket.bytesRead - this.#before) / took;
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  end(): void {
+    clearInterval(this.#watch);
+  }
+
+  /** Whoever lets others wait sends. */
+  #cutWhenSlow(): NodeJS.Timeout {
+    let before = this.#before;
+    const watch = setInterval(() => {
+      if (this.raw.complete) return clearInterval(watch);
+      const { bytesRead } = this.#socket;
+      if (bytesRead - before < LEAST_BYTES) this.cut();
+      before = bytesRead;
+    }, LOOK_MS).unref();
+    return watch;
+  }
+}
+
+/**
+ * The bodies that are large, by the organization that sends them: many may come, and few are worked off. Where there is no
+ * room for another, the slowest makes way: a few that send as slowly as they may keep nobody else out.
+ */
 export class LargeBodies {
-  readonly #senders = new Set<string>();
+  readonly #bodies = new Map<string, LargeBody>();
   readonly #workOff = fewAtOnce(WORKED_OFF, MAX_LARGE_BYTES / ORDINARY_BODY_BYTES);
   #bytes = 0;
 
   /** @throws SERVICE_UNAVAILABLE while the organization is sending one, or others send too much */
   take(orgId: string, request: FastifyRequest, reply: FastifyReply): void {
-    const length = announcedLength(request) ?? 0;
-    if (length <= ORDINARY_BODY_BYTES) return;
-    if (this.#senders.has(orgId) || this.#bytes + length > MAX_LARGE_BYTES) throw busy();
-    this.#senders.add(orgId);
-    this.#bytes += length;
-    const watch = cutWhenSlow(request);
+    const bytes = announcedLength(request) ?? 0;
+    if (bytes <= ORDINARY_BODY_BYTES) return;
+    if (this.#bodies.has(orgId) || !this.#makeRoom(bytes)) throw busy();
+    const body = new LargeBody(request.raw, bytes);
+    this.#bodies.set(orgId, body);
+    this.#bytes += bytes;
     const over = new Promise<void>((end) => {
-      request.endLargeBody = end;
-      whenOver(reply.raw, end);
-    });
-    void over.then(() => {
-      clearInterval(watch);
-      this.#senders.delete(orgId);
-      this.#bytes -= length;
+      request.endLargeBody = () => {
+        this.#end(orgId, body);
+        end();
+      };
+      whenOver(reply.raw, request.endLargeBody);
     });
     request.turnOfLargeBody = () =>
       new Promise((begin) => {
@@ -90,18 +136,27 @@ export class LargeBodies {
         });
       });
   }
-}
 
-/** Whoever lets others wait sends. */
-function cutWhenSlow({ raw }: FastifyRequest): NodeJS.Timeout {
-  let before = raw.socket.bytesRead;
-  const watch = setInterval(() => {
-    if (raw.complete) return clearInterval(watch);
-    const { bytesRead } = raw.socket;
-    if (bytesRead - before < LEAST_BYTES) raw.socket.destroy();
-    before = bytesRead;
-  }, LOOK_MS).unref();
-  return watch;
+  #makeRoom(bytes: number): boolean {
+    while (this.#bytes + bytes > MAX_LARGE_BYTES) {
+      let slowest: { orgId: string; body: LargeBody; speed: number } | undefined;
+      for (const [orgId, body] of this.#bodies) {
+        const { speed } = body;
+        if (speed !== null && speed < (slowest?.speed ?? Infinity)) slowest = { orgId, body, speed };
+      }
+      if (!slowest) return false;
+      slowest.body.cut();
+      this.#end(slowest.orgId, slowest.body);
+    }
+    return true;
+  }
+
+  #end(orgId: string, body: LargeBody): void {
+    if (this.#bodies.get(orgId) !== body) return;
+    this.#bodies.delete(orgId);
+    this.#bytes -= body.bytes;
+    body.end();
+  }
 }
 
 /** What bytes cost, to read them or to write them. */

@@ -1,4 +1,4 @@
-import { attributeName, ScimError } from './protocol.js';
+import { attributeName, isText, ScimError } from './protocol.js';
 
 /**
  * One comparison: an attribute, perhaps with a choice among its values, `eq`, and a string or a truth value; then the end or
@@ -22,7 +22,8 @@ export function parseFilter(filter: string): Map<string, string> {
     const [text, path = '', literal = ''] = (rest.length <= MAX_LENGTH && COMPARISON.exec(rest)) || refuse();
     const name = attributeName(path);
     if (wanted.has(name)) refuse();
-    wanted.set(name, String(parseLiteral(literal)));
+    const value = String(parseLiteral(literal));
+    wanted.set(name, isText(value) ? value : refuse());
     rest = rest.slice(text.length);
   }
   return wanted;

@@ -1,4 +1,4 @@
-import { attributeName, SCIM, ScimError } from './protocol.js';
+import { attributeName, isText, SCIM, ScimError } from './protocol.js';
 
 /** One change of one attribute, however it was sent. */
 export interface Operation {
@@ -71,6 +71,7 @@ function addChanges(
   isExtension = false,
 ): void {
   if (path.length > 500) throw new ScimError('invalidPath', 'path: At most 500 characters.');
+  if (!isText(path)) throw new ScimError('invalidPath', 'path: Not valid text.');
   const name = attributeName(path);
   // The one attribute of attributes that has a meaning here; what has parts itself is no part.
   if (name === 'name') {
@@ -99,6 +100,6 @@ function asObject(value: unknown): Record<string, unknown> {
 export function text(value: unknown, name: string): string | null {
   if (value === null || value === undefined || value === '') return null;
   if (typeof value !== 'string') throw new ScimError('invalidValue', `${name}: Must be text.`);
-  if (value.includes('\0') || !value.isWellFormed()) throw new ScimError('invalidValue', `${name}: Not valid text.`);
+  if (!isText(value)) throw new ScimError('invalidValue', `${name}: Not valid text.`);
   return value;
 }

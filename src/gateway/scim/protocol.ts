@@ -52,7 +52,7 @@ export function toFailure(error: unknown): ScimFailure | null {
   if (error instanceof OrgateError) {
     const status = STATUSES[error.code];
     if (status === undefined) return null;
-    const { argument, retryAfter } = error.detail;
+    const { argument = error.taken, retryAfter } = error.detail;
     // Of a conflict only what must be unique here, and is not, has a name in SCIM.
     const scimType = status === 400 ? 'invalidValue' : status === 409 && argument ? 'uniqueness' : undefined;
     const detail = argument ? `${argument}: ${error.message}` : error.message;
@@ -68,6 +68,9 @@ export function toFailure(error: unknown): ScimFailure | null {
     detail: error instanceof UnreadBodyError ? error.message : (known[statusCode] ?? 'The request could not be read.'),
   };
 }
+
+/** What PostgreSQL can hold as text. */
+export const isText = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
 /**
  * The name of an attribute, as it is compared: without its schema and what selects among several values, in lower case.

@@ -26,6 +26,7 @@ import { openScimDirectories } from '../../identity/scim-directories.js';
 import { openSessions } from '../../identity/sessions.js';
 import { asError } from '../../thrown.js';
 import { announcedLength } from '../http/bodies/receive-bodies.js';
+import { countScimRequest, type Metrics } from '../http/metrics.js';
 import { type Slots, takeSlot } from '../http/slots.js';
 import type { RateLimits } from '../http/rate-limits.js';
 import { watchAnswers } from '../http/watch-answers.js';
@@ -36,7 +37,7 @@ import { type GroupBody, readGroupChange } from './group-change.js';
 import { locationOf, writeGroup, writeWith } from './group-resource.js';
 import { listGroups, type ListParameters, listResponse, listUsers, pageResponse } from './list.js';
 import { readPatch, readResource } from './operations.js';
-import { SCIM, ScimError, toFailure } from './protocol.js';
+import { isText, SCIM, ScimError, toFailure } from './protocol.js';
 import { readSelection, type SelectionParameters } from './selection.js';
 import { applyToUser, readUser, userResource } from './user-resource.js';
 
@@ -48,6 +49,7 @@ export interface ScimParts {
   readonly publicUrl: () => string;
   /** Of one answer of GraphQL, in characters; four times as much may be read for one here, too. */
   readonly maxAnswer: number;
+  readonly metrics: Metrics;
 }
 
 declare module 'fastify' {
@@ -70,7 +72,7 @@ type Listed = { Querystring: ListParameters & SelectionParameters };
 
 /** Serves SCIM 2.0 to the directories of organizations, each of which sees what it made and nothing else. */
 export function serveScim(app: FastifyInstance, parts: ScimParts): void {
-  const { outside, organizationDb, limits, slots, publicUrl, maxAnswer } = parts;
+  const { outside, organizationDb, limits, slots, publicUrl, maxAnswer, metrics } = parts;
   const base = () => `${publicUrl()}${PREFIX}`;
 
   const largeBodies = new LargeBodies();
@@ -85,6 +87,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
     if (Object.values(request.query as object).some(Array.isArray)) {
       throw new ScimError('invalidValue', 'A parameter is given once.');
     }
+    if (!Object.values(request.params as Record<string, string>).every(isText)) throw new OrgateError('NOT_FOUND');
     await limits.count('key', directoryId);
     await limits.count('organization', orgId);
     if (!mayWrite && !READING.has(request.method))
@@ -145,6 +148,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
       });
       onceDone(scim, (request, reply) => {
         const { method, routeOptions, directory } = request;
+        countScimRequest(metrics, request, reply);
         request.log.info(
           {
             requestId: request.id,

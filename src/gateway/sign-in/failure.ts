@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { NotAdmittedError, type NotAdmitted } from '../../domains/identity-provider/admit-from-provider.js';
-import { codeOf } from '../../thrown.js';
+import { asError, codeOf } from '../../thrown.js';
 import { html, sendPage } from '../pages/page.js';
 
 type Reason = NotAdmitted | 'RETURN_TO' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
@@ -32,6 +32,10 @@ export class SignInFailure extends Error {
   }
 }
 
+/** Why someone is not signed in; null where nobody foresaw it. */
+export const reasonOf = (error: unknown): Reason | null =>
+  error instanceof SignInFailure || error instanceof NotAdmittedError ? error.reason : null;
+
 /** Says why someone is not signed in, as far as they may know, and leaves the rest to the log. */
 export function sendFailure(
   request: FastifyRequest,
@@ -39,13 +43,10 @@ export function sendFailure(
   provider: string | null,
   error: unknown,
 ): FastifyReply {
-  const isKnown = error instanceof SignInFailure || error instanceof NotAdmittedError;
-  if (!isKnown) throw error;
-  const [status, text] = ANSWERS[error.reason];
-  request.log.info(
-    { requestId: request.id, provider, reason: error.reason, ...detailOf(error.cause) },
-    'sign-in failed',
-  );
+  const reason = reasonOf(error);
+  if (reason === null) throw error;
+  const [status, text] = ANSWERS[reason];
+  request.log.info({ requestId: request.id, provider, reason, ...detailOf(asError(error).cause) }, 'sign-in failed');
   return sendPage(
     reply,
     status,

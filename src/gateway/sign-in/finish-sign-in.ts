@@ -4,8 +4,9 @@ import {
   admitFromProvider,
   type Assertion,
 } from '../../domains/identity-provider/admit-from-provider.js';
-import type { Person } from '../../identity/directory.js';
 import { bySystem } from '../../data/connection/act.js';
+import { countSignIn, type Metrics } from '../http/metrics.js';
+import type { Person } from '../../identity/person.js';
 import { openSessions } from '../../identity/sessions.js';
 import type { SignInAttempts } from '../../identity/sign-in-attempts.js';
 import { SignInFailure } from './failure.js';
@@ -25,6 +26,7 @@ export interface SignInParts extends Admitting {
   readonly publicUrl: () => string;
   readonly development: boolean;
   readonly corsOrigins: readonly string[];
+  readonly metrics: Metrics;
 }
 
 /** What is kept from the way to a provider for the way back. */
@@ -85,6 +87,7 @@ export async function finishSignIn(
     throw new SignInFailure('UNKNOWN');
   }
   setSessionCookie(reply, started);
+  countSignIn(parts.metrics, request, 'SIGNED_IN');
   request.log.info({ requestId: request.id, provider: provider.id, viewer: person.id }, 'signed in');
   return reply.redirect(`/auth/organizations${asQuery(returnTo)}`, 303);
 }

@@ -42,14 +42,21 @@ interface Kept {
   readonly received: number;
 }
 
-export function createOidc(publicUrl: () => string, fetch: client.CustomFetch, now: () => number = Date.now): Oidc {
+export function createOidc(
+  publicUrl: () => string,
+  fetch: client.CustomFetch,
+  tellLookup: (isFound: boolean) => void = () => undefined,
+  now: () => number = Date.now,
+): Oidc {
   /** A provider that changed takes the place of what it was. */
   const kept = new LRUCache<string, Kept>({ maxSize: KEPT_BYTES, sizeCalculation: ({ received }) => received + 1 });
 
   function configurationOf(provider: OidcProvider): Promise<client.Configuration> {
     const { id, version } = provider;
     const known = kept.get(id);
-    if (known?.version === version && now() < known.until) return known.configuration;
+    const isKnown = known?.version === version && now() < known.until;
+    tellLookup(isKnown);
+    if (isKnown) return known.configuration;
     let received = 0;
     const counting: client.CustomFetch = async (url, options) => {
       const response = await fetch(url, options);

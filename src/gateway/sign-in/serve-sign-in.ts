@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { countSignIn } from '../http/metrics.js';
 import { html, sendPage } from '../pages/page.js';
 import { rememberBrowser } from './browser-cookie.js';
-import { sendFailure, SignInFailure } from './failure.js';
+import { reasonOf, sendFailure, SignInFailure } from './failure.js';
 import { type Asked, findProvider, idOf, type Kept, type SignInParts, slugOf } from './finish-sign-in.js';
 import { takeOidcCallback } from './oidc-callback.js';
 import type { OidcAttempt } from './oidc.js';
@@ -21,6 +22,7 @@ export function serveSignIn(app: FastifyInstance, parts: SignInParts): void {
       if (isElsewhere && request.method === 'GET') return reply.redirect(`${parts.publicUrl()}${request.url}`, 303);
       return await handle(parts, request, reply);
     } catch (error) {
+      countSignIn(parts.metrics, request, reasonOf(error) ?? 'ERROR');
       return sendFailure(request, reply, request.params.id === undefined ? null : idOf(request), error);
     }
   };

@@ -1,7 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import { withinReach } from '../../context/enter-organization.js';
 import type { Outside } from '../../data/connection/outside.js';
-import { type LiveSession, openDirectory, type Person, type PersonInOrganizations } from '../../identity/directory.js';
+import { openDirectory } from '../../identity/directory.js';
+import type { LiveSession, Person, PersonInOrganizations } from '../../identity/person.js';
 import { hashSecret } from '../../secrets/secret.js';
 import { readSessionCookie } from './session-cookie.js';
 

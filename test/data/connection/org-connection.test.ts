@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { byTest } from '../../support/act.js';
-import { type Frame, inFrame, UnscopedStatementError } from '../../../src/data/connection/org-connection.js';
+import { inFrame, UnscopedStatementError } from '../../../src/data/connection/org-connection.js';
+import type { Frame } from '../../../src/data/connection/frame.js';
 import type { Database } from '../../../src/data/database.js';
 import { brandVerifiedOrgId, newId, type OrgId } from '../../../src/data/id.js';
 import { openDirectory } from '../../../src/identity/directory.js';

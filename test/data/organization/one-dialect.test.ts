@@ -3,7 +3,8 @@ import { idPrefix, newId } from '../../../src/data/id.js';
 import { type Model, propertyOf, READ_ONLY_MODELS, readModels } from '../../../src/data/organization/models.js';
 import type { OrganizationDb, RequestDb } from '../../../src/data/organization/organization-db.js';
 import { createPrisma } from '../../../src/data/organization/scope.js';
-import type { AnyRow, Filter, Table } from '../../../src/data/organization/table.js';
+import type { Filter, Table } from '../../../src/data/organization/table.js';
+import type { AnyRow } from '../../../src/data/organization/models.js';
 import { OrgateError } from '../../../src/errors.js';
 import { givenEverything } from '../../support/given-everything.js';
 import { type GivenOrganization, givenOrganization, unique } from '../../support/given.js';
@@ -288,7 +289,8 @@ async function outcome(of: OrganizationDb, subject: Subject, run: Operation['run
 
 /** As whoever asked is told: what is in no vocabulary is one and the same to them. */
 function told(error: unknown): unknown {
-  if (error instanceof OrgateError) return { code: error.code, message: error.message, detail: error.detail };
+  if (error instanceof OrgateError)
+    return { code: error.code, message: error.message, detail: error.detail, taken: error.taken };
   const { name, message } = error as Error;
   return name === 'ForbiddenOperationError' ? { name, message } : 'INTERNAL_SERVER_ERROR';
 }

@@ -8,7 +8,8 @@ import { type Model, readModels } from '../../../src/data/organization/models.js
 import type { OrganizationDb } from '../../../src/data/organization/organization-db.js';
 import { countRows, readRows, type RowQuery } from '../../../src/data/organization/read-rows.js';
 import { createPrisma } from '../../../src/data/organization/scope.js';
-import type { AnyRow, Table } from '../../../src/data/organization/table.js';
+import type { Table } from '../../../src/data/organization/table.js';
+import type { AnyRow } from '../../../src/data/organization/models.js';
 import { openDirectory } from '../../../src/identity/directory.js';
 import { givenEverything } from '../../support/given-everything.js';
 import { givenOrganization, type GivenOrganization, unique } from '../../support/given.js';

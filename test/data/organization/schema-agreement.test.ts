@@ -79,8 +79,10 @@ function declared(): Record<string, Table> {
       const relation = /@relation\(.*fields: \[([^\]]*)\], references: \[([^\]]*)\], onDelete: (\w+)/.exec(line);
       if (relation && type) {
         const target = columnsOf.get(type) as Map<string, string>;
+        // With a list of columns, which Prisma cannot say.
+        const action = line.endsWith('// on delete set null') ? 'SetNull' : relation[3];
         table.foreignKeys.push(
-          `${named(relation[1]).join()} -> ${tableOf.get(type)}(${named(relation[2], target).join()}) ${relation[3]}`,
+          `${named(relation[1]).join()} -> ${tableOf.get(type)}(${named(relation[2], target).join()}) ${action}`,
         );
       }
     }
@@ -154,12 +156,6 @@ const sorted = (tables: Record<string, Table>) =>
 
 test('schema.prisma and the migrated database say the same', async () => {
   const schema = declared();
-  // ON DELETE SET NULL with a column list, which Prisma cannot say; schema.prisma names both.
-  for (const reference of ['agent', 'repository']) {
-    const { foreignKeys } = schema['run'] as Table;
-    const index = foreignKeys.findIndex((key) => key.includes(`-> ${reference}(`));
-    foreignKeys[index] = (foreignKeys[index] as string).replace('NoAction', 'SetNull');
-  }
   expect(Object.keys(schema).length).toBeGreaterThanOrEqual(8);
   expect(sorted(await migrated())).toEqual(sorted(schema));
 });

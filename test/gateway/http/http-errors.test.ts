@@ -126,7 +126,7 @@ test('405: a mutation by GET, which does nothing', async () => {
   const answer = await raw(at(`/graphql?query=${query}`), { headers });
   expect(answer.status).toBe(405);
   expect(answer.headers.allow).toBe('POST');
-  expect(JSON.parse(answer.text)).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] });
+  expect(JSON.parse(answer.text)).toMatchObject({ errors: [{ extensions: { code: 'METHOD_NOT_ALLOWED' } }] });
   const { data } = await owner('query ($id: ID!) { repository(id: $id) { id } }', { id: repositoryId });
   expect(data.repository.id).toBe(repositoryId);
 });

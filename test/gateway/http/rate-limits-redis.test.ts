@@ -50,6 +50,9 @@ const until = async (holds: () => Promise<boolean>): Promise<void> => {
 };
 const logged = (text: string): boolean => replicas.every(({ logs }) => logs.some((line) => line.includes(text)));
 
+const isUp = (): Promise<unknown[]> =>
+  Promise.all(replicas.map(async ({ metrics }) => (await metrics.redisUp.get()).values[0]?.value));
+
 test('replicas count together', async () => {
   expect(sum(await answersOf(await someone()))).toBe(10);
 });
@@ -58,9 +61,11 @@ test('while Redis is gone each replica counts on its own, and goes on answering'
   await redis.kill();
   expect(await answersOf(await someone())).toEqual([10, 10]);
   await until(async () => logged('Redis is out of reach'));
+  expect(await isUp()).toEqual([0, 0]);
   await redis.start();
   await until(() => answered('together again'));
   expect(logged('Redis is back')).toBe(true);
+  expect(await isUp()).toEqual([1, 1]);
 });
 
 test('a Redis that hangs holds up nobody', async () => {

@@ -228,3 +228,22 @@ test('what a directory reads is bounded while it comes, and told as too much', a
   expect(bounded.logs.filter((line) => line.includes('unexpected error'))).toEqual([]);
   await bounded.close();
 }, 60_000);
+
+describe('text that PostgreSQL cannot hold is refused, not failed on', () => {
+  const literal = (name: string, list: string) => `/${list}?filter=${encodeURIComponent(`${name} eq "\\u0000"`)}`;
+
+  test.each([
+    ...['id', 'userName', 'externalId', 'emails.value'].map((name) => [400, 'GET', literal(name, 'Users')] as const),
+    ...['id', 'displayName', 'externalId', 'members'].map((name) => [400, 'GET', literal(name, 'Groups')] as const),
+    ...['Users', 'Groups'].flatMap((list) => ['GET', 'DELETE'].map((method) => [404, method, `/${list}/%00`] as const)),
+  ])('%i for %s %s', async (status, method, path) => {
+    expect((await directory(method, path)).status).toBe(status);
+  });
+
+  test.each(['add', 'remove'])('members that a path selects, to %s', async (op) => {
+    const group = await directory('POST', '/Groups', { displayName: unique('group') });
+    const operations = [{ op, path: 'members[value eq "\0"]' }];
+    const { status, body } = await directory('PATCH', `/Groups/${group.body.id}`, { Operations: operations });
+    expect([status, body.scimType]).toEqual([400, 'invalidPath']);
+  });
+});

@@ -2,14 +2,19 @@ import type { Filter, Table } from '../data/organization/table.js';
 import { conflict, notFound } from '../errors.js';
 import { codeOf } from '../thrown.js';
 
+/** A row that can be told from others by its id. */
+interface Identified {
+  readonly id: string;
+}
+
 /**
  * Updates a row unless someone else did since the client read it.
  *
  * @param expectedUpdatedAt the `updatedAt` that the client has seen; anything goes when it gave none
  * @throws NOT_FOUND; CONFLICT on `input.expectedUpdatedAt`
  */
-export async function updateIfUnchanged<R extends { id: string; updatedAt: Date }>(
-  table: Table<R, never>,
+export async function updateIfUnchanged<R extends Identified & { readonly updatedAt: Date }>(
+  table: Pick<Table<R, never>, 'update' | 'find'>,
   id: string,
   expectedUpdatedAt: Date | null | undefined,
   changes: object,
@@ -23,4 +28,14 @@ export async function updateIfUnchanged<R extends { id: string; updatedAt: Date 
     if (!(await table.find(it))) throw notFound();
     throw conflict('This was changed in the meantime.', 'input.expectedUpdatedAt');
   }
+}
+
+/**
+ * Deletes a row and answers its id, as mutations do.
+ *
+ * @throws NOT_FOUND
+ */
+export async function deleteRow(table: { delete(where: Identified): Promise<number> }, id: string): Promise<string> {
+  if ((await table.delete({ id })) === 0) throw notFound();
+  return id;
 }

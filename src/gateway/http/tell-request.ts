@@ -1,0 +1,46 @@
+import type { Logger } from 'pino';
+import type { Metrics } from './metrics.js';
+import type { RequestRecord } from './request-record.js';
+
+/** How a request ended. */
+export interface Ending {
+  readonly ms: number;
+  /** Of HTTP; undefined where it was not asked by HTTP. */
+  readonly status?: number;
+  /** Whether its client did not wait for the answer. */
+  readonly hasLeft?: boolean;
+}
+
+/** Tells of a request that is over, whichever door it came in at. */
+export type TellRequest = (record: RequestRecord, ending: Ending) => void;
+
+/**
+ * Counts each GraphQL request, and writes one line: who, where, how it was told, how long; never what was asked with. Its
+ * fields are all named here, and none of them is a secret.
+ */
+export const createTellRequest =
+  (log: Logger, { requests, duration }: Pick<Metrics, 'requests' | 'duration'>): TellRequest =>
+  (record, { ms, status, hasLeft = false }) => {
+    const { context, operationName, operationType, cost, refusedBy, codes } = record;
+    log.info(
+      {
+        requestId: record.requestId,
+        operationName,
+        operationType,
+        cost,
+        organization: context?.current?.orgId,
+        organizationSource: context?.current?.source,
+        viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId,
+        apiKey: context?.viewer?.apiKey?.id,
+        status,
+        ...(hasLeft && { clientLeft: true }),
+        durationMs: Math.round(ms * 10) / 10,
+        refusedBy,
+        ...(codes.length > 0 && { codes: [...new Set(codes)] }),
+      },
+      'graphql',
+    );
+    const operation = operationType ?? 'none';
+    requests.inc({ operation, code: codes[0] ?? 'none' });
+    duration.observe({ operation }, ms / 1000);
+  };

@@ -1,0 +1,62 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { Gauge } from 'prom-client';
+import type { Database } from '../../data/database.js';
+import type { JobRun } from '../../jobs/schedule.js';
+import { countRun, countWait, type Metrics } from './metrics.js';
+
+/** Counts and logs what the database tells of itself. */
+export function watchDatabase(
+  database: Pick<Database, 'watchAlarms' | 'watchPoolSize' | 'watchWaits' | 'pool'>,
+  metrics: Metrics,
+  log: FastifyBaseLogger,
+  configured: number,
+): void {
+  database.watchAlarms(({ stoppedBy, orgId, statement }) => {
+    metrics.alarms.inc({ stopped_by: stoppedBy });
+    log.error({ stoppedBy, organization: orgId, statement }, 'isolation alarm');
+  });
+  database.watchPoolSize((size) =>
+    size < configured
+      ? log.warn({ size, configured }, 'the database has fewer connections to give')
+      : log.info({ size }, 'the database has all connections to give again'),
+  );
+  database.watchWaits(countWait(metrics, 'connection'));
+  const { pool } = database;
+  const registers = [metrics.registry];
+  new Gauge({
+    name: 'orgate_database_connections',
+    help: 'Connections to the database by what they do',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      const { totalCount, idleCount } = pool;
+      this.set({ state: 'idle' }, idleCount);
+      this.set({ state: 'busy' }, totalCount - idleCount);
+    },
+  });
+  new Gauge({
+    name: 'orgate_database_connections_available',
+    help: 'Connections that the database has to give, of those configured',
+    registers,
+    collect() {
+      this.set(pool.options.max);
+    },
+  });
+  new Gauge({
+    name: 'orgate_database_connections_configured',
+    help: 'DATABASE_POOL_SIZE',
+    registers,
+    collect() {
+      this.set(configured);
+    },
+  });
+  metrics.waiting.set('connection', () => pool.turns.waiting);
+}
+
+/** Counts scheduled work, and logs what failed. */
+export const watchRuns =
+  (metrics: Metrics, log: Pick<FastifyBaseLogger, 'error'>) =>
+  (run: JobRun): void => {
+    countRun(metrics, run);
+    if (run.error !== undefined) log.error({ err: run.error, job: run.name }, 'scheduled work failed');
+  };

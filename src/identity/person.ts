@@ -1,0 +1,60 @@
+import type { OrganizationRole } from '../generated/enums.js';
+
+/** A human being, as the deployment knows them. */
+export interface Person {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly systemRole: 'USER' | 'SYSTEM_ADMIN';
+  readonly status: 'ACTIVE' | 'DISABLED';
+  readonly defaultOrgId: string | null;
+}
+
+/** An active membership, and what everyone who has it may know of the organization. */
+export interface ActiveMembership {
+  readonly organization: OrganizationCard;
+  readonly userId: string;
+  readonly email: string;
+  readonly name: string;
+  readonly role: OrganizationRole;
+  readonly status: 'ACTIVE';
+  readonly granted: readonly string[];
+  readonly withheld: readonly string[];
+  readonly createdAt: Date;
+  readonly joinedAt: Date | null;
+}
+
+/** What is known of an organization outside it. */
+export interface OrganizationCard {
+  readonly id: string;
+  readonly name: string;
+  readonly slug: string;
+  readonly status: 'ACTIVE' | 'SUSPENDED';
+  readonly createdAt: Date;
+}
+
+/** Whom a verified token speaks for. The e-mail is there only when the issuer says that it verified it. */
+export interface VerifiedIdentity {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly verifiedEmail: string | null;
+  readonly name: string | null;
+}
+
+export interface PersonInOrganizations {
+  readonly person: Person;
+  /** By what was named; when nothing was, the stored default and up to two others. Active ones within reach only. */
+  readonly memberships: readonly ActiveMembership[];
+  /** Orgate's own session, which has not ended; null where another issuer's token was presented. */
+  readonly session: LiveSession | null;
+  /** Whom the cookie names that came beside a token; null without one, and for one that is over. */
+  readonly cookiePersonId: string | null;
+}
+
+export interface LiveSession {
+  readonly id: string;
+  readonly boundOrgId: string | null;
+  readonly expiresAt: Date;
+  readonly lastUsedAt: Date;
+  readonly startedAt: Date;
+}

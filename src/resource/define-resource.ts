@@ -1,0 +1,158 @@
+import { z } from 'zod';
+import type { RequestContext } from '../context/context.js';
+import { newId } from '../data/id.js';
+import { type OwnedModelName, propertyOf } from '../data/organization/models.js';
+import type { Created, Row } from '../data/organization/table.js';
+import type { MutationResolvers, QueryResolvers, Resolver, Resolvers } from '../generated/graphql.js';
+import type { Grant, Permission } from '../permissions/catalogue.js';
+import { can, type Rule } from '../permissions/rules.js';
+import type { Access, Domain, NodeLookup, NodeType } from './define-domain.js';
+import { given, parseInput } from './input.js';
+import { type List, tableOf } from './list.js';
+import { deleteRow, updateIfUnchanged } from './rows.js';
+
+type Verb = 'create' | 'update' | 'delete';
+/** The mutations that the contract has for a model: `createAgent`, `updateAgent`, `deleteAgent`. */
+type Mutations<M extends string> = keyof MutationResolvers & `${Verb}${M}`;
+/** The verbs of those. */
+type Offered<M extends string, V extends string> = V extends Verb
+  ? `${V}${M}` extends Mutations<M>
+    ? V
+    : never
+  : never;
+/** The fields that read it: a list, and one by its id. */
+type Queries<M extends string, P extends string> = P | (keyof QueryResolvers & Uncapitalize<M>);
+
+type ArgumentsOf<R> = NonNullable<R> extends Resolver<infer _T, infer _P, infer _C, infer A> ? A : never;
+type InputOf<F extends string> =
+  ArgumentsOf<MutationResolvers[F & keyof MutationResolvers]> extends { input: infer I } ? I : never;
+
+/** How each field of an input is checked, and becomes what the column of its name holds. */
+type Checks<Input, Columns> = {
+  readonly [F in keyof Input]-?: F extends keyof Columns ? z.ZodType<Columns[F]> : never;
+};
+
+/** What the contract lets a client give, to the field. */
+interface Inputs<M extends OwnedModelName> {
+  readonly create: Checks<InputOf<`create${M}`>, Created<M>>;
+  /** Of the id and `expectedUpdatedAt` nothing is said; whatever is left out stays as it is. */
+  readonly update: Checks<Omit<InputOf<`update${M}`>, 'id' | 'expectedUpdatedAt'>, Partial<Row<M>>>;
+}
+
+/** What a plain resource is: its list, input and rights. */
+type Plain<M extends OwnedModelName, T, P extends keyof QueryResolvers> = {
+  readonly type: T;
+  /** Three letters that its ids begin with. */
+  readonly prefix: string;
+  /** The field that lists it. */
+  readonly plural: P;
+  readonly list: List<Row<M>, ArgumentsOf<QueryResolvers[P]>, unknown>;
+  /** Who may read it, and do what the contract has mutations for: `agent:read`, `agent:create` and so on. */
+  readonly rights: { readonly [V in 'read' | Offered<M, Verb>]: Grant };
+} & { readonly [V in Offered<M, keyof Inputs<M>>]: Inputs<M>[V] };
+
+/** What else it has, or does otherwise, is said as in any domain. */
+interface More<A extends Access, R extends Resolvers> extends Pick<Domain, 'grants' | 'jobs' | 'provide'> {
+  readonly access: A;
+  readonly resolvers?: R;
+}
+
+interface ResourceDomain<M extends string, T, P extends keyof QueryResolvers, A, R> extends Domain {
+  readonly access: A & {
+    readonly Query: { readonly [F in Queries<M, P>]: Rule };
+    readonly Mutation: { readonly [F in Mutations<M>]: Rule };
+  };
+  readonly resolvers: R & {
+    readonly Query: Pick<QueryResolvers, Queries<M, P>>;
+    readonly Mutation: Pick<MutationResolvers, Mutations<M>>;
+  };
+  readonly node: NodeLookup & { readonly type: T };
+}
+
+/** The same, whichever model it is of. */
+interface Spec extends More<Access, Resolvers> {
+  readonly type: NodeType;
+  readonly prefix: string;
+  readonly plural: string;
+  readonly list: Pick<List<PlainRow, object, unknown>, 'page'>;
+  readonly rights: Readonly<Record<string, Grant>>;
+  readonly create?: Readonly<Record<string, z.ZodType>>;
+  readonly update?: Readonly<Record<string, z.ZodType>>;
+}
+
+interface PlainRow {
+  readonly id: string;
+  readonly updatedAt: Date;
+}
+
+interface MutationArgs {
+  readonly id: string;
+  readonly input: unknown;
+}
+
+/** Which row an update is for. */
+const whichInput = z.object({ id: z.string(), expectedUpdatedAt: z.date().nullish() });
+
+/**
+ * Makes the domain of a plain resource: a model that is listed, read by id, made, changed unless it was changed meanwhile,
+ * and deleted, each with a permission of its own. Which of these there are, and what they take, the contract says.
+ */
+export function defineResource<
+  M extends OwnedModelName,
+  T extends NodeType,
+  P extends keyof QueryResolvers,
+  const A extends Access,
+  R extends Resolvers = object,
+>(model: M, spec: Plain<M, T, P> & More<A, R>): ResourceDomain<M, T, P, A, R>;
+export function defineResource(model: OwnedModelName, spec: Spec): Domain {
+  const { type, prefix, plural, list, rights, create = {}, update = {}, grants, access, resolvers, ...more } = spec;
+  const noun = propertyOf(model);
+  const permission = (verb: string): Permission => `${model.replaceAll(/(?<=.)[A-Z]/g, '-$&').toLowerCase()}:${verb}`;
+  const verbs = Object.keys(rights).filter((verb) => verb !== 'read');
+  const table = ({ db }: RequestContext) => tableOf<PlainRow>(db, model);
+  const createInput = z.object(create);
+  const changeInput = z.object(update).partial();
+
+  const mutations: Readonly<Record<string, (args: MutationArgs, context: RequestContext) => unknown>> = {
+    create: ({ input }, context) => table(context).create({ id: newId(prefix), ...parseInput(createInput, input) }),
+    update: ({ input }, context) => {
+      const { id, expectedUpdatedAt } = parseInput(whichInput, input);
+      return updateIfUnchanged(table(context), id, expectedUpdatedAt, given(parseInput(changeInput, input)));
+    },
+    delete: ({ id }, context) => deleteRow(table(context), id),
+  };
+
+  return {
+    ...more,
+    grants: {
+      ...Object.fromEntries(Object.entries(rights).map(([verb, right]) => [permission(verb), right])),
+      ...grants,
+    },
+    resolvers: {
+      ...resolvers,
+      Query: {
+        [plural]: (_: unknown, args: object, context: RequestContext) => list.page(args, context),
+        [noun]: (_: unknown, { id }: { id: string }, context: RequestContext) => table(context).get({ id }),
+        ...resolvers?.Query,
+      },
+      Mutation: {
+        ...Object.fromEntries(
+          verbs.map((verb) => [
+            `${verb}${model}`,
+            (_: unknown, args: MutationArgs, context: RequestContext) => mutations[verb]?.(args, context),
+          ]),
+        ),
+        ...resolvers?.Mutation,
+      },
+    },
+    access: {
+      ...access,
+      Query: { [plural]: can(permission('read')), [noun]: can(permission('read')), ...access.Query },
+      Mutation: {
+        ...Object.fromEntries(verbs.map((verb) => [`${verb}${model}`, can(permission(verb))])),
+        ...access.Mutation,
+      },
+    },
+    node: { prefix, type, permission: permission('read'), find: (id, context) => table(context).load(id) },
+  };
+}
