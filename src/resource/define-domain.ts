@@ -94,5 +94,5 @@ export type Missing<D extends Domain> =
  */
 export const completeDomains = <const D extends readonly Domain[]>(
   domains: D,
-  isComplete: [Missing<D[number]>] extends [never] ? true : Missing<D[number]>,
+  isComplete: [Missing<D[number]>] extends [never] ? true : `Missing: ${Missing<D[number]>}`,
 ): readonly Domain[] => (isComplete ? domains : []);
