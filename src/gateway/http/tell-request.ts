@@ -25,6 +25,7 @@ export const createTellRequest =
     log.info(
       {
         requestId: record.requestId,
+        clientRequestId: record.clientRequestId,
         operationName,
         operationType,
         cost,
