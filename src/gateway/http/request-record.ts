@@ -20,6 +20,8 @@ export interface RequestRecord {
   /** What is held in memory for its answer. */
   held?: ReadBound;
   context?: RequestContext;
+  /** The key that was refused, as far as it has an id, and why; the client is not told. */
+  refusedKey?: { readonly id: string | null; readonly why: string };
   /** Codes of the errors that the client was shown. */
   readonly codes: string[];
 }
