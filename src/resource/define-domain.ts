@@ -27,7 +27,8 @@ export interface NodeLookup {
   /** Three letters, as in `newId`. */
   readonly prefix: string;
   readonly type: NodeType;
-  readonly permission: Permission;
+  /** Null where it finds only what is the viewer's own. */
+  readonly permission: Permission | null;
   find(id: string, context: RequestContext): Promise<object | null>;
 }
 
