@@ -90,6 +90,7 @@ export default defineConfig({
         '.*.js',
         '.config/**',
         'bench/**/*.config.mjs',
+        'docs/examples/*/vite.config.ts',
         'test/support/database-*.ts',
         'test/support/jest/run*.js',
       ],

@@ -3,7 +3,8 @@ import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { OrgateError } from '../errors.js';
 import type { VerifiedIdentity } from '../identity/person.js';
 import type { TrustedIssuer } from '../identity/trusted-issuer.js';
-import { type KeyEnvironment, type PresentedApiKey, readApiKey } from '../secrets/api-key-format.js';
+import { faultOfKey, type KeyEnvironment, type PresentedApiKey, readApiKey } from '../secrets/api-key-format.js';
+import { refuseKey } from './refused-key.js';
 
 /** What a request presented: verified, as far as that can be told without the database. */
 export type Credential = IdentityCredential | SessionCredential | KeyCredential | CookieCredential;
@@ -86,6 +87,8 @@ export function createAuthenticate(
     const bearer = /^Bearer +([\w.-]+)$/i.exec(authorization)?.[1] ?? '';
     const key = readApiKey(bearer, keyEnvironment);
     if (key) return { kind: 'key', ...key, organizationClaim: null };
+    const fault = faultOfKey(bearer, keyEnvironment);
+    if (fault) throw refuseKey(fault.id, fault.why);
     const [token] = /^[\w-]+\.[\w-]+\.[\w-]+$/.exec(bearer) ?? [];
     if (token === undefined) throw new OrgateError('UNAUTHENTICATED');
     const digest = hash('sha256', token, 'base64');

@@ -39,7 +39,9 @@ export interface Spending {
  */
 export class RequestContext {
   /** Apollo copies the context object, field by field; what is made later is kept where every copy finds it. */
-  private readonly made: { db?: RequestDb; spending?: Spending } = {};
+  private readonly made: { db?: RequestDb; spending?: Spending; readonly once: Map<unknown, unknown> } = {
+    once: new Map(),
+  };
 
   constructor(
     readonly requestId: string,
@@ -102,6 +104,13 @@ export class RequestContext {
 
   noteSpending(spending: Spending): void {
     this.made.spending = spending;
+  }
+
+  /** What is made once in a request, whoever asks first, such as a loader; by what makes it. */
+  once<T>(make: (context: RequestContext) => T): T {
+    const { once } = this.made;
+    if (!once.has(make)) once.set(make, make(this));
+    return once.get(make) as T;
   }
 
   /** Gives a part of the deployment by its name. */

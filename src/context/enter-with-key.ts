@@ -4,6 +4,7 @@ import { openApiKeys } from '../identity/api-keys.js';
 import type { KeyCredential } from './authenticate.js';
 import { CATALOGUE, type Deployment } from './deployment.js';
 import { type Entered, toCurrent } from './enter-organization.js';
+import { refuseKey } from './refused-key.js';
 import type { NamedOrganization } from './resolve-organization.js';
 
 /** The hash of no key; compared with when there is none, so that both cases take the same work. */
@@ -25,7 +26,8 @@ export async function enterWithKey(
   const apiKeys = outside(openApiKeys);
   const key = await apiKeys.find(id);
   const isRight = timingSafeEqual(Buffer.from(key?.secretHash ?? NO_HASH), Buffer.from(hash));
-  if (!key || !isRight) throw new OrgateError('UNAUTHENTICATED');
+  if (!key || !isRight) throw refuseKey(id, key ? 'WRONG_SECRET' : 'UNKNOWN');
+  if (key.fault !== null) throw refuseKey(id, key.fault);
   const { organization, role, granted, withheld } = key.membership;
   if (named.some(({ name }) => name !== organization.id && name !== organization.slug)) {
     throw new OrgateError('ORG_CONTEXT_CONFLICT');

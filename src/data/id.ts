@@ -3,7 +3,8 @@ import { v4, v7 } from 'uuid';
 /**
  * A new id: a prefix that names the type, an underscore and 26 characters of a UUIDv7 in base 32 (`run_01kap…`), so that ids sort
  * by the time they were made. Slugs have no underscore, so the two never collide. Ids of persons are random instead (a
- * UUIDv4): organizations read them, and would read when someone first appeared on the deployment.
+ * UUIDv4): organizations read them, and would read when someone first appeared on the deployment. Those of memberships
+ * (`mem_…`) are random, too, and the database makes them.
  *
  * @param prefix three lower-case letters, one prefix for each type
  * @param at when the thing came into being, in milliseconds since 1970; now when left out

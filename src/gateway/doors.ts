@@ -12,6 +12,7 @@ import type { Contract } from './graphql/schema.js';
 import { createFormatError } from './graphql/format-error.js';
 import { createRun } from './graphql/run.js';
 import { serveGraphQL } from './graphql/serve-graphql.js';
+import { serveSdl } from './graphql/serve-sdl.js';
 import { receiveBodies } from './http/bodies/receive-bodies.js';
 import { limitAddresses } from './http/limit-requests.js';
 import { countLookups, countWait, type Metrics } from './http/metrics.js';
@@ -78,6 +79,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     tellOperation: countLookups(metrics, 'operations'),
   });
   const apollo = await serveGraphQL(app, { ...context, slots, run, formatError, schema, introspection, maxAnswer });
+  if (introspection) serveSdl(app, schema);
   serveInvitations(app, context);
   serveSignIn(app, {
     outside,

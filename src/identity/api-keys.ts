@@ -4,10 +4,14 @@ import { brandOrgId, type OrgId } from '../data/id.js';
 import type { ActiveMembership } from './person.js';
 import { MEMBERSHIP, type MembershipRow, toMembership } from './find-person.js';
 
+/** Why a key that was made here counts no more. */
+export type KeyFault = 'REVOKED' | 'EXPIRED' | 'OWNER_INACTIVE';
+
 /** A key that has not ended, of an owner who is active. Whether the secret is right is not yet known. */
 export interface LiveApiKey {
   readonly id: string;
   readonly secretHash: string;
+  readonly fault: null;
   readonly permissions: readonly string[];
   readonly expiresAt: Date;
   readonly lastUsedAt: Date | null;
@@ -16,10 +20,12 @@ export interface LiveApiKey {
   readonly membership: ActiveMembership;
 }
 
+export type FoundApiKey = LiveApiKey | (Pick<LiveApiKey, 'secretHash'> & { readonly fault: KeyFault });
+
 /** Keys as they are presented, before any organization is known. */
 export interface ApiKeys {
-  /** The key and its owner's membership, in one round trip; null when there is none, or it or its owner ended. */
-  find(id: string): Promise<LiveApiKey | null>;
+  /** The key and its owner's membership, in one round trip; null when there is none. */
+  find(id: string): Promise<FoundApiKey | null>;
   /** Notes that a key was used, at most once a minute. Nobody waits for it, and a use that was missed is no matter. */
   noteUse(key: LiveApiKey): void;
   /** Keys of any organization whose owners are to be told that they end soon, the soonest first. */
@@ -34,21 +40,25 @@ export interface EndingApiKey {
 
 const NOTED_EVERY_MS = 60_000;
 
-/** A key made before its owner joined is of an earlier stay: whoever was removed and came back has none. */
-const LIVE = `api_key k
-  join membership m on m.org_id = k.org_id and m.user_id = k.owner_id and m.status = 'ACTIVE' and m.joined_at <= k.created_at
+const KEYS = `api_key k
+  join membership m on m.org_id = k.org_id and m.user_id = k.owner_id
   left join person p on p.id = k.owner_id
-  join organization o on o.id = k.org_id
-  where k.revoked_at is null and k.expires_at > current_timestamp and (m.kind = 'SERVICE_ACCOUNT' or p.status = 'ACTIVE')`;
+  join organization o on o.id = k.org_id`;
+
+/** A key made before its owner joined is of an earlier stay: whoever was removed and came back has none. */
+const OWNER_IS_ACTIVE = `(m.status = 'ACTIVE' and m.joined_at <= k.created_at and (m.kind = 'SERVICE_ACCOUNT' or p.status = 'ACTIVE'))`;
 
 const FIND = `
   select k.id as "keyId", k.secret_hash as "secretHash", k.permissions, k.expires_at as "expiresAt",
-    k.last_used_at as "lastUsedAt", m.kind as "ownerKind", ${MEMBERSHIP}
-  from ${LIVE} and k.id = $1`;
+    k.last_used_at as "lastUsedAt", m.kind as "ownerKind", case when k.revoked_at is not null then 'REVOKED'
+      when k.expires_at <= current_timestamp then 'EXPIRED'
+      when ${OWNER_IS_ACTIVE} is not true then 'OWNER_INACTIVE' end as fault, ${MEMBERSHIP}
+  from ${KEYS} where k.id = $1`;
 
 /** Whoever makes a key for a week or less knows when it ends. */
 const LIST_ENDING = `
-  select k.org_id as "orgId", k.id from ${LIVE} and k.expiry_told_at is null
+  select k.org_id as "orgId", k.id from ${KEYS}
+  where k.revoked_at is null and k.expires_at > current_timestamp and ${OWNER_IS_ACTIVE} and k.expiry_told_at is null
     and k.expires_at < current_timestamp + interval '7 days' and k.expires_at > k.created_at + interval '7 days'
   order by k.expires_at limit $1`;
 
@@ -63,6 +73,7 @@ interface KeyRow extends MembershipRow {
   permissions: string[];
   expiresAt: Date;
   lastUsedAt: Date | null;
+  fault: KeyFault | null;
   ownerKind: string;
 }
 
@@ -72,7 +83,7 @@ export function openApiKeys(pool: ScopedPool): ApiKeys {
   return {
     async find(id) {
       const [row] = await query<KeyRow>(FIND, [id]);
-      return row ? toLiveKey(row) : null;
+      return row ? toFoundKey(row) : null;
     },
 
     noteUse({ id, lastUsedAt, membership }) {
@@ -92,12 +103,16 @@ export function openApiKeys(pool: ScopedPool): ApiKeys {
   };
 }
 
-const toLiveKey = (row: KeyRow): LiveApiKey => ({
-  id: row.keyId,
-  secretHash: row.secretHash,
-  permissions: row.permissions,
-  expiresAt: row.expiresAt,
-  lastUsedAt: row.lastUsedAt,
-  isOfServiceAccount: row.ownerKind === 'SERVICE_ACCOUNT',
-  membership: toMembership(row),
-});
+const toFoundKey = ({ fault, secretHash, ...row }: KeyRow): FoundApiKey =>
+  fault !== null
+    ? { secretHash, fault }
+    : {
+        id: row.keyId,
+        secretHash,
+        fault,
+        permissions: row.permissions,
+        expiresAt: row.expiresAt,
+        lastUsedAt: row.lastUsedAt,
+        isOfServiceAccount: row.ownerKind === 'SERVICE_ACCOUNT',
+        membership: toMembership(row),
+      };

@@ -13,7 +13,7 @@ const PERSON = `p.id as "personId", p.email as "personEmail", p.name as "personN
 const SESSION = `s.id as "sessionId", s.bound_org_id as "boundOrgId", s.expires_at as "sessionExpiresAt",
   s.last_used_at as "sessionLastUsedAt", s.created_at as "sessionStartedAt"`;
 
-export const MEMBERSHIP = `m.org_id as "orgId", m.user_id as "userId", m.email, m.name, m.role, m.granted, m.withheld,
+export const MEMBERSHIP = `m.id as "membershipId", m.org_id as "orgId", m.user_id as "userId", m.email, m.name, m.role, m.granted, m.withheld,
   m.created_at as "createdAt", m.joined_at as "joinedAt", o.name as "organizationName", o.slug, o.status as "organizationStatus",
   o.created_at as "organizationCreatedAt"`;
 
@@ -112,6 +112,7 @@ function writeStatement(
 }
 
 export interface MembershipRow {
+  membershipId: string;
   orgId: string;
   userId: string;
   email: string;
@@ -182,6 +183,7 @@ export const toMembership = (row: MembershipRow): ActiveMembership => ({
     status: row.organizationStatus,
     createdAt: row.organizationCreatedAt,
   },
+  id: row.membershipId,
   userId: row.userId,
   email: row.email,
   name: row.name,

@@ -12,6 +12,7 @@ export interface Person {
 
 /** An active membership, and what everyone who has it may know of the organization. */
 export interface ActiveMembership {
+  readonly id: string;
   readonly organization: OrganizationCard;
   readonly userId: string;
   readonly email: string;

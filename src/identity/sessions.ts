@@ -60,6 +60,8 @@ export interface Sessions {
   /** The live sessions of a person, the newest first; for a bound one those that are bound alike, of no later stay. */
   list(of: SessionsOf, page: Page): Promise<SessionCard[]>;
   count(of: SessionsOf): Promise<number>;
+  /** Those among them that have one of these ids. */
+  find(of: SessionsOf, ids: readonly string[]): Promise<SessionCard[]>;
   /** Ends one live session of these; false when there is none of this id. */
   end(of: SessionsOf, sessionId: string, reason: EndReason, act: Act): Promise<boolean>;
   /** Ends all of them, and says how many. */
@@ -99,6 +101,11 @@ const OF_PERSON = `s.person_id = $1 and ${isLive('s')} and ($2::text is null or 
     and ${beganSinceJoining('s.created_at', 'm')} and not ${beganSinceJoining('$3::timestamptz', 'm')})))`;
 
 const valuesOf = ({ personId, boundOrgId, startedAt = null }: SessionsOf) => [personId, boundOrgId, startedAt];
+
+const LIST = `
+  select s.id, s.provider, s.bound_org_id as "boundOrgId", s.user_agent as "userAgent",
+    s.created_at as "createdAt", s.last_used_at as "lastUsedAt", s.expires_at as "expiresAt"
+  from session s where ${OF_PERSON}`;
 
 const END = `update session s set ended_at = current_timestamp, end_reason = $4 where ${OF_PERSON}`;
 
@@ -199,13 +206,10 @@ export function openSessions(pool: ScopedPool): Sessions {
 
     list: (of, page) => {
       const values: unknown[] = valuesOf(of);
-      return query<SessionCard>(
-        `select s.id, s.provider, s.bound_org_id as "boundOrgId", s.user_agent as "userAgent",
-           s.created_at as "createdAt", s.last_used_at as "lastUsedAt", s.expires_at as "expiresAt"
-         from session s where ${OF_PERSON}${pageOf({ id: 's.id' }, page, values)}`,
-        values,
-      );
+      return query<SessionCard>(`${LIST}${pageOf({ id: 's.id' }, page, values)}`, values);
     },
+
+    find: (of, ids) => query<SessionCard>(`${LIST} and s.id = any($4::text[])`, [...valuesOf(of), ids]),
 
     async count(of) {
       const text = `select count(*)::int as count from session s where ${OF_PERSON}`;

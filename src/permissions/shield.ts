@@ -21,7 +21,7 @@ const isPaging = (type: string): boolean => /^PageInfo$|(Connection|Edge)$/.test
 export function accessTable(schema: GraphQLSchema, domains: readonly Domain[], catalogue: Catalogue): AccessTable {
   const table = new Map<string, Map<string, Rule>>();
   for (const { node } of domains) {
-    if (node && !catalogue.has(node.permission)) {
+    if (node?.permission && !catalogue.has(node.permission)) {
       throw new Error(`node asks for ${node.permission}, which no domain grants`);
     }
   }

@@ -27,7 +27,8 @@ export interface NodeLookup {
   /** Three letters, as in `newId`. */
   readonly prefix: string;
   readonly type: NodeType;
-  readonly permission: Permission;
+  /** Null where it finds only what is the viewer's own. */
+  readonly permission: Permission | null;
   find(id: string, context: RequestContext): Promise<object | null>;
 }
 
@@ -94,5 +95,5 @@ export type Missing<D extends Domain> =
  */
 export const completeDomains = <const D extends readonly Domain[]>(
   domains: D,
-  isComplete: [Missing<D[number]>] extends [never] ? true : Missing<D[number]>,
+  isComplete: [Missing<D[number]>] extends [never] ? true : `Missing: ${Missing<D[number]>}`,
 ): readonly Domain[] => (isComplete ? domains : []);

@@ -32,9 +32,16 @@ type Checks<Input, Columns> = {
   readonly [F in keyof Input]-?: F extends keyof Columns ? z.ZodType<Columns[F]> : never;
 };
 
+/** Columns that a row is not made without, and that no input has. */
+type Unfilled<New, Input> = {
+  [F in keyof New & string]-?: F extends 'id' | keyof Input ? never : object extends Pick<New, F> ? never : F;
+}[keyof New & string];
+
 /** What the contract lets a client give, to the field. */
 interface Inputs<M extends OwnedModelName> {
-  readonly create: Checks<InputOf<`create${M}`>, Created<M>>;
+  readonly create: [Unfilled<Created<M>, InputOf<`create${M}`>>] extends [never]
+    ? Checks<InputOf<`create${M}`>, Created<M>>
+    : `no input says ${Unfilled<Created<M>, InputOf<`create${M}`>>}: give the column a default`;
   /** Of the id and `expectedUpdatedAt` nothing is said; whatever is left out stays as it is. */
   readonly update: Checks<Omit<InputOf<`update${M}`>, 'id' | 'expectedUpdatedAt'>, Partial<Row<M>>>;
 }

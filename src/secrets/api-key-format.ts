@@ -37,6 +37,22 @@ export function readApiKey(text: string, environment: KeyEnvironment): Presented
   return { id: `key_${publicId}`, hash: hashOf(key) };
 }
 
+/** What looks like a key, and is none that this environment made. */
+export interface UnreadableKey {
+  /** Null where it has none. */
+  readonly id: string | null;
+  readonly why: 'MALFORMED' | 'OTHER_ENVIRONMENT';
+}
+
+/** What is wrong with a text that is no key and begins like one; null for everything else. */
+export function faultOfKey(text: string, environment: KeyEnvironment): UnreadableKey | null {
+  if (!text.startsWith('og_')) return null;
+  const other = environment === 'live' ? 'test' : 'live';
+  const isOther = readApiKey(text, other) !== null;
+  const [, , publicId] = KEY.exec(text) ?? [];
+  return { id: publicId ? `key_${publicId}` : null, why: isOther ? 'OTHER_ENVIRONMENT' : 'MALFORMED' };
+}
+
 /** 160 random bits, in digits and lower-case letters. */
 export const newSecretPart = (): string =>
   BigInt(`0x${randomBytes(20).toString('hex')}`)

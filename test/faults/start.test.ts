@@ -64,8 +64,10 @@ jest.setTimeout(60_000);
 
   test('with --wait it says so once, and begins when the database is there', async () => {
     await postgres.stop('immediate');
-    const starting = start(await environment(postgres.url), { args: ['--wait'] });
-    await new Promise((resolve) => setTimeout(resolve, 4000));
+    let begun: Process | undefined;
+    const onBegun = (process: Process) => (begun = process);
+    const starting = start(await environment(postgres.url), { args: ['--wait'], onBegun });
+    while (!begun?.output().includes('Waiting until')) await new Promise((resolve) => setTimeout(resolve, 50));
     await postgres.start();
     const server = await starting;
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);

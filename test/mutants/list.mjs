@@ -75,6 +75,13 @@ export const MUTANTS = [
     'gateway/sign-in/session-cookie',
   ],
   ['context/enter-with-key.ts', 'if (!key || !isRight)', 'if (!key)', 'domains/api-key/api-key'],
+  ['context/enter-with-key.ts', 'if (key.fault !== null)', 'if (false)', 'domains/api-key/api-key'],
+  [
+    'domains/membership/index.ts',
+    "row && (row.kind === 'PERSON' || row.userId === actorId)",
+    'row',
+    'domains/node/node',
+  ],
   ['context/authenticate.ts', 'exp > latest + LONGEST_S || ', '', 'context/credential-lifetime'],
   [
     'identity/find-person.ts',

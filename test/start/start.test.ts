@@ -94,6 +94,7 @@ const PROGRAMS = [
   ['demo', 'npm run demo'],
   ['doctor', 'npm run doctor'],
   ['migrate', 'npm run migrate'],
+  ['schema', 'npm run schema'],
   ['token', 'npm run --silent token'],
 ] as const;
 

@@ -93,6 +93,7 @@ const PROGRAMS = {
   main: 'main',
   doctor: 'commands/doctor',
   migrate: 'commands/migrate',
+  schema: 'commands/schema',
   demo: 'development/demo-command',
   token: 'development/token-command',
 } as const;

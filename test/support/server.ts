@@ -256,3 +256,7 @@ export function useServer(options?: StartOptions): TestServer {
 /** The code of the only error of an answer. */
 export const codeOf = (answer: Answer): unknown =>
   answer.errors.length === 1 ? answer.errors[0]?.extensions['code'] : answer.errors;
+
+/** What was answered, but for the id that no two requests share. */
+export const withoutRequestId = ({ text }: Pick<Answer, 'text'>): string =>
+  text.replaceAll(/"requestId":"[^"]+"/g, '"requestId":""');

@@ -121,4 +121,14 @@ export const membership = defineDomain({
     },
     Membership: allow,
   },
+  node: {
+    prefix: 'mem',
+    type: 'Membership',
+    permission: 'member:read',
+    find: async (id, { db, actorId }) => {
+      const [row] = await db.membership.listFor('id', id, { orderBy: { userId: 'asc' }, take: 1 });
+      // A machine's is shown as a service account, and as a membership to its own keys alone.
+      return row && (row.kind === 'PERSON' || row.userId === actorId) ? row : null;
+    },
+  },
 });

@@ -24,8 +24,9 @@ export function nodeDomain(domains: readonly Domain[]) {
   const find = (id: string, context: RequestContext) => {
     const lookup = lookups.get(idPrefix(id) ?? '');
     if (!lookup) return null;
-    if (!context.organization.permissions.has(lookup.permission)) {
-      throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: lookup.permission });
+    const { permission } = lookup;
+    if (permission !== null && !context.organization.permissions.has(permission)) {
+      throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
     }
     return lookup.find(id, context) as never;
   };

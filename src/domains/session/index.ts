@@ -1,3 +1,5 @@
+import DataLoader from 'dataloader';
+import type { RequestContext } from '../../context/context.js';
 import { notFound } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
 import { openSessions, type SessionCard } from '../../identity/sessions.js';
@@ -6,6 +8,12 @@ import { defineDomain } from '../../resource/define-domain.js';
 import { connect, type Order } from '../../resource/paging.js';
 
 const byAge: Order<SessionCard> = { name: 'sessions', column: { by: 'id' }, direction: 'desc' };
+
+const sessionsById = ({ reach, outside }: RequestContext) =>
+  new DataLoader<string, SessionCard | null>(async (ids) => {
+    const found = new Map((await outside(openSessions).find(reach, ids)).map((card) => [card.id, card]));
+    return ids.map((id) => found.get(id) ?? null);
+  });
 
 const resolvers = {
   Query: {
@@ -41,5 +49,11 @@ export const session = defineDomain({
     Query: { mySessions: isPerson },
     Mutation: { revokeSession: isPerson, signOut: isPerson, signOutEverywhere: isPerson },
     Session: allow,
+  },
+  node: {
+    prefix: 'ses',
+    type: 'Session',
+    permission: null,
+    find: (id, context) => context.once(sessionsById).load(id),
   },
 });

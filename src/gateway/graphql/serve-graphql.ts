@@ -19,7 +19,7 @@ import { type ContextParts, openContext } from '../http/open-context.js';
 import { type Slots, takeSlot } from '../http/slots.js';
 import { WINDOW_S } from '../http/rate-limits.js';
 import { acceptsGraphQLResponse, refusal, refusalHead } from '../http/refusal.js';
-import { currentRecord, type RequestRecord, withRecord } from '../http/request-record.js';
+import { clientRequestIdOf, currentRecord, type RequestRecord, withRecord } from '../http/request-record.js';
 import { watchAnswers } from '../http/watch-answers.js';
 import { whenOver } from '../http/when-over.js';
 import type { FormatError } from './format-error.js';
@@ -58,6 +58,9 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     includeStacktraceInErrorResponses: false,
     // A query is told by its own text; hashes kept across organizations would be one more thing to prove.
     persistedQueries: false,
+    // What a page can send unasked never carries a bearer token: where one is sent it is verified, or the request is refused;
+    // the cookie beside it lets nobody in.
+    csrfPrevention: { requestHeaders: ['apollo-require-preflight', 'x-apollo-operation-name', 'authorization'] },
     // Apollo's own adds a line feed to every answer, by copying it.
     stringifyResult: (value) => JSON.stringify(value),
     stopOnTerminationSignals: false,
@@ -76,7 +79,12 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   await apollo.start();
   /** Does something of a request: told in its record, and stopped when nobody waits for it. */
   const within = <T>(request: FastifyRequest, reply: FastifyReply, work: () => T): T => {
-    request.record ??= { requestId: request.id, address: request.network, codes: [] };
+    request.record ??= {
+      requestId: request.id,
+      clientRequestId: clientRequestIdOf(request.headers['x-request-id']),
+      address: request.network,
+      codes: [],
+    };
     request.stop ??= boundReading(request.record, reply, limits);
     const { record, stop } = request;
     return withRecord(record, () => stoppable(stop, work));
@@ -103,6 +111,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     onSend(request, reply, payload, done) {
       request.slot?.leave();
       reply.headers(rateLimitHeaders(request.record?.context?.spending ?? null));
+      reply.header('vary', [reply.getHeader('vary'), VARY].filter(Boolean).join(', '));
       watchAnswer(reply);
       done(null, payload);
     },
@@ -162,6 +171,9 @@ function asGateway(schema: GraphQLSchema): NonNullable<ApolloServerOptions<Reque
     stop: async () => undefined,
   };
 }
+
+/** What an answer depends on beside its address: no cache may keep it, and one that does all the same tells these apart. */
+const VARY = 'Authorization, Cookie, X-Organization-Id, X-Tenant-ID, Accept';
 
 /** What is left of the minute's points, as draft-ietf-httpapi-ratelimit-headers says it. */
 function rateLimitHeaders(spending: Spending | null): Record<string, string> {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import compress from '@fastify/compress';
@@ -21,7 +22,6 @@ import { oneAtATime, watchConnections } from './connections.js';
 import { errorBody } from './error-body.js';
 import type { Metrics } from './metrics.js';
 import { noteNetworks } from './network.js';
-import { requestIdOf } from './request-record.js';
 import { createTellRequest, type TellRequest } from './tell-request.js';
 import { onceDone, whenOver } from './when-over.js';
 
@@ -74,6 +74,22 @@ const STILL_MS = 60_000;
 /** Connections at once. Whatever comes beyond is closed unheard: a process that is out of files helps nobody. */
 const MAX_CONNECTIONS = 10_000;
 
+/** What pages of other origins may send, and is read here. */
+const OUR_HEADERS = ['authorization', 'content-type', 'x-organization-id', 'x-tenant-id', 'x-request-id'];
+/** What clients send along by themselves, to say who they are and to trace; without these none of their requests would come. */
+const CLIENTS_HEADERS = [
+  'apollo-require-preflight',
+  'apollographql-client-name',
+  'apollographql-client-version',
+  'x-apollo-operation-id',
+  'x-apollo-operation-name',
+  'x-apollo-operation-type',
+  'traceparent',
+  'tracestate',
+  'baggage',
+  'sentry-trace',
+];
+
 /** The HTTP server around everything: limits, headers, request ids, health, and errors in one shape. */
 export async function createHttpServer(options: HttpOptions): Promise<FastifyInstance> {
   const requestLog = pino({ level: options.logLevel, base: null }, options.logTo ?? standardOutput());
@@ -85,7 +101,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes,
     trustProxy: options.trustProxy.length > 0 ? [...options.trustProxy] : false,
-    genReqId: (request) => requestIdOf(request.headers['x-request-id']),
+    genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
     clientErrorHandler: refuseConnection,
     return503OnClosing: false,
@@ -123,14 +139,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   await app.register(cors, {
     origin: [...options.corsOrigins],
     methods: ['GET', 'POST'],
-    allowedHeaders: [
-      'authorization',
-      'content-type',
-      'x-organization-id',
-      'x-tenant-id',
-      'x-request-id',
-      'apollo-require-preflight',
-    ],
+    allowedHeaders: [...OUR_HEADERS, ...CLIENTS_HEADERS],
     exposedHeaders: ['x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'],
     // Of frontends that are on this list, and share the site: the cookie is not sent further.
     credentials: options.corsOrigins.length > 0,
@@ -280,7 +289,7 @@ function refuseConnection(error: ConnectionError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const statuses: Readonly<Record<string, number>> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 };
   const status = statuses[error.code ?? ''] ?? 400;
-  const body = JSON.stringify(errorBody('BAD_REQUEST', 'The request could not be read.', requestIdOf(undefined)));
+  const body = JSON.stringify(errorBody('BAD_REQUEST', 'The request could not be read.', randomUUID()));
   if (socket.writable) {
     socket.write(
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +

@@ -5,6 +5,7 @@ import type { Viewer } from '../../context/viewer.js';
 import type { Deployment } from '../../context/deployment.js';
 import { type Entered, enterOrganization } from '../../context/enter-organization.js';
 import { enterWithKey } from '../../context/enter-with-key.js';
+import { RefusedKeyError } from '../../context/refused-key.js';
 import { namedOrganizations, type OrganizationHeaders } from '../../context/resolve-organization.js';
 import { OrgateError } from '../../errors.js';
 import { openSessions, type Sessions } from '../../identity/sessions.js';
@@ -64,6 +65,10 @@ export async function openContext(
     // A cookie whose session is over has nothing more to say.
     const isOver = error instanceof OrgateError && error.code === 'UNAUTHENTICATED';
     if (isOver && credential?.kind === 'cookie') clearSessionCookie(reply);
+    if (request.record && error instanceof OrgateError && error.cause instanceof RefusedKeyError) {
+      const { keyId: id, why } = error.cause;
+      request.record.refusedKey = { id, why };
+    }
     throw error;
   }
 }

@@ -1,12 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomUUID } from 'node:crypto';
 import type { RequestContext } from '../../context/context.js';
 import type { ReadBound } from '../../data/connection/read-bound.js';
 import type { RateLimit } from './rate-limits.js';
 
 /** What one request says of itself in its log line, filled in as it becomes known. Never variables or arguments. */
 export interface RequestRecord {
+  /** Our own: nobody else chooses what finds a request. */
   readonly requestId: string;
+  /** What the client or a proxy calls the request. */
+  readonly clientRequestId?: string | undefined;
   /** Whom limits count it against; null where nobody sent it from anywhere. Never logged. */
   readonly address: string | null;
   operationName?: string | undefined;
@@ -18,6 +20,8 @@ export interface RequestRecord {
   /** What is held in memory for its answer. */
   held?: ReadBound;
   context?: RequestContext;
+  /** The key that was refused, as far as it has an id, and why; the client is not told. */
+  refusedKey?: { readonly id: string | null; readonly why: string };
   /** Codes of the errors that the client was shown. */
   readonly codes: string[];
 }
@@ -29,7 +33,6 @@ export const currentRecord = (): RequestRecord | undefined => records.getStore()
 
 export const withRecord = <T>(record: RequestRecord, work: () => T): T => records.run(record, work);
 
-/** The id that the client or a proxy gave the request, if it is well-formed, or a new one. */
-export function requestIdOf(header: string | string[] | undefined): string {
-  return typeof header === 'string' && /^[\w.:+/=-]{8,128}$/.test(header) ? header : randomUUID();
-}
+/** What the client or a proxy calls the request, if a log line can hold it. */
+export const clientRequestIdOf = (header: string | string[] | undefined): string | undefined =>
+  typeof header === 'string' && /^[\w.:+/=-]{1,128}$/.test(header) ? header : undefined;

@@ -21,10 +21,11 @@ export type TellRequest = (record: RequestRecord, ending: Ending) => void;
 export const createTellRequest =
   (log: Logger, { requests, duration }: Pick<Metrics, 'requests' | 'duration'>): TellRequest =>
   (record, { ms, status, hasLeft = false }) => {
-    const { context, operationName, operationType, cost, refusedBy, codes } = record;
+    const { context, operationName, operationType, cost, refusedBy, refusedKey, codes } = record;
     log.info(
       {
         requestId: record.requestId,
+        clientRequestId: record.clientRequestId,
         operationName,
         operationType,
         cost,
@@ -36,6 +37,7 @@ export const createTellRequest =
         ...(hasLeft && { clientLeft: true }),
         durationMs: Math.round(ms * 10) / 10,
         refusedBy,
+        refusedKey,
         ...(codes.length > 0 && { codes: [...new Set(codes)] }),
       },
       'graphql',

@@ -12,7 +12,7 @@ import {
 } from '../../support/given.js';
 import { describeIsolation, fromCursor, never, type Target } from '../../support/isolation.js';
 import { secretFor } from '../../support/mail.js';
-import { type Client, codeOf, useServer } from '../../support/server.js';
+import { type Client, codeOf, useServer, withoutRequestId } from '../../support/server.js';
 import { byTest } from '../../support/act.js';
 
 const server = useServer();
@@ -39,13 +39,20 @@ const statusOf = async (client: Client, id: string) =>
   (await client('query ($id: ID!) { node(id: $id) { ... on ApiKey { status effectivePermissions } } }', { id })).data
     .node;
 
-/** What a credential that is none gets, whatever the reason. */
-async function expectUnauthenticated(client: Client): Promise<void> {
-  const { status, text, errors } = await client(REPOSITORIES);
-  expect(status).toBe(401);
-  expect(text.replace(String(errors[0]?.extensions['requestId']), 'id')).toBe(
-    '{"errors":[{"message":"Sign in: send a valid bearer token.","extensions":{"code":"UNAUTHENTICATED","requestId":"id"}}]}\n'.trim(),
-  );
+/** What a key that is none gets, whatever the reason; that, and which key it was, stands in the log. */
+async function expectRefused(client: Client, why: string): Promise<void> {
+  const answer = await client(REPOSITORIES);
+  const { requestId } = answer.errors[0]?.extensions ?? {};
+  expect([answer.status, withoutRequestId(answer)]).toEqual([
+    401,
+    '{"errors":[{"message":"Send a valid API key.","extensions":{"code":"UNAUTHENTICATED","requestId":""}}]}',
+  ]);
+  const find = () => server.logs.find((line) => line.includes(`"requestId":"${String(requestId)}"`));
+  while (!find()) await new Promise(setImmediate);
+  const id = /^og_(?:live|test)_([0-9a-v]{26})_[0-9a-v]{32}_[0-9a-v]{7}$/.exec(client.token)?.[1];
+  const line = find() ?? '';
+  expect(JSON.parse(line)).toMatchObject({ status: 401, refusedKey: { id: id ? `key_${id}` : null, why } });
+  expect(line).not.toContain(client.token.slice(35));
 }
 
 describe('A key', () => {
@@ -126,7 +133,7 @@ describe('A key', () => {
     expect((await statusOf(acme.developer, id)).status).toBe('ACTIVE');
   });
 
-  test('that is malformed is refused without a statement; whatever else is wrong with one, the answer is the same', async () => {
+  test('that is malformed is refused without a statement; whatever is wrong with one, the log alone says', async () => {
     const acme = await givenOrganization(server);
     const { secret, id } = await givenKey(server, acme.developer, ['repository:read']);
     const before = server.statements.length;
@@ -137,18 +144,18 @@ describe('A key', () => {
       `${secret}0`,
       secret.replace('test', 'live'),
     ]) {
-      await expectUnauthenticated(server.withToken(text));
+      await expectRefused(server.withToken(text), 'MALFORMED');
     }
-    await expectUnauthenticated(server.withToken(makeApiKey('live', Date.now()).key));
+    await expectRefused(server.withToken(makeApiKey('live', Date.now()).key), 'OTHER_ENVIRONMENT');
     expect(server.statements.slice(before)).toEqual([]);
 
     const stranger = makeApiKey('test', Date.now());
-    await expectUnauthenticated(server.withToken(stranger.key));
+    await expectRefused(server.withToken(stranger.key), 'UNKNOWN');
     const unknown = server.statements.slice(before).map(({ text }) => text);
     // The right public id with another secret.
     await sql('update api_key set secret_hash = $2 where id = $1', [id, stranger.hash]);
     const then = server.statements.length;
-    await expectUnauthenticated(server.withToken(secret));
+    await expectRefused(server.withToken(secret), 'WRONG_SECRET');
     expect(server.statements.slice(then).map(({ text }) => text)).toEqual(unknown);
     expect(unknown).toHaveLength(1);
   });
@@ -201,25 +208,25 @@ describe('What a key may', () => {
         (await acme.owner(`mutation ($id: ID!) { ${field}(userId: $id) { status } }`, { id: ownerId })).errors,
       ).toEqual([]);
     await change('suspendMember');
-    await expectUnauthenticated(client);
+    await expectRefused(client, 'OWNER_INACTIVE');
     expect(await statusOf(acme.admin, id)).toEqual({ status: 'SUSPENDED', effectivePermissions: [] });
     await change('reinstateMember');
     expect((await client(REPOSITORIES)).errors).toEqual([]);
     await change('removeMember');
-    await expectUnauthenticated(client);
+    await expectRefused(client, 'OWNER_INACTIVE');
     const { email } = acme.developer;
     await acme.admin(
       'mutation ($email: String!) { inviteUser(input: { email: $email, name: "Dev", role: DEVELOPER }) { role } }',
       { email },
     );
-    await expectUnauthenticated(client);
+    await expectRefused(client, 'OWNER_INACTIVE');
     const accepted = await (
       await server.as(email)
     )('mutation ($secret: String!) { acceptInvitation(secret: $secret) { outcome } }', {
       secret: await secretFor(server, email),
     });
     expect(accepted.data.acceptInvitation.outcome).toBe('ACCEPTED');
-    await expectUnauthenticated(client);
+    await expectRefused(client, 'REVOKED');
     expect((await statusOf(acme.admin, id)).status).toBe('REVOKED');
     const fresh = await givenKey(server, acme.developer, ['repository:read']);
     expect((await fresh.client(REPOSITORIES)).errors).toEqual([]);
@@ -229,7 +236,7 @@ describe('What a key may', () => {
     const acme = await givenOrganization(server);
     const { client } = await givenKey(server, acme.developer, ['repository:read']);
     await sql(`update person set status = 'DISABLED' where id = $1`, [await personId(acme.developer)]);
-    await expectUnauthenticated(client);
+    await expectRefused(client, 'OWNER_INACTIVE');
   });
 
   test("is never what only an OWNER may, nor to make what would outlive it, with an OWNER's key as well", async () => {
@@ -393,7 +400,7 @@ describe('The end of a key', () => {
     const acme = await givenOrganization(server);
     const { client, id } = await givenKey(server, acme.developer, ['repository:read']);
     await sql(`update api_key set expires_at = current_timestamp - interval '1 second' where id = $1`, [id]);
-    await expectUnauthenticated(client);
+    await expectRefused(client, 'EXPIRED');
     expect(await statusOf(acme.developer, id)).toEqual({ status: 'EXPIRED', effectivePermissions: [] });
   });
 
@@ -404,7 +411,7 @@ describe('The end of a key', () => {
       expect(codeOf(await revoke(acme.viewer, id))).toBe('NOT_FOUND');
       const { data } = await revoke(revoker, id);
       expect(data.revokeApiKey).toMatchObject({ status: 'REVOKED', effectivePermissions: [] });
-      await expectUnauthenticated(client);
+      await expectRefused(client, 'REVOKED');
       expect((await revoke(revoker, id)).data.revokeApiKey.revokedAt).toBe(data.revokeApiKey.revokedAt);
     }
     const strong = await givenKey(server, acme.owner, ['organization:update']);
@@ -435,10 +442,10 @@ describe('Rotation', () => {
     const acme = await givenOrganization(server);
     const old = await givenKey(server, acme.developer, ['repository:read']);
     await acme.developer(ROTATE, { id: old.id, overlap: 0 });
-    await expectUnauthenticated(old.client);
+    await expectRefused(old.client, 'EXPIRED');
     const { data } = await acme.developer(ROTATE, { id: old.id, overlap: 10_080 });
     expect(data.rotateApiKey.apiKey.status).toBe('ACTIVE');
-    await expectUnauthenticated(old.client);
+    await expectRefused(old.client, 'EXPIRED');
     for (const overlap of [-1, 10_081]) {
       const refused = await acme.developer(ROTATE, { id: old.id, overlap });
       expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', 'overlap']);

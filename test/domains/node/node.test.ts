@@ -1,6 +1,9 @@
-import { expect, test } from '@jest/globals';
-import { givenMember, givenOrganization, givenTwoOrganizations, personId } from '../../support/given.js';
+import { describe, expect, test } from '@jest/globals';
+import { givenKey, givenServiceAccount } from '../../support/api-key.js';
+import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../../support/given.js';
+import { secretFor } from '../../support/mail.js';
 import { codeOf, useServer } from '../../support/server.js';
+import { givenBrowser } from '../../support/sessions.js';
 
 const server = useServer();
 
@@ -110,3 +113,149 @@ test.each(['organization', 'repository', 'agent', 'run'])(
     expect(answers.size).toBe(1);
   },
 );
+
+const MEMBERSHIP = 'id role status user { id }';
+
+describe('A membership', () => {
+  test('has one id, whatever answers it: lists, the viewer, mutations and node', async () => {
+    const acme = await givenOrganization(server);
+    const userId = await personId(acme.viewer);
+    const own = async () => (await acme.viewer(`{ viewer { memberships { nodes { ${MEMBERSHIP} } } } }`)).data;
+    const [membership] = (await own()).viewer.memberships.nodes;
+    expect(membership).toEqual({
+      id: expect.stringMatching(/^mem_[0-9a-v]{26}$/),
+      role: 'VIEWER',
+      status: 'ACTIVE',
+      user: { id: userId },
+    });
+    const { data } = await acme.admin(`{ members { nodes { ${MEMBERSHIP} } } }`);
+    expect(data.members.nodes).toContainEqual(membership);
+    const byId = `query ($id: ID!) { node(id: $id) { __typename ... on Membership { ${MEMBERSHIP} organization { slug } } } }`;
+    const found = await acme.developer(byId, { id: membership.id });
+    expect(found.data.node).toEqual({ __typename: 'Membership', ...membership, organization: { slug: acme.slug } });
+    for (const mutation of [
+      'updateMemberRole(userId: $id, role: DEVELOPER)',
+      'updateMemberPermissions(userId: $id, permissions: [], withheldPermissions: [])',
+      'suspendMember(userId: $id)',
+      'reinstateMember(userId: $id)',
+      'transferOwnership(userId: $id)',
+      'removeMember(userId: $id)',
+    ]) {
+      const changed = await acme.owner(`mutation ($id: ID!) { changed: ${mutation} { id } }`, { id: userId });
+      if (mutation.startsWith('removeMember')) expect(codeOf(changed)).toBe('ROLE_ESCALATION');
+      else expect([mutation, changed.data.changed]).toEqual([mutation, { id: membership.id }]);
+    }
+  });
+
+  test('keeps its id when whoever was invited joins as themselves', async () => {
+    const { admin } = await givenOrganization(server);
+    const email = `${unique('jane')}@new.example`;
+    const invited = await admin(
+      'mutation ($input: InviteUserInput!) { inviteUser(input: $input) { invitation { membership { id user { id } } } } }',
+      { input: { email, name: 'Jane', role: 'VIEWER' } },
+    );
+    const place = invited.data.inviteUser.invitation.membership;
+    const jane = await server.as(email);
+    const { data } = await jane(
+      'mutation ($secret: String!) { acceptInvitation(secret: $secret) { membership { id user { id } } } }',
+      {
+        secret: await secretFor(server, email),
+      },
+    );
+    expect(data.acceptInvitation.membership).toEqual({ id: place.id, user: { id: await personId(jane) } });
+    expect(place.user.id).not.toBe(await personId(jane));
+  });
+
+  test('has another id in each organization of a person, and is found in its own', async () => {
+    const { acme, globex } = await givenTwoOrganizations(server);
+    await givenMember(server, globex, 'VIEWER', { email: acme.owner.email });
+    const { data } = await acme.owner('{ viewer { memberships { nodes { id organization { id } } } } }');
+    const ids = new Map<string, string>(
+      data.viewer.memberships.nodes.map((each: { id: string; organization: { id: string } }) => [
+        each.organization.id,
+        each.id,
+      ]),
+    );
+    expect(new Set(ids.values()).size).toBe(2);
+    const [here, there] = [ids.get(acme.id), ids.get(globex.id)];
+    expect((await acme.owner(NODE, { id: here })).data.node).toMatchObject({ __typename: 'Membership', id: here });
+    const unknown = await acme.owner(NODE, { id: `mem_${'0'.repeat(26)}` });
+    expect((await acme.owner(NODE, { id: there })).text).toBe(unknown.text);
+    expect(unknown.text).toBe('{"data":{"node":null}}');
+    expect((await acme.owner(NODES, { ids: [here, there, here] })).data.nodes).toEqual([
+      { __typename: 'Membership', id: here },
+      null,
+      { __typename: 'Membership', id: here },
+    ]);
+  });
+
+  test('of a machine is found by its own keys alone', async () => {
+    const acme = await givenOrganization(server);
+    const serviceAccountId = await givenServiceAccount(acme.owner, 'VIEWER');
+    const { client: key } = await givenKey(server, acme.owner, ['organization:read', 'member:read'], {
+      serviceAccountId,
+    });
+    const [own] = (await key('{ viewer { memberships { nodes { id } } } }')).data.viewer.memberships.nodes;
+    expect((await key(NODE, { id: own.id })).data.node).toMatchObject({ __typename: 'Membership', id: own.id });
+    expect((await acme.owner(NODE, { id: own.id })).data).toEqual({ node: null });
+  });
+});
+
+describe('A session', () => {
+  test('is found by whose it is, in whatever organization they act; anyone else’s is like none', async () => {
+    const { acme, globex } = await givenTwoOrganizations(server);
+    await givenMember(server, globex, 'VIEWER', { email: acme.owner.email });
+    const id = await personId(acme.owner);
+    const [one, two, over] = [
+      await givenBrowser(server, id),
+      await givenBrowser(server, id),
+      await givenBrowser(server, id),
+    ];
+    await over('mutation { signOut }');
+    const theirs = await givenBrowser(server, await personId(globex.owner));
+    const ask = (session: string, slug: string) =>
+      one(`{ node(id: "${session}") { __typename id ... on Session { isCurrent } } }`, { 'x-organization-id': slug });
+    for (const { slug } of [acme, globex]) {
+      for (const each of [one, two]) {
+        expect((await ask(each.sessionId, slug)).data.node).toEqual({
+          __typename: 'Session',
+          id: each.sessionId,
+          isCurrent: each === one,
+        });
+      }
+      const unknown = (await ask(`ses_${'0'.repeat(26)}`, slug)).text;
+      expect(unknown).toBe('{"data":{"node":null}}');
+      for (const each of [theirs, over]) expect((await ask(each.sessionId, slug)).text).toBe(unknown);
+    }
+  });
+
+  test('that an organization bound is found by sessions bound to the same alone', async () => {
+    const acme = await givenOrganization(server);
+    const id = await personId(acme.developer);
+    const [bound, alike, free] = [
+      await givenBrowser(server, id, { boundOrgId: acme.id }),
+      await givenBrowser(server, id, { boundOrgId: acme.id }),
+      await givenBrowser(server, id),
+    ];
+    const find = async (browser: typeof bound, { sessionId }: typeof bound) =>
+      (await browser(`{ node(id: "${sessionId}") { id } }`, { 'x-organization-id': acme.slug })).data.node;
+    expect(await find(bound, alike)).toEqual({ id: alike.sessionId });
+    expect(await find(bound, free)).toBeNull();
+    expect(await find(free, bound)).toEqual({ id: bound.sessionId });
+  });
+
+  test('is for persons: a key is refused, whether there is one or not; and many cost one statement', async () => {
+    const acme = await givenOrganization(server);
+    const id = await personId(acme.developer);
+    const ids = [(await givenBrowser(server, id)).sessionId, (await givenBrowser(server, id)).sessionId];
+    const { client: key } = await givenKey(server, acme.developer, ['organization:read']);
+    for (const each of [ids[0], `ses_${'0'.repeat(26)}`])
+      expect(codeOf(await key(NODE, { id: each }))).toBe('FORBIDDEN');
+    const before = server.statements.length;
+    expect((await acme.developer(NODES, { ids })).data.nodes).toEqual(
+      ids.map((each) => ({ __typename: 'Session', id: each })),
+    );
+    // Who asks, and their sessions.
+    expect(server.statements.length - before).toBe(2);
+  });
+});

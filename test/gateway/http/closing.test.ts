@@ -48,7 +48,15 @@ test('a request that does not end is cut off after the grace, and the log says w
   expect(lines).toEqual([
     expect.objectContaining({
       msg: 'closing: requests were cut off',
-      requests: [{ requestId: 'slow-body-1', method: 'POST', path: '/graphql', ms: expect.any(Number) }],
+      requests: [
+        {
+          requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+          clientRequestId: 'slow-body-1',
+          method: 'POST',
+          path: '/graphql',
+          ms: expect.any(Number),
+        },
+      ],
     }),
   ]);
 }, 20_000);

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { givenOrganization } from '../../support/given.js';
+import { givenOrganization, personId } from '../../support/given.js';
 import { raw } from '../../support/raw.js';
 import { useServer } from '../../support/server.js';
+import { givenBrowser } from '../../support/sessions.js';
 
 const APP = 'https://app.example.com';
 const server = useServer({ env: { CORS_ORIGINS: `${APP}, https://admin.example.com` } });
@@ -12,30 +13,44 @@ const NOBODY = '{"query":"{ viewer { role } }"}';
 const ask = (headers: Record<string, string | string[]>, body = TYPENAME) =>
   raw(`${server.url}/graphql`, { headers: { ...json, ...headers }, body });
 
-test.each(['0123abcd', 'a.b:c+d/e=f_g-h', '5f0c3b1e-9d0a-4b0e-8b7a-1c2d3e4f5a6b', 'x'.repeat(128)])(
-  'a well-formed X-Request-Id is the id of the request: %s',
+const OWN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The line of the request with this id, which is written once its answer is out. */
+async function lineOf(requestId: string): Promise<Record<string, unknown>> {
+  for (;;) {
+    const lines = server.logs.map((line) => JSON.parse(line) as Record<string, unknown>);
+    const found = lines.find((line) => line['msg'] === 'graphql' && line['requestId'] === requestId);
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+test.each(['x', '0123abcd', 'a.b:c+d/e=f_g-h', '5f0c3b1e-9d0a-4b0e-8b7a-1c2d3e4f5a6b', 'x'.repeat(128)])(
+  'a well-formed X-Request-Id stands in the log beside the id of our own: %s',
   async (id) => {
     const answer = await server.post(NOBODY, { 'x-request-id': id });
-    expect(answer.headers.get('x-request-id')).toBe(id);
-    expect(answer.errors[0]?.extensions['requestId']).toBe(id);
-    expect(server.logs.some((line) => (JSON.parse(line) as { requestId?: string }).requestId === id)).toBe(true);
+    const own = answer.headers.get('x-request-id') ?? '';
+    expect(own).toMatch(OWN_ID);
+    expect(own).not.toBe(id);
+    expect(answer.errors[0]?.extensions['requestId']).toBe(own);
+    expect(await lineOf(own)).toMatchObject({ clientRequestId: id });
   },
 );
 
 test.each([
   '',
-  'short',
   'x'.repeat(129),
   'with a space',
   '{"a":"bbbbb"}',
   '<script>alert(1)</script>',
   'ünïcödé-id',
   'a;b;c;d;e;f',
-])('any other is replaced: "%s"', async (id) => {
+])('any other is left out: "%s"', async (id) => {
   const answer = await server.post(NOBODY, { 'x-request-id': id });
-  const given = answer.headers.get('x-request-id');
-  expect(given).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-  expect(answer.errors[0]?.extensions['requestId']).toBe(given);
+  const own = answer.headers.get('x-request-id') ?? '';
+  expect(own).toMatch(OWN_ID);
+  expect(answer.errors[0]?.extensions['requestId']).toBe(own);
+  expect(await lineOf(own)).not.toHaveProperty('clientRequestId');
 });
 
 test('every request has an id of its own, whatever path it asks for', async () => {
@@ -66,6 +81,19 @@ test('pages of the origins in CORS_ORIGINS may ask and read, with a token and an
   const answer = await ask({ origin: APP });
   expect(answer.headers['access-control-allow-origin']).toBe(APP);
   expect(answer.headers['access-control-expose-headers']).toContain('x-request-id');
+  // What clients send along by themselves does not keep their requests from coming.
+  expect(allowed).toEqual(
+    expect.arrayContaining([
+      'traceparent',
+      'tracestate',
+      'baggage',
+      'sentry-trace',
+      'apollographql-client-name',
+      'apollographql-client-version',
+      'x-apollo-operation-name',
+      'x-request-id',
+    ]),
+  );
   // Answers to two origins are never one another's in a cache.
   expect(answer.headers['vary']).toMatch(/origin/i);
 });
@@ -114,6 +142,30 @@ test('a query by GET answers to those who could not have been a page in disguise
   const url = `${server.url}/graphql?query=${encodeURIComponent('{ __typename }')}`;
   for (const headers of [{ 'apollo-require-preflight': '1' }, json]) {
     expect(JSON.parse((await raw(url, { headers })).text)).toEqual({ data: { __typename: 'Query' } });
+  }
+});
+
+test('a query by GET answers to a bearer token, which no other site can send, and to no cookie beside it', async () => {
+  const { owner } = await givenOrganization(server);
+  const url = `${server.url}/graphql?query=${encodeURIComponent('{ viewer { user { email } } }')}`;
+  const { header } = await givenBrowser(server, await personId(owner));
+  const bearer = { authorization: `Bearer ${owner.token}` };
+  const answer = await raw(url, { headers: { ...bearer, origin: APP } });
+  expect(JSON.parse(answer.text)).toEqual({ data: { viewer: { user: { email: owner.email } } } });
+  expect(answer.headers).toMatchObject({
+    'cache-control': 'no-store',
+    vary: 'Origin, Authorization, Cookie, X-Organization-Id, X-Tenant-ID, Accept',
+  });
+  expect((await raw(url, { headers: { ...bearer, ...header } })).status).toBe(200);
+  for (const authorization of ['Bearer a.b.c', 'Bearer', 'Basic b3duZXI6aHVudGVyMg==', 'Negotiate abc', 'x']) {
+    const { status, text } = await raw(url, { headers: { ...header, authorization } });
+    expect([status, JSON.parse(text)]).toEqual([401, expect.objectContaining({ errors: [expect.anything()] })]);
+    expect(text).not.toContain(owner.email);
+  }
+  for (const headers of [header, { ...header, authorization: '' }, {}]) {
+    const { status, text } = await raw(url, { headers });
+    expect([400, 401]).toContain(status);
+    expect(text).not.toContain(owner.email);
   }
 });
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, expect, test } from '@jest/globals';
 import { getIntrospectionQuery } from 'graphql';
 import { PRODUCTION } from '../../support/production.js';
@@ -15,7 +16,7 @@ const INTROSPECTION = JSON.stringify({ query: getIntrospectionQuery() });
 
 test('in production GraphiQL and introspection are off', async () => {
   const { url, post } = await start(PRODUCTION);
-  for (const path of ['/', '/graphiql', '/graphiql/', '/graphiql/index.html', '/graphql']) {
+  for (const path of ['/', '/graphiql', '/graphiql/', '/graphiql/index.html', '/schema.graphql', '/graphql']) {
     const answer = await raw(url + path, { headers: html });
     expect([path, answer.status]).toEqual([path, path === '/graphql' ? 400 : 404]);
     expect(answer.text).not.toContain('<');
@@ -52,12 +53,15 @@ test('both can be switched on in production; nobody is signed in there by itself
   const { url, post } = await start({ ...PRODUCTION, GRAPHIQL: 'true', INTROSPECTION: 'true' });
   expect((await raw(`${url}/`, { headers: html })).text).toContain('GraphiQL');
   expect((await post(INTROSPECTION)).errors).toEqual([]);
+  const sdl = await raw(`${url}/schema.graphql`);
+  expect([sdl.status, sdl.headers['content-type']]).toEqual([200, 'text/plain; charset=utf-8']);
+  expect(sdl.text).toBe(readFileSync(new URL('../../../schema.graphql', import.meta.url), 'utf8'));
   expect((await raw(`${url}/dev/people`)).status).toBe(404);
 });
 
 test('both can be switched off in development', async () => {
   const { url, post } = await start({ GRAPHIQL: 'false', INTROSPECTION: 'false' });
-  expect((await raw(`${url}/`, { headers: html })).status).toBe(404);
+  for (const path of ['/', '/schema.graphql']) expect((await raw(url + path, { headers: html })).status).toBe(404);
   expect(codeOf(await post(INTROSPECTION))).toBe('GRAPHQL_VALIDATION_FAILED');
 });
 
