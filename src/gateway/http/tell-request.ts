@@ -21,12 +21,13 @@ export type TellRequest = (record: RequestRecord, ending: Ending) => void;
 export const createTellRequest =
   (log: Logger, { requests, duration }: Pick<Metrics, 'requests' | 'duration'>): TellRequest =>
   (record, { ms, status, hasLeft = false }) => {
-    const { context, operationName, operationType, cost, refusedBy, codes } = record;
+    const { context, operationName, operationType, rootFields, cost, refusedBy, codes } = record;
     log.info(
       {
         requestId: record.requestId,
         operationName,
         operationType,
+        ...(rootFields && { rootFields }),
         cost,
         organization: context?.current?.orgId,
         organizationSource: context?.current?.source,
