@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { certificate, entityId, issuerUrl, providerUrl } from '../domains/identity-provider/identity-provider-input.js';
 import type { RateLimit } from '../gateway/http/rate-limits.js';
 import { isDatabaseUrl } from './database-url.js';
+import { readEnvironment } from './environment.js';
 
 /** A variable is missing or wrong. The message lists every problem at once, each with its variable and an example. */
 export class ConfigError extends Error {
@@ -309,11 +310,11 @@ const shape = Object.fromEntries(Object.entries(VARIABLES).map(([name, [schema]]
 };
 
 /**
- * Reads the configuration. Empty variables count as not set.
+ * Reads the configuration, by default from the environment and `.env`. Empty variables count as not set.
  *
- * @throws ConfigError
+ * @throws ConfigError, EnvironmentFileError
  */
-export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+export function readConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const result = z.object(shape).safeParse(set);
   const problems = (result.error?.issues ?? []).map(({ path, message }) => problem(String(path[0]), message));
@@ -395,7 +396,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
  *
  * @throws ConfigError
  */
-export function readDatabaseUrls(env: NodeJS.ProcessEnv = process.env): { ownerUrl: string; loginUrl: string } {
+export function readDatabaseUrls(env: NodeJS.ProcessEnv = readEnvironment()): { ownerUrl: string; loginUrl: string } {
   const problems: string[] = [];
   const read = (name: 'DATABASE_URL' | 'MIGRATION_DATABASE_URL', why: string): string => {
     const { data, error } = postgresUrl.safeParse(env[name] || undefined);
