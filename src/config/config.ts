@@ -54,6 +54,10 @@ export interface Config {
   readonly secretKeys: readonly string[] | null;
   /** The origin that browsers and identity providers reach this gateway at; null is where it listens, as localhost. */
   readonly publicUrl: string | null;
+  /** What people who use it call what stands behind this gateway. */
+  readonly productName: string;
+  /** Where people work once they are signed in, on this gateway's site or another. */
+  readonly productUrl: string | null;
   /** The mail server, and whom mail is from. Null sends none; in development it lands at /dev/mail. */
   readonly mail: { readonly url: string; readonly from: string } | null;
   readonly issuers: readonly IssuerConfig[];
@@ -127,6 +131,8 @@ const origin = z
     'must be an origin: scheme, host and port, and no path',
   )
   .transform((value) => new URL(value).origin);
+const isPage = ({ protocol, username, password }: URL): boolean =>
+  /^https?:$/.test(protocol) && `${username}${password}` === '';
 const isOrigin = ({ href, origin: self }: URL): boolean => href === `${self}/`;
 const origins = list.refine(
   (all) => all.every((each) => origin.safeParse(each).data === each),
@@ -241,6 +247,18 @@ const VARIABLES = {
   DATA_DIR: [z.string().min(1).default('.data'), '.data'],
   ORGATE_SECRET_KEY: [secretKeys.optional(), '$(openssl rand -base64 32)'],
   PUBLIC_URL: [origin.optional(), 'https://orgate.example.com'],
+  PRODUCT_NAME: [z.string().trim().min(1).max(60, 'must be 60 characters or less').default('orgate'), 'Acme Console'],
+  PRODUCT_URL: [
+    z
+      .string()
+      .refine(
+        (value) => URL.canParse(value) && isPage(new URL(value)),
+        'must be an http:// or https:// URL without a password',
+      )
+      .transform((value) => new URL(value).href)
+      .optional(),
+    'https://app.example.com/start',
+  ],
   SMTP_URL: [
     z
       .string()
@@ -330,6 +348,9 @@ export function readConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
   if (production && !set['PUBLIC_URL']?.startsWith('https:')) {
     problems.push(problem('PUBLIC_URL', 'is needed in production, and begins with https:'));
   }
+  if (production && set['PRODUCT_URL']?.startsWith('http:')) {
+    problems.push(problem('PRODUCT_URL', 'begins with https: in production'));
+  }
   const isEmpty = (name: 'AUTH_ISSUERS' | 'SIGN_IN_PROVIDERS') =>
     set[name] === undefined || result.data?.[name].length === 0;
   if (!development && isEmpty('AUTH_ISSUERS') && isEmpty('SIGN_IN_PROVIDERS')) {
@@ -357,6 +378,8 @@ export function readConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     dataDirectory: value.DATA_DIR,
     secretKeys: value.ORGATE_SECRET_KEY ?? null,
     publicUrl: value.PUBLIC_URL ?? null,
+    productName: value.PRODUCT_NAME,
+    productUrl: value.PRODUCT_URL ?? null,
     mail: value.SMTP_URL && value.MAIL_FROM ? { url: value.SMTP_URL, from: value.MAIL_FROM } : null,
     issuers: value.AUTH_ISSUERS,
     signInProviders: value.SIGN_IN_PROVIDERS,
