@@ -432,6 +432,21 @@ export function readDatabaseUrls(env: NodeJS.ProcessEnv = readEnvironment()): { 
   return { ownerUrl, loginUrl };
 }
 
+/**
+ * Where the owner of the database gets in, for commands that serve nothing and so need nothing else.
+ *
+ * @throws ConfigError, EnvironmentFileError
+ */
+export function readOwnerStore(
+  env: NodeJS.ProcessEnv = readEnvironment(),
+): { readonly url: string } | { readonly dataDirectory: string } {
+  const name = env['MIGRATION_DATABASE_URL'] ? 'MIGRATION_DATABASE_URL' : 'DATABASE_URL';
+  if (!env[name]) return { dataDirectory: env['DATA_DIR'] || '.data' };
+  const { data: url, error } = postgresUrl.safeParse(env[name]);
+  if (url === undefined) throw configError([problem(name, error?.issues[0]?.message ?? '')]);
+  return { url };
+}
+
 const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host);
 
 const problem = (

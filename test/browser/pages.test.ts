@@ -192,7 +192,9 @@ const SCHEMES = ['light', 'dark'] as const;
           if (await page.evaluate('document.documentElement.scrollWidth > innerWidth'))
             found.push(`too wide at ${width}`);
           // As the debugger's own word: the page's policy lets no script in, ours neither.
-          const results = (await page.evaluate(`${AXE}; axe.run()`)) as AxeResults;
+          const results = (await page.evaluate(
+            `${AXE}; axe.run({ rules: ${JSON.stringify(name === 'mail-page' ? OF_DOCUMENTS : {})} })`,
+          )) as AxeResults;
           for (const { id, nodes } of results.violations)
             found.push(`${id} at ${width} ${colorScheme}: ${nodes[0]?.html}`);
         }
@@ -203,6 +205,9 @@ const SCHEMES = ['light', 'dark'] as const;
 
   test('the console shows no error', () => expect(troubles).toEqual([]));
 });
+
+/** A mail is shown inside a page of whoever shows it. */
+const OF_DOCUMENTS = { 'landmark-one-main': { enabled: false }, region: { enabled: false } };
 
 const PROVIDERS = ['Google', 'Microsoft', 'GitHub'].map((name) => ({
   id: name.toLowerCase(),

@@ -95,6 +95,7 @@ const PROGRAMS = [
   ['demo', 'npm run demo'],
   ['doctor', 'npm run doctor'],
   ['migrate', 'npm run migrate'],
+  ['system-admin', 'npm run system-admin'],
   ['token', 'npm run --silent token'],
 ] as const;
 

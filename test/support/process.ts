@@ -97,6 +97,7 @@ const PROGRAMS = {
   main: 'main',
   doctor: 'commands/doctor',
   migrate: 'commands/migrate',
+  'system-admin': 'commands/system-admin',
   demo: 'development/demo-command',
   token: 'development/token-command',
 } as const;

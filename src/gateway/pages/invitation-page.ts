@@ -176,9 +176,7 @@ function sayToStranger(path: string, offer: Offer | null): Omit<Said, 'title'> {
     };
   }
   const { name, hasProvider } = offer.organization;
-  const through = html`<a class="button second" href="${path}/accept?through=organization"
-    >Accept with an account of ${name}</a
-  >`;
+  const through = html`<a class="button second" href="${path}/accept?through=organization">Accept with ${name}</a>`;
   return {
     text: invites(offer),
     facts: factsOf(offer),
@@ -204,7 +202,7 @@ const factsOf = ({ role, maskedEmail, expiresAt }: Offer): Html =>
       <dd>${maskedEmail}</dd>
     </div>
     <div>
-      <dt>Open until</dt>
+      <dt>Until</dt>
       <dd>${inWords(expiresAt)}</dd>
     </div>
   </dl>`;
