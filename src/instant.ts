@@ -50,3 +50,8 @@ export function printUtc(instant: Date): string {
   const hours = Math.floor(minutes / 60);
   return `${printedDate}${TWO[hours]}:${TWO[minutes % 60]}:${TWO[seconds % 60]}.${THREE[millis % 1000]}Z`;
 }
+
+const WORDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
+
+/** For people: `7 December 2026, 13:24 UTC`. */
+export const inWords = (instant: Date): string => `${WORDS.format(instant).replace(' at ', ', ')} UTC`;

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import { readArguments } from './commands/read-arguments.js';
 import { type Config, ConfigError, readConfig } from './config/config.js';
+import { EnvironmentFileError } from './config/environment.js';
 import type { Database } from './data/database.js';
 import { DataDirectoryInUseError } from './data/start/data-directory-lock.js';
 import { DatabaseAwayError, DatabaseRefusalError } from './data/start/database-away.js';
@@ -22,6 +23,7 @@ const EXPECTED = [
   DataDirectoryInUseError,
   DatabaseAwayError,
   DatabaseRefusalError,
+  EnvironmentFileError,
   MigrationError,
   PoolerError,
   SigningKeyError,
@@ -32,7 +34,7 @@ const USAGE = `usage: npm start [-- --wait]
 
   --wait   waits for a PostgreSQL that is not there yet
 
-Settings are environment variables; .env.example lists them.`;
+Settings are environment variables, or lines of a file .env beside it; .env.example lists them.`;
 
 const ASK_AGAIN_MS = 1000;
 const LAST_ANSWERS_MS = 300;
@@ -61,7 +63,7 @@ async function main(): Promise<void> {
   const leave = () => process.exit(0);
   for (const signal of SIGNALS) process.on(signal, leave);
   await tryPort(config.host, config.port);
-  if (config.metrics) await tryPort(config.metrics.host, config.metrics.port);
+  if (config.metrics && config.production) await tryPort(config.metrics.host, config.metrics.port);
   const metrics = createMetrics();
   if (!config.production) console.log(config.databaseUrl ? 'Opening PostgreSQL …' : 'Opening the embedded database …');
   const database = await openPatiently(config, metrics, values.wait);

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { DestinationStream } from 'pino';
 import type { Config } from './config/config.js';
 import type { Database } from './data/database.js';
@@ -12,6 +12,7 @@ import { watchDatabase, watchRuns } from './gateway/http/watch-metrics.js';
 import { createDeadline } from './jobs/deadline.js';
 import { createSchedule, type Schedule } from './jobs/schedule.js';
 import { loadDevelopment } from './load-development.js';
+import { codeOf } from './thrown.js';
 
 export interface Server {
   /** Where it listens: `http://127.0.0.1:4000`. */
@@ -61,7 +62,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const closeDoors = await openDoors(app, { config, deployment, development, contract, metrics, compileFrom });
   const schedule = parts.schedule ?? createSchedule(watchRuns(metrics, log));
   for (const { name, everyMs, run } of deployment.jobs) schedule.every(name, everyMs, (stop) => run(deployment, stop));
-  const closeMetrics = config.metrics && (await serveMetrics(metrics, config.metrics.host, config.metrics.port));
+  const closeMetrics = await openMetrics(config, metrics, log);
   await app.listen({ host: config.host, port: config.port });
   const port = portOf(app) ?? config.port;
   return {
@@ -79,6 +80,21 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       await endInTime('the database', database.close());
     },
   };
+}
+
+/** Two servers on the machine of whoever develops are no mistake; in production nobody would watch the second. */
+async function openMetrics(
+  { metrics: at, production }: Config,
+  metrics: Metrics,
+  log: FastifyBaseLogger,
+): Promise<(() => void) | null> {
+  try {
+    return at && (await serveMetrics(metrics, at.host, at.port));
+  } catch (error) {
+    if (production || codeOf(error) !== 'EADDRINUSE') throw error;
+    log.warn({ port: at?.port }, 'METRICS_PORT is taken, perhaps by another orgate: this one serves no metrics');
+    return null;
+  }
 }
 
 function portOf(app: FastifyInstance): number | undefined {

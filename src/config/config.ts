@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { certificate, entityId, issuerUrl, providerUrl } from '../domains/identity-provider/identity-provider-input.js';
 import type { RateLimit } from '../gateway/http/rate-limits.js';
 import { isDatabaseUrl } from './database-url.js';
+import { readEnvironment } from './environment.js';
 
 /** A variable is missing or wrong. The message lists every problem at once, each with its variable and an example. */
 export class ConfigError extends Error {
@@ -53,6 +54,10 @@ export interface Config {
   readonly secretKeys: readonly string[] | null;
   /** The origin that browsers and identity providers reach this gateway at; null is where it listens, as localhost. */
   readonly publicUrl: string | null;
+  /** What people who use it call what stands behind this gateway. */
+  readonly productName: string;
+  /** Where people work once they are signed in, on this gateway's site or another. */
+  readonly productUrl: string | null;
   /** The mail server, and whom mail is from. Null sends none; in development it lands at /dev/mail. */
   readonly mail: { readonly url: string; readonly from: string } | null;
   readonly issuers: readonly IssuerConfig[];
@@ -126,6 +131,8 @@ const origin = z
     'must be an origin: scheme, host and port, and no path',
   )
   .transform((value) => new URL(value).origin);
+const isPage = ({ protocol, username, password }: URL): boolean =>
+  /^https?:$/.test(protocol) && `${username}${password}` === '';
 const isOrigin = ({ href, origin: self }: URL): boolean => href === `${self}/`;
 const origins = list.refine(
   (all) => all.every((each) => origin.safeParse(each).data === each),
@@ -240,6 +247,18 @@ const VARIABLES = {
   DATA_DIR: [z.string().min(1).default('.data'), '.data'],
   ORGATE_SECRET_KEY: [secretKeys.optional(), '$(openssl rand -base64 32)'],
   PUBLIC_URL: [origin.optional(), 'https://orgate.example.com'],
+  PRODUCT_NAME: [z.string().trim().min(1).max(60, 'must be 60 characters or less').default('orgate'), 'Acme Console'],
+  PRODUCT_URL: [
+    z
+      .string()
+      .refine(
+        (value) => URL.canParse(value) && isPage(new URL(value)),
+        'must be an http:// or https:// URL without a password',
+      )
+      .transform((value) => new URL(value).href)
+      .optional(),
+    'https://app.example.com/start',
+  ],
   SMTP_URL: [
     z
       .string()
@@ -309,11 +328,11 @@ const shape = Object.fromEntries(Object.entries(VARIABLES).map(([name, [schema]]
 };
 
 /**
- * Reads the configuration. Empty variables count as not set.
+ * Reads the configuration, by default from the environment and `.env`. Empty variables count as not set.
  *
- * @throws ConfigError
+ * @throws ConfigError, EnvironmentFileError
  */
-export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+export function readConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const result = z.object(shape).safeParse(set);
   const problems = (result.error?.issues ?? []).map(({ path, message }) => problem(String(path[0]), message));
@@ -328,6 +347,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   if (production && !set['PUBLIC_URL']?.startsWith('https:')) {
     problems.push(problem('PUBLIC_URL', 'is needed in production, and begins with https:'));
+  }
+  if (production && set['PRODUCT_URL']?.startsWith('http:')) {
+    problems.push(problem('PRODUCT_URL', 'begins with https: in production'));
   }
   const isEmpty = (name: 'AUTH_ISSUERS' | 'SIGN_IN_PROVIDERS') =>
     set[name] === undefined || result.data?.[name].length === 0;
@@ -356,6 +378,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     dataDirectory: value.DATA_DIR,
     secretKeys: value.ORGATE_SECRET_KEY ?? null,
     publicUrl: value.PUBLIC_URL ?? null,
+    productName: value.PRODUCT_NAME,
+    productUrl: value.PRODUCT_URL ?? null,
     mail: value.SMTP_URL && value.MAIL_FROM ? { url: value.SMTP_URL, from: value.MAIL_FROM } : null,
     issuers: value.AUTH_ISSUERS,
     signInProviders: value.SIGN_IN_PROVIDERS,
@@ -395,7 +419,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
  *
  * @throws ConfigError
  */
-export function readDatabaseUrls(env: NodeJS.ProcessEnv = process.env): { ownerUrl: string; loginUrl: string } {
+export function readDatabaseUrls(env: NodeJS.ProcessEnv = readEnvironment()): { ownerUrl: string; loginUrl: string } {
   const problems: string[] = [];
   const read = (name: 'DATABASE_URL' | 'MIGRATION_DATABASE_URL', why: string): string => {
     const { data, error } = postgresUrl.safeParse(env[name] || undefined);
@@ -406,6 +430,21 @@ export function readDatabaseUrls(env: NodeJS.ProcessEnv = process.env): { ownerU
   const loginUrl = read('DATABASE_URL', 'is needed, as the login that serves, which is let act');
   if (problems.length > 0) throw configError(problems);
   return { ownerUrl, loginUrl };
+}
+
+/**
+ * Where the owner of the database gets in, for commands that serve nothing and so need nothing else.
+ *
+ * @throws ConfigError, EnvironmentFileError
+ */
+export function readOwnerStore(
+  env: NodeJS.ProcessEnv = readEnvironment(),
+): { readonly url: string } | { readonly dataDirectory: string } {
+  const name = env['MIGRATION_DATABASE_URL'] ? 'MIGRATION_DATABASE_URL' : 'DATABASE_URL';
+  if (!env[name]) return { dataDirectory: env['DATA_DIR'] || '.data' };
+  const { data: url, error } = postgresUrl.safeParse(env[name]);
+  if (url === undefined) throw configError([problem(name, error?.issues[0]?.message ?? '')]);
+  return { url };
 }
 
 const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host);

@@ -5,7 +5,9 @@ import { exportJWK, generateKeyPair } from 'jose';
 import type Provider from 'oidc-provider';
 import { z } from 'zod';
 import type { SignInProviderConfig } from '../config/config.js';
-import { html, sendPage } from '../gateway/pages/page.js';
+import { initial } from '../gateway/pages/look.js';
+import { pageHeaders, renderPage, sendPage } from '../gateway/pages/page.js';
+import { html } from '../html.js';
 
 /** Where it stands. Also the issuer's path. */
 const PATH = '/dev/idp';
@@ -74,24 +76,32 @@ export function serveDemoIdentityProvider(
       async (_: unknown, body: string) => Object.fromEntries(new URLSearchParams(body)),
     );
     scope.get(`${PATH}/interaction/:uid`, async (_request, reply) => {
-      const buttons = people.map(
-        ({ email, label }) => html`<p><button name="email" value="${email}">${label}</button></p>`,
-      );
-      // Without a referrer a browser does not say either which page a form is of.
+      const choices = people.map(({ email, label }) => {
+        const [name = '', standing = ''] = label.split(' · ');
+        return html`<li>
+          <button name="email" value="${email}">
+            ${initial(name)}<span>${name}<small>${standing}</small></span>
+          </button>
+        </li>`;
+      });
       return sendPage(
-        reply.header('referrer-policy', 'same-origin'),
+        reply,
         200,
         'Demo identity provider',
         html`<h1>Who are you today?</h1>
-          <p>This is an identity provider for trying things out. It asks for no password.</p>
-          <form method="post">${buttons}</form>
+          <p class="lead">This is an identity provider for trying things out. It asks for no password.</p>
           <form method="post">
-            <p>Or someone else: <input name="email" type="email" required placeholder="jane@acme.example" /></p>
-            <p>
-              <label><input name="unverified" type="checkbox" /> whose address was not verified</label>
-            </p>
-            <p><button>Sign in</button></p>
+            <ul class="choices">
+              ${choices}
+            </ul>
+          </form>
+          <p class="or">or someone else</p>
+          <form method="post">
+            <label>E-mail <input name="email" type="email" required placeholder="jane@acme.example" /></label>
+            <label class="check"><input name="unverified" type="checkbox" /> The address was not verified</label>
+            <button>Sign in</button>
           </form>`,
+        { formsLeadAnywhere: true },
       );
     });
     scope.post(`${PATH}/interaction/:uid`, async (request, reply) => {
@@ -127,6 +137,16 @@ async function createProvider(people: readonly DemoPerson[], publicUrl: string):
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
     conformIdTokenClaims: false,
     pkce: { required: () => true },
+    renderError(context, { error_description: why }) {
+      context.set(pageHeaders());
+      context.body = renderPage(
+        'orgate',
+        'Not signed in',
+        html`<h1>Not signed in</h1>
+          <p class="lead">The demo identity provider says: ${why ?? 'something went wrong'}.</p>
+          <div class="actions"><a class="button second" href="/auth">Begin again</a></div>`,
+      );
+    },
     features: { devInteractions: { enabled: false } },
     ttl: { AccessToken: 60, AuthorizationCode: 60, Grant: 600, IdToken: 60, Interaction: 3600, Session: 3600 },
     interactions: { policy, url: (_context, { uid }) => `${PATH}/interaction/${uid}` },

@@ -1,7 +1,8 @@
 import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify';
 import { z } from 'zod';
 import { errorBody } from '../gateway/http/error-body.js';
-import { html, sendPage } from '../gateway/pages/page.js';
+import { sendPage } from '../gateway/pages/page.js';
+import { html } from '../html.js';
 import { type DevelopmentDns, isForTrying } from './dns.js';
 
 const change = z.object({
@@ -26,34 +27,43 @@ export function serveDevelopmentDns(
       const rows = dns.list().map(
         ({ name, value }) =>
           html`<tr>
-            <td>${name}</td>
-            <td>${value}</td>
+            <td><code>${name}</code></td>
+            <td><code>${value}</code></td>
             <td>
               <form method="post">
                 <input type="hidden" name="name" value="${name}" /><input type="hidden" name="value" value="${value}" />
-                <button name="action" value="withdraw">Withdraw</button>
+                <button class="second small-button" name="action" value="withdraw" aria-label="Withdraw ${name}">
+                  Withdraw
+                </button>
               </form>
             </td>
           </tr>`,
       );
+      const table = html`<table>
+        <thead>
+          <tr>
+            <th>Name</th>
+            <th>TXT</th>
+            <th>Change</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows}
+        </tbody>
+      </table>`;
       return sendPage(
         reply,
         200,
         'DNS',
         html`<h1>DNS of .example and .test</h1>
-          <p>On this machine only: here you publish what proves a domain, as you would in its DNS.</p>
+          <p class="lead">On this machine only: here you publish what proves a domain, as you would in its DNS.</p>
           <form method="post">
-            <p>
-              <label>Name <input name="name" size="40" placeholder="_orgate-challenge.acme.example" required /></label>
-            </p>
-            <p>
-              <label>TXT <input name="value" size="40" placeholder="orgate-domain-verification=…" required /></label>
-            </p>
-            <p><button name="action" value="publish">Publish</button></p>
+            <label>Name <input name="name" placeholder="_orgate-challenge.acme.example" required /></label>
+            <label>TXT <input name="value" placeholder="orgate-domain-verification=…" required /></label>
+            <button name="action" value="publish">Publish</button>
           </form>
-          <table>
-            ${rows}
-          </table>`,
+          ${rows.length > 0 ? table : html``}`,
+        { wide: true },
       );
     });
     scope.post('/dev/dns', { preHandler: guard }, async (request, reply) => {

@@ -21,6 +21,7 @@ import { createRateLimits, type RateLimits } from './http/rate-limits.js';
 import { currentRecord } from './http/request-record.js';
 import { Senders } from './http/senders.js';
 import { serveGraphiQL } from './pages/graphiql-page.js';
+import { serveFavicon, serveHome } from './pages/home-page.js';
 import { serveInvitations } from './pages/invitation-page.js';
 import { serveScim } from './scim/scim.js';
 import { createOidc } from './sign-in/oidc.js';
@@ -46,6 +47,8 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
   const { outside, organizationDb, use, tokens, signingKeys, signInAttempts } = deployment;
   const { corsOrigins } = config;
   const publicUrl = use(PUBLIC_URL);
+  // Whoever tries it out works in GraphiQL.
+  const productUrl = () => config.productUrl ?? (config.development && config.graphiql ? `${publicUrl()}/` : null);
   const limits = openLimits(app, parts);
   receiveBodies(app, config.bodyLimitBytes);
   limitAddresses(app, limits);
@@ -80,21 +83,20 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
   });
   const apollo = await serveGraphQL(app, { ...context, slots, run, formatError, schema, introspection, maxAnswer });
   if (introspection) serveSdl(app, schema);
-  serveInvitations(app, context);
+  serveInvitations(app, { ...context, productUrl });
+  const providers = createProviders({
+    outside,
+    organizationDb,
+    // Where none are configured, a development server has one that signs in anyone as anyone.
+    configured: () =>
+      config.signInProviders.length === 0 ? (development?.signInProviders(publicUrl()) ?? []) : config.signInProviders,
+    seal: use(SEAL),
+  });
   serveSignIn(app, {
     outside,
     organizationDb,
     attempts: signInAttempts,
-    providers: createProviders({
-      outside,
-      organizationDb,
-      // Where none are configured, a development server has one that signs in anyone as anyone.
-      configured: () =>
-        config.signInProviders.length === 0
-          ? (development?.signInProviders(publicUrl()) ?? [])
-          : config.signInProviders,
-      seal: use(SEAL),
-    }),
+    providers,
     oidc: createOidc(
       publicUrl,
       createProviderFetch(config.privateIdentityProviders),
@@ -107,10 +109,13 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     development: config.development,
     corsOrigins,
     metrics,
+    productUrl,
   });
   serveTokens(app, { outside, tokens, signingKeys, isFromOwnPage });
   serveScim(app, { outside, organizationDb, limits, slots, publicUrl, maxAnswer, metrics });
+  serveFavicon(app);
   if (config.graphiql) await serveGraphiQL(app);
+  else serveHome(app, { outside, offersSignIn: async () => (await providers.offered(null)).length > 0 });
   development?.serve(app, publicUrl);
   return async () => {
     await apollo.stop();

@@ -1,8 +1,10 @@
-/** A mail as it is written: plain text, to one address. */
+/** A mail as it is written, to one address: plain text, and the same as a page. */
 export interface Mail {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
+  /** Mail that waits since before there was one has none. */
+  readonly html?: string;
 }
 
 /** Hands mail to whoever delivers it. */

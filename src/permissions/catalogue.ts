@@ -7,6 +7,9 @@ const RANKS: Readonly<Record<Role, number>> = { VIEWER: 0, DEVELOPER: 1, ADMIN: 
 /** From the least to the most: everyone may do what those before them may. */
 export const ROLES: readonly Role[] = Object.values(OrganizationRole).toSorted((a, b) => RANKS[a] - RANKS[b]);
 
+/** What people call a role. */
+export const roleName = (role: Role): string => role.charAt(0) + role.slice(1).toLowerCase();
+
 /** `resource:action` */
 export type Permission = `${string}:${string}`;
 

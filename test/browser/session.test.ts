@@ -71,6 +71,17 @@ jest.setTimeout(120_000);
     await standing('ursula is ADMIN here.');
   });
 
+  test('that nothing was asked of beside ends in GraphiQL, as who signed in and where they work', async () => {
+    const context = await browser.newContext();
+    const visitor = await context.newPage();
+    await visitor.goto(`${ownOrigin(server)}/auth`);
+    await visitor.fill('input[name=email]', acme.developer.email);
+    await visitor.press('input[name=email]', 'Enter');
+    await visitor.locator('[role=status]', { hasText: 'is DEVELOPER here.' }).waitFor();
+    expect(visitor.url()).toBe(`${ownOrigin(server)}/`);
+    await context.close();
+  });
+
   test('is out of reach of scripts, and gives tokens to pages of the gateway', async () => {
     expect(await page.evaluate('document.cookie')).toBe('');
     const { status, text } = await ask('/auth/token', { grant_type: 'session' });

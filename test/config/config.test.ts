@@ -88,6 +88,17 @@ test('mail needs someone it is from', () => {
   }
 });
 
+test('where people work is a page, by https in production; what it is called is short', () => {
+  expect(readConfig({})).toMatchObject({ productName: 'orgate', productUrl: null });
+  const set = { PRODUCT_NAME: ' Acme Console ', PRODUCT_URL: 'http://localhost:3000' };
+  expect(readConfig(set)).toMatchObject({ productName: 'Acme Console', productUrl: 'http://localhost:3000/' });
+  for (const PRODUCT_URL of ['app.example', 'javascript:alert(1)', 'https://ann:secret@app.example']) {
+    expect(linesAbout(complaintOf({ PRODUCT_URL }), 'PRODUCT_URL')).toHaveLength(1);
+  }
+  expect(linesAbout(complaintOf({ ...set, NODE_ENV: 'production' }), 'PRODUCT_URL')).toHaveLength(1);
+  expect(linesAbout(complaintOf({ PRODUCT_NAME: 'x'.repeat(61) }), 'PRODUCT_NAME')).toHaveLength(1);
+});
+
 test('every problem is told at once, each with its variable and an example that works', () => {
   const complaint = complaintOf(WRONG);
   for (const variable of Object.keys(WRONG)) {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readdir, stat } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, jest, test } from '@jest/globals';
+import { PRODUCTION } from '../support/production.js';
 import { ask, command, newDirectory, start } from '../support/process.js';
 
 jest.setTimeout(120_000);
@@ -95,6 +96,7 @@ const PROGRAMS = [
   ['doctor', 'npm run doctor'],
   ['migrate', 'npm run migrate'],
   ['schema', 'npm run schema'],
+  ['system-admin', 'npm run system-admin'],
   ['token', 'npm run --silent token'],
 ] as const;
 
@@ -121,20 +123,22 @@ test.each(PROGRAMS.map(([program]) => program))(
   },
 );
 
-test.each(['PORT', 'METRICS_PORT'])(
-  'a %s that is taken is told in one sentence, before anything is opened',
-  async (name) => {
-    const other = createServer().listen(0, '127.0.0.1');
-    await once(other, 'listening');
-    try {
-      const DATA_DIR = await newDirectory();
-      const { port } = other.address() as AddressInfo;
-      const server = await start({ DATA_DIR, [name]: String(port) });
-      expect(await server.end()).toBe(1);
-      expect(server.output()).toMatch(new RegExp(`^orgate cannot start\\. Port ${port} is taken.+\n$`));
-      expect(await readdir(DATA_DIR)).toEqual([]);
-    } finally {
-      other.close();
-    }
-  },
-);
+const issuer = { issuer: 'https://id.example', jwksUri: 'https://id.example/jwks', audience: 'orgate' };
+
+test.each([
+  ['PORT', 'for development', {}],
+  ['METRICS_PORT', 'in production', { ...PRODUCTION, AUTH_ISSUERS: JSON.stringify([issuer]) }],
+])('a %s that is taken is told %s in one sentence, before anything is opened', async (name, _where, env) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  try {
+    const DATA_DIR = await newDirectory();
+    const { port } = other.address() as AddressInfo;
+    const server = await start({ DATA_DIR, ...env, [name]: String(port) });
+    expect(await server.end()).toBe(1);
+    expect(server.output()).toMatch(new RegExp(`^orgate cannot start\\. Port ${port} is taken.+\n$`));
+    expect(await readdir(DATA_DIR)).toEqual([]);
+  } finally {
+    other.close();
+  }
+});

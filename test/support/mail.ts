@@ -70,7 +70,7 @@ export async function eventually<T>(look: () => T | undefined | Promise<T | unde
 export async function mailTo({ url }: TestServer, email: string): Promise<string> {
   return eventually(async () => {
     const list = await (await fetch(`${url}/dev/mail`)).text();
-    const row = list.split('<tr>').find((each) => each.includes(email));
+    const row = list.split('<li>').find((each) => each.includes(email));
     const path = /href="(\/dev\/mail\/[^"]+)"/.exec(row ?? '')?.[1];
     return path && (await fetch(`${url}${path}`)).text();
   });

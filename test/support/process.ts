@@ -52,18 +52,22 @@ export async function freePort(): Promise<number> {
 /**
  * Starts the program; resolves once it answers, or has ended.
  *
- * @param options its arguments, a file that its standard output goes to instead, and who is told that it has begun
+ * @param options its arguments, a file that its standard output goes to instead, where it is started, and who is told that
+ *   it has begun
  */
 export async function start(
   env: NodeJS.ProcessEnv,
   {
     args = [],
     output = 'pipe',
+    cwd,
     onBegun = () => undefined,
-  }: { args?: readonly string[]; output?: number | 'pipe'; onBegun?: (process: Process) => void } = {},
+  }: { args?: readonly string[]; output?: number | 'pipe'; cwd?: string; onBegun?: (process: Process) => void } = {},
 ): Promise<Process> {
   const port = await freePort();
   const child = spawn(process.execPath, [`${DIST}main.js`, ...args], {
+    // Where nobody left a .env.
+    cwd: cwd ?? (await newDirectory()),
     env: environment({ PORT: String(port), ...env }),
     stdio: ['ignore', output, 'pipe'],
   });
@@ -94,24 +98,27 @@ const PROGRAMS = {
   doctor: 'commands/doctor',
   migrate: 'commands/migrate',
   schema: 'commands/schema',
+  'system-admin': 'commands/system-admin',
   demo: 'development/demo-command',
   token: 'development/token-command',
 } as const;
 
 /** Runs a program of the package to its end. */
-export const command = (
+export async function command(
   name: keyof typeof PROGRAMS,
   args: string[],
   env: NodeJS.ProcessEnv,
-): Promise<{ code: number; stdout: string; stderr: string }> =>
-  new Promise((resolve) => {
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const cwd = await newDirectory();
+  return new Promise((resolve) => {
     execFile(
       process.execPath,
       [`${DIST}${PROGRAMS[name]}.js`, ...args],
-      { env: environment(env) },
+      { cwd, env: environment(env) },
       (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });
+}
 
 /** Sends an operation as a person of the demo world. */
 // Answers have as many shapes as there are queries; what a test reads of one, it asserts.

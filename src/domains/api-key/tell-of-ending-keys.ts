@@ -4,6 +4,8 @@ import type { OpenOrganizationDb } from '../../data/organization/organization-db
 import type { Row } from '../../data/organization/table.js';
 import { OrgateError } from '../../errors.js';
 import { type EndingApiKey, openApiKeys } from '../../identity/api-keys.js';
+import { inWords } from '../../instant.js';
+import { writeLetter } from '../../mail/letter.js';
 import type { Outbox } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
 
@@ -52,15 +54,13 @@ function tellOf({ orgId, id }: EndingApiKey, { organizationDb, outbox }: EndingK
 }
 
 function notice(key: Row<'ApiKey'>, owner: Row<'Membership'>, organization: Row<'Organization'>) {
-  const lastUse = key.lastUsedAt ? `was last used on ${key.lastUsedAt.toUTCString()}` : 'was never used';
-  return {
+  const lastUse = key.lastUsedAt ? `was last used on ${inWords(key.lastUsedAt)}` : 'was never used';
+  return writeLetter({
     subject: `The API key "${key.name}" of ${organization.name} ends soon`,
-    text: `The API key "${key.name}" of ${owner.name} in ${organization.name}, which ends in ${key.lastFour}, works until
-${key.expiresAt.toUTCString()}. It ${lastUse}.
-
-If it is still needed, make another in its place; the old one goes on working meanwhile:
-
-mutation { rotateApiKey(id: "${key.id}") { secret } }
-`,
-  };
+    parts: [
+      `The API key "${key.name}" of ${owner.name} in ${organization.name}, which ends in ${key.lastFour}, works until ${inWords(key.expiresAt)}. It ${lastUse}.`,
+      'If it is still needed, make another in its place; the old one goes on working meanwhile:',
+      { code: `mutation { rotateApiKey(id: "${key.id}") { secret } }` },
+    ],
+  });
 }

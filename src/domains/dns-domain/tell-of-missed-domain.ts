@@ -1,6 +1,7 @@
 import type { OrgId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
+import { writeLetter } from '../../mail/letter.js';
 import type { Outbox } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
 
@@ -33,20 +34,15 @@ function notice(
   record: { readonly name: string; readonly value: string },
 ) {
   const isLapsed = status === 'LAPSED';
-  return {
+  return writeLetter({
     subject: isLapsed ? `${organization} no longer holds ${name}` : `The DNS record that proves ${name} is gone`,
-    text: `${organization} ${isLapsed ? 'held' : 'holds'} the domain ${name} by this TXT record in its DNS:
-
-${record.name}
-${record.value}
-
-${
-  isLapsed
-    ? 'It was not found for three days, so the domain is given up: nobody new signs in or joins by it, and another\norganization may take it. Publish the record again, then take the domain back:'
-    : 'It was not found today. After three days in a row the domain is given up: nobody new signs in or joins by it, and\nanother organization may take it. Publish the record again; to look at once:'
-}
-
-mutation { verifyDomain(id: "${id}") { status lastCheck { found problem } } }
-`,
-  };
+    parts: [
+      `${organization} ${isLapsed ? 'held' : 'holds'} the domain ${name} by this TXT record in its DNS:`,
+      { code: `${record.name}\n${record.value}` },
+      isLapsed
+        ? 'It was not found for three days, so the domain is given up: nobody new signs in or joins by it, and another organization may take it. Publish the record again, then take the domain back:'
+        : 'It was not found today. After three days in a row the domain is given up: nobody new signs in or joins by it, and another organization may take it. Publish the record again; to look at once:',
+      { code: `mutation { verifyDomain(id: "${id}") { status lastCheck { found problem } } }` },
+    ],
+  });
 }

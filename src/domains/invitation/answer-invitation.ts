@@ -1,9 +1,10 @@
 import type { RequestContext } from '../../context/context.js';
-import type { LockedDb } from '../../data/organization/organization-db.js';
+import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound, OrgateError } from '../../errors.js';
-import type { InvitationOutcome } from '../../generated/graphql.js';
+import type { InvitationOutcome, OrganizationRole } from '../../generated/graphql.js';
 import type { Person } from '../../identity/person.js';
+import { writeLetter } from '../../mail/letter.js';
 import { OUTBOX } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
@@ -34,14 +35,20 @@ interface Asked {
   readonly invitation: Row<'Invitation'>;
 }
 
+/** What whoever follows the link may know before they answer. */
+export interface Offer {
+  readonly organization: { readonly name: string; readonly slug: string; readonly hasProvider: boolean };
+  /** Null where whoever it was is no member any more. */
+  readonly invitedBy: string | null;
+  readonly role: OrganizationRole;
+  readonly maskedEmail: string;
+  readonly expiresAt: Date;
+}
+
 /** What the link of an invitation leads to, for whoever follows it. */
 export interface FollowedInvitation {
   /** Null once it was answered or taken back: what the organization is called since is not for whoever kept the link. */
-  readonly organization: {
-    readonly name: string;
-    /** How its people sign in by its own provider; null where it has none. */
-    readonly slug: string | null;
-  } | null;
+  readonly offer: Offer | null;
   /** What stands between the viewer and it, or PENDING; null while nobody is signed in. */
   readonly answer: InvitationAnswer | null;
 }
@@ -49,15 +56,30 @@ export interface FollowedInvitation {
 /** Changes nothing. @throws NOT_FOUND for a secret that was never sent */
 export async function followInvitation(secret: string, context: RequestContext): Promise<FollowedInvitation> {
   const found = await findInvitation(secret, context);
-  const { orgId, invitationId } = found;
-  const db = context.deployment.organizationDb(orgId, context.act);
-  const invitation = await db.invitation.get({ id: invitationId });
-  const hasProvider = (await db.identityProvider.count({ status: 'ACTIVE' })) > 0;
-  const { organizationName: name, organizationSlug } = found;
-  const organization = invitation.status === 'PENDING' ? { name, slug: hasProvider ? organizationSlug : null } : null;
-  if (!context.viewer?.person) return { organization, answer: null };
+  const db = context.deployment.organizationDb(found.orgId, context.act);
+  const invitation = await db.invitation.get({ id: found.invitationId });
+  const offer = await findOffer(db, found, invitation);
+  if (!context.viewer?.person) return { offer, answer: null };
   const outcome = isOpen(invitation) ? 'PENDING' : outcomeOf(invitation);
-  return { organization, answer: notFor(context.person, found, invitation) ?? answering(outcome) };
+  return { offer, answer: notFor(context.person, found, invitation) ?? answering(outcome) };
+}
+
+async function findOffer(
+  db: OrganizationDb,
+  { organizationName: name, organizationSlug: slug }: FoundInvitation,
+  { status, email, expiresAt }: Row<'Invitation'>,
+): Promise<Offer | null> {
+  const place = status === 'PENDING' ? await db.membership.find({ email, status: 'INVITED' }) : null;
+  if (!place) return null;
+  const inviter = await db.membership.find({ userId: place.invitedBy ?? '', status: 'ACTIVE' });
+  const hasProvider = (await db.identityProvider.count({ status: 'ACTIVE' })) > 0;
+  return {
+    organization: { name, slug, hasProvider },
+    invitedBy: inviter?.name ?? null,
+    role: place.role,
+    maskedEmail: masked(email),
+    expiresAt,
+  };
 }
 
 /**
@@ -120,7 +142,10 @@ export async function requestNewInvitation(secret: string, context: RequestConte
     const inviter = await db.membership.find({ ...isAsked, userId: place?.invitedBy ?? '' });
     const { email: to } = inviter ?? (await db.membership.get({ ...isAsked, role: 'OWNER' }));
     const subject = `${email} asks for a new invitation to ${db.held.name}`;
-    mail = await outbox.queue(db, found.orgId, { to, subject, text: `${subject}. To send one, invite them again.\n` });
+    mail = await outbox.queue(db, found.orgId, {
+      to,
+      ...writeLetter({ subject, parts: [`${subject}. To send one, invite them again.`] }),
+    });
     return 'REQUESTED';
   });
   if (mail) outbox.dispatch(mail);
@@ -150,10 +175,13 @@ async function asInvited(
   });
 }
 
+/** Enough for whoever has several addresses to know which. */
+const masked = (email: string): string => email.replace(/(?<=^.).*(?=@)/u, '***');
+
 /** Why an invitation is none of this person's; null where it was sent to their verified address. */
 function notFor(person: Person, found: FoundInvitation, { email }: Row<'Invitation'>): InvitationAnswer | null {
   if (email !== person.email) {
-    return answering('EMAIL_MISMATCH', email.replace(/(?<=^.).*(?=@)/u, '***'));
+    return answering('EMAIL_MISMATCH', masked(email));
   }
   return found.emailVerified ? null : answering('EMAIL_UNVERIFIED');
 }

@@ -31,7 +31,7 @@ export async function resendInvitation(
       { id },
       { expiresAt: hoursFromNow(expiresInHours), renewalRequestedAt: null },
     );
-    return sendInvitation(db, renewed, actor.name, context);
+    return sendInvitation(db, renewed, { inviter: actor.name, role: place.role }, context);
   });
   context.use(OUTBOX).dispatch(mail);
   return invitation;

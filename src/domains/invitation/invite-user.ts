@@ -55,7 +55,9 @@ export async function inviteUser(
       : await db.invitation.create({ id: newId('inv'), email, expiresAt });
     const since = new Date(Date.now() - QUIET_MS);
     const wasJustSent = await db.invitationSecret.find({ invitationId: invitation.id, createdAt: { gt: since } });
-    const sent = wasJustSent ? null : await sendInvitation(db, invitation, actor.name, context);
+    const sent = wasJustSent
+      ? null
+      : await sendInvitation(db, invitation, { inviter: actor.name, role: standing.role }, context);
     return { membership, invitation: sent?.invitation ?? invitation, mail: sent?.mail };
   });
   if (mail) context.use(OUTBOX).dispatch(mail);

@@ -2,8 +2,11 @@ import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
+import { inWords } from '../../instant.js';
+import { writeLetter } from '../../mail/letter.js';
 import { OUTBOX } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
+import { type Role, roleName } from '../../permissions/catalogue.js';
 import { hashSecret, newSecret } from '../../secrets/secret.js';
 
 export const hoursFromNow = (hours: number): Date => new Date(Date.now() + hours * 3_600_000);
@@ -16,19 +19,20 @@ export const hoursFromNow = (hours: number): Date => new Date(Date.now() + hours
 export async function sendInvitation(
   db: OrganizationDb,
   { id, email, expiresAt }: Row<'Invitation'>,
-  inviterName: string,
+  { inviter, role }: { readonly inviter: string; readonly role: Role },
   { organization: { orgId, organization }, use }: RequestContext,
 ): Promise<{ invitation: Row<'Invitation'>; mail: WaitingMail }> {
   const secret = newSecret();
   await db.invitationSecret.create({ hash: hashSecret(secret), invitationId: id });
   await db.outgoingMail.delete({ invitationId: id });
-  const text = `${inviterName} invites you to join ${organization.name}.
-
-Accept or decline here:
-${use(PUBLIC_URL)()}/invitations/${secret}
-
-The link is for ${email} and works until ${expiresAt.toUTCString()}. If you did not expect it, do nothing.
-`;
-  const mail = await use(OUTBOX).queue(db, orgId, { to: email, subject: `Join ${organization.name}`, text }, id);
+  const letter = writeLetter({
+    subject: `Join ${organization.name}`,
+    parts: [
+      `${inviter} invites you to join ${organization.name} as ${roleName(role)}.`,
+      { action: 'Open the invitation', url: `${use(PUBLIC_URL)()}/invitations/${secret}` },
+    ],
+    closing: `The link is for ${email} and works until ${inWords(expiresAt)}. If you did not expect it, do nothing.`,
+  });
+  const mail = await use(OUTBOX).queue(db, orgId, { to: email, ...letter }, id);
   return { invitation: await db.invitation.update({ id }, { mailStatus: 'QUEUED', mailProblem: null }), mail };
 }

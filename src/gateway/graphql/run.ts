@@ -210,10 +210,15 @@ function rootFields({ node, fragments }: Operation): string[] {
   return names;
 }
 
+/** More root fields than this tell no more. */
+const NOTED_FIELDS = 20;
+
 /** Says of the request what its log line needs. */
-function note({ node }: Operation, record: RequestRecord): void {
+function note(operation: Operation, record: RequestRecord): void {
+  const { node } = operation;
   record.operationName = node.name?.value.slice(0, 200);
   record.operationType = node.operation;
+  record.rootFields = node.name ? null : [...new Set(rootFields(operation))].toSorted().slice(0, NOTED_FIELDS);
 }
 
 /** What ran, but is not shown. */

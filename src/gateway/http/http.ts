@@ -19,6 +19,7 @@ import { type ErrorCode, OrgateError } from '../../errors.js';
 import { UnreadBodyError } from './bodies/unread-body-error.js';
 import { boundHeads } from './bound-head.js';
 import { oneAtATime, watchConnections } from './connections.js';
+import { sendProblem } from '../pages/problem-page.js';
 import { errorBody } from './error-body.js';
 import type { Metrics } from './metrics.js';
 import { noteNetworks } from './network.js';
@@ -37,6 +38,8 @@ export interface HttpOptions {
   /** Answers when the service can answer; throws when it cannot. */
   readonly isReady: () => Promise<void>;
   readonly metrics: Metrics;
+  /** What people who use it call what stands behind this gateway. */
+  readonly productName: string;
   /** How long requests in flight may take when it closes. */
   readonly closeGraceMs: number;
 }
@@ -109,6 +112,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     routerOptions: { maxParamLength: 200 },
   });
   app.decorateRequest('record', null);
+  app.decorate('productName', options.productName);
   app.server.maxConnections = MAX_CONNECTIONS;
   // A connection that could not be accepted, for want of a file or of memory.
   app.server.on('error', (err) => app.log.error({ err }, 'the HTTP server failed'));
@@ -131,8 +135,8 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     if (record) tellRequest(record, { status, ms, hasLeft: !raw.writableFinished });
   });
   app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
-  app.setNotFoundHandler((_request, reply) =>
-    reply.code(404).send(errorBody('NOT_FOUND', 'No such path.', reply.request.id)),
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(request, reply, { status: 404, code: 'NOT_FOUND', message: 'No such path.' }),
   );
 
   await app.register(cookie);
@@ -265,14 +269,13 @@ function sendError(error: FastifyError | OrgateError, request: FastifyRequest, r
     // Being full is no fault, and has no cause.
     if (code === 'SERVICE_UNAVAILABLE' && error.cause !== undefined)
       request.log.error({ err: error, requestId: request.id }, 'unexpected error');
-    return reply.code(Number(status)).send(errorBody(code, message, request.id, detail));
+    return sendProblem(request, reply, { status: Number(status), code, message, detail });
   }
   const status = error.statusCode ?? 500;
   if (status >= 500) {
     request.log.error({ err: error, requestId: request.id }, 'unexpected error');
-    return reply
-      .code(status)
-      .send(errorBody('INTERNAL_SERVER_ERROR', new OrgateError('INTERNAL_SERVER_ERROR').message, request.id));
+    const { code, message } = new OrgateError('INTERNAL_SERVER_ERROR');
+    return sendProblem(request, reply, { status, code, message });
   }
   const code = CODES_BY_STATUS[status] ?? 'BAD_REQUEST';
   const messages: Partial<Record<ErrorCode, string>> = {
@@ -281,7 +284,7 @@ function sendError(error: FastifyError | OrgateError, request: FastifyRequest, r
     BAD_REQUEST: 'The request could not be read; send a JSON object with a query.',
   };
   const message = error instanceof UnreadBodyError ? error.message : (messages[code] ?? 'The request was refused.');
-  return reply.code(status).send(errorBody(code, message, request.id));
+  return sendProblem(request, reply, { status, code, message });
 }
 
 /** What is no HTTP, or has headers without end, is refused before there is a request; in the same shape. */

@@ -4,7 +4,7 @@ import type { Viewer } from '../../context/viewer.js';
 import { OrgateError } from '../../errors.js';
 import type { MutationResolvers } from '../../generated/graphql.js';
 import { asError } from '../../thrown.js';
-import { errorBody } from './error-body.js';
+import { sendProblem } from '../pages/problem-page.js';
 import type { Allowance, Counted, RateLimit, RateLimits } from './rate-limits.js';
 import type { RequestRecord } from './request-record.js';
 
@@ -41,10 +41,8 @@ export function limitAddresses(app: FastifyInstance, limits: RateLimits): void {
     const refuse = (error: unknown): void => {
       if (!(error instanceof OrgateError)) return done(asError(error));
       const { code, message, detail } = error;
-      void reply
-        .code(429)
-        .header('retry-after', String(detail.retryAfter))
-        .send(errorBody(code, message, request.id, detail));
+      void reply.header('retry-after', String(detail.retryAfter));
+      sendProblem(request, reply, { status: 429, code, message, detail });
     };
     try {
       const counted = limits.count('address', request.network);

@@ -13,6 +13,8 @@ export interface RequestRecord {
   readonly address: string | null;
   operationName?: string | undefined;
   operationType?: string;
+  /** What tells an operation without a name apart: its root fields, each once; null where it has a name. */
+  rootFields?: readonly string[] | null;
   /** In points. */
   cost?: number;
   /** The limit that refused it. */

@@ -21,13 +21,14 @@ export type TellRequest = (record: RequestRecord, ending: Ending) => void;
 export const createTellRequest =
   (log: Logger, { requests, duration }: Pick<Metrics, 'requests' | 'duration'>): TellRequest =>
   (record, { ms, status, hasLeft = false }) => {
-    const { context, operationName, operationType, cost, refusedBy, refusedKey, codes } = record;
+    const { context, operationName, operationType, rootFields, cost, refusedBy, refusedKey, codes } = record;
     log.info(
       {
         requestId: record.requestId,
         clientRequestId: record.clientRequestId,
         operationName,
         operationType,
+        ...(rootFields && { rootFields }),
         cost,
         organization: context?.current?.orgId,
         organizationSource: context?.current?.source,

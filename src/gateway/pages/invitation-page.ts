@@ -5,16 +5,31 @@ import {
   declineInvitation,
   followInvitation,
   type FollowedInvitation,
+  type Offer,
   requestNewInvitation,
 } from '../../domains/invitation/answer-invitation.js';
 import { OrgateError } from '../../errors.js';
 import type { InvitationOutcome } from '../../generated/graphql.js';
+import { html, type Html } from '../../html.js';
+import { inWords } from '../../instant.js';
+import { roleName } from '../../permissions/catalogue.js';
 import { STRANGERS_BODY_BYTES } from '../http/bodies/receive-bodies.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
-import { html, type Html, sendPage } from './page.js';
+import { asQuery } from '../sign-in/organizations-page.js';
+import { withOrganization } from '../sign-in/return-to.js';
+import { account } from './account.js';
+import { rememberAcceptance, takeAcceptance } from './invitation-acceptance.js';
+import { sendPage } from './page.js';
+import { requestNote } from './problem-page.js';
 
 interface Followed {
   Params: { secret: string; act: string };
+  Querystring: { through?: unknown };
+}
+
+export interface InvitationParts extends ContextParts {
+  /** Where people work; null where the deployment does not say. */
+  readonly productUrl: () => string | null;
 }
 
 const ACTS: Readonly<Record<string, typeof acceptInvitation>> = {
@@ -25,20 +40,35 @@ const ACTS: Readonly<Record<string, typeof acceptInvitation>> = {
 
 /**
  * Where the link of an invitation leads: a page on which whoever is signed in in this browser answers it. Following the
- * link changes nothing, since mail programs follow links too.
+ * link changes nothing, since mail programs follow links too. Who accepts before they signed in has accepted once they
+ * are back as the invited.
  */
-export function serveInvitations(app: FastifyInstance, parts: ContextParts): void {
+export function serveInvitations(app: FastifyInstance, parts: InvitationParts): void {
   void app.register(async (scope) => {
     // The forms have no fields: the address says it all.
     scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async () => null);
-    scope.setErrorHandler((error, _request, reply) => {
+    scope.setErrorHandler((error, request, reply) => {
       if (!(error instanceof OrgateError)) throw error;
-      return sendRefusal(reply, error);
+      return sendRefusal(request, reply, error);
     });
 
     scope.get<Followed>('/invitations/:secret', async (request, reply) => {
+      const { secret } = request.params;
       const context = await openVisit(request, reply, parts);
-      return sendInvitation(reply, request.params.secret, await followInvitation(request.params.secret, context));
+      const followed = await followInvitation(secret, context);
+      const hasAccepted = followed.answer !== null && takeAcceptance(request, reply, secret);
+      const answer = hasAccepted ? await acceptInvitation(secret, context) : followed.answer;
+      const visit = { path: pathOf(secret), context, productUrl: parts.productUrl(), hasAccepted };
+      return sendInvitation(reply, visit, { ...followed, answer });
+    });
+
+    scope.get<Followed>('/invitations/:secret/accept', async (request, reply) => {
+      const { secret } = request.params;
+      if (isFromElsewhere(request)) return reply.redirect(pathOf(secret), 303);
+      const { offer } = await followInvitation(secret, await openVisit(request, reply, parts));
+      rememberAcceptance(reply, secret);
+      const door = offer && request.query.through === 'organization' ? `/auth/${offer.organization.slug}` : '/auth';
+      return reply.redirect(`${door}${asQuery(pathOf(secret))}`, 303);
     });
 
     scope.post<Followed>('/invitations/:secret/:act', { bodyLimit: STRANGERS_BODY_BYTES }, async (request, reply) => {
@@ -46,12 +76,19 @@ export function serveInvitations(app: FastifyInstance, parts: ContextParts): voi
       const answer = ACTS[act];
       if (!answer) return reply.callNotFound();
       const context = await openVisit(request, reply, parts);
-      if (!context.viewer) return reply.redirect(`/invitations/${encodeURIComponent(secret)}`, 303);
+      if (!context.viewer) return reply.redirect(pathOf(secret), 303);
       const followed = await followInvitation(secret, context);
-      return sendInvitation(reply, secret, { ...followed, answer: await answer(secret, context) });
+      const visit = { path: pathOf(secret), context, productUrl: parts.productUrl(), hasAccepted: act === 'accept' };
+      return sendInvitation(reply, visit, { ...followed, answer: await answer(secret, context) });
     });
   });
 }
+
+const pathOf = (secret: string): string => `/invitations/${encodeURIComponent(secret)}`;
+
+/** Another site's link accepts nothing in anybody's name. Only old browsers do not say where a link stands. */
+const isFromElsewhere = ({ headers }: FastifyRequest): boolean =>
+  headers['sec-fetch-site'] !== undefined && headers['sec-fetch-site'] !== 'same-origin';
 
 /** Whoever was signed in and is no longer is nobody here, and may sign in again. */
 const openVisit = (request: FastifyRequest, reply: FastifyReply, parts: ContextParts): Promise<RequestContext> =>
@@ -60,55 +97,115 @@ const openVisit = (request: FastifyRequest, reply: FastifyReply, parts: ContextP
     return new RequestContext(request.id, null, null, parts.deployment, request.ip);
   });
 
-function sendInvitation(
-  reply: FastifyReply,
-  secret: string,
-  { organization, answer }: FollowedInvitation,
-): FastifyReply {
-  const path = `/invitations/${encodeURIComponent(secret)}`;
-  const returnTo = encodeURIComponent(path);
-  const button = (act: string, label: string) =>
-    html`<form method="post" action="${path}/${act}"><button>${label}</button></form>`;
-  const ownProvider = organization?.slug
-    ? html`<a class="button" href="/auth/${organization.slug}?return_to=${returnTo}"
-        >As someone of ${organization.name}</a
-      >`
-    : html``;
-  const signIn = html`<p><a class="button" href="/auth?return_to=${returnTo}">Sign in</a> ${ownProvider}</p>`;
-  const askAgain = html`<p>${button('request-new', 'Ask for a new one')}</p>`;
-  const told: Readonly<Record<InvitationOutcome, Html>> = {
-    PENDING: html`<p>${button('accept', 'Accept')} ${button('decline', 'Decline')}</p>`,
-    ACCEPTED: html`<p>You are a member now.</p>
-      <p><a href="/auth/organizations">Your organizations</a></p>`,
-    ALREADY_ACCEPTED: html`<p>You accepted this invitation already.</p>
-      <p><a href="/auth/organizations">Your organizations</a></p>`,
-    DECLINED: html`<p>You declined this invitation.</p>
-      ${askAgain}`,
-    EXPIRED: html`<p>This invitation has expired.</p>
-      ${askAgain}`,
-    REQUESTED: html`<p>The organization was asked for a new invitation.</p>`,
-    REVOKED: html`<p>This invitation was taken back.</p>`,
-    EMAIL_MISMATCH: html`<p>
-        This invitation is for ${answer?.maskedEmail ?? 'another address'}. Sign in with that address.
-      </p>
-      ${signIn}`,
-    EMAIL_UNVERIFIED: html`<p>
-        Nobody proved yet that your e-mail address is yours. Sign in with an identity provider that verifies it.
-      </p>
-      ${signIn}`,
-  };
-  const body = answer
-    ? told[answer.outcome]
-    : html`<p>Sign in with the address that the invitation was sent to.</p>
-        ${signIn}`;
+interface Visit {
+  readonly path: string;
+  readonly context: RequestContext;
+  readonly productUrl: string | null;
+  /** Whether they accepted just now, and so are led on. */
+  readonly hasAccepted: boolean;
+}
+
+/** What the page says, what there is to do, and where it leads by itself. */
+interface Said {
+  readonly title: string;
+  readonly text: string;
+  readonly facts?: Html;
+  readonly actions?: readonly Html[];
+  readonly onward?: string;
+}
+
+function sendInvitation(reply: FastifyReply, visit: Visit, followed: FollowedInvitation): FastifyReply {
+  const { title, text, facts, actions = [], onward } = say(visit, followed);
+  const { person } = visit.context.viewer ?? {};
   return sendPage(
     reply,
     200,
-    'Invitation',
-    html`<h1>${organization ? `${organization.name} invites you` : 'Invitation'}</h1>
-      ${body}`,
+    title,
+    html`<h1>${title}</h1>
+      <p class="lead">${text}</p>
+      ${facts ?? html``} ${person ? account(person, visit.path) : html``}
+      ${actions.length > 0 ? html`<div class="actions">${actions}</div>` : html``}`,
+    onward === undefined ? {} : { onward },
   );
 }
+
+const form = (path: string, act: string, label: string, look: string) =>
+  html`<form method="post" action="${path}/${act}"><button class="${look}">${label}</button></form>`;
+
+function say({ path, productUrl, hasAccepted }: Visit, { offer, answer }: FollowedInvitation): Said {
+  const name = offer?.organization.name ?? 'the organization';
+  const invitation = offer ? `Join ${name}` : 'Invitation';
+  if (!answer) return { ...sayToStranger(path, offer), title: invitation };
+  const askAgain = form(path, 'request-new', 'Ask for a new one', 'second');
+  const signInAnew = html`<a class="button" href="/auth?switch=1&amp;return_to=${encodeURIComponent(path)}"
+    >Sign in anew</a
+  >`;
+  const home = productUrl && offer ? withOrganization(productUrl, offer.organization.slug) : '/auth/organizations';
+  const goOn = html`<a class="button" href="${home}">Continue</a>`;
+  const led = hasAccepted && productUrl !== null && { onward: home };
+  const told: Readonly<Record<InvitationOutcome, Omit<Said, 'title'> & { readonly title?: string }>> = {
+    PENDING: {
+      text: invites(offer),
+      ...(offer && { facts: factsOf(offer) }),
+      actions: [form(path, 'accept', 'Accept', ''), form(path, 'decline', 'Decline', 'quiet')],
+    },
+    ACCEPTED: { title: `Welcome to ${name}`, text: 'You are a member now.', actions: [goOn], ...led },
+    ALREADY_ACCEPTED: { text: 'You accepted this invitation already.', actions: [goOn], ...led },
+    DECLINED: { text: 'You declined this invitation.', actions: [askAgain] },
+    EXPIRED: { text: 'This invitation has expired.', actions: [askAgain] },
+    REQUESTED: { text: 'The organization was asked for a new invitation. It comes by mail.' },
+    REVOKED: { text: 'This invitation was taken back.' },
+    EMAIL_MISMATCH: {
+      text: `This invitation is for ${answer.maskedEmail ?? 'another address'}. Sign in with that address.`,
+      actions: [signInAnew],
+    },
+    EMAIL_UNVERIFIED: {
+      text: 'Nobody proved yet that your e-mail address is yours. Sign in with an identity provider that verifies it.',
+      actions: [signInAnew],
+    },
+  };
+  return { title: invitation, ...told[answer.outcome] };
+}
+
+/** Whoever is not signed in signs in on the way, and has accepted then. */
+function sayToStranger(path: string, offer: Offer | null): Omit<Said, 'title'> {
+  if (!offer) {
+    return {
+      text: 'Sign in with the address that the invitation was sent to.',
+      actions: [html`<a class="button" href="/auth${asQuery(path)}">Sign in</a>`],
+    };
+  }
+  const { name, hasProvider } = offer.organization;
+  const through = html`<a class="button second" href="${path}/accept?through=organization">Accept with ${name}</a>`;
+  return {
+    text: invites(offer),
+    facts: factsOf(offer),
+    actions: [
+      html`<a class="button" href="${path}/accept">Accept</a>`,
+      ...(hasProvider ? [through] : []),
+      html`<p class="small note">You sign in on the way, with the address that the invitation was sent to.</p>`,
+    ],
+  };
+}
+
+const invites = (offer: Offer | null): string =>
+  offer?.invitedBy ? `${offer.invitedBy} invites you.` : 'You are invited.';
+
+const factsOf = ({ role, maskedEmail, expiresAt }: Offer): Html =>
+  html`<dl class="facts">
+    <div>
+      <dt>Role</dt>
+      <dd>${roleName(role)}</dd>
+    </div>
+    <div>
+      <dt>Sent to</dt>
+      <dd>${maskedEmail}</dd>
+    </div>
+    <div>
+      <dt>Until</dt>
+      <dd>${inWords(expiresAt)}</dd>
+    </div>
+  </dl>`;
 
 const STATUSES: Partial<Record<OrgateError['code'], number>> = {
   NOT_FOUND: 404,
@@ -117,14 +214,20 @@ const STATUSES: Partial<Record<OrgateError['code'], number>> = {
   RATE_LIMITED: 429,
 };
 
-function sendRefusal(reply: FastifyReply, { code, message, detail }: OrgateError): FastifyReply {
+function sendRefusal(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { code, message, detail }: OrgateError,
+): FastifyReply {
   if (detail.retryAfter !== undefined) reply.header('retry-after', String(detail.retryAfter));
   const isUnknown = code === 'NOT_FOUND';
+  const title = isUnknown ? 'No such invitation' : 'This does not work';
   return sendPage(
     reply,
     STATUSES[code] ?? 503,
-    'Invitation',
-    html`<h1>${isUnknown ? 'No such invitation' : 'This does not work'}</h1>
-      <p>${isUnknown ? 'Perhaps the link was cut off: copy it from the mail as a whole.' : message}</p>`,
+    title,
+    html`<h1>${title}</h1>
+      <p class="lead">${isUnknown ? 'Perhaps the link was cut off: copy it from the mail as a whole.' : message}</p>`,
+    isUnknown ? {} : { footer: requestNote(request) },
   );
 }

@@ -1,58 +1,80 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
+import { html, type Html } from '../../html.js';
+import { MARK, STYLE } from './look.js';
 
-/** Markup in which all text that was filled in is escaped. */
-export interface Html {
-  readonly markup: string;
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What people who use it call what stands behind this gateway. */
+    productName: string;
+  }
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
-
-/** Escapes every text that is filled in; markup that was made the same way goes in as it is. */
-export function html(parts: TemplateStringsArray, ...filled: (string | Html | readonly Html[])[]): Html {
-  const markup = parts.map((part, index) => {
-    const value = filled[index] ?? '';
-    const values = typeof value === 'string' ? [{ markup: escape(value) }] : [value].flat();
-    return part + values.map((each) => each.markup).join('');
-  });
-  return { markup: markup.join('') };
+/** Of a page that is not like most of them. */
+export interface PageOptions {
+  /** For tables. */
+  readonly wide?: boolean;
+  /** Below the page, for whoever looks after it. */
+  readonly footer?: Html;
+  /** Where the page leads on to, by itself and at once. */
+  readonly onward?: string;
+  /** Whether its form ends in another site's page: browsers hold against a form all that its answer leads to. */
+  readonly formsLeadAnywhere?: boolean;
 }
 
-const STYLE = `
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 36rem; margin: 4rem auto; padding: 0 1.5rem; }
-h1 { font-size: 1.4rem; }
-button, .button { font: inherit; padding: .5rem 1.2rem; margin-right: .5rem; border: 1px solid; border-radius: .4rem; cursor: pointer; }
-form { display: inline; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-td { padding: .2rem 1rem .2rem 0; vertical-align: top; }
-`;
+const STYLE_HASH = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
 
 /** No script, nothing from elsewhere, in no frame; forms come back here. */
-const POLICY = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
-  "form-action 'self'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+const policy = ({ formsLeadAnywhere = false }: PageOptions): string =>
+  [
+    "default-src 'none'",
+    `style-src ${STYLE_HASH}`,
+    "img-src 'self'",
+    ...(formsLeadAnywhere ? [] : ["form-action 'self'"]),
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 
 /** A small page of the gateway's own. */
-export const sendPage = (reply: FastifyReply, status: number, title: string, body: Html): FastifyReply =>
+export const sendPage = (
+  reply: FastifyReply,
+  status: number,
+  title: string,
+  body: Html,
+  options: PageOptions = {},
+): FastifyReply =>
   reply
     .code(status)
-    .header('content-security-policy', POLICY)
-    // A path may hold a secret and goes nowhere; without the origin, no form of ours could be told from another site's.
-    .header('referrer-policy', 'strict-origin')
-    .type('text/html; charset=utf-8')
-    .send(
-      `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
-        `${html`<title>${title}</title>`.markup}<style>${STYLE}</style></head><body>${body.markup}</body></html>`,
-    );
+    .headers(pageHeaders(options))
+    .send(renderPage(reply.server.productName, title, body, options));
+
+export const pageHeaders = (options: PageOptions = {}): Record<string, string> => ({
+  'content-security-policy': policy(options),
+  // A path may hold a secret and goes nowhere; without the origin, no form of ours could be told from another site's.
+  'referrer-policy': 'strict-origin',
+  'content-type': 'text/html; charset=utf-8',
+});
+
+export function renderPage(
+  productName: string,
+  title: string,
+  body: Html,
+  { wide = false, footer, onward }: PageOptions = {},
+): string {
+  const refresh = onward === undefined ? html`` : html`<meta http-equiv="refresh" content="0;url=${onward}" />`;
+  const head = html`<meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <meta name="color-scheme" content="light dark" />
+    <meta name="robots" content="noindex" />
+    ${refresh}
+    <title>${title === productName ? title : `${title} · ${productName}`}</title>
+    <link rel="icon" href="/favicon.svg" type="image/svg+xml" />`;
+  const below = footer ? html`<footer>${footer}</footer>` : html``;
+  const content = html`<header>${MARK}<span>${productName}</span></header>
+    <main>${body}</main>
+    ${below}`;
+  return (
+    `<!doctype html><html lang="en"><head>${head.markup}<style>${STYLE}</style></head>` +
+    `<body${wide ? ' class="wide"' : ''}>${content.markup}</body></html>`
+  );
+}

@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { NotAdmittedError, type NotAdmitted } from '../../domains/identity-provider/admit-from-provider.js';
 import { asError, codeOf } from '../../thrown.js';
-import { html, sendPage } from '../pages/page.js';
+import { html } from '../../html.js';
+import { sendPage } from '../pages/page.js';
+import { requestNote } from '../pages/problem-page.js';
 
 type Reason = NotAdmitted | 'RETURN_TO' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
 
@@ -52,9 +54,9 @@ export function sendFailure(
     status,
     'Not signed in',
     html`<h1>Not signed in</h1>
-      <p>${text}</p>
-      <p><a href="/auth">Sign in another way</a></p>
-      <p><small>Request ${request.id}</small></p>`,
+      <p class="lead">${text}</p>
+      <div class="actions"><a class="button second" href="/auth?switch=1">Sign in another way</a></div>`,
+    { footer: requestNote(request) },
   );
 }
 

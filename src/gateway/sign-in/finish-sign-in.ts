@@ -27,6 +27,8 @@ export interface SignInParts extends Admitting {
   readonly development: boolean;
   readonly corsOrigins: readonly string[];
   readonly metrics: Metrics;
+  /** Where people work who came for nothing else; null where the deployment does not say. */
+  readonly productUrl: () => string | null;
 }
 
 /** What is kept from the way to a provider for the way back. */
@@ -38,7 +40,7 @@ export interface Kept<A> {
 /** What a request to the sign-in may carry. */
 export interface Asked {
   Params: { slug?: string; id?: string };
-  Querystring: { return_to?: unknown; ticket?: unknown };
+  Querystring: { return_to?: unknown; ticket?: unknown; switch?: unknown };
   Body: unknown;
 }
 

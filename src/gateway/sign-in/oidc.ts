@@ -16,8 +16,8 @@ export interface OidcAttempt {
 export interface Oidc {
   /** Makes the secrets of an attempt. */
   begin(): OidcAttempt;
-  /** Where to send the browser. */
-  authorizationUrl(provider: OidcProvider, attempt: OidcAttempt, state: string): Promise<URL>;
+  /** Where to send the browser. @param anew whether the provider is to ask who it is, whomever it knows already */
+  authorizationUrl(provider: OidcProvider, attempt: OidcAttempt, state: string, anew: boolean): Promise<URL>;
   /**
    * Exchanges the code that the browser brought back, and verifies the ID token: signature, issuer, audience, times and
    * nonce. State and browser are for the caller to have checked.
@@ -78,7 +78,7 @@ export function createOidc(
   return {
     begin: () => ({ codeVerifier: client.randomPKCECodeVerifier(), nonce: client.randomNonce() }),
 
-    async authorizationUrl(provider, { codeVerifier, nonce }, state) {
+    async authorizationUrl(provider, { codeVerifier, nonce }, state, anew) {
       return client.buildAuthorizationUrl(await configurationOf(provider), {
         redirect_uri: callbackUrl(publicUrl(), provider.id),
         scope: SCOPE,
@@ -86,6 +86,7 @@ export function createOidc(
         nonce,
         code_challenge: await client.calculatePKCECodeChallenge(codeVerifier),
         code_challenge_method: 'S256',
+        ...(anew && { prompt: 'login' }),
       });
     },
 

@@ -1,28 +1,44 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Outside } from '../../data/connection/outside.js';
+import { html, type Html } from '../../html.js';
 import { openDirectory } from '../../identity/directory.js';
-import { html, sendPage } from '../pages/page.js';
+import { roleName } from '../../permissions/catalogue.js';
+import { account } from '../pages/account.js';
+import { initial } from '../pages/look.js';
+import { sendPage } from '../pages/page.js';
 import { withOrganization } from './return-to.js';
 import { clearSessionCookie } from './session-cookie.js';
 import { findSignedIn } from './signed-in.js';
 
 const SHOWN = 100;
 
+export interface OrganizationsParts {
+  readonly outside: Outside;
+  readonly publicUrl: () => string;
+  /** Where people work who came for nothing else; null where the deployment does not say. */
+  readonly productUrl: () => string | null;
+}
+
 /**
  * Whoever has signed in chooses where to work, unless their only organization or their default says so. Nothing is
- * stored by that: the page they came for is told, and names the organization in its requests.
+ * stored by that: the page they came for is told, and names the organization in its requests. Whoever came for an
+ * invitation is asked nothing.
+ *
+ * @param asked what they came for, if they said so
  */
 export async function sendOrganizations(
-  outside: Outside,
+  { outside, publicUrl, productUrl }: OrganizationsParts,
   request: FastifyRequest,
   reply: FastifyReply,
-  returnTo: string | null,
+  asked: string | null,
 ): Promise<FastifyReply> {
   const found = await findSignedIn(outside, request);
   if (!found) {
     clearSessionCookie(reply);
-    return reply.redirect(`/auth${asQuery(returnTo)}`, 303);
+    return reply.redirect(`/auth${asQuery(asked)}`, 303);
   }
+  const returnTo = asked ?? productUrl();
+  if (returnTo?.startsWith(`${publicUrl()}/invitations/`)) return reply.redirect(returnTo, 303);
   const { person, memberships, session } = found;
   const [only] = memberships.length === 1 ? memberships : [];
   const chosen = memberships.find(({ organization }) => organization.id === person.defaultOrgId) ?? only;
@@ -36,30 +52,43 @@ export async function sendOrganizations(
     take: SHOWN,
   });
   const rows = available.map(({ organization: { id, name, slug }, role }) => {
-    const label = returnTo === null ? html`${name}` : html`<a href="${withOrganization(returnTo, slug)}">${name}</a>`;
-    return html`<tr>
-      <td>${label}</td>
-      <td>${slug}</td>
-      <td>${role}${id === person.defaultOrgId ? ', by default' : ''}</td>
-    </tr>`;
+    const isDefault = id === person.defaultOrgId;
+    const label = html`${initial(name)}<span
+        >${name}<small>${[slug, roleName(role), ...(isDefault ? ['by default'] : [])].join(' · ')}</small></span
+      >`;
+    return returnTo === null
+      ? html`<li><div class="plain">${label}</div></li>`
+      : html`<li><a href="${withOrganization(returnTo, slug)}">${label}</a></li>`;
   });
-  const onward = returnTo === null ? html`` : html`<p><a href="${returnTo}">Go on without one</a></p>`;
-  const list =
-    rows.length > 0
-      ? html`<table>
-          ${rows}
-        </table>`
-      : html`<p>You do not belong to an organization yet.</p>`;
-  const question = returnTo !== null && rows.length > 0 ? 'Where do you want to work?' : 'You are signed in';
+  const isQuestion = returnTo !== null && rows.length > 0;
+  const title = isQuestion ? 'Where do you want to work?' : 'You are signed in';
   return sendPage(
     reply,
     200,
-    question,
-    html`<h1>${question}</h1>
-      <p>${person.name}, ${person.email}</p>
-      ${list}${onward}`,
+    title,
+    html`<h1>${title}</h1>
+      ${
+        rows.length > 0
+          ? html`<ul class="choices">
+              ${rows}
+            </ul>`
+          : WITHOUT_ORGANIZATION
+      }
+      ${account(person, asked)} ${onward(returnTo, isQuestion)}`,
   );
 }
+
+const WITHOUT_ORGANIZATION = html`<p class="lead">
+  You do not belong to an organization yet. If you were invited, follow the link in the mail, and sign in with the
+  address that it came to.
+</p>`;
+
+const onward = (returnTo: string | null, isQuestion: boolean): Html =>
+  returnTo === null
+    ? html``
+    : html`<div class="actions">
+        <a class="button ${isQuestion ? 'quiet' : 'second'}" href="${returnTo}">Go on without one</a>
+      </div>`;
 
 export const asQuery = (returnTo: string | null): string =>
   returnTo === null ? '' : `?return_to=${encodeURIComponent(returnTo)}`;

@@ -1,12 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { html } from '../../html.js';
 import { countSignIn } from '../http/metrics.js';
-import { html, sendPage } from '../pages/page.js';
+import { sendPage } from '../pages/page.js';
 import { rememberBrowser } from './browser-cookie.js';
 import { reasonOf, sendFailure, SignInFailure } from './failure.js';
 import { type Asked, findProvider, idOf, type Kept, type SignInParts, slugOf } from './finish-sign-in.js';
 import { takeOidcCallback } from './oidc-callback.js';
 import type { OidcAttempt } from './oidc.js';
-import { asQuery, sendOrganizations } from './organizations-page.js';
+import { sendOrganizations } from './organizations-page.js';
 import { parseReturnTo } from './return-to.js';
 import { finishSaml, type KeptSaml, takeSamlResponse } from './saml-acs.js';
 
@@ -39,9 +40,7 @@ export function serveSignIn(app: FastifyInstance, parts: SignInParts): void {
   );
   app.get(
     '/auth/organizations',
-    handler(async ({ outside }, request, reply) =>
-      sendOrganizations(outside, request, reply, returnToOf(parts, request)),
-    ),
+    handler(async (_, request, reply) => sendOrganizations(parts, request, reply, returnToOf(parts, request))),
   );
   // Forms are read here and nowhere else.
   void app.register(async (scope) => {
@@ -52,30 +51,40 @@ export function serveSignIn(app: FastifyInstance, parts: SignInParts): void {
   });
 }
 
-function returnToOf({ publicUrl, corsOrigins }: SignInParts, request: Request): string | null {
-  const returnTo = parseReturnTo(request.query.return_to, publicUrl(), corsOrigins);
+function returnToOf({ publicUrl, productUrl, corsOrigins }: SignInParts, request: Request): string | null {
+  const product = productUrl();
+  const origins = product === null ? corsOrigins : [...corsOrigins, new URL(product).origin];
+  const returnTo = parseReturnTo(request.query.return_to, publicUrl(), origins);
   if (returnTo === undefined) throw new SignInFailure('RETURN_TO');
   return returnTo;
 }
 
 /** Leads on to the only provider there is, or asks which. */
 async function chooseProvider(parts: SignInParts, request: Request, reply: FastifyReply): Promise<FastifyReply> {
-  const query = asQuery(returnToOf(parts, request));
+  const query = new URLSearchParams();
+  const returnTo = returnToOf(parts, request);
+  if (returnTo !== null) query.set('return_to', returnTo);
+  if (isSwitching(request)) query.set('switch', '1');
+  const search = query.size > 0 ? `?${query.toString()}` : '';
   const offered = await parts.providers.offered(slugOf(request));
   const [only] = offered;
   if (!only) throw new SignInFailure('UNKNOWN');
   if (offered.length === 1) return begin(parts, request, reply, only.id);
   const choices = offered.map(
-    ({ id, name }) => html`<p><a class="button" href="/auth/start/${id}${query}">${name}</a></p>`,
+    ({ id, name }) => html`<a class="button second" href="/auth/start/${id}${search}">Continue with ${name}</a>`,
   );
   return sendPage(
     reply,
     200,
     'Sign in',
     html`<h1>Sign in</h1>
-      ${choices}`,
+      <p class="lead">to ${reply.server.productName}</p>
+      <div class="actions">${choices}</div>`,
   );
 }
+
+/** Whoever is somebody else now, at the provider too, says so. */
+const isSwitching = ({ query }: Request): boolean => query.switch !== undefined;
 
 /** Sends the browser to a provider. */
 async function begin(parts: SignInParts, request: Request, reply: FastifyReply, id: string): Promise<FastifyReply> {
@@ -90,8 +99,10 @@ async function begin(parts: SignInParts, request: Request, reply: FastifyReply, 
   }
   const kept: Kept<OidcAttempt> = { attempt: oidc.begin(), returnTo };
   const state = await attempts.begin({ step: 'OIDC', providerId: id, browser, kept });
-  const url = await oidc.authorizationUrl(provider, kept.attempt, state).catch((cause: unknown) => {
-    throw new SignInFailure('UNREACHABLE', { cause });
-  });
+  const url = await oidc
+    .authorizationUrl(provider, kept.attempt, state, isSwitching(request))
+    .catch((cause: unknown) => {
+      throw new SignInFailure('UNREACHABLE', { cause });
+    });
   return reply.redirect(url.href, 303);
 }

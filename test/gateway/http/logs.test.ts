@@ -117,6 +117,20 @@ test('an operation name that is a novel is cut short', async () => {
   expect(String(line['operationName']).length).toBeLessThanOrEqual(200);
 });
 
+test('an operation without a name is told apart by its root fields, each once; by nothing that a client made up', async () => {
+  const { owner } = await givenOrganization(server);
+  const line = await lineOf(
+    await owner(
+      '{ m4de: viewer { role } ...F ... { agents { totalCount } } } fragment F on Query { viewer { role } runs { totalCount } }',
+    ),
+  );
+  expect(line).toMatchObject({ operationType: 'query', rootFields: ['agents', 'runs', 'viewer'] });
+  expect(line).not.toHaveProperty('operationName');
+  expect(JSON.stringify(line)).not.toContain('m4de');
+  expect(await lineOf(await owner('query Named { viewer { role } }'))).not.toHaveProperty('rootFields');
+  expect(await lineOf(await owner('{ nothing }'))).not.toHaveProperty('rootFields');
+});
+
 test('other paths are not logged at every request: probes come every second', async () => {
   const before = server.logs.length;
   for (const path of ['/livez', '/readyz', '/nothing']) await fetch(server.url + path);

@@ -197,6 +197,14 @@ test('no series names an organization, a person or what they asked', async () =>
   expect(text).not.toMatch(new RegExp(`${id}|${slug}|${viewer.email}|Distinctive|usr_|org_`));
 });
 
+test('a second server on the machine of whoever develops goes without, and says so', async () => {
+  const env = { METRICS_PORT: new URL(metrics).port };
+  const second = await startServer({ env });
+  expect((await raw(`${second.url}/livez`)).status).toBe(200);
+  expect(second.logs.filter((line) => line.includes('METRICS_PORT is taken'))).toHaveLength(1);
+  await second.close();
+});
+
 test('metrics are at a port of their own, and nothing else is there', async () => {
   for (const path of ['/metrics', '/metrics/']) expect((await raw(server.url + path)).status).toBe(404);
   for (const path of ['/', '/graphql', '/livez', '/readyz']) expect((await raw(metrics + path)).status).toBe(404);

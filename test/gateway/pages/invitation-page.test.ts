@@ -36,13 +36,18 @@ const memberships = async ({ acme, email }: Awaited<ReturnType<typeof givenLink>
 
 describe('The link of an invitation', () => {
   test('asks whoever is not signed in to sign in, and leads back', async () => {
-    const { acme, secret } = await givenLink();
+    const { acme, secret, email } = await givenLink();
     const { status, text, headers } = await follow(secret);
     expect(status).toBe(200);
-    expect(text).toContain('<h1>Acme &lt;b&gt;&amp; Sons&lt;/b&gt; invites you</h1>');
-    expect(text).toContain(`href="/auth?return_to=%2Finvitations%2F${secret}"`);
+    expect(text).toContain('<h1>Join Acme &lt;b&gt;&amp; Sons&lt;/b&gt;</h1>');
+    for (const each of [`ADMIN of ${acme.slug} invites you.`, 'Viewer', 'j***@new.example', 'UTC'])
+      expect(text).toContain(each);
+    expect(text).not.toContain(email);
+    expect(text).toContain(`href="/invitations/${secret}/accept"`);
     expect(text).not.toContain('<form');
-    expect(text).not.toContain(acme.slug);
+    const accepted = await follow(`${secret}/accept`);
+    expect([accepted.status, accepted.headers.location]).toEqual([303, `/auth?return_to=%2Finvitations%2F${secret}`]);
+    expect(text.replace(`ADMIN of ${acme.slug}`, '')).not.toContain(acme.slug);
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'strict-origin' });
     expect(headers['content-security-policy']).toContain("default-src 'none'");
   });
@@ -57,7 +62,9 @@ describe('The link of an invitation', () => {
       clientId: 'orgate',
       defaultRole: 'VIEWER',
     });
-    expect((await follow(secret)).text).toContain(`href="/auth/${acme.slug}?return_to=%2Finvitations%2F${secret}"`);
+    expect((await follow(secret)).text).toContain(`href="/invitations/${secret}/accept?through=organization"`);
+    const { headers } = await follow(`${secret}/accept?through=organization`);
+    expect(headers.location).toBe(`/auth/${acme.slug}?return_to=%2Finvitations%2F${secret}`);
   });
 
   test('changes nothing by being followed, and joins by the button', async () => {
@@ -70,6 +77,45 @@ describe('The link of an invitation', () => {
     expect([joined.status, joined.text]).toEqual([200, expect.stringContaining('You are a member now.')]);
     expect(await memberships(given)).toEqual([{ status: 'ACTIVE' }]);
     expect((await follow(secret, browser)).text).toContain('You accepted this invitation already.');
+  });
+
+  test('that was accepted before signing in is accepted by who comes back as the invited, once, and by nobody else', async () => {
+    const given = await givenLink();
+    const { acme, secret, browser } = given;
+    const cookieOf = ({ headers }: RawAnswer) => String(headers['set-cookie']).split(';')[0] ?? '';
+    const accepted = cookieOf(await follow(`${secret}/accept`));
+    expect(accepted).toMatch(/^__Host-orgate-invitation=/);
+    expect(accepted).not.toContain(secret);
+    const both = ({ cookie }: { cookie: string }, more = accepted) => ({ cookie: `${cookie}; ${more}` });
+
+    const { header: theirs } = await givenBrowser(server, await personId(acme.viewer));
+    const other = await follow(secret, both(theirs));
+    expect(other.text).toContain('This invitation is for j***@new.example.');
+    expect(cookieOf(other)).toBe('__Host-orgate-invitation=');
+    const { secret: another } = await givenLink();
+    await follow(secret, both(browser, cookieOf(await follow(`${another}/accept`))));
+    await follow(secret, both(browser, '__Host-orgate-invitation='));
+    expect(await memberships(given)).toEqual([{ status: 'INVITED' }]);
+
+    expect((await follow(secret, both(browser))).text).toContain('You are a member now.');
+    expect(await memberships(given)).toEqual([{ status: 'ACTIVE' }]);
+  });
+
+  test('is not accepted before signing in by another site’s link, which only leads to the page', async () => {
+    const { secret } = await givenLink();
+    for (const site of ['cross-site', 'same-site', 'none']) {
+      const { headers } = await follow(`${secret}/accept`, { 'sec-fetch-site': site });
+      expect([headers.location, headers['set-cookie']]).toEqual([`/invitations/${secret}`, undefined]);
+    }
+    expect((await follow(`${'x'.repeat(43)}/accept`)).status).toBe(404);
+  });
+
+  test('says who is signed in, and how to be somebody else', async () => {
+    const { secret, browser, email } = await givenLink();
+    const { text } = await follow(secret, browser);
+    expect(text).toContain('Signed in as');
+    expect(text).toContain(email);
+    expect(text).toContain(`href="/auth?switch=1&amp;return_to=%2Finvitations%2F${secret}"`);
   });
 
   test('declines, and asks for a new one', async () => {

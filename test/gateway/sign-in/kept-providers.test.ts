@@ -32,7 +32,7 @@ function givenProviders(fillerBytes: number) {
       return new Response(JSON.stringify(configuration), { headers: { 'content-type': 'application/json' } });
     },
   );
-  const begin = (provider: OidcProvider) => oidc.authorizationUrl(provider, oidc.begin(), 'state');
+  const begin = (provider: OidcProvider) => oidc.authorizationUrl(provider, oidc.begin(), 'state', false);
   return { asked, begin };
 }
 

@@ -266,6 +266,17 @@ describe('After sign-in', () => {
     }
   });
 
+  test('whoever asks for a switch is asked for by the provider anew; nobody else is', async () => {
+    const promptOf = async (path: string) => {
+      const { next } = await new Browser().send(`${home()}${path}`);
+      return new URL(next as string).searchParams.get('prompt');
+    };
+    expect(await promptOf('/auth/start/corp?switch=1')).toBe('login');
+    expect(await promptOf('/auth/start/corp')).toBeNull();
+    const { text } = await new Browser().visit(`${home()}/auth?switch=1`);
+    expect(text).toContain('href="/auth/start/first?switch=1"');
+  });
+
   test('who is not signed in, or no longer, is led to the start', async () => {
     const browser = new Browser();
     for (const value of [undefined, 'made-up']) {

@@ -20,6 +20,14 @@ const ORGANIZATION = 'orgate:organization';
 /** In place of an e-mail: whoever signed in in this browser. */
 const SIGNED_IN = '';
 
+// Whoever comes here from signing in is that person, in the organization where they said that they want to work.
+const chosen = new URLSearchParams(location.search).get('organization');
+if (chosen !== null) {
+  localStorage.setItem(PERSON, SIGNED_IN);
+  localStorage.setItem(ORGANIZATION, chosen);
+  history.replaceState(null, '', location.pathname);
+}
+
 function App() {
   const [people, setPeople] = useState<readonly Person[] | null>(null);
   const [email, setEmail] = useState(() => localStorage.getItem(PERSON) ?? '');

@@ -1,0 +1,121 @@
+import type pg from 'pg';
+import { newId } from '../data/id.js';
+
+/** The database as its owner: the gateway's own roles neither read nor write what is here. */
+export type OwnerClient = Pick<pg.Client, 'query'>;
+
+/** Someone by what was proved of them. An e-mail address is not among it: it may be anyone's who typed it. */
+export type NamedPerson = { readonly id: string } | { readonly issuer: string; readonly subject: string };
+
+/** Someone who holds the system role, or held it. */
+export interface SystemAdmin {
+  readonly personId: string;
+  readonly name: string;
+  readonly email: string;
+  /** What was written down when it was given; null of what was given before that was kept, or by other means. */
+  readonly grant: {
+    readonly by: string;
+    readonly at: Date;
+    readonly reason: string;
+  } | null;
+  /** Null while they hold it. */
+  readonly revocation: { readonly by: string; readonly at: Date; readonly reason: string | null } | null;
+}
+
+/** What was not done, in words for whoever asked for it. */
+class SystemAdminError extends Error {
+  override readonly name = 'SystemAdminError';
+}
+
+export interface Change {
+  readonly by: string;
+  readonly reason: string;
+}
+
+interface FoundPerson {
+  readonly id: string;
+  readonly name: string;
+  readonly email: string;
+  readonly status: string;
+  readonly systemRole: string;
+}
+
+/** Gives the system role, from the person's next request on. @throws SystemAdminError */
+export const grantSystemAdmin = (client: OwnerClient, named: NamedPerson, change: Change): Promise<FoundPerson> =>
+  changing(client, named, async (person) => {
+    if (person.systemRole === 'SYSTEM_ADMIN') throw new SystemAdminError(`${person.email} is SYSTEM_ADMIN already.`);
+    if (person.status !== 'ACTIVE') throw new SystemAdminError(`The account of ${person.email} is disabled.`);
+    await setRole(client, person.id, 'SYSTEM_ADMIN');
+    await client.query(`insert into system_admin_grant (id, person_id, granted_by, reason) values ($1, $2, $3, $4)`, [
+      newId('sag'),
+      person.id,
+      change.by,
+      change.reason,
+    ]);
+  });
+
+/** Takes it, from the person's next request on. @throws SystemAdminError */
+export const revokeSystemAdmin = (client: OwnerClient, named: NamedPerson, change: Change): Promise<FoundPerson> =>
+  changing(client, named, async (person) => {
+    if (person.systemRole !== 'SYSTEM_ADMIN') throw new SystemAdminError(`${person.email} is no SYSTEM_ADMIN.`);
+    await setRole(client, person.id, 'USER');
+    await client.query(
+      `update system_admin_grant set revoked_at = current_timestamp, revoked_by = $2, revoke_reason = $3
+       where person_id = $1 and revoked_at is null`,
+      [person.id, change.by, change.reason],
+    );
+  });
+
+/** Those who hold it first, and then those who held it, the latest first. */
+export async function listSystemAdmins(client: OwnerClient): Promise<SystemAdmin[]> {
+  const { rows } = await client.query<SystemAdmin>(
+    `select p.id as "personId", p.name, p.email,
+       case when g.id is not null
+         then json_build_object('by', g.granted_by, 'at', g.granted_at, 'reason', g.reason) end as "grant",
+       case when g.revoked_at is not null
+         then json_build_object('by', g.revoked_by, 'at', g.revoked_at, 'reason', g.revoke_reason) end as revocation
+     from person p left join system_admin_grant g on g.person_id = p.id
+       and (g.revoked_at is null or p.system_role = 'USER')
+     where p.system_role = 'SYSTEM_ADMIN' or g.id is not null
+     order by g.revoked_at desc nulls first, g.granted_at desc nulls last, p.id`,
+  );
+  return rows;
+}
+
+/** Finds the person and changes them in one transaction; of two at once the second sees what the first did. */
+async function changing(
+  client: OwnerClient,
+  named: NamedPerson,
+  change: (person: FoundPerson) => Promise<void>,
+): Promise<FoundPerson> {
+  await client.query('begin');
+  try {
+    const person = await find(client, named);
+    await change(person);
+    await client.query('commit');
+    return person;
+  } catch (error) {
+    await client.query('rollback');
+    throw error;
+  }
+}
+
+async function find(client: OwnerClient, named: NamedPerson): Promise<FoundPerson> {
+  const [where, values] =
+    'id' in named
+      ? ['p.id = $1', [named.id]]
+      : [
+          'p.id = (select i.person_id from identity i where i.issuer = $1 and i.subject = $2)',
+          [named.issuer, named.subject],
+        ];
+  const { rows } = await client.query<FoundPerson>(
+    `select p.id, p.name, p.email, p.status, p.system_role as "systemRole" from person p where ${where} for update`,
+    values,
+  );
+  if (rows[0]) return rows[0];
+  const who = 'id' in named ? `has the id ${named.id}` : `signed in as ${named.subject} of ${named.issuer}`;
+  throw new SystemAdminError(`Nobody ${who}.`);
+}
+
+const setRole = (client: OwnerClient, id: string, role: 'USER' | 'SYSTEM_ADMIN') =>
+  client.query(`update person set system_role = $2, updated_at = current_timestamp where id = $1`, [id, role]);
