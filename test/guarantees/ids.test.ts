@@ -13,7 +13,6 @@ const prefixes = nodes.map(({ prefix }) => prefix);
 /** What has an id that `node` does not find. */
 const NO_NODES: Record<string, string> = {
   usr: 'a person is no object of one organization',
-  ses: "a session is its person's",
   mal: 'mail is nothing that clients see',
   scg: "a directory's group is found through its directory",
   scu: 'what a directory says of someone is found by directories',
