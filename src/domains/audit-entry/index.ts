@@ -1,4 +1,4 @@
-import type { AuditChange, AuditLogFilter, Resolvers } from '../../generated/graphql.js';
+import type { AuditChange, AuditEntryFilter, AuditEntryOrderField, Resolvers } from '../../generated/graphql.js';
 import { allow, canWhereNamed } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
@@ -7,8 +7,8 @@ import { jobs } from './jobs.js';
 import { withSeals } from './parent.js';
 import { verifyChain } from './verify-chain.js';
 
-interface LogArgs extends ListArgs<'AT'> {
-  readonly filter?: AuditLogFilter | null;
+interface LogArgs extends ListArgs<AuditEntryOrderField> {
+  readonly filter?: AuditEntryFilter | null;
 }
 
 const entries = defineList('AuditEntry', {

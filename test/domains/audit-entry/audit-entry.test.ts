@@ -7,7 +7,7 @@ import { codeOf, useServer } from '../../support/server.js';
 
 const server = useServer();
 
-const LOG = `query ($filter: AuditLogFilter) { auditLog(first: 50, filter: $filter) { totalCount nodes {
+const LOG = `query ($filter: AuditEntryFilter) { auditLog(first: 50, filter: $filter) { totalCount nodes {
   id sequence at actor { kind id name } onBehalfOf action outcome targetType targetId targetName
   changes { path before after } reason requestId address hash } } }`;
 const CREATE = 'mutation ($input: CreateRepositoryInput!) { createRepository(input: $input) { id } }';
