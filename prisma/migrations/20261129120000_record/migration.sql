@@ -90,61 +90,66 @@ create policy seal on audit_seal for all to orgate_sealer
   using (org_id = (select current_setting('app.org_id', true)))
   with check (org_id = (select current_setting('app.org_id', true)));
 
--- Writes the entry of one row's change. Arguments: what it is called, its key column, the column of its organization ('' for
--- the deployment's), secret columns (told as ***), and columns of which nothing is told.
-create function orgate_write_entry() returns trigger
+-- Of what a change is told: by column, [before, after]. Of secrets only that they changed, of a long value how it begins.
+create function orgate_told(before jsonb, after jsonb, secret text[]) returns jsonb
+language plpgsql immutable
+as $$
+declare
+  told jsonb;
+begin
+  if before is null then
+    select jsonb_object_agg(key, jsonb_build_array(null, value)) into told from jsonb_each(after) where value <> 'null';
+  elsif after is null then
+    select jsonb_object_agg(key, jsonb_build_array(value, null)) into told from jsonb_each(before) where value <> 'null';
+  else
+    select jsonb_object_agg(key, jsonb_build_array(before -> key, value)) into told
+      from jsonb_each(after) where value <> before -> key;
+  end if;
+  if told ?| secret then
+    select jsonb_object_agg(key, case when key <> all (secret) then value else (
+        select jsonb_agg(case when each = 'null' then each else '"***"' end) from jsonb_array_elements(value) as each) end)
+      into told from jsonb_each(told);
+  end if;
+  if pg_column_size(told) > 4000 then
+    select jsonb_object_agg(key, case when length(value::text) > 1000
+        then jsonb_build_array(left(value ->> 0, 400), left(value ->> 1, 400)) else value end)
+      into told from jsonb_each(told);
+  end if;
+  return told;
+end $$;
+
+-- Writes the entries of a statement's changes, one for each row. Arguments: what a row is called, its key column, the column of its
+-- organization ('' for the deployment's), secret columns (told as ***), and columns of which nothing is told.
+create function orgate_write_entries() returns trigger
 language plpgsql
 as $$
 declare
   secret constant text[] := tg_argv[3];
   silent constant text[] := tg_argv[4];
   act constant jsonb := nullif(current_setting('app.act', true), '');
-  before jsonb;
-  after jsonb;
-  this jsonb;
+  changed jsonb[];
   org text;
-  told jsonb;
   who text := act ->> 'name';
-  drawn bigint;
-  verb text;
-  hidden text;
 begin
   -- Whoever owns the tables migrates and mends; what the gateway does, somebody does.
   if act is null and current_user not in ('orgate_app', 'orgate_directory') then return null; end if;
-  if tg_op <> 'INSERT' then before := to_jsonb(old) - silent; end if;
-  if tg_op <> 'DELETE' then after := to_jsonb(new) - silent; end if;
-  if before = after then return null; end if;
+  if tg_op = 'INSERT' then
+    select array_agg(jsonb_build_array(null, to_jsonb(now_there) - silent)) into changed from now_there;
+  elsif tg_op = 'DELETE' then
+    select array_agg(jsonb_build_array(to_jsonb(was_there) - silent, null)) into changed from was_there;
+  else
+    select array_agg(jsonb_build_array(before, after)) into changed
+      from (select to_jsonb(was_there) - silent as before from was_there) as old_row
+      full join (select to_jsonb(now_there) - silent as after from now_there) as new_row
+        on before ->> tg_argv[1] = after ->> tg_argv[1]
+          and before ->> nullif(tg_argv[2], '') is not distinct from after ->> nullif(tg_argv[2], '')
+      where before is distinct from after;
+  end if;
+  if changed is null then return null; end if;
   if act is null then
     raise exception using errcode = 'OG001', message = format('a change of %s tells nobody who makes it', tg_table_name);
   end if;
-  this := coalesce(after, before);
-  org := coalesce(this ->> nullif(tg_argv[2], ''), '');
-  verb := case
-    when tg_op = 'INSERT' then 'created'
-    when tg_op = 'DELETE' then 'deleted'
-    when before ->> 'status' <> after ->> 'status' then lower(after ->> 'status')
-    when before ->> 'revoked_at' is null and after ->> 'revoked_at' is not null then 'revoked'
-    when before ->> 'ended_at' is null and after ->> 'ended_at' is not null then 'ended'
-    else 'updated'
-  end;
-  if tg_op = 'UPDATE' then
-    select jsonb_object_agg(key, jsonb_build_array(before -> key, value)) into told
-      from jsonb_each(after) where value <> before -> key;
-  else
-    select jsonb_object_agg(key, case tg_op when 'INSERT' then jsonb_build_array(null, value) else jsonb_build_array(value, null) end)
-      into told from jsonb_each(this - tg_argv[1] - tg_argv[2]) where value <> 'null';
-  end if;
-  foreach hidden in array secret loop
-    if told ? hidden then
-      told := jsonb_set(told, array[hidden], (select jsonb_agg(case when value = 'null' then value else '"***"' end) from jsonb_array_elements(told -> hidden)));
-    end if;
-  end loop;
-  -- A long value is told by how it begins.
-  if pg_column_size(told) > 4000 then
-    select jsonb_object_agg(key, case when length(value::text) > 1000 then jsonb_build_array(left(value ->> 0, 400), left(value ->> 1, 400)) else value end)
-      into told from jsonb_each(told);
-  end if;
-  drawn := nextval('public.audit_number');
+  org := coalesce(coalesce(nullif(changed[1] -> 1, 'null'), changed[1] -> 0) ->> nullif(tg_argv[2], ''), '');
   -- Whoever acts in an organization that is not the one of their request is called what they are called there.
   if who is null and org = '' then
     select name into who from public.person where id = act ->> 'id';
@@ -155,14 +160,29 @@ begin
       else (select name from public.membership where org_id = org and user_id = act ->> 'id')
     end;
   end if;
-  with entry as (
-    insert into public.audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, target_type, target_id,
-      target_name, changes, reason, request_id, address)
-    values (org, drawn, act ->> 'kind', act ->> 'id', who, act ->> 'onBehalfOf', tg_argv[0] || '.' || verb, tg_argv[0],
-      this ->> tg_argv[1], coalesce(this ->> 'name', this ->> 'display_name', this ->> 'email'), told,
-      act ->> 'reason', act ->> 'requestId', act ->> 'address')
+  with told as materialized (
+    select nextval('public.audit_number') as number, coalesce(this ->> nullif(tg_argv[2], ''), '') as org_id, this, before, after
+    from unnest(changed) as pair
+      cross join lateral (select nullif(pair -> 0, 'null') as before, nullif(pair -> 1, 'null') as after) as sides
+      cross join lateral (select coalesce(after, before) as this) as either
+  ), entries as (
+    insert into public.audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, target_type,
+      target_id, target_name, changes, reason, request_id, address)
+    select org_id, number, act ->> 'kind', act ->> 'id', who, act ->> 'onBehalfOf',
+      tg_argv[0] || '.' || case
+        when before is null then 'created'
+        when after is null then 'deleted'
+        when before ->> 'status' <> after ->> 'status' then lower(after ->> 'status')
+        when before ->> 'revoked_at' is null and after ->> 'revoked_at' is not null then 'revoked'
+        when before ->> 'ended_at' is null and after ->> 'ended_at' is not null then 'ended'
+        else 'updated'
+      end,
+      tg_argv[0], this ->> tg_argv[1], coalesce(this ->> 'name', this ->> 'display_name', this ->> 'email'),
+      public.orgate_told(before - tg_argv[1] - tg_argv[2], after - tg_argv[1] - tg_argv[2], secret),
+      act ->> 'reason', act ->> 'requestId', act ->> 'address'
+    from told
   )
-  insert into public.audit_unsealed (org_id, number) values (org, drawn);
+  insert into public.audit_unsealed (org_id, number) select org_id, number from told;
   return null;
 end $$;
 
@@ -178,11 +198,17 @@ create procedure orgate_record(
 language plpgsql
 set search_path = public, pg_temp
 as $$
+declare
+  arguments text;
 begin
-  execute format(
-    'create trigger record after insert or update or delete on %1$I for each row
-       execute function orgate_write_entry(%2$L, %3$L, %4$L, %5$L, %6$L)',
-    recorded, coalesce(called, recorded), key_column, org_column, secret, silent || array['created_at', 'updated_at']);
+  arguments := format('%L, %L, %L, %L, %L', coalesce(called, recorded), key_column, org_column, secret,
+    silent || array['created_at', 'updated_at']);
+  execute format('create trigger record_created after insert on %I referencing new table as now_there
+    for each statement execute function orgate_write_entries(%s)', recorded, arguments);
+  execute format('create trigger record_updated after update on %I referencing old table as was_there new table as now_there
+    for each statement execute function orgate_write_entries(%s)', recorded, arguments);
+  execute format('create trigger record_deleted after delete on %I referencing old table as was_there
+    for each statement execute function orgate_write_entries(%s)', recorded, arguments);
 end $$;
 revoke all on procedure orgate_record(text, text, text, text, text[], text[]) from public;
 
@@ -206,7 +232,7 @@ end $$;
 revoke all on procedure orgate_isolate(text, text, boolean) from public;
 
 call orgate_record('organization', org_column => 'id', silent => '{lock_version}');
-call orgate_record('membership', key_column => 'user_id', silent => '{left_role,left_granted,left_withheld}');
+call orgate_record('membership', silent => '{left_role,left_granted,left_withheld}');
 call orgate_record('repository');
 call orgate_record('agent');
 call orgate_record('run', silent => '{input,output,total_tokens,total_cost_micros,idempotency_key}');
