@@ -3,6 +3,7 @@ import { translateDatabaseError } from '../database-error.js';
 import { inFrame, type ScopedPool } from './org-connection.js';
 import type { Frame } from './frame.js';
 import { ROW_TYPES } from './pg-types.js';
+import type { OwnStatement } from './statement.js';
 
 /** Outside every organization: what stands behind such a statement is named in one of the files beside this one. */
 export const DIRECTORY: Frame = { role: 'orgate_directory' };
@@ -10,11 +11,16 @@ export const DIRECTORY: Frame = { role: 'orgate_directory' };
 /** Runs one statement as the directory; errors are told in the closed vocabulary. */
 export type DirectoryQuery = <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
 
-export const createDirectoryQuery =
-  (pool: ScopedPool): DirectoryQuery =>
-  async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) => {
+export const createDirectoryQuery = (pool: ScopedPool): DirectoryQuery => asDirectory((own) => pool.query(own));
+
+/** The same in the transaction that it is called in, on its connection. */
+export const createHeldDirectoryQuery = (pool: ScopedPool): DirectoryQuery => asDirectory((own) => pool.queryHeld(own));
+
+const asDirectory =
+  (run: (own: OwnStatement) => Promise<pg.QueryResult>): DirectoryQuery =>
+  async (text: string, values: unknown[] = []) => {
     try {
-      const { rows } = await inFrame(DIRECTORY, () => pool.query<Row>({ text, values, types: ROW_TYPES }));
+      const { rows } = await inFrame(DIRECTORY, () => run({ text, values, types: ROW_TYPES }));
       return rows;
     } catch (error) {
       throw translateDatabaseError(error);

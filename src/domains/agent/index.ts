@@ -36,8 +36,10 @@ const resolvers = {
     },
   },
   Mutation: {
-    deleteAgent: (_, { id }, { db }) =>
-      clearingRuns(db, async (tx, clear) => ((await clear('agentId', id)) ? deleteRow(tx.agent, id) : null)),
+    deleteAgent: (_, { id }, context) =>
+      clearingRuns(context, 'agent:delete', async (tx, clear) =>
+        (await clear('agentId', id)) ? deleteRow(tx.agent, id) : null,
+      ),
   },
   Agent: {
     organization: currentOrganization,

@@ -106,8 +106,8 @@ const resolvers = {
   },
   Mutation: {
     startRun: (_, { input }, context) => startRun(parseInput(startInput, input), context),
-    recordRunProgress: (_, { id, input }, { db }) => recordRunProgress(id, parseInput(progressInput, input), db),
-    cancelRun: (_, { id }, { db }) => cancelRun(id, db),
+    recordRunProgress: (_, { id, input }, context) => recordRunProgress(id, parseInput(progressInput, input), context),
+    cancelRun: (_, { id }, context) => cancelRun(id, context),
   },
   Run: {
     organization: currentOrganization,
