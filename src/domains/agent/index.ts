@@ -20,6 +20,7 @@ const agents = defineList('Agent', {
   search: ['name'],
   where: ({ filter }: ListArgs<AgentOrderField, AgentFilter>) =>
     given({ repositoryId: filter?.repositoryId ?? undefined }),
+  filtersNeed: { repositoryId: 'repository:read' },
 });
 
 export const listAgents = agents.page;

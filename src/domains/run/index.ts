@@ -21,6 +21,7 @@ const runs = defineList('Run', {
   orders: { CREATED_AT: { by: 'createdAt', is: 'instant' } },
   usual: { field: 'CREATED_AT', direction: 'DESC' },
   where: ({ filter }: RunArgs) => toFilter(filter ?? {}),
+  filtersNeed: { agentId: 'agent:read', repositoryId: 'repository:read' },
   indexed,
   isPlannedAnew: (where) => Object.keys(where).length > 1,
 });
