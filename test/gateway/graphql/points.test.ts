@@ -40,7 +40,10 @@ describe('points', () => {
     };
     const page = await priceOf('(first: 1) { nodes { role } }');
     const counted = await priceOf('(first: 1) { totalCount nodes { role } }');
-    const spread = await priceOf('(first: 1) { ...C nodes { role } }', 'fragment C on MembershipConnection { totalCount }');
+    const spread = await priceOf(
+      '(first: 1) { ...C nodes { role } }',
+      'fragment C on MembershipConnection { totalCount }',
+    );
     const searched = await priceOf('(first: 1, filter: { search: "zz" }) { nodes { role } }');
     expect([counted - page, searched - page]).toEqual([12, 10]);
     expect(spread - page).toBeGreaterThan(10);
