@@ -3,7 +3,6 @@ import { ConfigError, readOwnerStore } from '../config/config.js';
 import { asOwner } from '../data/start/as-owner.js';
 import { identityIssuer } from '../domains/identity-provider/admit-from-provider.js';
 import {
-  type Change,
   grantSystemAdmin,
   listSystemAdmins,
   type NamedPerson,
@@ -45,12 +44,18 @@ async function main(): Promise<void> {
   const reason = values.reason?.trim();
   if (!reason || reason.length > 500) refuseArguments('--reason is needed, 500 characters at the most');
   const change = act === 'grant' ? grantSystemAdmin : revokeSystemAdmin;
-  const { name, email, id } = await asOwner(readOwnerStore(), async (client) => {
-    const { rows } = await client.query<{ login: string }>('select session_user as login');
-    const by: Change['by'] = `${userInfo().username}@${hostname()} as ${rows[0]?.login}`;
-    return change(client, named, { by, reason });
-  });
+  const by = `${userName()}@${hostname()}`;
+  const { name, email, id } = await asOwner(readOwnerStore(), (client) => change(client, named, { by, reason }));
   console.log(`${name} <${email}>, ${id}, is ${act === 'grant' ? 'SYSTEM_ADMIN now' : 'SYSTEM_ADMIN no longer'}.`);
+}
+
+/** In a container a user may have a number and no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.());
+  }
 }
 
 function whoOf(values: {

@@ -48,7 +48,7 @@ const KEYS = `api_key k
 /** A key made before its owner joined is of an earlier stay: whoever was removed and came back has none. */
 const OWNER_IS_ACTIVE = `(m.status = 'ACTIVE' and m.joined_at <= k.created_at and (m.kind = 'SERVICE_ACCOUNT' or p.status = 'ACTIVE'))`;
 
-const FIND = `
+export const FIND = `
   select k.id as "keyId", k.secret_hash as "secretHash", k.permissions, k.expires_at as "expiresAt",
     k.last_used_at as "lastUsedAt", m.kind as "ownerKind", case when k.revoked_at is not null then 'REVOKED'
       when k.expires_at <= current_timestamp then 'EXPIRED'
@@ -67,7 +67,7 @@ const NOTE_USE = `
   update api_key set last_used_at = current_timestamp
   where org_id = $1 and id = $2 and (last_used_at is null or last_used_at < current_timestamp - interval '1 minute')`;
 
-interface KeyRow extends MembershipRow {
+export interface KeyRow extends MembershipRow {
   keyId: string;
   secretHash: string;
   permissions: string[];

@@ -53,7 +53,7 @@ const CLAIMANTS = {
 type ClaimantOf<K extends Claimant['kind']> = Extract<Claimant, { kind: K }>;
 
 /** Where a session reaches that may be bound to one organization. */
-function withinBounds(membership: string): string {
+export function withinBounds(membership: string): string {
   const isOfStay = beganSinceJoining('s.created_at', membership);
   return `(s.bound_org_id is null or (${membership}.org_id = s.bound_org_id and ${isOfStay}))`;
 }

@@ -28,6 +28,7 @@ class SystemAdminError extends Error {
 }
 
 export interface Change {
+  /** Which user of which machine; with which login is added. */
   readonly by: string;
   readonly reason: string;
 }
@@ -46,12 +47,10 @@ export const grantSystemAdmin = (client: OwnerClient, named: NamedPerson, change
     if (person.systemRole === 'SYSTEM_ADMIN') throw new SystemAdminError(`${person.email} is SYSTEM_ADMIN already.`);
     if (person.status !== 'ACTIVE') throw new SystemAdminError(`The account of ${person.email} is disabled.`);
     await setRole(client, person.id, 'SYSTEM_ADMIN');
-    await client.query(`insert into system_admin_grant (id, person_id, granted_by, reason) values ($1, $2, $3, $4)`, [
-      newId('sag'),
-      person.id,
-      change.by,
-      change.reason,
-    ]);
+    await client.query(
+      `insert into system_admin_grant (id, person_id, granted_by, reason) values ($1, $2, $3 || ' as ' || session_user, $4)`,
+      [newId('sag'), person.id, change.by, change.reason],
+    );
   });
 
 /** Takes it, from the person's next request on. @throws SystemAdminError */
@@ -60,7 +59,7 @@ export const revokeSystemAdmin = (client: OwnerClient, named: NamedPerson, chang
     if (person.systemRole !== 'SYSTEM_ADMIN') throw new SystemAdminError(`${person.email} is no SYSTEM_ADMIN.`);
     await setRole(client, person.id, 'USER');
     await client.query(
-      `update system_admin_grant set revoked_at = current_timestamp, revoked_by = $2, revoke_reason = $3
+      `update system_admin_grant set revoked_at = current_timestamp, revoked_by = $2 || ' as ' || session_user, revoke_reason = $3
        where person_id = $1 and revoked_at is null`,
       [person.id, change.by, change.reason],
     );

@@ -3,8 +3,9 @@ import { type OwnedModelName, propertyOf } from '../data/organization/models.js'
 import type { RequestDb } from '../data/organization/organization-db.js';
 import type { Search } from '../data/organization/search.js';
 import type { Filter, Found, PagedTable, Row } from '../data/organization/table.js';
-import { badInput } from '../errors.js';
+import { badInput, OrgateError } from '../errors.js';
 import type { OrderDirection } from '../generated/graphql.js';
+import type { Permission } from '../permissions/catalogue.js';
 import { type Connection, connect, type Order, type OrderColumn, type PageArgs, type Source } from './paging.js';
 
 /** In which order a client wants a list. */
@@ -43,6 +44,8 @@ export interface Offer<R, O extends string> {
 export interface ListSpec<R, O extends string, A, P> extends Offer<R, O> {
   /** Which rows, by the arguments; those of the organization are all there are. */
   readonly where?: (args: A, context: RequestContext) => Filter<R>;
+  /** Filters by what only they may read who hold this: whoever does not would find it out, one guess after the other. */
+  readonly filtersNeed?: Readonly<Record<string, Permission>>;
   /** Another way to say the same, in which rows are found more quickly in order. */
   readonly indexed?: (where: Filter<R>) => Filter<R>;
   /** Whether the statement is planned for the values of its filters. */
@@ -69,7 +72,8 @@ const MAX_SEARCH = 100;
 /**
  * Makes a list of rows of a model: paged both ways, ordered, filtered, searched and counted, in one statement each.
  *
- * @throws BAD_USER_INPUT where its arguments do not fit: `first`, `after`, `last`, `before`, `filter.search`
+ * @throws BAD_USER_INPUT where its arguments do not fit: `first`, `after`, `last`, `before`, `filter.search`; FORBIDDEN for a
+ *   filter by what the viewer may not read
  */
 export function defineList<M extends OwnedModelName, O extends string, A extends ListArgs<O> = ListArgs<O>, P = Row<M>>(
   model: M,
@@ -83,6 +87,7 @@ export function defineList<M extends OwnedModelName, O extends string, A extends
     context: RequestContext,
     source: (found: Required<Found<R>>) => Omit<Source<R, P>, 'show'>,
   ) => {
+    assertMayFilter(spec.filtersNeed ?? {}, args, context);
     const { order, search } = asked<R, O>(spec, args);
     const found = { where: spec.where?.(args, context) ?? {}, search };
     const shown = { ...source(found), show: (rows: R[]) => show(rows, context) };
@@ -109,6 +114,17 @@ export function defineList<M extends OwnedModelName, O extends string, A extends
         };
       }),
   };
+}
+
+function assertMayFilter(
+  needs: Readonly<Record<string, Permission>>,
+  { filter }: ListArgs<string>,
+  { organization: { permissions } }: RequestContext,
+): void {
+  for (const [field, requiredPermission] of Object.entries(needs)) {
+    if (filter?.[field] == null || permissions.has(requiredPermission)) continue;
+    throw new OrgateError('FORBIDDEN', undefined, { requiredPermission });
+  }
 }
 
 /** The table of a model, which whoever asks knows the rows of. */

@@ -1,28 +1,53 @@
 import type { RequestContext } from '../context/context.js';
 import type { LockedDb } from '../data/organization/organization-db.js';
-import type { Row } from '../data/organization/table.js';
 import { OrgateError } from '../errors.js';
+import { openAsking, type StillAsking } from '../identity/asking.js';
 import type { Permission } from '../permissions/catalogue.js';
 import { effective, type Standing, standingOfKey } from './escalation.js';
 
-/** The actor as they are now. */
-export async function readActor(
-  db: LockedDb,
-  context: RequestContext,
-  permission: Permission,
-): Promise<Row<'Membership'>> {
-  const member = await db.membership.find({ userId: context.actorId, status: 'ACTIVE' });
-  const actor = member && (await asAsking(member, db, context));
+/** Who acts, and what they hold: of a key no more than that. */
+export interface Actor extends Standing {
+  readonly userId: string;
+  readonly name: string;
+}
+
+/**
+ * The actor as they are now. What waits for the organization's lock may wait for long, and of who was removed, demoted,
+ * signed out or revoked meanwhile it is carried out no more.
+ *
+ * @param _db because what is read before there is the lock may be over when there is
+ * @throws UNAUTHENTICATED when the person, the session or the key is over; FORBIDDEN without the permission
+ */
+export async function readActor(_db: LockedDb, context: RequestContext, permission: Permission): Promise<Actor> {
+  const actor = toActor(await readAgain(context), context);
   if (!actor || !effective(context.catalogue, actor).has(permission)) {
     throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
   }
-  return { ...member, ...actor };
+  return actor;
 }
 
-/** Who asks with a key is no more than that key, and nobody once it was revoked. */
-async function asAsking(member: Standing, db: LockedDb, context: RequestContext): Promise<Standing | null> {
-  const { apiKey } = context.viewer ?? {};
-  if (!apiKey) return member;
-  const key = await db.apiKey.find({ id: apiKey.id, revokedAt: null });
-  return key && standingOfKey(context.catalogue, member, key.permissions);
+/**
+ * For what everyone may who is signed in.
+ *
+ * @throws UNAUTHENTICATED when the person, the session or the key is over
+ */
+export const assertStillAsking = async (_db: LockedDb, context: RequestContext): Promise<void> => {
+  await readAgain(context);
+};
+
+async function readAgain({ viewer, outside, current }: RequestContext): Promise<StillAsking> {
+  const { person, apiKey, session } = viewer ?? {};
+  const asking = outside(openAsking);
+  const still = person
+    ? await asking.readPerson({ id: person.id, sessionId: session?.id ?? null }, current?.orgId ?? '')
+    : await asking.readKey(apiKey?.id ?? '');
+  if (!still) throw new OrgateError('UNAUTHENTICATED');
+  return still;
+}
+
+function toActor({ membership, keyPermissions }: StillAsking, { catalogue }: RequestContext): Actor | null {
+  if (!membership) return null;
+  const { userId, name, role, granted, withheld } = membership;
+  const standing = { role, granted: [...granted], withheld: [...withheld] };
+  return { userId, name, ...(keyPermissions ? standingOfKey(catalogue, standing, keyPermissions) : standing) };
 }

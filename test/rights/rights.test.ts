@@ -234,6 +234,9 @@ const MUTATIONS: Record<string, Operation> = {
 
 /** Every query on what belongs to an organization. */
 const QUERIES: Record<string, Operation> = {
+  auditLog: { permission: 'audit:read', from: 'ADMIN', text: () => 'auditLog { totalCount }' },
+  verifyAuditChain: { permission: 'audit:read', from: 'ADMIN', text: () => 'verifyAuditChain { ok }' },
+  auditCheckpoint: { permission: 'audit:read', from: 'ADMIN', text: () => 'auditCheckpoint' },
   currentOrganization: {
     permission: 'organization:read',
     from: 'VIEWER',

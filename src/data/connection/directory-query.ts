@@ -4,6 +4,7 @@ import type { Act } from './act.js';
 import { inFrame, type ScopedPool } from './org-connection.js';
 import type { Frame } from './frame.js';
 import { ROW_TYPES } from './pg-types.js';
+import type { OwnStatement } from './statement.js';
 
 /** Outside every organization: what stands behind such a statement is named in one of the files beside this one. */
 export const DIRECTORY: Frame = { role: 'orgate_directory' };
@@ -15,13 +16,17 @@ export type DirectoryQuery = <Row extends pg.QueryResultRow>(
   act?: Act,
 ) => Promise<Row[]>;
 
-export const createDirectoryQuery =
-  (pool: ScopedPool): DirectoryQuery =>
-  async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = [], act?: Act) => {
+export const createDirectoryQuery = (pool: ScopedPool): DirectoryQuery => asDirectory((own) => pool.query(own));
+
+/** The same in the transaction that it is called in, on its connection. */
+export const createHeldDirectoryQuery = (pool: ScopedPool): DirectoryQuery => asDirectory((own) => pool.queryHeld(own));
+
+const asDirectory =
+  (run: (own: OwnStatement) => Promise<pg.QueryResult>): DirectoryQuery =>
+  async (text: string, values: unknown[] = [], act?: Act) => {
     try {
-      const { rows } = await inFrame(act ? { ...DIRECTORY, act } : DIRECTORY, () =>
-        pool.query<Row>({ text, values, types: ROW_TYPES }),
-      );
+      const frame = act ? { ...DIRECTORY, act } : DIRECTORY;
+      const { rows } = await inFrame(frame, () => run({ text, values, types: ROW_TYPES }));
       return rows;
     } catch (error) {
       throw translateDatabaseError(error);

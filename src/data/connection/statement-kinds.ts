@@ -8,6 +8,8 @@ export type Outcome = 'answered' | 'row locked' | 'locked' | 'cut off';
 
 /** Statements that wait for the same: all that read the same tables, or write them. */
 export interface Kind {
+  /** Counts rows, or looks for text in them: it takes as long as there are rows, whatever it answers. */
+  readonly isScan: boolean;
   /** Waits are for one organization's row, and tell nothing of others'. */
   readonly isOrderedByRow: boolean;
   /** Who waited for a lock in vain since anything of this kind was answered to anyone. */
@@ -65,16 +67,19 @@ export class Kinds {
   of(text: string): Kind {
     let kind = this.#byText.get(text);
     if (kind) return kind;
+    const isScan = SCAN.test(text);
     const tables = tablesOf(text);
-    kind = this.#byTables.get(tables);
+    const name = isScan ? `scan ${tables}` : tables;
+    kind = this.#byTables.get(name);
     if (!kind) {
       kind = {
+        isScan,
         isOrderedByRow: tables === 'write organization',
         inVain: new Set(),
         unanswered: new Set(),
         underWay: 0,
       };
-      this.#byTables.set(tables, kind);
+      this.#byTables.set(name, kind);
     }
     if (this.#byText.size >= MAX_KNOWN) this.#byText.clear();
     this.#byText.set(text, kind);
@@ -126,6 +131,8 @@ export function isTried(kind: Kind, { who }: Asking): boolean {
   }
   return false;
 }
+
+const SCAN = /\bcount\(|\si?like\s/i;
 
 /** `read run`, `write run`, `read membership organization`. A function's name is no table. */
 function tablesOf(text: string): string {

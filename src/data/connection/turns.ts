@@ -21,6 +21,9 @@ const WATCH_MS = 500;
 /** Whoever holds fewer goes ahead where the many connections of two others would leave them none. */
 const FEW = 2;
 
+/** Counts and searches of one organization at a time: each keeps a core of the database busy for as long as there are rows. */
+const SCANS = 1;
+
 export const DIRECTORY_LANE: Who = '';
 
 type Work = Kind | TransactionKind;
@@ -29,6 +32,7 @@ const isTransaction = (work: Work): work is TransactionKind => 'isTransaction' i
 
 interface Lane extends Asking {
   held: number;
+  scans: number;
   inTransaction: boolean;
   queued: number;
   /** First come, first served for each kind of work: what waits for a table keeps nothing else waiting. */
@@ -57,7 +61,7 @@ export interface Turn {
 /**
  * Who holds a connection, and who waits for one: without a connection, and so at nobody else's cost. Each organization
  * holds half of them at most and has one transaction at a time, since they would wait for the organization's row;
- * organizations take turns, and leave one in ten to the directory. Statements of one kind hold half at most, those since whose
+ * organizations take turns, and leave one in ten to the directory. Of what is counted or searched each does one at a time. Statements of one kind hold half at most, those since whose
  * begin nothing of their kind was answered a third, and so do transactions, of a kind that is answered half: whatever is locked,
  * the rest goes on. Beyond these bounds of statements there is room for whoever holds few, so that two others together never
  * keep them waiting.
@@ -124,7 +128,7 @@ export class Turns {
   take(who: Who, work: Work, onWait?: (leave: () => void) => () => void): Turn | Promise<Turn> {
     let lane = this.#lanes.get(who);
     if (!lane) {
-      lane = { who, held: 0, inTransaction: false, queued: 0, unanswered: 0, waiting: new Map() };
+      lane = { who, held: 0, scans: 0, inTransaction: false, queued: 0, unanswered: 0, waiting: new Map() };
       this.#lanes.set(who, lane);
     }
     // Nobody passes those who wait for the same.
@@ -139,6 +143,7 @@ export class Turns {
     const hasFew = lane.held < FEW;
     if (this.#heldInside >= (hasFew ? this.#inside : this.#inside - FEW) || lane.held >= this.#share) return false;
     if (isTransaction(work)) return !lane.inTransaction && this.#fitsTransaction(work);
+    if (work.isScan && lane.scans >= SCANS) return false;
     if (work.underWay >= (hasFew ? Math.max(this.#share, this.#inside - 1) : this.#share)) return false;
     if (work.unanswered.size === 0) return true;
     if (isTried(work, lane)) return false;
@@ -165,6 +170,7 @@ export class Turns {
     if (isInside && lane.held === 0) this.#holding += 1;
     lane.held += 1;
     const only = isTransaction(work) ? null : this.#kinds.begin(work, lane, true);
+    if (only?.kind.isScan) lane.scans += 1;
     const steps: Step[] = [];
     let isOver = false;
     let isAnswered = true;
@@ -185,6 +191,7 @@ export class Turns {
         if (isOver) return;
         isOver = true;
         if (only) this.#finish(only, outcome);
+        if (only?.kind.isScan) lane.scans -= 1;
         for (const step of steps) {
           isAnswered &&= step.isOver;
           this.#finish(step, outcome); // of those that were not finished

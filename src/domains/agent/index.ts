@@ -20,6 +20,7 @@ const agents = defineList('Agent', {
   search: ['name'],
   where: ({ filter }: ListArgs<AgentOrderField, AgentFilter>) =>
     given({ repositoryId: filter?.repositoryId ?? undefined }),
+  filtersNeed: { repositoryId: 'repository:read' },
 });
 
 export const listAgents = agents.page;
@@ -36,8 +37,10 @@ const resolvers = {
     },
   },
   Mutation: {
-    deleteAgent: (_, { id }, { db }) =>
-      clearingRuns(db, async (tx, clear) => ((await clear('agentId', id)) ? deleteRow(tx.agent, id) : null)),
+    deleteAgent: (_, { id }, context) =>
+      clearingRuns(context, 'agent:delete', async (tx, clear) =>
+        (await clear('agentId', id)) ? deleteRow(tx.agent, id) : null,
+      ),
   },
   Agent: {
     organization: currentOrganization,

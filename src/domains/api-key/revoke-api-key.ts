@@ -1,7 +1,8 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
+import { notFound } from '../../errors.js';
 import { readActor } from '../../rights/actor.js';
-import { assertNoEscalation, standingOfKey } from '../../rights/escalation.js';
+import { assertNoEscalation, effective, standingOfKey } from '../../rights/escalation.js';
 
 /**
  * Ends a key: one's own, or as far as one holds what it may do everyone's. One that ended already stays as it was.
@@ -11,8 +12,9 @@ import { assertNoEscalation, standingOfKey } from '../../rights/escalation.js';
 export const revokeApiKey = (id: string, context: RequestContext): Promise<Row<'ApiKey'>> =>
   context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'api-key:revoke');
-    const key = await db.apiKey.get({ id, ...visibleKeys(context) });
+    const key = await db.apiKey.get({ id });
     if (key.ownerId !== context.actorId) {
+      if (!effective(context.catalogue, actor).has('api-key:manage')) throw notFound();
       const owner = await db.membership.get({ userId: key.ownerId });
       assertNoEscalation(context.catalogue, actor, standingOfKey(context.catalogue, owner, key.permissions));
     }

@@ -78,15 +78,9 @@ export async function admitFromProvider(
   if (found?.person.status !== 'ACTIVE') throw new NotAdmittedError('DISABLED');
   const { person, memberships } = found;
   if (db && organization && memberships.length === 0) {
-    await assertMaySpeakFor(person.email, provider, db);
     const calledHere = { ...person, name: name ?? nameOfEmail(person.email) };
-    const asThem = organizationDb(organization.orgId, {
-      kind: 'PERSON',
-      id: person.id,
-      name: calledHere.name,
-      ...from,
-    });
-    await enrol(asThem, provider.id, calledHere, catalogue);
+    const asThem = { kind: 'PERSON', id: person.id, name: calledHere.name, ...from } as const;
+    await enrol(organizationDb(organization.orgId, asThem), provider, calledHere, catalogue);
   }
   return person;
 }
@@ -102,15 +96,21 @@ async function assertMaySpeakFor(email: string, provider: AssertingProvider, db:
 /**
  * Whoever was suspended stays so, and whoever was removed until that is cleared or someone invited them again. An
  * invitation counts as it would if they had followed its link. A provider takes its time to answer; one that was switched
- * off meanwhile makes nobody a member.
+ * off meanwhile, or whose organization gave the domain up, makes nobody a member.
  */
-const enrol = (db: OrganizationDb, id: string, person: Enrolled, catalogue: Catalogue): Promise<unknown> =>
+const enrol = (
+  db: OrganizationDb,
+  asserting: AssertingProvider,
+  person: Enrolled,
+  catalogue: Catalogue,
+): Promise<unknown> =>
   db
     .locked(async (inside) => {
       const { status } = inside.held;
       if (status !== 'ACTIVE') throw new NotAdmittedError('NO_MEMBERSHIP');
-      const provider = await inside.identityProvider.find({ id, status: 'ACTIVE' });
+      const provider = await inside.identityProvider.find({ id: asserting.id, status: 'ACTIVE' });
       if (!provider) throw new NotAdmittedError('UNKNOWN');
+      await assertMaySpeakFor(person.email, asserting, inside);
       const own = await inside.membership.find({ userId: person.id });
       const invited = await takeInvitation(inside, person, catalogue);
       const standing = invited ?? { role: provider.defaultRole, granted: [], withheld: [] };

@@ -8,6 +8,7 @@ import { writeLetter } from '../../mail/letter.js';
 import { OUTBOX } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
+import { assertStillAsking } from '../../rights/actor.js';
 import { standingsBroughtBack } from '../../rights/earlier-standing.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
 import { enrolMember } from '../../rights/enrol-member.js';
@@ -166,10 +167,12 @@ async function findInvitation(secret: string, context: RequestContext): Promise<
 /** Acts on an invitation where it was sent to the viewer. */
 async function asInvited(
   found: FoundInvitation,
-  { person, deployment, act }: RequestContext,
+  context: RequestContext,
   answer: (asked: Asked) => Promise<InvitationOutcome>,
 ): Promise<InvitationAnswer> {
+  const { person, deployment, act } = context;
   return deployment.organizationDb(found.orgId, act).locked(async (db) => {
+    await assertStillAsking(db, context);
     const invitation = await db.invitation.get({ id: found.invitationId });
     return notFor(person, found, invitation) ?? answering(await answer({ db, invitation }));
   });

@@ -3,7 +3,7 @@ import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import type { Permission } from '../../permissions/catalogue.js';
-import { readActor } from '../../rights/actor.js';
+import { type Actor, readActor } from '../../rights/actor.js';
 import { standingsBehind } from '../../rights/earlier-standing.js';
 import { forgetWhoEnded } from '../../rights/end-earlier-stay.js';
 import { endInvitation } from '../../rights/end-invitation.js';
@@ -28,7 +28,7 @@ export function changeMembership(
   context: RequestContext,
   permission: Permission,
   change: (before: MembershipRow) => Change,
-  alongside: (db: LockedDb, actor: MembershipRow) => Promise<void> = () => Promise.resolve(),
+  alongside: (db: LockedDb, actor: Actor) => Promise<void> = () => Promise.resolve(),
 ): Promise<MembershipRow> {
   return context.db.locked(async (db) => {
     const actor = await readActor(db, context, permission);

@@ -3,6 +3,7 @@ import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput } from '../../errors.js';
 import { openSessions } from '../../identity/sessions.js';
+import { assertStillAsking } from '../../rights/actor.js';
 import { ended, standingsBehind } from '../../rights/earlier-standing.js';
 import { assertNoEscalation, effective, type Standing } from '../../rights/escalation.js';
 import { endJoinRequest, placesOf, withdrawInvitationsOf } from '../../rights/leave-behind.js';
@@ -35,6 +36,7 @@ export async function removeMember(
 export async function leaveOrganization(context: RequestContext): Promise<Row<'Membership'>> {
   const { id: userId } = context.person;
   const left = await context.db.locked(async (db) => {
+    await assertStillAsking(db, context);
     const before = await db.membership.get({ userId, status: 'ACTIVE' });
     await assertOwnerStays(db, before, { ...before, status: 'REMOVED' });
     await withdrawInvitationsOf(db, userId);

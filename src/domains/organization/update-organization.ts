@@ -3,6 +3,7 @@ import type { RequestContext } from '../../context/context.js';
 import { conflict, OrgateError } from '../../errors.js';
 import { ExternalAgentPolicy } from '../../generated/enums.js';
 import type { OrganizationCard } from '../../identity/person.js';
+import { readActor } from '../../rights/actor.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
 import { slugText } from './slug.js';
 
@@ -53,7 +54,7 @@ const updateInput = z.object({
 /**
  * Changes the current organization, all or nothing.
  *
- * @throws BAD_USER_INPUT; CONFLICT on `input.expectedUpdatedAt` when it is stale, on `input.slug` when it is taken
+ * @throws BAD_USER_INPUT; FORBIDDEN when the actor lost the permission; CONFLICT on `input.expectedUpdatedAt` when it is stale, on `input.slug` when it is taken
  */
 export async function updateOrganization(input: unknown, context: RequestContext): Promise<OrganizationCard> {
   const { settings, slug, description, expectedUpdatedAt, name } = parseInput(updateInput, input);
@@ -66,6 +67,7 @@ export async function updateOrganization(input: unknown, context: RequestContext
     featureFlags: settings?.featureFlags,
   });
   const row = await context.db.locked(async (db) => {
+    await readActor(db, context, 'organization:update');
     const before = db.held;
     if (expectedUpdatedAt && expectedUpdatedAt.getTime() !== before.updatedAt.getTime()) {
       throw conflict('The organization was changed in the meantime.', 'input.expectedUpdatedAt');

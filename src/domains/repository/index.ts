@@ -53,8 +53,8 @@ const columns = { name: nameText, gitUrl, description: descriptionText };
 
 const resolvers = {
   Mutation: {
-    deleteRepository: (_, { id }, { db }) =>
-      clearingRuns(db, async (tx, clear) => {
+    deleteRepository: (_, { id }, context) =>
+      clearingRuns(context, 'repository:delete', async (tx, clear) => {
         if (!(await clear('repositoryId', id))) return null;
         const agents = await tx.agent.list({ where: { repositoryId: id }, orderBy: { name: 'asc' }, take: 100 });
         for (const agent of agents) {

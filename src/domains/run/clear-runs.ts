@@ -1,4 +1,7 @@
-import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
+import type { RequestContext } from '../../context/context.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
+import type { Permission } from '../../permissions/catalogue.js';
+import { readActor } from '../../rights/actor.js';
 
 /** So many runs are cleared at once: a fraction of a statement's time, in which nobody else changes runs. */
 const BATCH = 5000;
@@ -14,14 +17,17 @@ export type ClearRuns = (parent: 'agentId' | 'repositoryId', id: string) => Prom
  * runs. Each batch takes the organization's lock, so that whoever changes one of these runs waits for that lock and not for
  * a row. Whoever is interrupted has fewer left when they try again.
  *
+ * @param permission what the actor has to hold, at each batch
  * @param work all or nothing; done again while it answers null, because a batch did not clear them all
  */
 export async function clearingRuns<T>(
-  db: OrganizationDb,
+  context: RequestContext,
+  permission: Permission,
   work: (tx: LockedDb, clear: ClearRuns) => Promise<T | null>,
 ): Promise<T> {
   for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
-    const done = await db.locked(async (tx) => {
+    const done = await context.db.locked(async (tx) => {
+      await readActor(tx, context, permission);
       return work(
         tx,
         async (parent, id) => (await tx.run.updateMany({ [parent]: id }, { [parent]: null }, BATCH)) < BATCH,

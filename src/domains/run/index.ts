@@ -21,6 +21,7 @@ const runs = defineList('Run', {
   orders: { CREATED_AT: { by: 'createdAt', is: 'instant' } },
   usual: { field: 'CREATED_AT', direction: 'DESC' },
   where: ({ filter }: RunArgs) => toFilter(filter ?? {}),
+  filtersNeed: { agentId: 'agent:read', repositoryId: 'repository:read' },
   indexed,
   isPlannedAnew: (where) => Object.keys(where).length > 1,
 });
@@ -106,8 +107,8 @@ const resolvers = {
   },
   Mutation: {
     startRun: (_, { input }, context) => startRun(parseInput(startInput, input), context),
-    recordRunProgress: (_, { id, input }, { db }) => recordRunProgress(id, parseInput(progressInput, input), db),
-    cancelRun: (_, { id }, { db }) => cancelRun(id, db),
+    recordRunProgress: (_, { id, input }, context) => recordRunProgress(id, parseInput(progressInput, input), context),
+    cancelRun: (_, { id }, context) => cancelRun(id, context),
   },
   Run: {
     organization: currentOrganization,

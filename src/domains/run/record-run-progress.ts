@@ -1,8 +1,9 @@
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict } from '../../errors.js';
 import { RunStatus } from '../../generated/enums.js';
 import { given } from '../../resource/input.js';
+import { readActor } from '../../rights/actor.js';
 
 /** Millionths in one unit of the currency. */
 export const MICROS = 1_000_000;
@@ -34,8 +35,9 @@ export const isFinished = (status: RunStatus): boolean => NEXT[status].length ==
  *
  * @throws NOT_FOUND; CONFLICT when the run is finished or the limit is reached; BAD_USER_INPUT when a total would fall
  */
-export function recordRunProgress(id: string, progress: RunProgress, db: OrganizationDb): Promise<Row<'Run'>> {
-  return db.locked(async (tx) => {
+export function recordRunProgress(id: string, progress: RunProgress, context: RequestContext): Promise<Row<'Run'>> {
+  return context.db.locked(async (tx) => {
+    await readActor(tx, context, 'run:record');
     const { maxConcurrentRuns } = tx.held;
     const run = await tx.run.get({ id });
     const status = progress.status ?? run.status;

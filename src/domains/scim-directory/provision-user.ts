@@ -38,6 +38,8 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
   await assertDomainHeld(db, member.email);
   const { id: userId } = await context.personOf(member.email);
   return asDirectory(context, async (tx) => {
+    // A domain may be given up while this waits.
+    await assertDomainHeld(tx, member.email);
     const before = await tx.membership.find({ userId });
     const known = await tx.scimUser.find({ userId });
     await assertNameFree(tx, directoryId, described.userName);

@@ -27,11 +27,14 @@ const LEAF_COST = 1;
 const JSON_COST = 64;
 /** The whole schema may be asked for, in one answer of some hundred kilobytes. */
 const INTROSPECTION_COST = 500;
+/** Counting and searching take as long as there are rows, whatever is answered. */
+const SCAN_COST = 10;
 const DEFAULT_ROWS = 20;
 const MAX_ROWS = 100;
 
 /**
- * What an operation costs: a list its rows times what each row costs, everything else one and what is in it. Counted
+ * What an operation costs: a list its rows times what each row costs, and something for being counted or searched, everything
+ * else one and what is in it. Counted
  * from what it asks for, never from what is there, so that the price tells nothing. Where no variable was looked at, it is
  * the same for all of them, and is counted once.
  */
@@ -79,7 +82,7 @@ function count(schema: GraphQLSchema, { node: operation, fragments }: Operation,
     const type = getNamedType(field.type);
     if (isLeafType(type)) return type.name.startsWith('JSON') ? JSON_COST : LEAF_COST;
     const inside = node.selectionSet ? costOf(node.selectionSet, type) : 0;
-    return 1 + rowsOf(node, field, look) * inside;
+    return 1 + rowsOf(node, field, look) * inside + SCAN_COST * scansOf(node, fragments, look);
   };
 
   const root = schema.getRootType(operation.operation);
@@ -114,6 +117,28 @@ function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Lo
   const asked = [argument('first'), argument('last')].filter((rows) => typeof rows === 'number');
   const rows = asked.length > 0 ? Math.max(...asked) : DEFAULT_ROWS;
   return Math.min(Math.max(rows, 1), MAX_ROWS);
+}
+
+/** How many times a list is gone through for what is counted or sought. */
+function scansOf(node: FieldNode, fragments: Operation['fragments'], look: Look): number {
+  const filter = node.arguments?.find(({ name }) => name.value === 'filter')?.value;
+  const isSearch = filter !== undefined && mentions(filter, 'search', look);
+  return Number(isSearch) + Number(isCounted(node.selectionSet, fragments));
+}
+
+const isCounted = (set: SelectionSetNode | undefined, fragments: Operation['fragments']): boolean =>
+  set?.selections.some((each) => {
+    if (each.kind === Kind.FIELD) return each.name.value === 'totalCount';
+    const fragment = each.kind === Kind.INLINE_FRAGMENT ? each : fragments.get(each.name.value);
+    return isCounted(fragment?.selectionSet, fragments);
+  }) ?? false;
+
+function mentions(value: ValueNode, field: string, look: Look): boolean {
+  if (value.kind === Kind.VARIABLE) {
+    const given = look(value.name.value);
+    return typeof given === 'object' && given !== null && field in given;
+  }
+  return value.kind === Kind.OBJECT && value.fields.some(({ name }) => name.value === field);
 }
 
 const isIds = ({ name, type }: GraphQLArgument): boolean => name === 'ids' && 'ofType' in getNullableType(type);

@@ -39,7 +39,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     record: RequestRecord | null;
     stop: Stop | null;
-    /** Who asks, where that was to be known before the body was read. */
+    /** Who asked, where that was to be known before the body was read. */
     opened: RequestContext | null;
   }
 }
@@ -192,7 +192,7 @@ async function createContext(
   parts: ContextParts,
 ): Promise<RequestContext> {
   try {
-    const context = request.opened ?? (await openContext(request, reply, parts));
+    const context = await openContext(request, reply, parts, request.opened);
     if (request.unannouncedBytes > 0) await chargeBytes(parts.limits, request.unannouncedBytes, context);
     if (!context.viewer) await parts.limits.count('stranger', request.network);
     return context;

@@ -30,12 +30,14 @@ export interface ContextParts {
 /**
  * Who asks, and in which organization, by all that the request carries; nobody, where it carries nothing.
  *
+ * @param before who asked before the body came, which took as long as it liked: that is paid for, and otherwise asked anew
  * @throws OrgateError when what it carries does not hold, or comes too often
  */
 export async function openContext(
   request: FastifyRequest,
   reply: FastifyReply,
   parts: ContextParts,
+  before: RequestContext | null = null,
 ): Promise<RequestContext> {
   const { deployment, authenticate, senders } = parts;
   const cookie = readSessionCookie(request);
@@ -58,7 +60,8 @@ export async function openContext(
       request.record.held?.belongTo(context.current?.orgId ?? '');
     }
     if (entered.viewer) noteUse(deployment.outside(openSessions), entered.viewer, request);
-    await limitViewer(parts.limits, announcedLength(request) ?? 0, context);
+    if (before?.spending) context.noteSpending(before.spending);
+    if (!before) await limitViewer(parts.limits, announcedLength(request) ?? 0, context);
     return context;
   } catch (error) {
     senders.led(request, null);

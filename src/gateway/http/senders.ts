@@ -28,7 +28,8 @@ export class Senders {
 /** All that decides who asks and where, and nothing that could be made up beside it: there is one of each session. */
 function credentialOf(request: FastifyRequest): string | null {
   const { authorization } = request.headers;
-  const credential = authorization ?? readSessionCookie(request);
+  // Written in many ways, a bearer token would be many, and have what others are known by forgotten.
+  const credential = authorization?.replace(/^Bearer +/i, '') ?? readSessionCookie(request);
   if (!credential) return null;
   return hashSecret([credential, request.headers['x-organization-id'], request.headers['x-tenant-id']].join('\n'));
 }

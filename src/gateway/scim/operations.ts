@@ -86,7 +86,11 @@ function addChanges(
   }
   // Of several addresses the one for work counts; see user-resource.
   if (name.startsWith('emails') && /\[\s*type\s+eq\s+"(?!work")/i.test(path)) return;
-  const [, selected = null] = /\[\s*value\s+eq\s+"([^"\\\]]*)"\s*\]/i.exec(path) ?? [];
+  const selected = text(/\[\s*value\s+eq\s+"([^"\\\]]*)"\s*\]/i.exec(path)?.[1], 'path');
+  // Whom a selection means that is not read here, nobody knows: least of all everyone.
+  if (name === 'members' && path.includes('[') && (selected === null || kind === 'replace')) {
+    throw new ScimError('invalidPath', 'members: Only [value eq "…"] selects among them, to add or remove.');
+  }
   if (changes.length >= MAX_CHANGES) throw new ScimError('invalidValue', `At most ${MAX_CHANGES} changes.`);
   changes.push({ kind, name, selected, value });
 }

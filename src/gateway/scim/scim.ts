@@ -84,6 +84,8 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
       outside,
       request.headers.authorization,
     );
+    if (Object.values(request.params as object).some((each) => String(each).includes('\0')))
+      throw new OrgateError('NOT_FOUND');
     if (Object.values(request.query as object).some(Array.isArray)) {
       throw new ScimError('invalidValue', 'A parameter is given once.');
     }

@@ -51,6 +51,23 @@ describe('of ten connections', () => {
     expect(served).toEqual(['acme 0', 'globex 0', 'initech 0', 'acme 1', 'globex 1', 'acme 2']);
   });
 
+  test('an organization counts or searches one thing at a time, while all else of it goes on', async () => {
+    const turns = new Turns(10);
+    const scan = (who: string, text: string) => quietly(turns.take(who, turns.kindOf(text)));
+    const counting = scan('acme', 'select count(*) as count from "run" where "org_id" = $1');
+    const others = [
+      scan('acme', 'select count(*) as count from "agent" where "org_id" = $1'),
+      scan('acme', 'select "id" from "membership" where "org_id" = $1 and ("name" ilike $2)'),
+    ];
+    expect([given([counting]).length, given(others).length]).toEqual([1, 0]);
+    expect(
+      given([statement(turns, 'acme', 'run'), scan('globex', 'select count(*) as count from "run"')]),
+    ).toHaveLength(2);
+    (counting as Turn).end('answered');
+    (await (others[0] as Promise<Turn>)).end('answered');
+    await others[1];
+  });
+
   test('an organization has one transaction at a time, and all of them three', async () => {
     const turns = new Turns(10);
     const ask = (who: string) => quietly(turns.take(who, turns.transactionOf('startRun')));

@@ -31,6 +31,24 @@ describe('points', () => {
     expect(headersOf(answer).seconds).toBeLessThanOrEqual(60);
   });
 
+  test('are more for what is counted and for what is searched, however it is asked for', async () => {
+    const { owner } = await givenOrganization(server);
+    const priceOf = async (list: string, rest = '', variables = {}) => {
+      const head = rest.includes('$') ? 'query ($f: MembershipFilter) ' : '';
+      const { data } = await owner(`${head}{ rateLimit { cost } members${list} } ${rest.replace('$', '')}`, variables);
+      return data.rateLimit.cost as number;
+    };
+    const page = await priceOf('(first: 1) { nodes { role } }');
+    const counted = await priceOf('(first: 1) { totalCount nodes { role } }');
+    const spread = await priceOf(
+      '(first: 1) { ...C nodes { role } }',
+      'fragment C on MembershipConnection { totalCount }',
+    );
+    const searched = await priceOf('(first: 1, filter: { search: "zz" }) { nodes { role } }');
+    expect([counted - page, searched - page]).toEqual([12, 10]);
+    expect(spread - page).toBeGreaterThan(10);
+  });
+
   test('that are used up refuse the next operation with the same numbers, and run nothing of it', async () => {
     const { developer, owner } = await givenOrganization(server);
     const dear = '{ repositories(first: 100) { nodes { id name gitUrl branch description } } }';

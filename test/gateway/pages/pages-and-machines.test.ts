@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { givenOrganization, personId } from '../../support/given.js';
+import { givenOrganization, personId, unique } from '../../support/given.js';
 import { raw } from '../../support/raw.js';
 import { startServer, useServer } from '../../support/server.js';
 import { givenBrowser } from '../../support/sessions.js';
@@ -61,7 +61,7 @@ test('what is not there is a page for people, with the id of the request, which 
   expect(text).not.toMatch(/noth1ng|<b>/);
 });
 
-test('who asks too often, and what fails, is told on a page', async () => {
+test('who asks too often is told on a page when to try again', async () => {
   const strict = await startServer({ env: { RATE_LIMIT_SIGN_IN: '1' } });
   try {
     const ask = (accept: string) => raw(`${strict.url}/auth/nobody`, { headers: { accept } });
@@ -83,5 +83,37 @@ test('there is a picture beside the name, which browsers may keep', async () => 
     const { status, headers } = await raw(`${server.url}${path}`, {});
     expect([status, headers['content-type']]).toEqual([200, 'image/svg+xml']);
     expect(headers['cache-control']).toContain('max-age');
+  }
+});
+
+test('who signed in and came for nothing else goes to the product; who came for an invitation, straight there', async () => {
+  const productUrl = 'https://app.example/start?from=orgate';
+  const own = await startServer({ env: { PRODUCT_URL: productUrl } });
+  try {
+    const acme = await givenOrganization(own);
+    const { header } = await givenBrowser(own, await personId(acme.owner));
+    const { header: newcomer } = await givenBrowser(own, await personId(await own.as(`${unique('new')}@new.example`)));
+    const follow = (headers: Record<string, string>, returnTo?: string) =>
+      raw(
+        `${own.url.replace('127.0.0.1', 'localhost')}/auth/organizations${returnTo ? `?return_to=${encodeURIComponent(returnTo)}` : ''}`,
+        { headers },
+      );
+    expect((await follow(header)).headers.location).toBe(`${productUrl}&organization=${acme.slug}`);
+    expect((await follow(header, 'https://app.example/x')).headers.location).toBe(
+      `https://app.example/x?organization=${acme.slug}`,
+    );
+    expect((await follow(header, 'https://app.example.evil.example/')).status).toBe(400);
+    const none = await follow(newcomer);
+    expect([none.status, none.text]).toEqual([
+      200,
+      expect.stringContaining('href="https://app.example/start?from=orgate"'),
+    ]);
+    for (const headers of [header, newcomer]) {
+      expect((await follow(headers, '/invitations/x')).headers.location).toMatch(
+        /^http:\/\/localhost:\d+\/invitations\/x$/,
+      );
+    }
+  } finally {
+    await own.close();
   }
 });
