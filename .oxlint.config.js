@@ -73,14 +73,7 @@ export default defineConfig({
   },
   overrides: [
     {
-      files: [
-        'codegen.ts',
-        '.*.js',
-        '.config/**',
-        'bench/**/*.config.mjs',
-        'test/support/database-*.ts',
-        'test/support/jest/run*.js',
-      ],
+      files: ['codegen.ts', '.*.js', '.config/**', 'bench/**/*.config.mjs', 'test/support/jest/{run*,teardown}.js'],
       rules: { 'import/no-default-export': 'off' },
     },
     {
