@@ -83,7 +83,7 @@ export default defineConfig({
         'src/development/*-command.ts',
         'bench/**',
         'test/mutants/**',
-        '.config/dev.js',
+        '.config/{check,dev}.js',
       ],
       rules: { 'no-console': 'off' },
     },
