@@ -21,6 +21,11 @@ const OTHERS = {
   group: ['../[a-z]*/*.js', '!../*/index.js', '!../*/parent.js'],
   message: "other domains import a domain's index or parent only",
 };
+const DEVELOPMENT = {
+  group: ['**/development/**'],
+  allowTypeImports: true,
+  message: 'a production image has no development/: load-development alone may ask for it',
+};
 const NO_PG = { paths: [{ name: 'pg', message: 'only data talks to the database' }] };
 
 /** Folders of src from the lowest to the highest. Each may import what stands before it, and nothing behind it. */
@@ -37,14 +42,18 @@ const LAYERS = Object.keys(ABOVE);
 const above = (layer) => LAYERS.slice(LAYERS.indexOf(layer)).flatMap((each) => ABOVE[each]);
 
 /** What the files may not import, beside what their layer may not. A later fence takes the place of an earlier one. */
-const fence = (files, layer, others = [], more = {}) => ({
+const fence = (files, layer, others = [], more = {}, development = [DEVELOPMENT]) => ({
   files,
   rules: {
     'no-restricted-imports': [
       'error',
       {
         ...more,
-        patterns: [...(layer ? [{ group: above(layer), message: `${layer} knows nothing above it` }] : []), ...others],
+        patterns: [
+          ...(layer ? [{ group: above(layer), message: `${layer} knows nothing above it` }] : []),
+          ...development,
+          ...others,
+        ],
       },
     ],
   },
@@ -89,7 +98,8 @@ export default defineConfig({
     },
     NO_ENVIRONMENT,
     fence(['src/*.ts', 'src/commands/**', 'src/config/**', 'src/jobs/**', 'src/egress/**'], null, [NO_ID]),
-    fence(['src/development/**'], null, [NOT_VERIFIED]),
+    fence(['src/load-development.ts'], null, [NO_ID], {}, []),
+    fence(['src/development/**'], null, [NOT_VERIFIED], {}, []),
     fence(['src/secrets/**'], 'secrets', [NO_ID]),
     fence(['src/data/**'], 'data', [NO_ID]),
     // It makes two organizations of its own, to see that neither reads the other's.

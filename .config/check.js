@@ -12,6 +12,7 @@ const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.me
 const QUICK_TESTS = [
   'test/config',
   'test/secrets',
+  'test/development/without-development',
   'test/guarantees/access-table',
   'test/resource/bad-input',
   'test/gateway/http/bodies/bound-json',
