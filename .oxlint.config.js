@@ -27,6 +27,11 @@ const OTHERS = {
   group: ['../[a-z]*/*.js', '!../*/index.js', '!../*/parent.js'],
   message: "other domains import a domain's index or parent only",
 };
+const DEVELOPMENT = {
+  group: ['**/development/**'],
+  allowTypeImports: true,
+  message: 'a production image has no development/: load-development alone may ask for it',
+};
 const NO_PG = { paths: [{ name: 'pg', message: 'only data talks to the database' }] };
 
 /** Whoever keeps rows names their columns; in which argument of a caller's one came is said above. */
@@ -49,14 +54,18 @@ const LAYERS = Object.keys(ABOVE);
 const above = (layer) => LAYERS.slice(LAYERS.indexOf(layer)).flatMap((each) => ABOVE[each]);
 
 /** What the files may not import, beside what their layer may not. A later fence takes the place of an earlier one. */
-const fence = (files, layer, others = [], more = {}) => ({
+const fence = (files, layer, others = [], more = {}, development = [DEVELOPMENT]) => ({
   files,
   rules: {
     'no-restricted-imports': [
       'error',
       {
         ...more,
-        patterns: [...(layer ? [{ group: above(layer), message: `${layer} knows nothing above it` }] : []), ...others],
+        patterns: [
+          ...(layer ? [{ group: above(layer), message: `${layer} knows nothing above it` }] : []),
+          ...development,
+          ...others,
+        ],
       },
     ],
   },
@@ -92,7 +101,7 @@ export default defineConfig({
         'bench/**/*.config.mjs',
         'docs/examples/*/vite.config.ts',
         'test/support/database-*.ts',
-        'test/support/jest/run*.js',
+        'test/support/jest/{run*,teardown}.js',
       ],
       rules: { 'import/no-default-export': 'off' },
     },
@@ -103,13 +112,14 @@ export default defineConfig({
         'src/development/*-command.ts',
         'bench/**',
         'test/mutants/**',
-        '.config/dev.js',
+        '.config/{check,dev}.js',
       ],
       rules: { 'no-console': 'off' },
     },
     NO_ENVIRONMENT,
     fence(['src/*.ts', 'src/commands/**', 'src/config/**', 'src/jobs/**', 'src/egress/**'], null, [NO_ID]),
-    fence(['src/development/**'], null, [NOT_VERIFIED]),
+    fence(['src/load-development.ts'], null, [NO_ID], {}, []),
+    fence(['src/development/**'], null, [NOT_VERIFIED], {}, []),
     fence(['src/secrets/**'], 'secrets', [NO_ID]),
     fence(['src/data/**'], 'data', [ARGUMENTS, NO_ID]),
     // It makes two organizations of its own, to see that neither reads the other's.

@@ -1,47 +1,98 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { watch } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readdirSync, statSync, watch } from 'node:fs';
 
 /**
- * `npm run dev`: the gateway from TypeScript, started anew whenever a file of src or schema was saved. The port stays,
- * and with it what GraphiQL keeps in the browser. Types are not checked here: `npm run check` does.
+ * `npm run dev`: the gateway from TypeScript, started anew whenever a file of src, schema or prisma was saved. What is
+ * generated is generated before, and the embedded database migrated by the start. The port stays, and with it what
+ * GraphiQL keeps in the browser. Types are not checked here: `npm run check` does.
  */
 const ROOT = new URL('../', import.meta.url);
-const WATCHED = ['src', 'schema'];
+const WATCHED = {
+  src: /^src\/(?!generated\/).*\.ts$/,
+  schema: /\.graphql$/,
+  prisma: /\.(prisma|sql|json)$/,
+};
 // Editors save in several steps, and a checkout changes many files.
 const SETTLED_MS = 50;
 
-const start = () =>
-  spawn(process.execPath, ['--import', './.config/typescript.js', 'src/main.ts', ...process.argv.slice(2)], {
-    cwd: ROOT,
-    stdio: 'inherit',
-  });
+const PRISMA = ['node_modules/prisma/build/index.js', 'generate'];
+const GRAPHQL = ['node_modules/@graphql-codegen/cli/esm/bin.js', '--config', 'codegen.ts', '--silent'];
+/** What is to be generated anew after a change. The types of the contract name the models, too. */
+const GENERATORS = [
+  [/^prisma\/.*\.prisma$/, [PRISMA, GRAPHQL]],
+  [/^schema\//, [GRAPHQL]],
+  [/^src\/domains\/[^/]+\/parent\.ts$/, [GRAPHQL]],
+];
 
-let child = start();
-let turn = Promise.resolve();
-let timer;
+const run = (args, stdio) => spawn(process.execPath, args, { cwd: ROOT, stdio });
+const isOver = ({ exitCode, signalCode }) => exitCode !== null || signalCode !== null;
+
+function start() {
+  const child = run(['--import', './.config/typescript.js', 'src/main.ts', ...process.argv.slice(2)], 'inherit');
+  child.once('exit', (code) => code && console.log('\nIt starts anew once a file is saved.'));
+  return child;
+}
 
 async function end() {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (isOver(child)) return;
   child.kill();
   await once(child, 'exit');
 }
 
-async function restart(file) {
-  console.log(`\n${file} was saved.`);
+/** What generators say of their work is shown where it failed. @returns whether all was generated */
+async function generate(files) {
+  const due = new Set(GENERATORS.flatMap(([made, by]) => (files.some((file) => made.test(file)) ? by : [])));
+  for (const args of due) {
+    const generator = run(args, ['ignore', 'pipe', 'pipe']);
+    const said = [];
+    for (const stream of [generator.stdout, generator.stderr]) stream.on('data', (chunk) => said.push(chunk));
+    const [code] = await once(generator, 'close');
+    if (code === 0) continue;
+    console.error(`${Buffer.concat(said).toString()}\nNothing was started anew.`);
+    return false;
+  }
+  return true;
+}
+
+let child = start();
+let turn = Promise.resolve();
+let timer;
+const saved = new Set();
+
+async function restart() {
+  const files = [...saved];
+  saved.clear();
+  if (files.length === 0) return;
+  console.log(`\n${files.join(', ')} saved.`);
+  // What is generated is not half there for whoever is served meanwhile: it is read at the start.
+  if (!(await generate(files))) return;
   await end();
   child = start();
 }
 
-for (const folder of WATCHED) {
-  watch(fileURLToPath(new URL(folder, ROOT)), { recursive: true }, (_event, name) => {
-    if (!/\.(ts|graphql)$/.test(name ?? '')) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      turn = turn.then(() => restart(`${folder}/${name}`));
-    }, SETTLED_MS);
-  });
+function note(file) {
+  if (!WATCHED[file.split('/')[0]].test(file)) return;
+  saved.add(file);
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    turn = turn.then(restart);
+  }, SETTLED_MS);
 }
+
+/** Folder by folder: Node's recursive watching loses a file that an editor saves by putting another in its place. */
+function watchFolder(folder) {
+  const at = new URL(`${folder}/`, ROOT);
+  watch(at, (_event, name) => {
+    const file = `${folder}/${name}`;
+    if (statSync(new URL(name, at), { throwIfNoEntry: false })?.isDirectory()) watchFolder(file);
+    note(file);
+  }).on('error', () => undefined); // the folder is gone
+  for (const entry of readdirSync(at, { withFileTypes: true })) {
+    if (entry.isDirectory()) watchFolder(`${folder}/${entry.name}`);
+  }
+}
+
+for (const folder of Object.keys(WATCHED)) watchFolder(folder);
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void end().then(() => process.exit(0)));

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const CACHE = fileURLToPath(new URL('../node_modules/.cache/orgate/', import.meta.url));
@@ -28,14 +29,16 @@ export function load(url, context, next) {
 /** What was compiled once is read again, by this process and by those after it, until the file says something else. */
 function compile(filename) {
   const text = readFileSync(filename, 'utf8');
+  // Wherever it lies: maps name it from beside itself.
+  const options = { ...OPTIONS, sourceFileName: path.basename(filename) };
   const key = createHash('sha256')
-    .update(JSON.stringify([OPTIONS, filename, text]))
+    .update(JSON.stringify([options, text]))
     .digest('hex');
   const kept = `${CACHE}${key}.js`;
   if (existsSync(kept)) return readFileSync(kept, 'utf8');
   // Loading the compiler takes longer than reading what it made.
   const { transformSync } = createRequire(import.meta.url)('@swc/core');
-  const { code } = transformSync(text, { ...OPTIONS, filename });
+  const { code } = transformSync(text, { ...options, filename });
   mkdirSync(CACHE, { recursive: true });
   // Others write the same at the same time; nobody reads half of it.
   const written = `${CACHE}${randomUUID()}`;

@@ -11,6 +11,8 @@ export async function openConfiguredDatabase(
   onWaiting: () => void = () => undefined,
   onCrash: () => void = () => undefined,
 ): Promise<Database> {
+  // Told before anything is opened, where it was left out.
+  const development = await loadDevelopment(config);
   const counts = {
     orgate_app: metrics.statements.labels('orgate_app'),
     orgate_directory: metrics.statements.labels('orgate_directory'),
@@ -32,7 +34,6 @@ export async function openConfiguredDatabase(
     onCrash,
   });
   if (config.databaseUrl === null) {
-    const development = await loadDevelopment(config);
     const began = performance.now();
     if (await development?.loadDemoIfEmpty(database)) onStep('loaded the demo data', performance.now() - began);
   }

@@ -1,8 +1,7 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { expectNoneLeaked, expectSurvived, type Gateway, startGateway, startLoad } from '../support/load.js';
-import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { describe, expect, jest, test } from '@jest/globals';
+import { expectNoneLeaked, expectSurvived, startLoad, useGateway } from '../support/load.js';
 import { isPostgres } from '../support/server.js';
 
 jest.setTimeout(90_000);
@@ -11,17 +10,7 @@ const POOL = 6;
 const BACKENDS = `from pg_stat_activity where application_name = 'orgate'`;
 
 (isPostgres ? describe : describe.skip)('a database whose connections and server are taken away', () => {
-  let postgres: TestPostgres;
-  let gateway: Gateway;
-
-  beforeAll(async () => {
-    postgres = await startPostgres();
-    gateway = await startGateway({ DATABASE_URL: postgres.url, DATABASE_POOL_SIZE: String(POOL) });
-  });
-  afterAll(async () => {
-    await gateway?.close();
-    await postgres?.close();
-  });
+  const { postgres, gateway } = useGateway({ DATABASE_POOL_SIZE: String(POOL) });
 
   const readiness = async () => (await fetch(`${gateway.url}/readyz`)).status;
   async function untilReadiness(status: number): Promise<void> {

@@ -1,7 +1,6 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { expectNoneLeaked, expectSurvived, type Gateway, startGateway, startLoad } from '../support/load.js';
-import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { describe, expect, jest, test } from '@jest/globals';
+import { expectNoneLeaked, expectSurvived, startLoad, useGateway } from '../support/load.js';
 import { isPostgres } from '../support/server.js';
 
 jest.setTimeout(90_000);
@@ -12,17 +11,7 @@ const READ = '{ viewer { role } repositories { totalCount } }';
 
 /** In the middle of a failover an address leads to a standby for a while, and so do connections opened then, for good. */
 (isPostgres ? describe : describe.skip)('a database that takes no writes for a while', () => {
-  let postgres: TestPostgres;
-  let gateway: Gateway;
-
-  beforeAll(async () => {
-    postgres = await startPostgres();
-    gateway = await startGateway({ DATABASE_URL: postgres.url, DATABASE_POOL_SIZE: String(POOL) });
-  });
-  afterAll(async () => {
-    await gateway?.close();
-    await postgres?.close();
-  });
+  const { postgres, gateway } = useGateway({ DATABASE_POOL_SIZE: String(POOL) });
 
   /** What connections opened from now on take; those that are open stay as they are. */
   const takesWrites = (does: boolean) =>

@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
 import { unique } from '../support/given.js';
-import { ask, command, freePort, newDirectory, type Process, start } from '../support/process.js';
+import {
+  ask,
+  command,
+  freePort,
+  imageWithoutDevelopment,
+  newDirectory,
+  type Process,
+  start,
+} from '../support/process.js';
 import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
 
 jest.setTimeout(120_000);
@@ -188,6 +196,22 @@ const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
     expect(await answer).toEqual({ repositories: { totalCount: 0 } });
     expect(await ended).toBe(0);
     await inside.end();
+  });
+
+  test('an image without development/ serves in production, and says what is wrong anywhere else', async () => {
+    const dist = await imageWithoutDevelopment();
+    const its = await environment({ DATABASE_URL: url(gateway) });
+    const image = await start(its, { dist });
+    const answer = await ask(image, await token('ann@acme.example'), '{ viewer { user { email } } }');
+    expect(answer).toEqual({ viewer: { user: { email: 'ann@acme.example' } } });
+    expect(await image.end()).toBe(0);
+    for (const DATABASE_URL of [url(''), '']) {
+      const refused = await start({ DATA_DIR: await newDirectory(), DATABASE_URL }, { dist });
+      expect(await refused.end()).toBe(1);
+      expect(refused.output()).toMatch(
+        /^orgate cannot start\. This is an image for production, without development\/: set NODE_ENV=production\.$/m,
+      );
+    }
   });
 
   test('a login that bypasses row-level security is refused', async () => {

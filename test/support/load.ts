@@ -1,8 +1,8 @@
 import { appendFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import { expect } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import { unique } from './given.js';
-import type { TestPostgres } from './postgres.js';
+import { startPostgres, type TestPostgres } from './postgres.js';
 import { newDirectory, type Process, start } from './process.js';
 import { startIssuer, type TestIssuer } from './server.js';
 
@@ -55,6 +55,21 @@ export async function startGateway(env: NodeJS.ProcessEnv): Promise<Gateway> {
   const made = await ask(`mutation { createOrganization(input: { name: "Acme", slug: "${slug}" }) { id } }`);
   if (made.code !== 'OK') throw new Error(`${made.code}\n${process.output()}`);
   return gateway;
+}
+
+/** A PostgreSQL for the tests of a file to take away, and a gateway on it. */
+export function useGateway(env: NodeJS.ProcessEnv): { postgres: TestPostgres; gateway: Gateway } {
+  const [postgres, gateway] = [{} as TestPostgres, {} as Gateway];
+  beforeAll(async () => {
+    Object.assign(postgres, await startPostgres());
+    Object.assign(gateway, await startGateway({ DATABASE_URL: postgres.url, ...env }));
+  });
+  // What was never started has nothing to close.
+  afterAll(async () => {
+    await gateway.close?.();
+    await postgres.close?.();
+  });
+  return { postgres, gateway };
 }
 
 interface Answer {

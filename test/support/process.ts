@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { mkdtemp } from 'node:fs/promises';
+import { cp, mkdtemp, symlink } from 'node:fs/promises';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -49,11 +49,24 @@ export async function freePort(): Promise<number> {
   }
 }
 
+/** The folder of the built program as a production image has it: without what exists in development only. */
+export async function imageWithoutDevelopment(): Promise<string> {
+  const root = await newDirectory();
+  const source = path.resolve(DIST, '..');
+  const left = path.join(DIST, 'development');
+  await cp(DIST, path.join(root, 'dist'), { recursive: true, filter: (from) => from !== left });
+  await cp(path.join(source, 'package.json'), path.join(root, 'package.json'));
+  for (const folder of ['node_modules', 'prisma', 'schema']) {
+    await symlink(path.join(source, folder), path.join(root, folder));
+  }
+  return path.join(root, 'dist/');
+}
+
 /**
  * Starts the program; resolves once it answers, or has ended.
  *
- * @param options its arguments, a file that its standard output goes to instead, where it is started, and who is told that
- *   it has begun
+ * @param options its arguments, a file that its standard output goes to instead, where another build of it is, where it is
+ *   started, and who is told that it has begun
  */
 export async function start(
   env: NodeJS.ProcessEnv,
@@ -61,11 +74,18 @@ export async function start(
     args = [],
     output = 'pipe',
     cwd,
+    dist = DIST,
     onBegun = () => undefined,
-  }: { args?: readonly string[]; output?: number | 'pipe'; cwd?: string; onBegun?: (process: Process) => void } = {},
+  }: {
+    args?: readonly string[];
+    output?: number | 'pipe';
+    cwd?: string;
+    dist?: string;
+    onBegun?: (process: Process) => void;
+  } = {},
 ): Promise<Process> {
   const port = await freePort();
-  const child = spawn(process.execPath, [`${DIST}main.js`, ...args], {
+  const child = spawn(process.execPath, [`${dist}main.js`, ...args], {
     // Where nobody left a .env.
     cwd: cwd ?? (await newDirectory()),
     env: environment({ PORT: String(port), ...env }),

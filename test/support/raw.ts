@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 
 export interface RawAnswer {
   readonly status: number;
@@ -38,4 +39,27 @@ export function rawBytes(url: string, bytes: string): Promise<string> {
     socket.on('data', (chunk) => (text += chunk.toString()));
     socket.on('error', reject).on('close', () => resolve(text));
   });
+}
+
+const begun: Socket[] = [];
+
+/** What of a request has come so far is sent; its connection is open until `leaveBegun`. */
+export async function begin(
+  url: string,
+  head: readonly string[],
+  { from = '127.0.0.1', body = '' } = {},
+): Promise<{ socket: Socket; answer(): string }> {
+  const { hostname: host, port } = new URL(url);
+  const socket = connect({ host, port: Number(port), localAddress: from });
+  begun.push(socket);
+  let text = '';
+  socket.on('error', () => undefined).on('data', (chunk) => (text += chunk.toString()));
+  await once(socket, 'connect');
+  socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  socket.write(body);
+  return { socket, answer: () => text };
+}
+
+export function leaveBegun(): void {
+  for (const socket of begun.splice(0)) socket.destroy();
 }

@@ -1,15 +1,11 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
-import { raw } from '../../support/raw.js';
+import { begin, leaveBegun, raw } from '../../support/raw.js';
 import { useServer } from '../../support/server.js';
+import { until } from '../../support/until.js';
 
 const server = useServer();
 
-const sockets: Socket[] = [];
-afterEach(() => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-});
+afterEach(leaveBegun);
 
 const named = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, each) => [`x-${each}`, '1']));
 
@@ -36,25 +32,16 @@ test('what would take long to choose a media type from is not looked at', async 
 });
 
 /** Promises bytes that never come. */
-async function announce(from: string, bytes: number, headers: string): Promise<{ socket: Socket; answer(): string }> {
-  const { hostname: host, port } = new URL(server.url);
-  const socket = connect({ host, port: Number(port), localAddress: from });
-  sockets.push(socket);
-  let text = '';
-  socket.on('error', () => undefined).on('data', (chunk) => (text += chunk.toString()));
-  await once(socket, 'connect');
-  socket.write(
-    `POST /auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}Content-Length: ${bytes}\r\n\r\n`,
+const announce = (from: string, bytes: number, ...headers: string[]) =>
+  begin(
+    server.url,
+    ['POST /auth/token HTTP/1.1', 'Host: x', 'Content-Type: application/json', ...headers, `Content-Length: ${bytes}`],
+    { from },
   );
-  return { socket, answer: () => text };
-}
 
 test('requests that wait for their bodies are counted with their heads', async () => {
-  const large = `X-Large: ${'x'.repeat(14_000)}\r\n`;
+  const large = `X-Large: ${'x'.repeat(14_000)}`;
   const waiting = await Promise.all(Array.from({ length: 400 }, () => announce('127.0.0.9', 10, large)));
   const refused = () => waiting.filter(({ answer }) => answer().startsWith('HTTP/1.1 503 ')).length;
-  for (let attempt = 0; attempt < 400 && refused() <= 50; attempt += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  expect(refused()).toBeGreaterThan(50);
+  await until(() => refused() > 50);
 }, 30_000);

@@ -6,6 +6,7 @@ import { givenOrganization, unique } from '../../support/given.js';
 import { raw, rawBytes } from '../../support/raw.js';
 import { givenDirectory } from '../../support/scim.js';
 import { type Client, useServer } from '../../support/server.js';
+import { until } from '../../support/until.js';
 
 const server = useServer({ env: { RATE_LIMIT_ADDRESS: '100000', GRAPHIQL: 'true' } });
 
@@ -31,13 +32,6 @@ const mutation = (name: string, { token }: Client) =>
     }),
     `Content-Type: application/json\r\nAuthorization: Bearer ${token}`,
   );
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 400 && !(await isSo()); attempt += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  expect(await isSo()).toBe(true);
-}
 
 test('a connection runs one request at a time: whoever sends more before the answer is cut off, and those do not run', async () => {
   const { owner } = await givenOrganization(server);

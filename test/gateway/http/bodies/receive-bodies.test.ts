@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import { BodyBudget } from '../../../../src/gateway/http/bodies/body-budget.js';
 import { givenOrganization, unique } from '../../../support/given.js';
-import { raw } from '../../../support/raw.js';
+import { begin, leaveBegun, raw } from '../../../support/raw.js';
 import { useServer } from '../../../support/server.js';
+import { until } from '../../../support/until.js';
 
 const server = useServer();
 
@@ -13,35 +13,25 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 const at = (path: string) => `${server.url}${path}`;
 const query = (length: number) => JSON.stringify({ query: `{ __typename } #${'x'.repeat(length)}` });
 
-const sockets: Socket[] = [];
 afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
+  leaveBegun();
   // The server gives back what they held once it has seen that they are gone.
   await until(() => isServed(200 * KIB));
 });
 
 /** Announces a body and sends all of it but the end. */
-async function hold(path: string, bytes: number, from = '127.0.0.1', token = 'x') {
-  const { hostname: host, port } = new URL(server.url);
-  const socket = connect({ host, port: Number(port), localAddress: from });
-  sockets.push(socket);
-  let text = '';
-  socket.on('error', () => undefined).on('data', (chunk) => (text += chunk.toString()));
-  await once(socket, 'connect');
-  socket.write(
-    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${bytes}\r\n\r\n`,
+const hold = (path: string, bytes: number, from = '127.0.0.1', token = 'x') =>
+  begin(
+    server.url,
+    [
+      `POST ${path} HTTP/1.1`,
+      'Host: x',
+      'Content-Type: application/json',
+      `Authorization: Bearer ${token}`,
+      `Content-Length: ${bytes}`,
+    ],
+    { from, body: 'x'.repeat(bytes - 1) },
   );
-  socket.write('x'.repeat(bytes - 1));
-  return { socket, answer: () => text };
-}
-
-/** As the server sees it: it knows of each connection only once it has read its head. */
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 400 && !(await isSo()); attempt += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  expect(await isSo()).toBe(true);
-}
 
 const isServed = async (length: number) => {
   const body = query(length);
@@ -87,14 +77,11 @@ test('whoever finds no room is told when to come again, in the shape of all refu
 });
 
 test('a path that does not exist reads nothing: it is answered before a body comes', async () => {
-  const { hostname, port } = new URL(server.url);
   for (const length of ['Content-Length: 262144', 'Transfer-Encoding: chunked']) {
-    const socket = connect(Number(port), hostname);
-    sockets.push(socket);
-    socket.write(`POST /nope HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${length}\r\n\r\n`);
-    let text = '';
-    socket.on('data', (chunk) => (text += chunk.toString()));
+    const head = ['POST /nope HTTP/1.1', 'Host: x', 'Content-Type: application/json', length];
+    const { socket, answer } = await begin(server.url, head);
     await once(socket, 'close');
+    const text = answer();
     expect(text).toMatch(/^HTTP\/1\.1 404 /);
     expect(text).toContain('"code":"NOT_FOUND"');
   }
