@@ -10,7 +10,7 @@ import type { DomainProblem } from '../../generated/graphql.js';
 import type { Outbox } from '../../mail/outbox.js';
 import { readActor } from '../../rights/actor.js';
 import { type DueDomain, openDueDomains } from './outside.js';
-import { tellOfMissedDomain } from './tell-of-missed-domain.js';
+import { notifyOfMissedDomain } from './notify-of-missed-domain.js';
 
 type DomainRow = Row<'OrganizationDomain'>;
 
@@ -123,7 +123,7 @@ async function recheckDomain({ orgId, id }: DueDomain, { organizationDb, findTxt
     const after = await inside.organizationDomain.update({ id }, seen);
     if (isLapsed) await inside.address.delete({ name: before.name });
     const isNews = misses > before.misses && (misses === 1 || isLapsed);
-    return isNews ? tellOfMissedDomain(inside, orgId, after, challengeOf(after), outbox) : [];
+    return isNews ? notifyOfMissedDomain(inside, orgId, after, challengeOf(after), outbox) : [];
   });
   for (const mail of mails) outbox.dispatch(mail);
 }

@@ -11,7 +11,7 @@ import type { WaitingMail } from '../../mail/outside.js';
  *
  * @returns what to dispatch once that is committed
  */
-export async function tellOfMissedDomain(
+export async function notifyOfMissedDomain(
   db: OrganizationDb,
   orgId: OrgId,
   domain: Row<'OrganizationDomain'>,

@@ -22,7 +22,7 @@ const BATCH = 200;
  *
  * @throws the first failure, when all that could be told was told
  */
-export async function tellOfEndingKeys(parts: EndingKeysParts, signal: AbortSignal): Promise<void> {
+export async function notifyOfEndingKeys(parts: EndingKeysParts, signal: AbortSignal): Promise<void> {
   const failures: unknown[] = [];
   for (const key of await parts.outside(openApiKeys).listEnding(BATCH)) {
     if (signal.aborted) return;
@@ -34,7 +34,7 @@ export async function tellOfEndingKeys(parts: EndingKeysParts, signal: AbortSign
 
 /** Marks the key as told, and writes the mails with it; none where another replica was first. */
 function tellOf({ orgId, id }: EndingApiKey, { organizationDb, outbox }: EndingKeysParts): Promise<WaitingMail[]> {
-  return organizationDb(orgId, bySystem('tell-of-ending-keys'))
+  return organizationDb(orgId, bySystem('notify-of-ending-keys'))
     .transaction(async (db) => {
       const key = await db.apiKey.update({ id, expiryToldAt: null }, { expiryToldAt: new Date() });
       const organization = await db.organization.get({});

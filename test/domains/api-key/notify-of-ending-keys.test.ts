@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { tellOfEndingKeys } from '../../../src/domains/api-key/tell-of-ending-keys.js';
+import { notifyOfEndingKeys } from '../../../src/domains/api-key/notify-of-ending-keys.js';
 import { type GivenKey, givenKey, givenServiceAccount } from '../../support/api-key.js';
 import { givenMember, givenOrganization, personId } from '../../support/given.js';
 import { openOutbox, startMailServer, type TestMailServer } from '../../support/mail.js';
@@ -32,7 +32,7 @@ async function round(replicas = 1): Promise<void> {
   const outbox = openOutbox(server, smtp.url);
   const { signal } = new AbortController();
   await Promise.all(
-    Array.from({ length: replicas }, () => tellOfEndingKeys({ outside, organizationDb, outbox }, signal)),
+    Array.from({ length: replicas }, () => notifyOfEndingKeys({ outside, organizationDb, outbox }, signal)),
   );
   await outbox.close();
 }
