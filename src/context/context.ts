@@ -5,7 +5,7 @@ import type { VerifiedOrgId } from '../data/id.js';
 import type { RequestDb } from '../data/organization/organization-db.js';
 import { OrgateError } from '../errors.js';
 import { type Directory, openDirectory, type Reach } from '../identity/directory.js';
-import type { ActiveMembership, OrganizationCard, Person } from '../identity/person.js';
+import type { ActiveMembership, OrganizationSummary, Person } from '../identity/person.js';
 import type { Use } from '../parts.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
 import { CATALOGUE, type Deployment } from './deployment.js';
@@ -16,7 +16,7 @@ export type ContextSource = 'HEADER' | 'TOKEN' | 'API_KEY' | 'DEFAULT' | 'SOLE_M
 /** The organization of this request. The viewer's membership was read in this request and is active. */
 export interface CurrentOrganization {
   readonly orgId: VerifiedOrgId;
-  readonly organization: OrganizationCard;
+  readonly organization: OrganizationSummary;
   readonly membership: ActiveMembership;
   readonly role: Role;
   readonly permissions: ReadonlySet<Permission>;

@@ -179,7 +179,7 @@ function demoRows(
   );
   const { slug, name, description, plan, defaultModel, defaultProvider, joining } = organization;
   return {
-    // The directory may make an organization, and read no more of it than its card.
+    // The directory may make an organization, and read no more of it than its summary.
     organization: [
       {
         id: orgId,

@@ -1,4 +1,10 @@
-import type { ActiveMembership, OrganizationCard, Person, PersonInOrganizations, VerifiedIdentity } from './person.js';
+import type {
+  ActiveMembership,
+  OrganizationSummary,
+  Person,
+  PersonInOrganizations,
+  VerifiedIdentity,
+} from './person.js';
 import pg from 'pg';
 import { type Act, bySystem, type Origin } from '../data/connection/act.js';
 import { createDirectoryQuery, DIRECTORY } from '../data/connection/directory-query.js';
@@ -55,14 +61,14 @@ export interface Directory {
   listMemberships(reach: Reach, page: Page): Promise<ActiveMembership[]>;
   countMemberships(reach: Reach, search?: string): Promise<number>;
   /** Every organization by `id` or `name`; for system administrators. */
-  listOrganizations(page: Page): Promise<OrganizationCard[]>;
+  listOrganizations(page: Page): Promise<OrganizationSummary[]>;
   countOrganizations(search?: string): Promise<number>;
   /** Makes an organization with its address and its first OWNER; CONFLICT when its slug is taken. */
   createOrganization(
     owner: Person,
     organization: { name: string; slug: string; description: string },
     from?: Origin,
-  ): Promise<OrganizationCard>;
+  ): Promise<OrganizationSummary>;
   setDefaultOrganization(personId: string, orgId: string | null, from?: Origin): Promise<void>;
 }
 
@@ -160,8 +166,8 @@ export function openDirectory(pool: ScopedPool): Directory {
     },
 
     async createOrganization(owner, { name, slug, description }, from) {
-      const card = { id: newId('org'), name, slug, status: 'ACTIVE' as const, createdAt: new Date() };
-      const orgId = brandOrgId(card.id); // nobody else knows it yet: whoever makes it is its first member
+      const summary = { id: newId('org'), name, slug, status: 'ACTIVE' as const, createdAt: new Date() };
+      const orgId = brandOrgId(summary.id); // nobody else knows it yet: whoever makes it is its first member
       const act: Act = { kind: 'PERSON', id: owner.id, name: owner.name, ...from };
       const inside: Frame = { role: 'orgate_app', orgId, act };
       const outside: Frame = { ...DIRECTORY, act };
@@ -173,17 +179,17 @@ export function openDirectory(pool: ScopedPool): Directory {
         await run(
           outside,
           `insert into organization (id, name, slug, description, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)`,
-          [card.id, name, slug, description, card.createdAt],
+          [summary.id, name, slug, description, summary.createdAt],
         );
-        await run(outside, `insert into address (name, kind, org_id) values ($1, 'SLUG', $2)`, [slug, card.id]);
+        await run(outside, `insert into address (name, kind, org_id) values ($1, 'SLUG', $2)`, [slug, summary.id]);
         await run(
           inside,
           `insert into membership (org_id, user_id, email, name, role, status, joined_at)
            values ($1, $2, $3, $4, 'OWNER', 'ACTIVE', $5)`,
-          [card.id, owner.id, owner.email, owner.name, card.createdAt],
+          [summary.id, owner.id, owner.email, owner.name, summary.createdAt],
         );
         await client.query({ text: 'COMMIT' });
-        return card;
+        return summary;
       } catch (error) {
         await client.query({ text: 'ROLLBACK' }).catch(() => undefined);
         if (error instanceof pg.DatabaseError && error.constraint === 'address_pkey') {

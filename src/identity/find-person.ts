@@ -1,5 +1,5 @@
 import type { OrganizationRole } from '../generated/enums.js';
-import type { ActiveMembership, OrganizationCard, Person, PersonInOrganizations } from './person.js';
+import type { ActiveMembership, OrganizationSummary, Person, PersonInOrganizations } from './person.js';
 
 /** Who asks, as far as a verified credential says. */
 export type Claimant =
@@ -124,7 +124,7 @@ export interface MembershipRow {
   joinedAt: Date | null;
   organizationName: string;
   slug: string;
-  organizationStatus: OrganizationCard['status'];
+  organizationStatus: OrganizationSummary['status'];
   organizationCreatedAt: Date;
 }
 

@@ -13,7 +13,7 @@ export interface Person {
 /** An active membership, and what everyone who has it may know of the organization. */
 export interface ActiveMembership {
   readonly id: string;
-  readonly organization: OrganizationCard;
+  readonly organization: OrganizationSummary;
   readonly userId: string;
   readonly email: string;
   readonly name: string;
@@ -26,7 +26,7 @@ export interface ActiveMembership {
 }
 
 /** What is known of an organization outside it. */
-export interface OrganizationCard {
+export interface OrganizationSummary {
   readonly id: string;
   readonly name: string;
   readonly slug: string;

@@ -58,10 +58,10 @@ export interface Sessions {
   touch(sessionId: string): Promise<void>;
 
   /** The live sessions of a person, the newest first; for a bound one those that are bound alike, of no later stay. */
-  list(of: SessionsOf, page: Page): Promise<SessionCard[]>;
+  list(of: SessionsOf, page: Page): Promise<SessionSummary[]>;
   count(of: SessionsOf): Promise<number>;
   /** Those among them that have one of these ids. */
-  find(of: SessionsOf, ids: readonly string[]): Promise<SessionCard[]>;
+  find(of: SessionsOf, ids: readonly string[]): Promise<SessionSummary[]>;
   /** Ends one live session of these; false when there is none of this id. */
   end(of: SessionsOf, sessionId: string, reason: EndReason, act: Act): Promise<boolean>;
   /** Ends all of them, and says how many. */
@@ -82,7 +82,7 @@ export interface RenewedSession {
 }
 
 /** What a person sees of a session of theirs. */
-export interface SessionCard {
+export interface SessionSummary {
   readonly id: string;
   readonly provider: string | null;
   readonly boundOrgId: string | null;
@@ -206,10 +206,10 @@ export function openSessions(pool: ScopedPool): Sessions {
 
     list: (of, page) => {
       const values: unknown[] = valuesOf(of);
-      return query<SessionCard>(`${LIST}${pageOf({ id: 's.id' }, page, values)}`, values);
+      return query<SessionSummary>(`${LIST}${pageOf({ id: 's.id' }, page, values)}`, values);
     },
 
-    find: (of, ids) => query<SessionCard>(`${LIST} and s.id = any($4::text[])`, [...valuesOf(of), ids]),
+    find: (of, ids) => query<SessionSummary>(`${LIST} and s.id = any($4::text[])`, [...valuesOf(of), ids]),
 
     async count(of) {
       const text = `select count(*)::int as count from session s where ${OF_PERSON}`;

@@ -96,8 +96,8 @@ const resolvers = {
     createOrganization: async (_, { input }, { person, reach, directory, origin }) => {
       const { name, slug, description } = parseInput(createInput, input);
       const made = { name, slug, description: description ?? '' };
-      const card = await directory.createOrganization(person, made, origin);
-      return withMembership(orNotFound(await directory.findMembership(reach, card.id)));
+      const summary = await directory.createOrganization(person, made, origin);
+      return withMembership(orNotFound(await directory.findMembership(reach, summary.id)));
     },
     updateOrganization: (_, { input }, context) => updateOrganization(input, context),
     switchOrganization: async (_, { organizationId }, context) => {

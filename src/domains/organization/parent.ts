@@ -1,7 +1,7 @@
-import type { ActiveMembership, OrganizationCard } from '../../identity/person.js';
+import type { ActiveMembership, OrganizationSummary } from '../../identity/person.js';
 
 /** An organization as the request may see it, with the viewer's membership where it is not the current one. */
-export interface OrganizationParent extends OrganizationCard {
+export interface OrganizationParent extends OrganizationSummary {
   readonly membership?: ActiveMembership;
 }
 

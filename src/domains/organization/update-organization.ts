@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { conflict, OrgateError } from '../../errors.js';
 import { ExternalAgentPolicy } from '../../generated/enums.js';
-import type { OrganizationCard } from '../../identity/person.js';
+import type { OrganizationSummary } from '../../identity/person.js';
 import { readActor } from '../../rights/actor.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
 import { slugText } from './slug.js';
@@ -56,7 +56,7 @@ const updateInput = z.object({
  *
  * @throws BAD_USER_INPUT; FORBIDDEN when the actor lost the permission; CONFLICT on `input.expectedUpdatedAt` when it is stale, on `input.slug` when it is taken
  */
-export async function updateOrganization(input: unknown, context: RequestContext): Promise<OrganizationCard> {
+export async function updateOrganization(input: unknown, context: RequestContext): Promise<OrganizationSummary> {
   const { settings, slug, description, expectedUpdatedAt, name } = parseInput(updateInput, input);
   const changes = given({
     name,

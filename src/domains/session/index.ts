@@ -2,15 +2,15 @@ import DataLoader from 'dataloader';
 import type { RequestContext } from '../../context/context.js';
 import { notFound } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
-import { openSessions, type SessionCard } from '../../identity/sessions.js';
+import { openSessions, type SessionSummary } from '../../identity/sessions.js';
 import { allow, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, type Order } from '../../resource/paging.js';
 
-const byAge: Order<SessionCard> = { name: 'sessions', column: { by: 'id' }, direction: 'desc' };
+const byAge: Order<SessionSummary> = { name: 'sessions', column: { by: 'id' }, direction: 'desc' };
 
 const sessionsById = ({ reach, outside }: RequestContext) =>
-  new DataLoader<string, SessionCard | null>(async (ids) => {
+  new DataLoader<string, SessionSummary | null>(async (ids) => {
     const found = new Map((await outside(openSessions).find(reach, ids)).map((card) => [card.id, card]));
     return ids.map((id) => found.get(id) ?? null);
   });

@@ -1,1 +1,1 @@
-export type { SessionCard as SessionParent } from '../../identity/sessions.js';
+export type { SessionSummary as SessionParent } from '../../identity/sessions.js';
