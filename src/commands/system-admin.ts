@@ -1,7 +1,7 @@
 import { hostname, userInfo } from 'node:os';
 import { ConfigError, readOwnerStore } from '../config/config.js';
 import { asOwner } from '../data/start/as-owner.js';
-import { identityIssuer } from '../domains/identity-provider/admit-from-provider.js';
+import { identityIssuer } from '../domains/identity-provider/provision-from-provider.js';
 import {
   grantSystemAdmin,
   listSystemAdmins,

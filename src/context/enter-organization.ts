@@ -36,7 +36,7 @@ export async function enterOrganization(
   cookieHash: string | null = null,
 ): Promise<Entered> {
   const catalogue = deployment.use(CATALOGUE);
-  const found = await findOrAdmit(deployment, credential, named, cookieHash);
+  const found = await findOrProvision(deployment, credential, named, cookieHash);
   const { memberships, session, cookiePersonId } = found;
   const person = withinReach(found);
   if (person.status !== 'ACTIVE') throw new OrgateError('UNAUTHENTICATED');
@@ -90,7 +90,7 @@ export function withinReach({ person, session, memberships }: PersonInOrganizati
   return { ...person, name, systemRole: 'USER' };
 }
 
-async function findOrAdmit(
+async function findOrProvision(
   { outside, use }: Entering,
   credential: PersonCredential,
   named: readonly NamedOrganization[],
@@ -109,11 +109,11 @@ async function findOrAdmit(
   if (credential.kind !== 'identity' || credential.identity.verifiedEmail === null) {
     throw new OrgateError('UNAUTHENTICATED');
   }
-  await directory.admit({ ...credential.identity, verifiedEmail: credential.identity.verifiedEmail });
-  const admitted = await find();
-  if (!admitted) throw new OrgateError('UNAUTHENTICATED');
-  await use(JOIN_ON_SIGN_IN)(admitted.person);
-  return (await find()) ?? admitted;
+  await directory.provision({ ...credential.identity, verifiedEmail: credential.identity.verifiedEmail });
+  const provisioned = await find();
+  if (!provisioned) throw new OrgateError('UNAUTHENTICATED');
+  await use(JOIN_ON_SIGN_IN)(provisioned.person);
+  return (await find()) ?? provisioned;
 }
 
 /** The organization that a membership, just read, lets this request into. */

@@ -54,7 +54,7 @@ export interface Directory {
    * Ties an identity with a verified e-mail to its person, and makes the person on first sight. The name is what they are
    * called on the whole deployment, in organizations that they join: none where an organization's own provider says it.
    */
-  admit(identity: VerifiedIdentity & { readonly verifiedEmail: string }, from?: Origin): Promise<void>;
+  provision(identity: VerifiedIdentity & { readonly verifiedEmail: string }, from?: Origin): Promise<void>;
   /** One active membership within reach, by the organization's id or slug. */
   findMembership(reach: Reach, named: string): Promise<ActiveMembership | null>;
   /** The active memberships within reach, by the organization's `orgId`, `id` or `name`. */
@@ -94,7 +94,7 @@ export function openDirectory(pool: ScopedPool): Directory {
       return toPersonInOrganizations(await query<FoundRow>(text, values));
     },
 
-    async admit({ issuer, subject, verifiedEmail, name }, from) {
+    async provision({ issuer, subject, verifiedEmail, name }, from) {
       const act = { ...bySystem('sign-in'), ...from };
       // Two first requests at once: the person is made once, and the second finds it made.
       await query(

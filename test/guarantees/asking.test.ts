@@ -8,7 +8,7 @@ const DOMAINS = path.join(import.meta.dirname, '../../src/domains');
 const OTHERWISE: Readonly<Record<string, string>> = {
   'api-key/create-api-key.ts': 'where the key is made, once it is known whose',
   'dns-domain/check-domain.ts': 'a job, beside verifyDomain',
-  'identity-provider/admit-from-provider.ts': 'whoever signs in has no session yet; the provider is read again',
+  'identity-provider/provision-from-provider.ts': 'whoever signs in has no session yet; the provider is read again',
   'join-request/join-by-domain.ts': 'at sign-in, too; the domain is read again',
   'scim-directory/as-directory.ts': 'a directory; its token is read again',
 };

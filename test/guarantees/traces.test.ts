@@ -1,6 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
-import { admitFromProvider, type AssertingProvider } from '../../src/domains/identity-provider/admit-from-provider.js';
+import {
+  provisionFromProvider,
+  type AssertingProvider,
+} from '../../src/domains/identity-provider/provision-from-provider.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { givenHeldDomain, givenOrganization, givenProvider, personId, unique } from '../support/given.js';
 import { givenDirectory } from '../support/scim.js';
@@ -26,7 +29,12 @@ async function givenElsewhere(email: string): Promise<string> {
 }
 
 const signIn = (provider: AssertingProvider, verifiedEmail: string, name: string | null) =>
-  admitFromProvider({ ...server.database, catalogue }, provider, { subject: newId('sub'), verifiedEmail, name }, {});
+  provisionFromProvider(
+    { ...server.database, catalogue },
+    provider,
+    { subject: newId('sub'), verifiedEmail, name },
+    {},
+  );
 
 test('ids of persons MUST tell nothing of when they were made', async () => {
   const ids = [];

@@ -124,7 +124,7 @@ export const MUTANTS = [
     'gateway/scim/meanwhile',
   ],
   [
-    'domains/identity-provider/admit-from-provider.ts',
+    'domains/identity-provider/provision-from-provider.ts',
     "if (!provider) throw new NotAdmittedError('UNKNOWN');",
     "if (!provider) throw new NotAdmittedError('DISABLED');",
     'gateway/sign-in/switched-off',

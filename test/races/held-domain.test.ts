@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { admitFromProvider } from '../../src/domains/identity-provider/admit-from-provider.js';
+import { provisionFromProvider } from '../../src/domains/identity-provider/provision-from-provider.js';
 import { newId } from '../../src/data/id.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { givenHeldDomain, givenOrganization, givenProvider, unique } from '../support/given.js';
@@ -37,7 +37,7 @@ race('nor does its identity provider', async () => {
   const verifiedEmail = `${unique('jo')}@${name}`;
   const { catalogue } = createContract();
   const admit = () =>
-    admitFromProvider(
+    provisionFromProvider(
       { ...server.database, catalogue },
       provider,
       { subject: newId('sub'), verifiedEmail, name: 'Jo' },

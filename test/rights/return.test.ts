@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
-import { admitFromProvider, identityIssuer } from '../../src/domains/identity-provider/admit-from-provider.js';
+import { provisionFromProvider, identityIssuer } from '../../src/domains/identity-provider/provision-from-provider.js';
 import { takeInvitation } from '../../src/domains/invitation/index.js';
 import { createJoinOnSignIn } from '../../src/domains/join-request/join-by-domain.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
@@ -131,7 +131,7 @@ const DOORS: Record<string, { gives: string; uncleared: boolean; enter: (jo: Jo)
       ]);
       const { catalogue } = createContract();
       const assertion = { subject, verifiedEmail: email, name: 'Jo' };
-      await admitFromProvider({ ...server.database, catalogue }, provider, assertion, {}).catch(() => undefined);
+      await provisionFromProvider({ ...server.database, catalogue }, provider, assertion, {}).catch(() => undefined);
     },
   },
 };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { brandVerifiedOrgId, newId, type OrgId } from '../../src/data/id.js';
-import type { AssertingProvider } from '../../src/domains/identity-provider/admit-from-provider.js';
+import type { AssertingProvider } from '../../src/domains/identity-provider/provision-from-provider.js';
 import type { DomainJoining, MembershipStatus } from '../../src/generated/enums.js';
 import type { Role } from '../../src/permissions/catalogue.js';
 import type { Client, TestServer } from './server.js';

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { NotAdmittedError, type NotAdmitted } from '../../domains/identity-provider/admit-from-provider.js';
+import { NotAdmittedError, type NotAdmitted } from '../../domains/identity-provider/provision-from-provider.js';
 import { asError, codeOf } from '../../thrown.js';
 import { html } from '../../html.js';
 import { sendPage } from '../pages/page.js';

@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
-  type Admitting,
-  admitFromProvider,
+  type Provisioning,
+  provisionFromProvider,
   type Assertion,
-} from '../../domains/identity-provider/admit-from-provider.js';
+} from '../../domains/identity-provider/provision-from-provider.js';
 import { bySystem } from '../../data/connection/act.js';
 import { countSignIn, type Metrics } from '../http/metrics.js';
 import type { Person } from '../../identity/person.js';
@@ -16,7 +16,7 @@ import type { Provider, Providers } from './providers.js';
 import type { Saml } from './saml.js';
 import { setSessionCookie } from './session-cookie.js';
 
-export interface SignInParts extends Admitting {
+export interface SignInParts extends Provisioning {
   readonly providers: Providers;
   readonly attempts: SignInAttempts;
   readonly oidc: Oidc;
@@ -73,7 +73,7 @@ export async function finishSignIn(
   { assertion, returnTo }: { readonly assertion: Assertion; readonly returnTo: string | null },
 ): Promise<FastifyReply> {
   const from = { requestId: request.id, address: request.ip };
-  const person = await admitFromProvider(parts, provider, assertion, from);
+  const person = await provisionFromProvider(parts, provider, assertion, from);
   if (provider.organization === null) await parts.joinOnSignIn(person);
   const sessions = parts.outside(openSessions);
   const started = await sessions.start({

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import * as client from 'openid-client';
 import { toEmail } from '../../context/authenticate.js';
-import type { Assertion } from '../../domains/identity-provider/admit-from-provider.js';
+import type { Assertion } from '../../domains/identity-provider/provision-from-provider.js';
 import { callbackUrl } from '../../domains/identity-provider/sign-in-urls.js';
 import { EMPTY } from '../../egress/provider-fetch.js';
 import { toName } from './person-name.js';

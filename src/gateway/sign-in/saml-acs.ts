@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Assertion } from '../../domains/identity-provider/admit-from-provider.js';
+import type { Assertion } from '../../domains/identity-provider/provision-from-provider.js';
 import { readBrowser } from './browser-cookie.js';
 import { SignInFailure } from './failure.js';
 import { type Asked, findProvider, finishSignIn, idOf, type Kept, type SignInParts } from './finish-sign-in.js';

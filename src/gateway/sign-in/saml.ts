@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Profile, SAML, type SamlConfig, ValidateInResponseTo } from '@node-saml/node-saml';
 import { z } from 'zod';
 import { toEmail } from '../../context/authenticate.js';
-import type { Assertion } from '../../domains/identity-provider/admit-from-provider.js';
+import type { Assertion } from '../../domains/identity-provider/provision-from-provider.js';
 import { samlUrls } from '../../domains/identity-provider/sign-in-urls.js';
 import { ATTEMPT_LIFETIME_MS } from '../../identity/sign-in-attempts.js';
 import { boundXml } from './bound-xml.js';

@@ -27,7 +27,7 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
   async function givenOrganization(): Promise<OrgId> {
     const email = `${unique('ann')}@acme.example`;
     const identity = { issuer: 'https://id.example', subject: email, verifiedEmail: email, name: null };
-    await database.outside(openDirectory).admit(identity);
+    await database.outside(openDirectory).provision(identity);
     const found = await database.outside(openDirectory).findPerson({ kind: 'identity', identity }, []);
     if (!found) throw new Error('the person was not made');
     const { id } = await database.outside(openDirectory).createOrganization(found.person, {

@@ -37,9 +37,9 @@ beforeAll(async () => {
         openDirectory,
         (directory) => ({
           ...directory,
-          admit: async (identity) => {
+          provision: async (identity) => {
             await beforeAdmitting();
-            return directory.admit(identity);
+            return directory.provision(identity);
           },
         }),
       ),

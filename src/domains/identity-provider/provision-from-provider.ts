@@ -43,7 +43,7 @@ export class NotAdmittedError extends Error {
 /** The issuer of identities that a provider asserts. Not what the provider calls itself, which another could as well. */
 export const identityIssuer = (providerId: string): string => `urn:orgate:provider:${providerId}`;
 
-export interface Admitting {
+export interface Provisioning {
   readonly outside: Outside;
   readonly organizationDb: OpenOrganizationDb;
   readonly catalogue: Catalogue;
@@ -56,8 +56,8 @@ export interface Admitting {
  *
  * @throws NotAdmittedError
  */
-export async function admitFromProvider(
-  { outside, organizationDb, catalogue }: Admitting,
+export async function provisionFromProvider(
+  { outside, organizationDb, catalogue }: Provisioning,
   provider: AssertingProvider,
   { subject, verifiedEmail, name }: Assertion,
   from: Origin,
@@ -72,7 +72,7 @@ export async function admitFromProvider(
   if (!found) {
     if (verifiedEmail === null) throw new NotAdmittedError('EMAIL_UNVERIFIED');
     await assertMaySpeakFor(verifiedEmail, provider, db);
-    await directory.admit({ ...identity, verifiedEmail, name: organization ? null : name }, from);
+    await directory.provision({ ...identity, verifiedEmail, name: organization ? null : name }, from);
     found = await find();
   }
   if (found?.person.status !== 'ACTIVE') throw new NotAdmittedError('DISABLED');
