@@ -4,7 +4,7 @@ import type { Outside } from '../data/connection/outside.js';
 import type { VerifiedOrgId } from '../data/id.js';
 import type { RequestDb } from '../data/organization/organization-db.js';
 import { OrgateError } from '../errors.js';
-import { type Directory, openDirectory, type Reach } from '../identity/directory.js';
+import { type Directory, openDirectory, type SessionScope } from '../identity/directory.js';
 import type { ActiveMembership, OrganizationSummary, Person } from '../identity/person.js';
 import type { Use } from '../parts.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
@@ -92,7 +92,7 @@ export class RequestContext {
   }
 
   /** Whose memberships count for this viewer; UNAUTHENTICATED without one. */
-  get reach(): Reach {
+  get sessionScope(): SessionScope {
     const { boundOrgId = null, startedAt = null } = this.viewer?.session ?? {};
     return { personId: this.person.id, boundOrgId, startedAt };
   }

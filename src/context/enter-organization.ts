@@ -38,7 +38,7 @@ export async function enterOrganization(
   const catalogue = deployment.use(CATALOGUE);
   const found = await findOrProvision(deployment, credential, named, cookieHash);
   const { memberships, session, cookiePersonId } = found;
-  const person = withinReach(found);
+  const person = withinSessionScope(found);
   if (person.status !== 'ACTIVE') throw new OrgateError('UNAUTHENTICATED');
   if (cookiePersonId !== null && cookiePersonId !== person.id) {
     throw new OrgateError('UNAUTHENTICATED', 'The cookie and the bearer token name different people.');
@@ -84,7 +84,7 @@ const toSeconds = (instant = new Date(0)): number => Math.floor(instant.getTime(
  * An organization's own provider says who someone is in that organization: whoever runs the deployment is an ordinary
  * person there, and is called what they are called in there.
  */
-export function withinReach({ person, session, memberships }: PersonInOrganizations): Person {
+export function withinSessionScope({ person, session, memberships }: PersonInOrganizations): Person {
   if (session?.boundOrgId == null) return person;
   const name = memberships[0]?.name ?? nameOfEmail(person.email);
   return { ...person, name, systemRole: 'USER' };

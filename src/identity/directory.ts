@@ -27,7 +27,7 @@ import {
 import { type Page, pageOf, searchedOrganizations } from './page.js';
 
 /** Whose memberships count: all of a person's, or the only one that their session reaches, of the stay that it began in. */
-export interface Reach {
+export interface SessionScope {
   readonly personId: string;
   readonly boundOrgId: string | null;
   /** When the session began; null where there is none of orgate's own, which is never bound. */
@@ -55,11 +55,11 @@ export interface Directory {
    * called on the whole deployment, in organizations that they join: none where an organization's own provider says it.
    */
   provision(identity: VerifiedIdentity & { readonly verifiedEmail: string }, from?: Origin): Promise<void>;
-  /** One active membership within reach, by the organization's id or slug. */
-  findMembership(reach: Reach, named: string): Promise<ActiveMembership | null>;
-  /** The active memberships within reach, by the organization's `orgId`, `id` or `name`. */
-  listMemberships(reach: Reach, page: Page): Promise<ActiveMembership[]>;
-  countMemberships(reach: Reach, search?: string): Promise<number>;
+  /** One active membership within the session's scope, by the organization's id or slug. */
+  findMembership(sessionScope: SessionScope, named: string): Promise<ActiveMembership | null>;
+  /** The active memberships within the session's scope, by the organization's `orgId`, `id` or `name`. */
+  listMemberships(sessionScope: SessionScope, page: Page): Promise<ActiveMembership[]>;
+  countMemberships(sessionScope: SessionScope, search?: string): Promise<number>;
   /** Every organization by `id` or `name`; for system administrators. */
   listOrganizations(page: Page): Promise<OrganizationSummary[]>;
   countOrganizations(search?: string): Promise<number>;
@@ -72,13 +72,13 @@ export interface Directory {
   setDefaultOrganization(personId: string, orgId: string | null, from?: Origin): Promise<void>;
 }
 
-const WITHIN_REACH = `m.user_id = $1 and m.status = 'ACTIVE'
+const WITHIN_SESSION_SCOPE = `m.user_id = $1 and m.status = 'ACTIVE'
   and ($2::text is null or (m.org_id = $2 and ${beganSinceJoining('$3::timestamptz', 'm')}))`;
 
-const valuesOf = ({ personId, boundOrgId, startedAt }: Reach) => [personId, boundOrgId, startedAt];
+const valuesOf = ({ personId, boundOrgId, startedAt }: SessionScope) => [personId, boundOrgId, startedAt];
 
 const LIST_MEMBERSHIPS = `
-  select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id where ${WITHIN_REACH}`;
+  select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id where ${WITHIN_SESSION_SCOPE}`;
 
 const ORGANIZATION_ORDERS = { id: 'o.id', orgId: 'o.id', name: 'o.name' };
 
@@ -122,26 +122,26 @@ export function openDirectory(pool: ScopedPool): Directory {
       );
     },
 
-    async findMembership(reach, name) {
+    async findMembership(sessionScope, name) {
       const found = await memberships(`${LIST_MEMBERSHIPS} and m.org_id = ${organizationNamed('$4')}`, [
-        ...valuesOf(reach),
+        ...valuesOf(sessionScope),
         name,
       ]);
       return found[0] ?? null;
     },
 
-    listMemberships: (reach, page) => {
-      const values: unknown[] = valuesOf(reach);
+    listMemberships: (sessionScope, page) => {
+      const values: unknown[] = valuesOf(sessionScope);
       const narrowed = searchedOrganizations(page.search, values);
       return memberships(`${LIST_MEMBERSHIPS}${narrowed}${pageOf(ORGANIZATION_ORDERS, page, values)}`, values);
     },
 
-    async countMemberships(reach, search) {
-      const values: unknown[] = valuesOf(reach);
+    async countMemberships(sessionScope, search) {
+      const values: unknown[] = valuesOf(sessionScope);
       const narrowed = searchedOrganizations(search, values);
       const rows = await query<{ count: number }>(
         `select count(*)::int as count from membership m
-         ${narrowed && 'join organization o on o.id = m.org_id'} where ${WITHIN_REACH}${narrowed}`,
+         ${narrowed && 'join organization o on o.id = m.org_id'} where ${WITHIN_SESSION_SCOPE}${narrowed}`,
         values,
       );
       return rows[0]?.count ?? 0;

@@ -44,7 +44,7 @@ export interface VerifiedIdentity {
 
 export interface PersonInOrganizations {
   readonly person: Person;
-  /** By what was named; when nothing was, the stored default and up to two others. Active ones within reach only. */
+  /** By what was named; when nothing was, the stored default and up to two others. Active ones within the session's scope only. */
   readonly memberships: readonly ActiveMembership[];
   /** Orgate's own session, which has not ended; null where another issuer's token was presented. */
   readonly session: LiveSession | null;

@@ -4,7 +4,7 @@ import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
 import { newId } from '../data/id.js';
 import { hashSecret, newSecret } from '../secrets/secret.js';
-import type { Reach } from './directory.js';
+import type { SessionScope } from './directory.js';
 import { type Page, pageOf } from './page.js';
 import { beganSinceJoining, isLive } from './find-person.js';
 
@@ -25,7 +25,7 @@ export interface StartedSession {
 }
 
 /** Whose sessions: those that one session reaches; without when that began, all of the person that are bound alike. */
-export type SessionsOf = Omit<Reach, 'startedAt'> & Partial<Reach>;
+export type SessionsOf = Omit<SessionScope, 'startedAt'> & Partial<SessionScope>;
 
 /** People who signed in through orgate, each time they did. */
 export interface Sessions {

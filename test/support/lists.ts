@@ -4,10 +4,10 @@ import { givenEverything, type GivenEverything } from './given-everything.js';
 import { givenMember, givenTwoOrganizations, personId, unique } from './given.js';
 import type { TestServer } from './server.js';
 
-type Reach = (list: (field: string) => string, at: GivenEverything) => string;
+type SessionScope = (list: (field: string) => string, at: GivenEverything) => string;
 
 /** How a list is reached that is no root field, in the organization it is asked for. */
-const NESTED: Record<string, Reach> = {
+const NESTED: Record<string, SessionScope> = {
   'ScimDirectory.groups': (list, { scimDirectoryId: id }) =>
     `node(id: "${id}") { ... on ScimDirectory { ${list('groups')} } }`,
   'Viewer.memberships': (list) => `viewer { ${list('memberships')} }`,
@@ -25,10 +25,10 @@ const { schema } = createContract();
 /** Every list that is a root field, which the contract tells. */
 const ROOT = Object.values(schema.getQueryType()?.getFields() ?? {})
   .filter(({ type }) => getNamedType(type).name.endsWith('Connection'))
-  .map(({ name }): [string, Reach] => [`Query.${name}`, (list) => list(name)]);
+  .map(({ name }): [string, SessionScope] => [`Query.${name}`, (list) => list(name)]);
 
 /** Every list of the schema, by type and field: how it is reached. */
-export const LISTS: Record<string, Reach> = { ...Object.fromEntries(ROOT), ...NESTED };
+export const LISTS: Record<string, SessionScope> = { ...Object.fromEntries(ROOT), ...NESTED };
 
 /** A document that asks for a list as `list`. */
 export function listQuery(name: string, args: string, selection: string, at: GivenEverything): string {

@@ -9,33 +9,34 @@ import { connect, type Order } from '../../resource/paging.js';
 
 const byAge: Order<SessionSummary> = { name: 'sessions', column: { by: 'id' }, direction: 'desc' };
 
-const sessionsById = ({ reach, outside }: RequestContext) =>
+const sessionsById = ({ sessionScope, outside }: RequestContext) =>
   new DataLoader<string, SessionSummary | null>(async (ids) => {
-    const found = new Map((await outside(openSessions).find(reach, ids)).map((card) => [card.id, card]));
+    const found = new Map((await outside(openSessions).find(sessionScope, ids)).map((card) => [card.id, card]));
     return ids.map((id) => found.get(id) ?? null);
   });
 
 const resolvers = {
   Query: {
-    mySessions: (_, args, { reach, outside }) => {
+    mySessions: (_, args, { sessionScope, outside }) => {
       const sessions = outside(openSessions);
-      return connect(args, reach.personId, byAge, {
-        read: (page) => sessions.list(reach, page),
-        count: () => sessions.count(reach),
+      return connect(args, sessionScope.personId, byAge, {
+        read: (page) => sessions.list(sessionScope, page),
+        count: () => sessions.count(sessionScope),
         show: (rows) => rows,
       });
     },
   },
   Mutation: {
-    revokeSession: async (_, { id }, { reach, outside, act }) => {
-      if (!(await outside(openSessions).end(reach, id, 'REVOKED', act))) throw notFound();
+    revokeSession: async (_, { id }, { sessionScope, outside, act }) => {
+      if (!(await outside(openSessions).end(sessionScope, id, 'REVOKED', act))) throw notFound();
       return id;
     },
-    signOut: async (_, _args, { reach, viewer, outside, act }) => {
+    signOut: async (_, _args, { sessionScope, viewer, outside, act }) => {
       const id = viewer?.session.id ?? null;
-      return id !== null && (await outside(openSessions).end(reach, id, 'SIGNED_OUT', act));
+      return id !== null && (await outside(openSessions).end(sessionScope, id, 'SIGNED_OUT', act));
     },
-    signOutEverywhere: (_, _args, { reach, outside, act }) => outside(openSessions).endAll(reach, 'SIGNED_OUT', act),
+    signOutEverywhere: (_, _args, { sessionScope, outside, act }) =>
+      outside(openSessions).endAll(sessionScope, 'SIGNED_OUT', act),
   },
   Session: {
     isCurrent: ({ id }, _args, { viewer }) => id === viewer?.session.id,

@@ -45,8 +45,8 @@ export async function sendOrganizations(
   if (returnTo !== null && chosen) return reply.redirect(withOrganization(returnTo, chosen.organization.slug), 303);
 
   const { boundOrgId, startedAt } = session;
-  const reach = { personId: person.id, boundOrgId, startedAt };
-  const available = await outside(openDirectory).listMemberships(reach, {
+  const sessionScope = { personId: person.id, boundOrgId, startedAt };
+  const available = await outside(openDirectory).listMemberships(sessionScope, {
     orderBy: { id: 'asc' },
     past: undefined,
     take: SHOWN,

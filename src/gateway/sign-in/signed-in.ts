@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { withinReach } from '../../context/enter-organization.js';
+import { withinSessionScope } from '../../context/enter-organization.js';
 import type { Outside } from '../../data/connection/outside.js';
 import { openDirectory } from '../../identity/directory.js';
 import type { LiveSession, Person, PersonInOrganizations } from '../../identity/person.js';
@@ -18,5 +18,5 @@ export async function findSignedIn(outside: Outside, request: FastifyRequest): P
   if (cookie === null) return null;
   const found = await outside(openDirectory).findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
   if (!found?.session || found.person.status !== 'ACTIVE') return null;
-  return { ...found, person: withinReach(found), session: found.session };
+  return { ...found, person: withinSessionScope(found), session: found.session };
 }
