@@ -33,7 +33,7 @@ export async function enterWithKey(
     throw new OrgateError('ORG_CONTEXT_CONFLICT');
   }
   apiKeys.noteUse(key);
-  const standing = catalogue.ofKey({ role, granted, withheld }, key.permissions);
+  const assignment = catalogue.ofKey({ role, granted, withheld }, key.permissions);
   return {
     viewer: {
       person: null,
@@ -47,6 +47,6 @@ export async function enterWithKey(
         renewable: false,
       },
     },
-    current: toCurrent(catalogue, { ...key.membership, ...standing }, 'API_KEY', true),
+    current: toCurrent(catalogue, { ...key.membership, ...assignment }, 'API_KEY', true),
   };
 }

@@ -77,10 +77,10 @@ export function serveDemoIdentityProvider(
     );
     scope.get(`${PATH}/interaction/:uid`, async (_request, reply) => {
       const choices = people.map(({ email, label }) => {
-        const [name = '', standing = ''] = label.split(' · ');
+        const [name = '', assignment = ''] = label.split(' · ');
         return html`<li>
           <button name="email" value="${email}">
-            ${initial(name)}<span>${name}<small>${standing}</small></span>
+            ${initial(name)}<span>${name}<small>${assignment}</small></span>
           </button>
         </li>`;
       });

@@ -3,10 +3,10 @@ import type { LockedDb } from '../data/organization/organization-db.js';
 import { OrgateError } from '../errors.js';
 import { openAsking, type StillAsking } from '../identity/asking.js';
 import type { Permission } from '../permissions/catalogue.js';
-import { effective, type Standing, standingOfKey } from './escalation.js';
+import { effective, type RoleAssignment, assignmentOfKey } from './escalation.js';
 
 /** Who acts, and what they hold: of a key no more than that. */
-export interface Actor extends Standing {
+export interface Actor extends RoleAssignment {
   readonly userId: string;
   readonly name: string;
 }
@@ -48,6 +48,6 @@ async function readAgain({ viewer, outside, current }: RequestContext): Promise<
 function toActor({ membership, keyPermissions }: StillAsking, { catalogue }: RequestContext): Actor | null {
   if (!membership) return null;
   const { userId, name, role, granted, withheld } = membership;
-  const standing = { role, granted: [...granted], withheld: [...withheld] };
-  return { userId, name, ...(keyPermissions ? standingOfKey(catalogue, standing, keyPermissions) : standing) };
+  const assignment = { role, granted: [...granted], withheld: [...withheld] };
+  return { userId, name, ...(keyPermissions ? assignmentOfKey(catalogue, assignment, keyPermissions) : assignment) };
 }

@@ -1,6 +1,6 @@
 import type { OrganizationDb } from '../data/organization/organization-db.js';
 import { isAtMost, type Role, ROLES } from '../permissions/catalogue.js';
-import type { Standing } from './escalation.js';
+import type { RoleAssignment } from './escalation.js';
 
 /** More groups than any directory has. */
 export const MAX_GROUPS = 50_000;
@@ -28,15 +28,15 @@ export async function readDirectoryRoles(db: OrganizationDb, directoryId: string
 }
 
 /** What a directory makes of one of its users, or of somebody it does not know yet: that role, and nothing besides. */
-export async function standingByDirectory(
+export async function assignmentByDirectory(
   db: OrganizationDb,
   { directoryId, scimUserId }: { readonly directoryId: string; readonly scimUserId: string | null },
-): Promise<Standing> {
+): Promise<RoleAssignment> {
   const { defaultRole, byGroups } = await readDirectoryRoles(db, directoryId);
-  const standing = (role: Role) => ({ role, granted: [], withheld: [] });
-  if (scimUserId === null) return standing(defaultRole);
+  const assignment = (role: Role) => ({ role, granted: [], withheld: [] });
+  if (scimUserId === null) return assignment(defaultRole);
   for (const { role, groupIds } of byGroups) {
-    if (await db.scimGroupMember.find({ scimUserId, groupId: { in: groupIds } })) return standing(role);
+    if (await db.scimGroupMember.find({ scimUserId, groupId: { in: groupIds } })) return assignment(role);
   }
-  return standing(defaultRole);
+  return assignment(defaultRole);
 }

@@ -1,6 +1,6 @@
 import type { LockedDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
-import { ended } from './earlier-standing.js';
+import { ended } from './earlier-role-assignment.js';
 
 type InvitationRow = Row<'Invitation'>;
 

@@ -1,10 +1,10 @@
 import type { LockedDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
 import { conflict } from '../errors.js';
-import { ended, joined } from './earlier-standing.js';
+import { ended, joined } from './earlier-role-assignment.js';
 import { endEarlierStay } from './end-earlier-stay.js';
 import { endInvitation, isOpen } from './end-invitation.js';
-import type { Standing } from './escalation.js';
+import type { RoleAssignment } from './escalation.js';
 import { assertSeatFree } from './seats.js';
 
 /** Whom to enrol. The e-mail was verified: it is what finds the invitation that waits for them. */
@@ -25,7 +25,7 @@ export interface EnrolOptions {
 /**
  * The one way to become an active member, and the one way back for who was: makes a person one. Whoever is active already
  * stays as they are. An INVITED membership of the same e-mail becomes theirs, which has a made-up user id until then, and
- * its invitation counts as accepted. They hold this standing and nothing of an earlier one, whose keys, sessions and
+ * its invitation counts as accepted. They hold this assignment and nothing of an earlier one, whose keys, sessions and
  * invitations stay ended. Who may give it is for the caller to have checked.
  *
  * @throws CONFLICT when they are suspended, or were removed and are not to come back; when someone else is known here
@@ -34,7 +34,7 @@ export interface EnrolOptions {
 export async function enrolMember(
   db: LockedDb,
   person: Enrolled,
-  standing: Standing,
+  assignment: RoleAssignment,
   { reactivateRemoved }: EnrolOptions,
 ): Promise<Row<'Membership'>> {
   const own = await db.membership.find({ userId: person.id });
@@ -54,7 +54,7 @@ export async function enrolMember(
   if (own?.status !== 'ACTIVE' && !invitations.some(isOpen)) await assertSeatFree(db);
   for (const invitation of invitations) await endInvitation(db, invitation, 'ACCEPTED');
 
-  const anew = joined(standing);
+  const anew = joined(assignment);
   if (!own && named) return db.membership.update({ userId: named.userId }, { ...anew, userId: person.id });
   if (!own) {
     return db.membership.create({ ...anew, userId: person.id, email: person.email, name: person.name });

@@ -69,7 +69,7 @@ test('whoever writes a cascade MUST be told what to write instead', async () => 
   ]);
 });
 
-test('the probe MUST find every wall standing, and leave nothing behind', async () => {
+test('the probe MUST find every wall assignment, and leave nothing behind', async () => {
   const count = async () =>
     (await database.pool.queryAsLoginRole(`select count(*) from organization where name = 'probe'`)).rows;
   const before = await count();

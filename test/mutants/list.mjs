@@ -91,10 +91,10 @@ export const MUTANTS = [
   ],
   // Who may
   ['permissions/rules.ts', 'if (!current.servesMutations)', 'if (false)', 'context/default-organization'],
-  ['rights/escalation.ts', 'isAtMost(standing.role, actor.role) &&', '', 'domains/membership/membership-rights'],
+  ['rights/escalation.ts', 'isAtMost(assignment.role, actor.role) &&', '', 'domains/membership/membership-rights'],
   [
     'rights/escalation.ts',
-    '[...effective(catalogue, standing)].every((permission) => held.has(permission))',
+    '[...effective(catalogue, assignment)].every((permission) => held.has(permission))',
     'true',
     'domains/membership/membership-rights',
   ],

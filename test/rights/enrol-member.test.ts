@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import type { MembershipStatus } from '../../src/generated/enums.js';
 import { type Enrolled, enrolMember } from '../../src/rights/enrol-member.js';
-import type { Standing } from '../../src/rights/escalation.js';
+import type { RoleAssignment } from '../../src/rights/escalation.js';
 import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../support/given.js';
 import { useServer } from '../support/server.js';
 import { byTest } from '../support/act.js';
 
 const server = useServer();
 
-const DEVELOPER: Standing = { role: 'DEVELOPER', granted: [], withheld: [] };
+const DEVELOPER: RoleAssignment = { role: 'DEVELOPER', granted: [], withheld: [] };
 
 const enrol = (acme: GivenOrganization, person: Enrolled, options: { reactivateRemoved?: boolean } = {}) =>
   server.database

@@ -5,7 +5,7 @@ import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
 import { readActor } from '../../rights/actor.js';
-import { assertNoEscalation, standingOfKey } from '../../rights/escalation.js';
+import { assertNoEscalation, assignmentOfKey } from '../../rights/escalation.js';
 import { makeApiKey } from '../../secrets/api-key-format.js';
 import { getServiceAccount } from '../service-account/parent.js';
 
@@ -85,9 +85,9 @@ async function insertKey(
   const isOwn = ownerId === actorId;
   const actor = await readActor(db, context, isOwn ? 'api-key:create' : 'service-account:manage');
   const owner = isOwn ? await db.membership.get({ userId: ownerId }) : await getServiceAccount(db, ownerId);
-  const standing = standingOfKey(catalogue, owner, permissions);
-  if (standing.granted.length < permissions.length) throw new OrgateError('ROLE_ESCALATION');
-  assertNoEscalation(catalogue, actor, standing);
+  const assignment = assignmentOfKey(catalogue, owner, permissions);
+  if (assignment.granted.length < permissions.length) throw new OrgateError('ROLE_ESCALATION');
+  assertNoEscalation(catalogue, actor, assignment);
   // Keys made before their owner joined are those of an earlier stay, and dead; clocks of replicas may differ.
   const createdAt = new Date(Math.max(Date.now(), owner.joinedAt?.getTime() ?? 0));
   const { id, key, hash, lastFour } = makeApiKey(context.use(KEY_ENVIRONMENT), createdAt.getTime());

@@ -7,8 +7,8 @@ import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { nameText, parseInput } from '../../resource/input.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
-import { standingOfKey } from '../../rights/escalation.js';
-import { parsePermissions } from '../../rights/parse-standing.js';
+import { assignmentOfKey } from '../../rights/escalation.js';
+import { parsePermissions } from '../../rights/parse-role-assignment.js';
 import { toServiceAccount } from '../service-account/parent.js';
 import type { UserParent } from '../viewer/parent.js';
 import { createApiKey, rotateApiKey } from './create-api-key.js';
@@ -99,7 +99,7 @@ const resolvers = {
     effectivePermissions: async (key, _args, context) => {
       const owner = await readMember(key.ownerId, context);
       if (statusOf(key, owner) !== 'ACTIVE') return [];
-      return [...standingOfKey(context.catalogue, owner, key.permissions).granted];
+      return [...assignmentOfKey(context.catalogue, owner, key.permissions).granted];
     },
     status: async (key, _args, context) => statusOf(key, await readMember(key.ownerId, context)),
     createdBy: ({ createdById }, _args, context) => readUser(createdById, context),

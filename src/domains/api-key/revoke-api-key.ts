@@ -2,7 +2,7 @@ import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { readActor } from '../../rights/actor.js';
-import { assertNoEscalation, effective, standingOfKey } from '../../rights/escalation.js';
+import { assertNoEscalation, effective, assignmentOfKey } from '../../rights/escalation.js';
 
 /**
  * Ends a key: one's own, or as far as one holds what it may do everyone's. One that ended already stays as it was.
@@ -16,7 +16,7 @@ export const revokeApiKey = (id: string, context: RequestContext): Promise<Row<'
     if (key.ownerId !== context.actorId) {
       if (!effective(context.catalogue, actor).has('api-key:manage')) throw notFound();
       const owner = await db.membership.get({ userId: key.ownerId });
-      assertNoEscalation(context.catalogue, actor, standingOfKey(context.catalogue, owner, key.permissions));
+      assertNoEscalation(context.catalogue, actor, assignmentOfKey(context.catalogue, owner, key.permissions));
     }
     return key.revokedAt ? key : db.apiKey.update({ id }, { revokedAt: new Date() });
   });

@@ -113,8 +113,8 @@ const enrol = (
       await assertMaySpeakFor(person.email, asserting, inside);
       const own = await inside.membership.find({ userId: person.id });
       const invited = await takeInvitation(inside, person, catalogue);
-      const standing = invited ?? { role: provider.defaultRole, granted: [], withheld: [] };
-      await enrolMember(inside, person, standing, {
+      const assignment = invited ?? { role: provider.defaultRole, granted: [], withheld: [] };
+      await enrolMember(inside, person, assignment, {
         reactivateRemoved: invited !== null || (own?.mayRejoin ?? false),
       });
     })

@@ -9,7 +9,7 @@ import { OUTBOX } from '../../mail/outbox.js';
 import type { WaitingMail } from '../../mail/outside.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
 import { assertStillAsking } from '../../rights/actor.js';
-import { standingsBroughtBack } from '../../rights/earlier-standing.js';
+import { assignmentsBroughtBack } from '../../rights/earlier-role-assignment.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
 import { enrolMember } from '../../rights/enrol-member.js';
 import { effective, isWithinRights } from '../../rights/escalation.js';
@@ -206,5 +206,5 @@ export async function isStillGranted(
   const inviter = await db.membership.find({ userId: place.invitedBy ?? '', status: 'ACTIVE' });
   if (!inviter || !effective(catalogue, inviter).has('member:invite')) return false;
   // Invited by another address, they may have a removal behind them that the place knows nothing of.
-  return isWithinRights(catalogue, inviter, ...(await standingsBroughtBack(db, person)));
+  return isWithinRights(catalogue, inviter, ...(await assignmentsBroughtBack(db, person)));
 }

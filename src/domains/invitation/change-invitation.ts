@@ -3,7 +3,7 @@ import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
 import { OUTBOX } from '../../mail/outbox.js';
 import { readActor } from '../../rights/actor.js';
-import { standingsBehind } from '../../rights/earlier-standing.js';
+import { assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { assertSeatFree } from '../../rights/seats.js';
@@ -24,7 +24,7 @@ export async function resendInvitation(
     const before = await db.invitation.get({ id });
     const place = await db.membership.find({ email: before.email, status: 'INVITED' });
     if (before.status !== 'PENDING' || !place) throw conflict('This invitation is over; invite anew.', 'id');
-    assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, place)));
+    assertNoEscalation(context.catalogue, actor, ...(await assignmentsBehind(db, place)));
     if (!isOpen(before)) await assertSeatFree(db);
     await db.membership.update({ userId: place.userId }, { invitedBy: actor.userId });
     const renewed = await db.invitation.update(

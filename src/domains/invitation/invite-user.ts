@@ -3,15 +3,15 @@ import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
 import { OUTBOX } from '../../mail/outbox.js';
-import { invitedAgain, standingsBehind } from '../../rights/earlier-standing.js';
+import { invitedAgain, assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { isOpen } from '../../rights/end-invitation.js';
-import { parseStanding, type StandingInput } from '../../rights/parse-standing.js';
+import { parseRoleAssignment, type RoleAssignmentInput } from '../../rights/parse-role-assignment.js';
 import { hoursFromNow, sendInvitation } from './send-invitation.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { assertSeatFree } from '../../rights/seats.js';
 import { readActor } from '../../rights/actor.js';
 
-export interface Invited extends StandingInput {
+export interface Invited extends RoleAssignmentInput {
   readonly email: string;
   readonly name: string;
   /** A week when left out. */
@@ -32,22 +32,22 @@ export async function inviteUser(
   context: RequestContext,
 ): Promise<{ membership: Row<'Membership'>; invitation: Row<'Invitation'> }> {
   const { email, name } = invited;
-  const standing = parseStanding(invited, context);
+  const assignment = parseRoleAssignment(invited, context);
   const { mail, ...made } = await context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'member:invite');
-    assertNoEscalation(context.catalogue, actor, standing);
+    assertNoEscalation(context.catalogue, actor, assignment);
     const before = await db.membership.find({ email });
     const changes = { name, invitedBy: context.actorId };
     // Machines have addresses, too, and nobody who could accept.
     if (before?.kind === 'SERVICE_ACCOUNT' || before?.status === 'ACTIVE' || before?.status === 'SUSPENDED') {
       throw conflict('This person is a member already.', 'input.email');
     }
-    if (before) assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, before)));
+    if (before) assertNoEscalation(context.catalogue, actor, ...(await assignmentsBehind(db, before)));
     const pending = await db.invitation.find({ pendingEmail: email });
     if (!pending || !isOpen(pending)) await assertSeatFree(db);
     const membership = before
-      ? await db.membership.update({ userId: before.userId }, { ...changes, ...invitedAgain(before, standing) })
-      : await db.membership.create({ ...changes, ...standing, status: 'INVITED', userId: newId('usr'), email });
+      ? await db.membership.update({ userId: before.userId }, { ...changes, ...invitedAgain(before, assignment) })
+      : await db.membership.create({ ...changes, ...assignment, status: 'INVITED', userId: newId('usr'), email });
 
     const expiresAt = hoursFromNow(invited.expiresInHours ?? 168);
     const invitation = pending
@@ -57,7 +57,7 @@ export async function inviteUser(
     const wasJustSent = await db.invitationSecret.find({ invitationId: invitation.id, createdAt: { gt: since } });
     const sent = wasJustSent
       ? null
-      : await sendInvitation(db, invitation, { inviter: actor.name, role: standing.role }, context);
+      : await sendInvitation(db, invitation, { inviter: actor.name, role: assignment.role }, context);
     return { membership, invitation: sent?.invitation ?? invitation, mail: sent?.mail };
   });
   if (mail) context.use(OUTBOX).dispatch(mail);

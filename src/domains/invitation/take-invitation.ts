@@ -1,7 +1,7 @@
 import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
-import type { Standing } from '../../rights/escalation.js';
+import type { RoleAssignment } from '../../rights/escalation.js';
 import { isStillGranted } from './answer-invitation.js';
 
 /**
@@ -13,7 +13,7 @@ export async function takeInvitation(
   db: LockedDb,
   person: { readonly id: string; readonly email: string },
   catalogue: Catalogue,
-): Promise<Standing | null> {
+): Promise<RoleAssignment | null> {
   const { email } = person;
   const invitation = await db.invitation.find({ pendingEmail: email });
   if (!invitation || !isOpen(invitation)) return null;

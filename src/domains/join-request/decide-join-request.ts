@@ -3,7 +3,7 @@ import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
 import type { Role } from '../../permissions/catalogue.js';
 import { readActor } from '../../rights/actor.js';
-import { standingsBroughtBack } from '../../rights/earlier-standing.js';
+import { assignmentsBroughtBack } from '../../rights/earlier-role-assignment.js';
 import { enrolMember } from '../../rights/enrol-member.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 
@@ -23,10 +23,10 @@ export function approveJoinRequest(
     const { personId, email, name, domain, status } = await db.joinRequest.get({ id });
     if (status === 'APPROVED') throw conflict('This request was approved before.');
     const ofDomain = (await db.organizationDomain.find({ name: domain }))?.joiningRole;
-    const standing = { role: role ?? ofDomain ?? 'VIEWER', granted: [], withheld: [] };
+    const assignment = { role: role ?? ofDomain ?? 'VIEWER', granted: [], withheld: [] };
     const person = { id: personId, email, name };
-    assertNoEscalation(context.catalogue, actor, standing, ...(await standingsBroughtBack(db, person)));
-    const member = await enrolMember(db, person, standing, { reactivateRemoved: true });
+    assertNoEscalation(context.catalogue, actor, assignment, ...(await assignmentsBroughtBack(db, person)));
+    const member = await enrolMember(db, person, assignment, { reactivateRemoved: true });
     await db.joinRequest.update({ id }, { status: 'APPROVED', ...decision(context) });
     return member;
   });

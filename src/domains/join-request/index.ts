@@ -15,7 +15,7 @@ import { allow, can, canAsPerson, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { anyOf, both, defineList, type ListArgs } from '../../resource/list.js';
 import { readActor } from '../../rights/actor.js';
-import { standingsBehind } from '../../rights/earlier-standing.js';
+import { assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { memberUser } from '../membership/parent.js';
 import { approveJoinRequest, declineJoinRequest } from './decide-join-request.js';
@@ -55,9 +55,9 @@ function setDomainJoining(
   return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'domain:manage');
     const { joiningRole } = await db.organizationDomain.get({ id });
-    const standing = { role: role ?? joiningRole, granted: [], withheld: [] };
-    if (joining !== 'MANUAL') assertNoEscalation(context.catalogue, actor, standing);
-    return db.organizationDomain.update({ id }, { joining, joiningRole: standing.role });
+    const assignment = { role: role ?? joiningRole, granted: [], withheld: [] };
+    if (joining !== 'MANUAL') assertNoEscalation(context.catalogue, actor, assignment);
+    return db.organizationDomain.update({ id }, { joining, joiningRole: assignment.role });
   });
 }
 
@@ -66,7 +66,7 @@ const clearRemoval = (userId: string, context: RequestContext): Promise<Row<'Mem
     const actor = await readActor(db, context, 'member:invite');
     const before = await db.membership.get({ userId, kind: 'PERSON' });
     if (before.status !== 'REMOVED') throw conflict('This member was not removed.');
-    assertNoEscalation(context.catalogue, actor, ...(await standingsBehind(db, before)));
+    assertNoEscalation(context.catalogue, actor, ...(await assignmentsBehind(db, before)));
     return db.membership.update({ userId }, { mayRejoin: true });
   });
 

@@ -53,8 +53,8 @@ export function joinByDomain(
     const isLetIn = domain.joining === 'AUTO' && (await isSeatFree(inside));
     if (before?.status === 'PENDING' && !isLetIn) return before;
     if (isLetIn) {
-      const standing = { role: domain.joiningRole, granted: [], withheld: [] };
-      await enrolMember(inside, person, standing, { reactivateRemoved: true });
+      const assignment = { role: domain.joiningRole, granted: [], withheld: [] };
+      await enrolMember(inside, person, assignment, { reactivateRemoved: true });
     }
     const { email, name: calledBy } = person;
     const request = {

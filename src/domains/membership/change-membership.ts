@@ -4,7 +4,7 @@ import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import type { Permission } from '../../permissions/catalogue.js';
 import { type Actor, readActor } from '../../rights/actor.js';
-import { standingsBehind } from '../../rights/earlier-standing.js';
+import { assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { forgetWhoEnded } from '../../rights/end-earlier-stay.js';
 import { endInvitation } from '../../rights/end-invitation.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
@@ -41,7 +41,7 @@ export function changeMembership(
     assertNoEscalation(context.catalogue, actor, before);
     // Whoever changes what someone is invited to be brings them back, when they accept.
     const isInvited = after.status === 'INVITED';
-    const touched = isInvited ? await standingsBehind(db, after) : after.status === 'REMOVED' ? [] : [after];
+    const touched = isInvited ? await assignmentsBehind(db, after) : after.status === 'REMOVED' ? [] : [after];
     assertNoEscalation(context.catalogue, actor, ...touched);
     await assertOwnerStays(db, before, after);
     await alongside(db, actor);

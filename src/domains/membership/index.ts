@@ -3,7 +3,7 @@ import type { MembershipFilter, MembershipOrderField, MembershipStatus, Resolver
 import { allow, can, canAsPerson, isMember } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { anyOf, both, defineList, type ListArgs } from '../../resource/list.js';
-import { parseStanding } from '../../rights/parse-standing.js';
+import { parseRoleAssignment } from '../../rights/parse-role-assignment.js';
 import { withMembership } from '../organization/parent.js';
 import { changeMembership } from './change-membership.js';
 import { memberUser, permissionsOf } from './parent.js';
@@ -56,7 +56,7 @@ const resolvers = {
       })),
     updateMemberPermissions: (_, { userId, permissions, withheldPermissions }, context) =>
       changeMembership(userId, context, 'member:update', ({ role }) =>
-        parseStanding({ role, permissions, withheldPermissions }, context, ''),
+        parseRoleAssignment({ role, permissions, withheldPermissions }, context, ''),
       ),
     suspendMember: (_, { userId }, context) =>
       changeMembership(userId, context, 'member:update', ({ status }) => {

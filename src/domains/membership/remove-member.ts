@@ -4,8 +4,8 @@ import type { Row } from '../../data/organization/table.js';
 import { badInput } from '../../errors.js';
 import { openSessions } from '../../identity/sessions.js';
 import { assertStillAsking } from '../../rights/actor.js';
-import { ended, standingsBehind } from '../../rights/earlier-standing.js';
-import { assertNoEscalation, effective, type Standing } from '../../rights/escalation.js';
+import { ended, assignmentsBehind } from '../../rights/earlier-role-assignment.js';
+import { assertNoEscalation, effective, type RoleAssignment } from '../../rights/escalation.js';
 import { endJoinRequest, placesOf, withdrawInvitationsOf } from '../../rights/leave-behind.js';
 import { assertOwnerStays } from '../../rights/owners.js';
 import { changeMembership } from './change-membership.js';
@@ -55,7 +55,7 @@ const endBoundSessions = (
 
 async function handOverInvitations(
   db: LockedDb,
-  { actor, from, to }: { readonly actor: Standing; readonly from: string; readonly to: string | null },
+  { actor, from, to }: { readonly actor: RoleAssignment; readonly from: string; readonly to: string | null },
   { catalogue }: RequestContext,
 ): Promise<void> {
   if (to === null) return withdrawInvitationsOf(db, from);
@@ -63,7 +63,7 @@ async function handOverInvitations(
   // Whether the invited were removed under another e-mail shows when they accept, and then it is the heir who counts.
   assertNoEscalation(catalogue, actor, heir);
   const places = await placesOf(db, from);
-  for (const place of places) assertNoEscalation(catalogue, heir, ...(await standingsBehind(db, place)));
+  for (const place of places) assertNoEscalation(catalogue, heir, ...(await assignmentsBehind(db, place)));
   if (!effective(catalogue, heir).has('member:invite')) throw badInput('reassignTo', 'This member may invite nobody.');
   for (const { userId } of places) await db.membership.update({ userId }, { invitedBy: heir.userId });
 }

@@ -2,7 +2,7 @@ import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput } from '../../errors.js';
 import { readActor } from '../../rights/actor.js';
-import { assertNoEscalation, type Standing } from '../../rights/escalation.js';
+import { assertNoEscalation, type RoleAssignment } from '../../rights/escalation.js';
 
 /**
  * Makes another member an OWNER, and the actor, who was one, an ADMIN; never one without the other.
@@ -14,7 +14,7 @@ export function transferOwnership(userId: string, context: RequestContext): Prom
     const actor = await readActor(db, context, 'ownership:transfer');
     if (userId === actor.userId) throw badInput('userId', 'Someone other than you.');
     await db.membership.get({ userId, kind: 'PERSON', status: 'ACTIVE' });
-    const owner: Standing = { role: 'OWNER', granted: [], withheld: [] };
+    const owner: RoleAssignment = { role: 'OWNER', granted: [], withheld: [] };
     assertNoEscalation(context.catalogue, actor, owner);
     await db.membership.update({ userId: actor.userId }, { ...owner, role: 'ADMIN' });
     return db.membership.update({ userId }, owner);

@@ -61,7 +61,7 @@ const settingsRow = async ({ db, organization }: RequestContext): Promise<Row<'O
   orNotFound(await db.organization.load(organization.orgId));
 
 /** What a membership of another organization, or the current one, says of the viewer. */
-function viewerStanding(parent: OrganizationParent, context: RequestContext) {
+function viewerAssignment(parent: OrganizationParent, context: RequestContext) {
   if (parent.id === context.current?.orgId) return context.current;
   if (!parent.membership) return null;
   const { role, granted, withheld } = parent.membership;
@@ -136,8 +136,8 @@ const resolvers = {
     agents: (_, args, context) => listAgents(args, context),
     runs: (_, args, context) => listRuns(args, context),
     usage: (_, { period }, context) => readUsage(period, context),
-    viewerRole: (parent, _args, context) => viewerStanding(parent, context)?.role ?? null,
-    viewerPermissions: (parent, _args, context) => [...(viewerStanding(parent, context)?.permissions ?? [])],
+    viewerRole: (parent, _args, context) => viewerAssignment(parent, context)?.role ?? null,
+    viewerPermissions: (parent, _args, context) => [...(viewerAssignment(parent, context)?.permissions ?? [])],
   },
 } satisfies Resolvers;
 

@@ -3,8 +3,8 @@ import type { OrganizationDb } from '../../data/organization/organization-db.js'
 import type { Row } from '../../data/organization/table.js';
 import { domainOfEmail } from '../../dns-name.js';
 import { badInput, conflict } from '../../errors.js';
-import { standingByDirectory } from '../../rights/directory-role.js';
-import { ended } from '../../rights/earlier-standing.js';
+import { assignmentByDirectory } from '../../rights/directory-role.js';
+import { ended } from '../../rights/earlier-role-assignment.js';
 import { enrolMember } from '../../rights/enrol-member.js';
 import { endJoinRequest, withdrawInvitationsOf } from '../../rights/leave-behind.js';
 import { assertOwnerStays } from '../../rights/owners.js';
@@ -52,7 +52,7 @@ export async function createUser(user: DirectoryUser, context: DirectoryContext)
     await enrolMember(
       tx,
       { id: userId, ...member },
-      await standingByDirectory(tx, { directoryId, scimUserId: known?.id ?? null }),
+      await assignmentByDirectory(tx, { directoryId, scimUserId: known?.id ?? null }),
       { reactivateRemoved: before?.mayRejoin === true || (isOwn && known.leftAs === 'REMOVED') },
     );
     if (before && before.email !== member.email) await changePlaces(tx, before, member.email);
@@ -107,7 +107,7 @@ export async function updateUser(
         await enrolMember(
           tx,
           { id: userId, ...member },
-          await standingByDirectory(tx, { directoryId, scimUserId: id }),
+          await assignmentByDirectory(tx, { directoryId, scimUserId: id }),
           { reactivateRemoved: true },
         );
     }

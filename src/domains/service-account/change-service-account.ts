@@ -5,7 +5,7 @@ import type { Role } from '../../permissions/catalogue.js';
 import { given } from '../../resource/input.js';
 import { readActor } from '../../rights/actor.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
-import { parseStanding, type StandingInput } from '../../rights/parse-standing.js';
+import { parseRoleAssignment, type RoleAssignmentInput } from '../../rights/parse-role-assignment.js';
 import { getServiceAccount } from './parent.js';
 
 type Membership = Row<'Membership'>;
@@ -15,17 +15,17 @@ const addressOf = (id: string): string => `${id}@service-account.invalid`;
 
 /** @throws BAD_USER_INPUT; ROLE_ESCALATION */
 export function createServiceAccount(
-  input: StandingInput & { readonly name: string },
+  input: RoleAssignmentInput & { readonly name: string },
   context: RequestContext,
 ): Promise<Membership> {
-  const standing = parseStanding(input, context);
+  const assignment = parseRoleAssignment(input, context);
   return context.db.locked(async (db) => {
-    assertNoEscalation(context.catalogue, await readActor(db, context, 'service-account:manage'), standing);
+    assertNoEscalation(context.catalogue, await readActor(db, context, 'service-account:manage'), assignment);
     const joinedAt = new Date();
     const userId = newId('svc', joinedAt.getTime());
     const { name } = input;
     return db.membership.create({
-      ...standing,
+      ...assignment,
       userId,
       kind: 'SERVICE_ACCOUNT',
       email: addressOf(userId),
@@ -53,7 +53,7 @@ export const updateServiceAccount = (
 ): Promise<Membership> =>
   changeServiceAccount(id, context, (before) => ({
     ...given({ name }),
-    ...parseStanding(
+    ...parseRoleAssignment(
       {
         role: role ?? before.role,
         permissions: permissions ?? before.granted,

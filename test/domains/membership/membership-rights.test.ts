@@ -6,18 +6,18 @@ import { type Client, codeOf, useServer } from '../../support/server.js';
 
 const server = useServer();
 
-interface Standing {
+interface RoleAssignment {
   readonly role: Role;
   readonly granted?: string[];
   readonly withheld?: string[];
   readonly status?: MembershipStatus;
 }
 
-const member = (role: Role, more: Omit<Standing, 'role'> = {}): Standing => ({ role, ...more });
-const given = (acme: GivenOrganization, { role, ...more }: Standing): Promise<Client> =>
+const member = (role: Role, more: Omit<RoleAssignment, 'role'> = {}): RoleAssignment => ({ role, ...more });
+const given = (acme: GivenOrganization, { role, ...more }: RoleAssignment): Promise<Client> =>
   givenMember(server, acme, role, more);
 
-const invite = (actor: Client, email: string, { role, granted, withheld }: Standing) =>
+const invite = (actor: Client, email: string, { role, granted, withheld }: RoleAssignment) =>
   actor('mutation ($input: InviteUserInput!) { inviteUser(input: $input) { role permissions } }', {
     input: { email, name: 'Jane', role, permissions: granted, withheldPermissions: withheld },
   });
@@ -40,7 +40,7 @@ const REMOVING_VIEWER = member('VIEWER', { granted: ['member:remove'] });
 const PAYING_VIEWER = member('VIEWER', { granted: ['billing:manage'] });
 
 describe('Nobody grants more than they hold', () => {
-  const REFUSED: [string, Standing, Standing][] = [
+  const REFUSED: [string, RoleAssignment, RoleAssignment][] = [
     ['an ADMIN invites no OWNER', ADMIN, member('OWNER')],
     ['an ADMIN invites no VIEWER who may manage billing', ADMIN, PAYING_VIEWER],
     [
@@ -79,7 +79,7 @@ describe('Nobody grants more than they hold', () => {
     expect(await snapshot(acme)).toEqual(before);
   });
 
-  const ALLOWED: [string, Standing, Standing][] = [
+  const ALLOWED: [string, RoleAssignment, RoleAssignment][] = [
     ['an ADMIN invites an ADMIN', ADMIN, member('ADMIN')],
     [
       'an ADMIN who may not cancel runs invites a DEVELOPER who may not either',
@@ -100,7 +100,7 @@ describe('Nobody grants more than they hold', () => {
 });
 
 describe('Nobody edits or removes who holds more than they do, nor makes anyone so', () => {
-  const UPDATES: [actor: Standing, target: Standing, role: Role, allowed: boolean][] = [
+  const UPDATES: [actor: RoleAssignment, target: RoleAssignment, role: Role, allowed: boolean][] = [
     [ADMIN, member('VIEWER'), 'OWNER', false],
     [ADMIN, member('OWNER'), 'VIEWER', false],
     [ADMIN, member('OWNER', { status: 'INVITED' }), 'VIEWER', false],
@@ -128,7 +128,7 @@ describe('Nobody edits or removes who holds more than they do, nor makes anyone 
     expect(await snapshot(acme)).toEqual(before);
   });
 
-  const REMOVALS: [actor: Standing, target: Standing, allowed: boolean][] = [
+  const REMOVALS: [actor: RoleAssignment, target: RoleAssignment, allowed: boolean][] = [
     [ADMIN, member('OWNER'), false],
     [ADMIN, member('OWNER', { status: 'INVITED' }), false],
     [ADMIN, PAYING_VIEWER, false],
@@ -171,9 +171,9 @@ describe('Nobody edits or removes who holds more than they do, nor makes anyone 
 
   test('nor by inviting anew whoever is invited as more', async () => {
     const acme = await givenOrganization(server);
-    for (const standing of [member('OWNER'), PAYING_VIEWER]) {
+    for (const assignment of [member('OWNER'), PAYING_VIEWER]) {
       const email = `${unique('jane')}@acme.example`;
-      await invite(acme.owner, email, standing);
+      await invite(acme.owner, email, assignment);
       expect(codeOf(await invite(acme.admin, email, member('VIEWER')))).toBe('ROLE_ESCALATION');
     }
   });

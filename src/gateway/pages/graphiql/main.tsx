@@ -12,7 +12,7 @@ import { Kind, type OperationDefinitionNode, parse } from 'graphql';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { samples } from './samples.js';
-import { findAgent, findPeople, findStanding, type Person, postGraphQL, type Standing, tokenFor } from './session.js';
+import { findAgent, findPeople, findSignedIn, type Person, postGraphQL, type SignedIn, tokenFor } from './session.js';
 
 const plugins = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })];
 const PERSON = 'orgate:person';
@@ -32,7 +32,7 @@ function App() {
   const [people, setPeople] = useState<readonly Person[] | null>(null);
   const [email, setEmail] = useState(() => localStorage.getItem(PERSON) ?? '');
   const [token, setToken] = useState('');
-  const [standing, setStanding] = useState<Standing | null>(null);
+  const [signedIn, setSignedIn] = useState<SignedIn | null>(null);
   const [organization, setOrganization] = useState<string | null>(null);
   // For the sample that starts a run.
   const [agent, setAgent] = useState<string | null>(null);
@@ -42,7 +42,7 @@ function App() {
   const [switches, setSwitches] = useState(0);
 
   useEffect(() => {
-    Promise.all([findPeople(), findStanding('')]).then(([{ people: found, foreignHeader: header }, { name }]) => {
+    Promise.all([findPeople(), findSignedIn('')]).then(([{ people: found, foreignHeader: header }, { name }]) => {
       setForeignHeader(header);
       const all =
         name && found.length > 0 ? [{ email: SIGNED_IN, label: `${name}, as signed in here` }, ...found] : found;
@@ -57,15 +57,15 @@ function App() {
   }, [people, email]);
 
   useEffect(() => {
-    setStanding(null);
+    setSignedIn(null);
     if (!people || (!token && email !== SIGNED_IN)) return;
     const find = async () => {
-      const found = await findStanding(token);
+      const found = await findSignedIn(token);
       const last = localStorage.getItem(ORGANIZATION);
       const first = found.organizations.find(({ slug }) => slug === last) ?? found.organizations[0];
       setAgent(first ? await findAgent(token, first.slug) : null);
       setOrganization(first?.slug ?? null);
-      setStanding(found);
+      setSignedIn(found);
       setProblem('');
     };
     find().catch(tell);
@@ -90,7 +90,7 @@ function App() {
     setSwitches(switches + 1);
   }
 
-  const current = standing?.organizations.find(({ slug }) => slug === organization);
+  const current = signedIn?.organizations.find(({ slug }) => slug === organization);
   return (
     <>
       <header className="orgate-bar">
@@ -119,7 +119,7 @@ function App() {
             />
           </label>
         )}
-        {standing && standing.organizations.length > 0 && (
+        {signedIn && signedIn.organizations.length > 0 && (
           <label>
             Organization
             <select
@@ -127,7 +127,7 @@ function App() {
               value={organization ?? ''}
               onChange={(event) => chooseOrganization(event.target.value)}
             >
-              {standing.organizations.map(({ slug, name }) => (
+              {signedIn.organizations.map(({ slug, name }) => (
                 <option key={slug} value={slug}>
                   {name}
                 </option>
@@ -135,12 +135,12 @@ function App() {
             </select>
           </label>
         )}
-        <span className="orgate-standing" role="status">
-          {problem || describe(standing, current?.role, foreignHeader)}
+        <span className="orgate-status" role="status">
+          {problem || describe(signedIn, current?.role, foreignHeader)}
         </span>
       </header>
       <main>
-        {standing && (
+        {signedIn && (
           <GraphiQL
             key={`${email} ${token.slice(-16)} ${organization}`}
             fetcher={fetcher}
@@ -172,13 +172,13 @@ function withOwnName({ operationName, ...request }: FetcherParams): FetcherParam
   return operations.some(isOwn) ? { ...request, operationName: operationName ?? null } : request;
 }
 
-function describe(standing: Standing | null, role: string | undefined, foreignHeader: string | null): string {
-  if (!standing) return 'Signing in …';
-  if (!standing.name && foreignHeader !== null)
+function describe(signedIn: SignedIn | null, role: string | undefined, foreignHeader: string | null): string {
+  if (!signedIn) return 'Signing in …';
+  if (!signedIn.name && foreignHeader !== null)
     return `Not signed in. The demo people are there at localhost without a proxy only; the header ${foreignHeader} says otherwise.`;
-  if (!standing.name) return 'Not signed in.';
-  if (!role) return `${standing.name} belongs to no organization.`;
-  return `${standing.name} is ${role} here.`;
+  if (!signedIn.name) return 'Not signed in.';
+  if (!role) return `${signedIn.name} belongs to no organization.`;
+  return `${signedIn.name} is ${role} here.`;
 }
 
 /** After a switch: the same query, answered for the other person or organization. A mutation is never sent again. */

@@ -5,7 +5,7 @@ export interface Person {
 }
 
 /** Who is signed in, and where they belong. */
-export interface Standing {
+export interface SignedIn {
   readonly name: string | null;
   readonly organizations: readonly { readonly slug: string; readonly name: string; readonly role: string }[];
 }
@@ -35,7 +35,7 @@ export async function tokenFor(email: string): Promise<string> {
   return ((await response.json()) as { token: string }).token;
 }
 
-const STANDING = `{
+const SIGNED_IN = `{
   viewer {
     user { name }
     memberships(first: 100) { nodes { role organization { slug name } } }
@@ -43,8 +43,8 @@ const STANDING = `{
 }`;
 
 /** Without a token: whoever signed in in this browser, if anyone did. */
-export async function findStanding(token: string): Promise<Standing> {
-  const { data, errors } = (await postGraphQL({ query: STANDING }, token, null, {})) as {
+export async function findSignedIn(token: string): Promise<SignedIn> {
+  const { data, errors } = (await postGraphQL({ query: SIGNED_IN }, token, null, {})) as {
     data?: {
       viewer?: {
         user: { name: string } | null;

@@ -1,10 +1,10 @@
 import type { RequestContext } from '../context/context.js';
 import { badInput } from '../errors.js';
 import type { Permission, Role } from '../permissions/catalogue.js';
-import type { Standing } from './escalation.js';
+import type { RoleAssignment } from './escalation.js';
 
 /** A role with single permissions more and less, as clients name them. */
-export interface StandingInput {
+export interface RoleAssignmentInput {
   readonly role: Role;
   readonly permissions?: readonly string[] | null | undefined;
   readonly withheldPermissions?: readonly string[] | null | undefined;
@@ -16,11 +16,11 @@ export interface StandingInput {
  * @param at where the names stand among the arguments
  * @throws BAD_USER_INPUT on a name that no permission has, and for an OWNER who is to hold less than everything
  */
-export function parseStanding(
-  { role, permissions, withheldPermissions }: StandingInput,
+export function parseRoleAssignment(
+  { role, permissions, withheldPermissions }: RoleAssignmentInput,
   { catalogue }: RequestContext,
   at = 'input.',
-): Standing {
+): RoleAssignment {
   const granted = parsePermissions(permissions ?? [], `${at}permissions`, catalogue);
   const withheld = parsePermissions(withheldPermissions ?? [], `${at}withheldPermissions`, catalogue);
   if (role === 'OWNER' && withheld.length > 0) {

@@ -1,14 +1,14 @@
 import type { OrganizationDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
-import { standingByDirectory } from './directory-role.js';
-import type { Standing } from './escalation.js';
+import { assignmentByDirectory } from './directory-role.js';
+import type { RoleAssignment } from './escalation.js';
 
 type MembershipRow = Row<'Membership'>;
 
 const NOTHING_LEFT = { leftRole: null, leftGranted: [], leftWithheld: [] };
 
 /** What a membership becomes that someone joins: an active one, without anything of an earlier stay. */
-export const joined = ({ role, granted, withheld }: Standing) => ({
+export const joined = ({ role, granted, withheld }: RoleAssignment) => ({
   role,
   granted,
   withheld,
@@ -28,11 +28,11 @@ export function ended(before: MembershipRow): Partial<MembershipRow> {
 }
 
 /** What a membership becomes whose person is invited. What someone was who had been removed is kept until they answer. */
-export function invitedAgain(before: MembershipRow, standing: Standing): Partial<MembershipRow> {
+export function invitedAgain(before: MembershipRow, assignment: RoleAssignment): Partial<MembershipRow> {
   const { role, granted, withheld } = before;
   const left = { leftRole: role, leftGranted: granted, leftWithheld: withheld };
   const wasMember = before.status === 'REMOVED' && hasJoined(before);
-  return { ...standing, ...(wasMember && left), status: 'INVITED', mayRejoin: false };
+  return { ...assignment, ...(wasMember && left), status: 'INVITED', mayRejoin: false };
 }
 
 /**
@@ -40,26 +40,26 @@ export function invitedAgain(before: MembershipRow, standing: Standing): Partial
  * make of them. Whoever may not remove someone does not undo it either. Who never joined was nothing: of a place that was
  * kept for an address there is what its invitation says, while it waits.
  */
-export async function standingsBehind(db: OrganizationDb, membership: MembershipRow): Promise<Standing[]> {
+export async function assignmentsBehind(db: OrganizationDb, membership: MembershipRow): Promise<RoleAssignment[]> {
   const known = await db.scimUser.find({ userId: membership.userId });
-  const byDirectory = known && (await standingByDirectory(db, { ...known, scimUserId: known.id }));
+  const byDirectory = known && (await assignmentByDirectory(db, { ...known, scimUserId: known.id }));
   const own = hasJoined(membership) || membership.status === 'INVITED' ? membership : null;
   const left = hasJoined(membership) ? whatTheyLeft(membership) : null;
-  return [own, left, byDirectory].filter((standing) => standing !== null);
+  return [own, left, byDirectory].filter((assignment) => assignment !== null);
 }
 
 /**
  * All that letting a person in brings back: of the row that is theirs, by whatever e-mail they are known here, and of the
  * place that waits for the one they come with. Nothing of a member; nor of who was cleared, since whoever cleared them held it.
  */
-export async function standingsBroughtBack(
+export async function assignmentsBroughtBack(
   db: OrganizationDb,
   { id, email }: { readonly id: string; readonly email: string },
-): Promise<Standing[]> {
-  const touched: Standing[] = [];
+): Promise<RoleAssignment[]> {
+  const touched: RoleAssignment[] = [];
   for (const row of [await db.membership.find({ userId: id }), await db.membership.find({ email })]) {
     const isBrought = row?.status === 'INVITED' || (row?.status === 'REMOVED' && !row.mayRejoin);
-    if (isBrought) touched.push(...(await standingsBehind(db, row)));
+    if (isBrought) touched.push(...(await assignmentsBehind(db, row)));
   }
   return touched;
 }
