@@ -37,7 +37,7 @@ export function invitedAgain(before: MembershipRow, assignment: RoleAssignment):
 
 /**
  * All that bringing someone back touches: what they were, what they are invited to be, and what their directory would
- * make of them. Whoever may not remove someone does not undo it either. Who never joined was nothing: of a place that was
+ * make of them. Whoever may not remove someone does not undo it either. Who never joined was nothing: of a membership that was
  * kept for an address there is what its invitation says, while it waits.
  */
 export async function assignmentsBehind(db: OrganizationDb, membership: MembershipRow): Promise<RoleAssignment[]> {
@@ -50,7 +50,7 @@ export async function assignmentsBehind(db: OrganizationDb, membership: Membersh
 
 /**
  * All that letting a person in brings back: of the row that is theirs, by whatever e-mail they are known here, and of the
- * place that waits for the one they come with. Nothing of a member; nor of who was cleared, since whoever cleared them held it.
+ * membership that waits for the one they come with. Nothing of a member; nor of who was cleared, since whoever cleared them held it.
  */
 export async function assignmentsBroughtBack(
   db: OrganizationDb,

@@ -7,8 +7,8 @@ import type { LockedDb } from '../data/organization/organization-db.js';
 export async function endEarlierStay(db: LockedDb, userId: string): Promise<void> {
   const keys = { ownerId: userId, revokedAt: null };
   if (await db.apiKey.find(keys)) await db.apiKey.update(keys, { revokedAt: new Date() });
-  const places = { invitedBy: userId, status: 'INVITED' } as const;
-  if (await db.membership.find(places)) await db.membership.update(places, { invitedBy: null });
+  const pending = { invitedBy: userId, status: 'INVITED' } as const;
+  if (await db.membership.find(pending)) await db.membership.update(pending, { invitedBy: null });
   await forgetWhoEnded(db, userId);
 }
 

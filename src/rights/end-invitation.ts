@@ -18,13 +18,13 @@ export async function endInvitation(
   return db.invitation.update({ id }, { status, endedAt: new Date() });
 }
 
-/** Ends an invitation without its being accepted: the place that was kept for the address goes with it. */
+/** Ends an invitation without its being accepted: the pending membership of the address goes with it. */
 export async function withdrawInvitation(
   db: LockedDb,
   invitation: InvitationRow,
   status: 'REVOKED' | 'DECLINED',
 ): Promise<InvitationRow> {
-  const place = await db.membership.find({ email: invitation.email, status: 'INVITED' });
-  if (place) await db.membership.update({ userId: place.userId }, ended(place));
+  const pending = await db.membership.find({ email: invitation.email, status: 'INVITED' });
+  if (pending) await db.membership.update({ userId: pending.userId }, ended(pending));
   return endInvitation(db, invitation, status);
 }

@@ -42,11 +42,11 @@ export async function enrolMember(
   if (own?.status === 'SUSPENDED') throw conflict('This membership is suspended.');
   const isBack = own?.status === 'REMOVED' || own?.status === 'INVITED';
   if (isBack && !reactivateRemoved) throw conflict('This person was removed.');
-  // What nobody has joined yet is a place kept for an address. Any other row has its own person behind it.
+  // What nobody has joined yet is pending for an address. Any other row has its own person behind it.
   const isOther = named !== null && named !== own;
-  const isPlace = isOther && named.joinedAt === null && (named.status === 'INVITED' || named.status === 'REMOVED');
-  if (own?.status === 'ACTIVE' && !isPlace) return own;
-  if (isOther && !isPlace) throw conflict('Someone else is known here by this e-mail.');
+  const isPending = isOther && named.joinedAt === null && (named.status === 'INVITED' || named.status === 'REMOVED');
+  if (own?.status === 'ACTIVE' && !isPending) return own;
+  if (isOther && !isPending) throw conflict('Someone else is known here by this e-mail.');
   // One may wait at the e-mail they come with, and another at the one they are known by here.
   const emails = [person.email, own?.email ?? person.email];
   const page = { orderBy: { id: 'asc' }, take: emails.length } as const;
@@ -59,7 +59,7 @@ export async function enrolMember(
   if (!own) {
     return db.membership.create({ ...anew, userId: person.id, email: person.email, name: person.name });
   }
-  if (isPlace) await db.membership.update({ userId: named.userId }, ended(named));
+  if (isPending) await db.membership.update({ userId: named.userId }, ended(named));
   if (own.status === 'ACTIVE') return own;
   await endEarlierStay(db, person.id);
   return db.membership.update({ userId: person.id }, anew);

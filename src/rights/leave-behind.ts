@@ -11,13 +11,13 @@ export async function endJoinRequest(db: LockedDb, personId: string, decidedById
   if (asked) await db.joinRequest.update({ id: asked.id }, { status: 'DECLINED', decidedById, decidedAt: new Date() });
 }
 
-/** The places that wait for whom this person invited. */
-export const placesOf = (db: OrganizationDb, userId: string): Promise<Row<'Membership'>[]> =>
+/** The pending memberships of whom this person invited. */
+export const pendingOf = (db: OrganizationDb, userId: string): Promise<Row<'Membership'>[]> =>
   db.membership.list({ where: { invitedBy: userId, status: 'INVITED' }, orderBy: { userId: 'asc' }, take: MOST });
 
 /** What this person sent and nobody answered yet is revoked. */
 export async function withdrawInvitationsOf(db: LockedDb, userId: string): Promise<void> {
-  for (const { email } of await placesOf(db, userId)) {
+  for (const { email } of await pendingOf(db, userId)) {
     const invitation = await db.invitation.find({ pendingEmail: email });
     if (invitation) await withdrawInvitation(db, invitation, 'REVOKED');
   }

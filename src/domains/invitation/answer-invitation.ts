@@ -70,14 +70,14 @@ async function findOffer(
   { organizationName: name, organizationSlug: slug }: FoundInvitation,
   { status, email, expiresAt }: Row<'Invitation'>,
 ): Promise<Offer | null> {
-  const place = status === 'PENDING' ? await db.membership.find({ email, status: 'INVITED' }) : null;
-  if (!place) return null;
-  const inviter = await db.membership.find({ userId: place.invitedBy ?? '', status: 'ACTIVE' });
+  const pending = status === 'PENDING' ? await db.membership.find({ email, status: 'INVITED' }) : null;
+  if (!pending) return null;
+  const inviter = await db.membership.find({ userId: pending.invitedBy ?? '', status: 'ACTIVE' });
   const hasProvider = (await db.identityProvider.count({ status: 'ACTIVE' })) > 0;
   return {
     organization: { name, slug, hasProvider },
     invitedBy: inviter?.name ?? null,
-    role: place.role,
+    role: pending.role,
     maskedEmail: masked(email),
     expiresAt,
   };
@@ -97,12 +97,12 @@ export async function acceptInvitation(secret: string, context: RequestContext):
       throw new OrgateError('FORBIDDEN', 'This organization is suspended: nobody joins it.');
     }
     if (!isOpen(invitation)) return outcomeOf(invitation);
-    const place = await db.membership.find({ email: invitation.email, status: 'INVITED' });
-    if (!place || !(await isStillGranted(db, place, person, context.catalogue))) {
+    const pending = await db.membership.find({ email: invitation.email, status: 'INVITED' });
+    if (!pending || !(await isStillGranted(db, pending, person, context.catalogue))) {
       await withdrawInvitation(db, invitation, 'REVOKED');
       return 'REVOKED';
     }
-    await enrolMember(db, person, place, { reactivateRemoved: true });
+    await enrolMember(db, person, pending, { reactivateRemoved: true });
     return 'ACCEPTED';
   });
   if (answer.outcome !== 'ACCEPTED') return answer;
@@ -134,13 +134,13 @@ export async function requestNewInvitation(secret: string, context: RequestConte
   const answer = await asInvited(found, context, async ({ db, invitation }) => {
     if (isOpen(invitation)) return 'PENDING';
     const { id, email, status, renewalRequestedAt: told } = invitation;
-    const place = await db.membership.find({ email });
-    if (place?.status === 'ACTIVE') return 'ALREADY_ACCEPTED';
+    const pending = await db.membership.find({ email });
+    if (pending?.status === 'ACTIVE') return 'ALREADY_ACCEPTED';
     if (status === 'ACCEPTED' || status === 'REVOKED') return outcomeOf(invitation);
     if (told && told.getTime() > Date.now() - TOLD_FOR_MS) return 'REQUESTED';
     await db.invitation.update({ id }, { renewalRequestedAt: new Date() });
     const isAsked = { kind: 'PERSON', status: 'ACTIVE' } as const;
-    const inviter = await db.membership.find({ ...isAsked, userId: place?.invitedBy ?? '' });
+    const inviter = await db.membership.find({ ...isAsked, userId: pending?.invitedBy ?? '' });
     const { email: to } = inviter ?? (await db.membership.get({ ...isAsked, role: 'OWNER' }));
     const subject = `${email} asks for a new invitation to ${db.held.name}`;
     mail = await outbox.queue(db, found.orgId, {
@@ -194,17 +194,17 @@ const outcomeOf = ({ status }: Row<'Invitation'>): InvitationOutcome =>
   (({ PENDING: 'EXPIRED', ACCEPTED: 'ALREADY_ACCEPTED', REVOKED: 'REVOKED', DECLINED: 'DECLINED' }) as const)[status];
 
 /**
- * Whether whoever granted this place to whoever accepts it still may: nobody grants more than they hold, also not by having
+ * Whether whoever granted this membership to whoever accepts it still may: nobody grants more than they hold, also not by having
  * left, nor brings back whom they could not have removed.
  */
 export async function isStillGranted(
   db: LockedDb,
-  place: Row<'Membership'>,
+  pending: Row<'Membership'>,
   person: Pick<Person, 'id' | 'email'>,
   catalogue: Catalogue,
 ): Promise<boolean> {
-  const inviter = await db.membership.find({ userId: place.invitedBy ?? '', status: 'ACTIVE' });
+  const inviter = await db.membership.find({ userId: pending.invitedBy ?? '', status: 'ACTIVE' });
   if (!inviter || !effective(catalogue, inviter).has('member:invite')) return false;
-  // Invited by another address, they may have a removal behind them that the place knows nothing of.
+  // Invited by another address, they may have a removal behind them that this one knows nothing of.
   return isWithinRights(catalogue, inviter, ...(await assignmentsBroughtBack(db, person)));
 }

@@ -22,16 +22,16 @@ export async function resendInvitation(
   const { invitation, mail } = await context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'member:invite');
     const before = await db.invitation.get({ id });
-    const place = await db.membership.find({ email: before.email, status: 'INVITED' });
-    if (before.status !== 'PENDING' || !place) throw conflict('This invitation is over; invite anew.', 'id');
-    assertNoEscalation(context.catalogue, actor, ...(await assignmentsBehind(db, place)));
+    const pending = await db.membership.find({ email: before.email, status: 'INVITED' });
+    if (before.status !== 'PENDING' || !pending) throw conflict('This invitation is over; invite anew.', 'id');
+    assertNoEscalation(context.catalogue, actor, ...(await assignmentsBehind(db, pending)));
     if (!isOpen(before)) await assertSeatFree(db);
-    await db.membership.update({ userId: place.userId }, { invitedBy: actor.userId });
+    await db.membership.update({ userId: pending.userId }, { invitedBy: actor.userId });
     const renewed = await db.invitation.update(
       { id },
       { expiresAt: hoursFromNow(expiresInHours), renewalRequestedAt: null },
     );
-    return sendInvitation(db, renewed, { inviter: actor.name, role: place.role }, context);
+    return sendInvitation(db, renewed, { inviter: actor.name, role: pending.role }, context);
   });
   context.use(OUTBOX).dispatch(mail);
   return invitation;
@@ -44,8 +44,8 @@ export function revokeInvitation(id: string, context: RequestContext): Promise<R
     const before = await db.invitation.get({ id });
     if (before.status === 'REVOKED') return before;
     if (before.status !== 'PENDING') throw conflict('This invitation was answered.', 'id');
-    const place = await db.membership.find({ email: before.email, status: 'INVITED' });
-    if (place) assertNoEscalation(context.catalogue, actor, place);
+    const pending = await db.membership.find({ email: before.email, status: 'INVITED' });
+    if (pending) assertNoEscalation(context.catalogue, actor, pending);
     return withdrawInvitation(db, before, 'REVOKED');
   });
 }

@@ -17,8 +17,8 @@ export async function takeInvitation(
   const { email } = person;
   const invitation = await db.invitation.find({ pendingEmail: email });
   if (!invitation || !isOpen(invitation)) return null;
-  const place = await db.membership.find({ email, status: 'INVITED' });
-  if (place && (await isStillGranted(db, place, person, catalogue))) return place;
+  const pending = await db.membership.find({ email, status: 'INVITED' });
+  if (pending && (await isStillGranted(db, pending, person, catalogue))) return pending;
   await withdrawInvitation(db, invitation, 'REVOKED');
   return null;
 }

@@ -3,7 +3,7 @@ import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { openSessions } from '../../identity/sessions.js';
 import { isOpen } from '../../rights/end-invitation.js';
-import { placesOf } from '../../rights/leave-behind.js';
+import { pendingOf } from '../../rights/leave-behind.js';
 import { MAX_PROVIDERS } from '../identity-provider/index.js';
 import { type InvitationParent, withMemberships } from '../invitation/parent.js';
 import { MAX_DIRECTORIES } from '../scim-directory/index.js';
@@ -45,11 +45,11 @@ export async function listInvitationsSent(
   { membership: { userId } }: MemberRemovalPreviewParent,
   context: RequestContext,
 ): Promise<InvitationParent[]> {
-  const places = await placesOf(context.db, userId);
+  const pending = await pendingOf(context.db, userId);
   const invitations = await context.db.invitation.list({
-    where: { pendingEmail: { in: places.map(({ email }) => email) } },
+    where: { pendingEmail: { in: pending.map(({ email }) => email) } },
     orderBy: { id: 'desc' },
-    take: places.length,
+    take: pending.length,
   });
   return withMemberships(invitations.filter(isOpen), context);
 }

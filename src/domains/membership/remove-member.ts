@@ -6,7 +6,7 @@ import { openSessions } from '../../identity/sessions.js';
 import { assertStillAsking } from '../../rights/actor.js';
 import { ended, assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { assertNoEscalation, effective, type RoleAssignment } from '../../rights/escalation.js';
-import { endJoinRequest, placesOf, withdrawInvitationsOf } from '../../rights/leave-behind.js';
+import { endJoinRequest, pendingOf, withdrawInvitationsOf } from '../../rights/leave-behind.js';
 import { assertOwnerStays } from '../../rights/owners.js';
 import { changeMembership } from './change-membership.js';
 
@@ -62,8 +62,8 @@ async function handOverInvitations(
   const heir = await db.membership.get({ userId: to, kind: 'PERSON', status: 'ACTIVE' });
   // Whether the invited were removed under another e-mail shows when they accept, and then it is the heir who counts.
   assertNoEscalation(catalogue, actor, heir);
-  const places = await placesOf(db, from);
-  for (const place of places) assertNoEscalation(catalogue, heir, ...(await assignmentsBehind(db, place)));
+  const pending = await pendingOf(db, from);
+  for (const each of pending) assertNoEscalation(catalogue, heir, ...(await assignmentsBehind(db, each)));
   if (!effective(catalogue, heir).has('member:invite')) throw badInput('reassignTo', 'This member may invite nobody.');
-  for (const { userId } of places) await db.membership.update({ userId }, { invitedBy: heir.userId });
+  for (const { userId } of pending) await db.membership.update({ userId }, { invitedBy: heir.userId });
 }

@@ -85,7 +85,7 @@ export async function updateUser(
     if (described.userName !== row.userName) await assertNameFree(tx, directoryId, described.userName);
     const { userId } = row;
     if (member.email !== membership.email) {
-      // It is by the e-mail that an invitation, the place it leads to and what stands behind both find one another.
+      // It is by the e-mail that an invitation, the membership it leads to and what stands behind both find one another.
       if (membership.status === 'INVITED') {
         throw conflict(
           'An invitation waits at their e-mail here, which changes once that is answered or revoked.',
@@ -159,13 +159,13 @@ async function assertNameFree(db: OrganizationDb, directoryId: string, userName:
   if (await db.scimUser.find({ directoryId, userName })) throw conflict('This userName is taken.', 'userName');
 }
 
-/** Gives a member the e-mail of a place that came to nothing, which has theirs from then on: an address has one row. */
+/** Gives a member the e-mail of a membership that came to nothing, which has theirs from then on: an address has one row. */
 async function changePlaces(db: OrganizationDb, { userId, email: own }: UserMembership, email: string): Promise<void> {
-  const place = await db.membership.find({ email });
-  if (!place) return;
-  await db.membership.update({ userId: place.userId }, { email: place.userId });
+  const pending = await db.membership.find({ email });
+  if (!pending) return;
+  await db.membership.update({ userId: pending.userId }, { email: pending.userId });
   await db.membership.update({ userId }, { email });
-  await db.membership.update({ userId: place.userId }, { email: own });
+  await db.membership.update({ userId: pending.userId }, { email: own });
 }
 
 /** A directory reaches people of the domains that its organization proved, and of no others. */
