@@ -75,11 +75,11 @@ const pointsOf = (bytes: number): number => Math.ceil(Math.max(bytes - FREE_BYTE
  */
 export async function limitViewer(limits: RateLimits, bytes: number, context: RequestContext): Promise<void> {
   const cost: Points = { reading: REQUEST + pointsOf(bytes), running: 0 };
-  const asks = whoAsks(context);
+  const caller = callerOf(context);
   // Both counts of one party at once: where Redis keeps them, that is one way there and back.
-  const own = asks && both(limits.count(asks.requests, asks.subject), charge(limits, cost, asks, context));
+  const own = caller && both(limits.count(caller.requests, caller.subject), charge(limits, cost, caller, context));
   const left = own instanceof Promise ? await own : own;
-  const theirs = whoseMember(context);
+  const theirs = callersOrganization(context);
   const shared = theirs && both(limits.count(theirs.requests, theirs.subject), charge(limits, cost, theirs, context));
   noteTighter(cost, context, left, shared instanceof Promise ? await shared : shared);
 }
@@ -104,13 +104,13 @@ interface Party {
   readonly subject: string;
 }
 
-function whoAsks({ viewer }: RequestContext): Party | null {
+function callerOf({ viewer }: RequestContext): Party | null {
   if (viewer?.person) return { requests: 'person', points: 'personPoints', subject: subjectOf(viewer.person, viewer) };
   return viewer?.apiKey ? { requests: 'key', points: 'keyPoints', subject: viewer.apiKey.id } : null;
 }
 
 /** Only who was let into an organization is charged to it, or strangers could use up what it has. */
-const whoseMember = ({ current }: RequestContext): Party | null =>
+const callersOrganization = ({ current }: RequestContext): Party | null =>
   current && { requests: 'organization', points: 'organizationPoints', subject: current.orgId };
 
 /**
@@ -133,8 +133,8 @@ export interface Points {
  * @throws RATE_LIMITED with what the request would have cost, and what is left
  */
 export async function chargePoints(limits: RateLimits, points: Points, context: RequestContext): Promise<void> {
-  const [asks, theirs] = [whoAsks(context), whoseMember(context)];
-  const own = asks && charge(limits, points, asks, context);
+  const [caller, theirs] = [callerOf(context), callersOrganization(context)];
+  const own = caller && charge(limits, points, caller, context);
   const left = own instanceof Promise ? await own : own;
   try {
     const shared = theirs && charge(limits, points, theirs, context);
@@ -198,7 +198,7 @@ function subjectsOf(limit: RateLimit, context: RequestContext, address: string |
   const { viewer, current } = context;
   const mayInvite = viewer?.person && current?.permissions.has('member:invite');
   const subjects = [
-    whoAsks(context)?.subject,
+    callerOf(context)?.subject,
     ...(limit === 'invitation' && mayInvite ? [current?.orgId] : []),
     ...(limit === 'acceptance' || limit === 'creation' ? [address] : []),
   ];
