@@ -42,7 +42,7 @@ const quietSeconds = isQuick ? 3 : 8;
 const settings = { ...readSettings([]), organizations: 12 };
 
 /** A directory with so many users, made straight in the store. @returns its token */
-async function openDirectory({ owner, orgId, url, token }) {
+async function openRegistry({ owner, orgId, url, token }) {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
@@ -88,7 +88,7 @@ try {
   const gateway = await startGateway('walls', { world, jwksUri: issuer.jwksUri, settings, nodeArguments });
   undo.push(() => gateway.stop());
   const { url } = gateway;
-  const directoryToken = await openDirectory({ owner: world.owner, url, ...noisy[0] });
+  const directoryToken = await openRegistry({ owner: world.owner, url, ...noisy[0] });
   const beside = await open(world.ownerUrl);
   undo.push(() => beside.end());
   const child = fork(fileURLToPath(new URL('fairness/others.mjs', import.meta.url)));

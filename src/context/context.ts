@@ -4,7 +4,7 @@ import type { Outside } from '../data/connection/outside.js';
 import type { VerifiedOrgId } from '../data/id.js';
 import type { RequestDb } from '../data/organization/organization-db.js';
 import { OrgateError } from '../errors.js';
-import { type Directory, openDirectory, type SessionScope } from '../identity/directory.js';
+import { type Registry, openRegistry, type SessionScope } from '../identity/registry.js';
 import type { ActiveMembership, OrganizationSummary, Person } from '../identity/person.js';
 import type { Use } from '../parts.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
@@ -123,8 +123,8 @@ export class RequestContext {
     return this.deployment.outside;
   }
 
-  get directory(): Directory {
-    return this.outside(openDirectory);
+  get registry(): Registry {
+    return this.outside(openRegistry);
   }
 
   get catalogue(): Catalogue {

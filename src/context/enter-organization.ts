@@ -1,7 +1,7 @@
 import { brandVerifiedOrgId } from '../data/id.js';
 import { nameOfEmail } from '../dns-name.js';
 import { notFound, OrgateError } from '../errors.js';
-import { openDirectory } from '../identity/directory.js';
+import { openRegistry } from '../identity/registry.js';
 import type { ActiveMembership, Person, PersonInOrganizations } from '../identity/person.js';
 import { part } from '../parts.js';
 import type { Catalogue } from '../permissions/catalogue.js';
@@ -96,9 +96,9 @@ async function findOrProvision(
   named: readonly NamedOrganization[],
   cookieHash: string | null,
 ): Promise<PersonInOrganizations> {
-  const directory = outside(openDirectory);
+  const registry = outside(openRegistry);
   const find = () =>
-    directory.findPerson(
+    registry.findPerson(
       credential,
       named.map(({ name }) => name),
       cookieHash,
@@ -109,7 +109,7 @@ async function findOrProvision(
   if (credential.kind !== 'identity' || credential.identity.verifiedEmail === null) {
     throw new OrgateError('UNAUTHENTICATED');
   }
-  await directory.provision({ ...credential.identity, verifiedEmail: credential.identity.verifiedEmail });
+  await registry.provision({ ...credential.identity, verifiedEmail: credential.identity.verifiedEmail });
   const provisioned = await find();
   if (!provisioned) throw new OrgateError('UNAUTHENTICATED');
   await use(JOIN_ON_SIGN_IN)(provisioned.person);

@@ -5,7 +5,7 @@ import type { Frame } from '../data/connection/frame.js';
 import type { Database } from '../data/database.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
 import { assertHealthy, examineDatabase } from '../data/start/doctor.js';
-import { openDirectory } from '../identity/directory.js';
+import { openRegistry } from '../identity/registry.js';
 
 interface DemoOrganization {
   slug: string;
@@ -31,7 +31,7 @@ const act = bySystem('demo');
 const DIRECTORY: Frame = { role: 'orgate_directory', act };
 
 export const isDatabaseEmpty = async ({ outside }: Database): Promise<boolean> =>
-  (await outside(openDirectory).countOrganizations()) === 0;
+  (await outside(openRegistry).countOrganizations()) === 0;
 
 /**
  * Fills the demo world of prisma/demo.json into a database, all or nothing: people, three organizations and the runs of

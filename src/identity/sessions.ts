@@ -4,7 +4,7 @@ import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
 import { newId } from '../data/id.js';
 import { hashSecret, newSecret } from '../secrets/secret.js';
-import type { SessionScope } from './directory.js';
+import type { SessionScope } from './registry.js';
 import { type Page, pageOf } from './page.js';
 import { beganSinceJoining, isLive } from './find-person.js';
 

@@ -23,7 +23,7 @@ const REFUSED: readonly Import[] = [
   // A rule is asked by every door.
   ['src/permissions/rules.ts', 'type { GraphQLResolveInfo }', 'graphql'],
   ['src/permissions/catalogue.ts', '{ rule }', './graphql-shield.js'],
-  ['src/permissions/g.ts', '{ openDirectory }', '../identity/directory.js'],
+  ['src/permissions/g.ts', '{ openRegistry }', '../identity/registry.js'],
   // Domains see what others are, and nothing of how.
   ['src/domains/run/h.ts', '{ updateAgent }', '../agent/update-agent.js'],
   ['src/domains/run/i.ts', '{ openOther }', '../agent/outside.js'],

@@ -4,7 +4,7 @@ import type { OrgId } from '../../data/id.js';
 import type { OpenOrganizationDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import { domainOfEmail, nameOfEmail } from '../../dns-name.js';
 import { OrgateError } from '../../errors.js';
-import { openDirectory } from '../../identity/directory.js';
+import { openRegistry } from '../../identity/registry.js';
 import type { Person } from '../../identity/person.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
 import { type Enrolled, enrolMember } from '../../rights/enrol-member.js';
@@ -63,16 +63,16 @@ export async function provisionFromProvider(
   from: Origin,
 ): Promise<Person> {
   const { organization } = provider;
-  const directory = outside(openDirectory);
+  const registry = outside(openRegistry);
   const db = organization && organizationDb(organization.orgId, { ...bySystem('sign-in'), ...from });
   const identity = { issuer: identityIssuer(provider.id), subject, verifiedEmail, name };
-  const find = () => directory.findPerson({ kind: 'identity', identity }, organization ? [organization.orgId] : []);
+  const find = () => registry.findPerson({ kind: 'identity', identity }, organization ? [organization.orgId] : []);
 
   let found = await find();
   if (!found) {
     if (verifiedEmail === null) throw new NotAdmittedError('EMAIL_UNVERIFIED');
     await assertMaySpeakFor(verifiedEmail, provider, db);
-    await directory.provision({ ...identity, verifiedEmail, name: organization ? null : name }, from);
+    await registry.provision({ ...identity, verifiedEmail, name: organization ? null : name }, from);
     found = await find();
   }
   if (found?.person.status !== 'ACTIVE') throw new NotAdmittedError('DISABLED');

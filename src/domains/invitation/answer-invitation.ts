@@ -106,7 +106,7 @@ export async function acceptInvitation(secret: string, context: RequestContext):
     return 'ACCEPTED';
   });
   if (answer.outcome !== 'ACCEPTED') return answer;
-  const joined = await context.directory.findMembership(context.sessionScope, found.orgId);
+  const joined = await context.registry.findMembership(context.sessionScope, found.orgId);
   return { ...answer, membership: joined };
 }
 

@@ -37,21 +37,21 @@ const OFFERED = {
 
 type OrganizationArgs = ListArgs<OrganizationOrderField>;
 
-function listMyOrganizations(args: OrganizationArgs, { person, sessionScope, directory }: RequestContext) {
+function listMyOrganizations(args: OrganizationArgs, { person, sessionScope, registry }: RequestContext) {
   const { order, search } = asked<OrganizationParent, OrganizationOrderField>(OFFERED, args);
   return connect(args, person.id, order, {
     read: async (page) =>
-      (await directory.listMemberships(sessionScope, { ...page, search: search?.text })).map(withMembership),
-    count: () => directory.countMemberships(sessionScope, search?.text),
+      (await registry.listMemberships(sessionScope, { ...page, search: search?.text })).map(withMembership),
+    count: () => registry.countMemberships(sessionScope, search?.text),
     show: (rows) => rows,
   });
 }
 
-function listOrganizations(args: OrganizationArgs, { person, directory }: RequestContext) {
+function listOrganizations(args: OrganizationArgs, { person, registry }: RequestContext) {
   const { order, search } = asked<OrganizationParent, OrganizationOrderField>(OFFERED, args);
   return connect(args, person.id, order, {
-    read: (page) => directory.listOrganizations({ ...page, search: search?.text }),
-    count: () => directory.countOrganizations(search?.text),
+    read: (page) => registry.listOrganizations({ ...page, search: search?.text }),
+    count: () => registry.countOrganizations(search?.text),
     show: (rows) => rows,
   });
 }
@@ -81,10 +81,10 @@ const resolvers = {
   Query: {
     currentOrganization: (_, _args, context) => context.organization.organization,
     myOrganizations: (_, args, context) => listMyOrganizations(args, context),
-    organization: async (_, { slug, id }, { sessionScope, directory }) => {
+    organization: async (_, { slug, id }, { sessionScope, registry }) => {
       const name = slug ?? id;
       if (name == null || (slug != null && id != null)) throw badInput('slug', 'Give exactly one of slug and id.');
-      const membership = await directory.findMembership(sessionScope, name);
+      const membership = await registry.findMembership(sessionScope, name);
       // `slug` takes no id and `id` no slug, though both are looked up in one place.
       const matches = slug != null ? membership?.organization.slug === slug : membership?.organization.id === id;
       if (!membership || !matches) throw notFound();
@@ -93,15 +93,15 @@ const resolvers = {
     organizations: (_, args, context) => listOrganizations(args, context),
   },
   Mutation: {
-    createOrganization: async (_, { input }, { person, sessionScope, directory, origin }) => {
+    createOrganization: async (_, { input }, { person, sessionScope, registry, origin }) => {
       const { name, slug, description } = parseInput(createInput, input);
       const made = { name, slug, description: description ?? '' };
-      const summary = await directory.createOrganization(person, made, origin);
-      return withMembership(orNotFound(await directory.findMembership(sessionScope, summary.id)));
+      const summary = await registry.createOrganization(person, made, origin);
+      return withMembership(orNotFound(await registry.findMembership(sessionScope, summary.id)));
     },
     updateOrganization: (_, { input }, context) => updateOrganization(input, context),
     switchOrganization: async (_, { organizationId }, context) => {
-      const membership = await context.directory.findMembership(context.sessionScope, organizationId);
+      const membership = await context.registry.findMembership(context.sessionScope, organizationId);
       if (!membership || !context.viewer) throw notFound();
       return {
         user: personUser(context.person),
@@ -109,10 +109,10 @@ const resolvers = {
         token: await context.use(SESSION_ISSUER).issueFor(context.viewer, membership.organization.id),
       };
     },
-    setDefaultOrganization: async (_, { organizationId }, { person, sessionScope, directory, viewer, origin }) => {
-      const membership = organizationId == null ? null : await directory.findMembership(sessionScope, organizationId);
+    setDefaultOrganization: async (_, { organizationId }, { person, sessionScope, registry, viewer, origin }) => {
+      const membership = organizationId == null ? null : await registry.findMembership(sessionScope, organizationId);
       if (organizationId != null && !membership) throw notFound();
-      await directory.setDefaultOrganization(person.id, membership?.organization.id ?? null, origin);
+      await registry.setDefaultOrganization(person.id, membership?.organization.id ?? null, origin);
       return viewer;
     },
   },

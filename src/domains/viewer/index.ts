@@ -14,10 +14,10 @@ const byOrganization: Order<Listed> = { name: 'memberships', column: { by: 'orgI
 const toListed = (membership: ActiveMembership): Listed => ({ ...membership, orgId: membership.organization.id });
 const show = (rows: Listed[]) => rows;
 
-const listMemberships = (args: PageArgs, { sessionScope, directory }: RequestContext) =>
+const listMemberships = (args: PageArgs, { sessionScope, registry }: RequestContext) =>
   connect(args, sessionScope.personId, byOrganization, {
-    read: async (page) => (await directory.listMemberships(sessionScope, page)).map(toListed),
-    count: () => directory.countMemberships(sessionScope),
+    read: async (page) => (await registry.listMemberships(sessionScope, page)).map(toListed),
+    count: () => registry.countMemberships(sessionScope),
     show,
   });
 

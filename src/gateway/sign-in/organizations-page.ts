@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Outside } from '../../data/connection/outside.js';
 import { html, type Html } from '../../html.js';
-import { openDirectory } from '../../identity/directory.js';
+import { openRegistry } from '../../identity/registry.js';
 import { roleName } from '../../permissions/catalogue.js';
 import { account } from '../pages/account.js';
 import { initial } from '../pages/look.js';
@@ -46,7 +46,7 @@ export async function sendOrganizations(
 
   const { boundOrgId, startedAt } = session;
   const sessionScope = { personId: person.id, boundOrgId, startedAt };
-  const available = await outside(openDirectory).listMemberships(sessionScope, {
+  const available = await outside(openRegistry).listMemberships(sessionScope, {
     orderBy: { id: 'asc' },
     past: undefined,
     take: SHOWN,

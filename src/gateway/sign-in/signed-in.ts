@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { withinSessionScope } from '../../context/enter-organization.js';
 import type { Outside } from '../../data/connection/outside.js';
-import { openDirectory } from '../../identity/directory.js';
+import { openRegistry } from '../../identity/registry.js';
 import type { LiveSession, Person, PersonInOrganizations } from '../../identity/person.js';
 import { hashSecret } from '../../secrets/secret.js';
 import { readSessionCookie } from './session-cookie.js';
@@ -16,7 +16,7 @@ export interface SignedIn extends Pick<PersonInOrganizations, 'memberships'> {
 export async function findSignedIn(outside: Outside, request: FastifyRequest): Promise<SignedIn | null> {
   const cookie = readSessionCookie(request);
   if (cookie === null) return null;
-  const found = await outside(openDirectory).findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
+  const found = await outside(openRegistry).findPerson({ kind: 'cookie', cookieHash: hashSecret(cookie) }, []);
   if (!found?.session || found.person.status !== 'ACTIVE') return null;
   return { ...found, person: withinSessionScope(found), session: found.session };
 }

@@ -5,7 +5,7 @@ import { inFrame, UnscopedStatementError } from '../../../src/data/connection/or
 import type { Frame } from '../../../src/data/connection/frame.js';
 import type { Database } from '../../../src/data/database.js';
 import { brandVerifiedOrgId, newId, type OrgId } from '../../../src/data/id.js';
-import { openDirectory } from '../../../src/identity/directory.js';
+import { openRegistry } from '../../../src/identity/registry.js';
 import { unique } from '../../support/given.js';
 import { openTestDatabase } from '../../support/server.js';
 
@@ -27,10 +27,10 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
   async function givenOrganization(): Promise<OrgId> {
     const email = `${unique('ann')}@acme.example`;
     const identity = { issuer: 'https://id.example', subject: email, verifiedEmail: email, name: null };
-    await database.outside(openDirectory).provision(identity);
-    const found = await database.outside(openDirectory).findPerson({ kind: 'identity', identity }, []);
+    await database.outside(openRegistry).provision(identity);
+    const found = await database.outside(openRegistry).findPerson({ kind: 'identity', identity }, []);
     if (!found) throw new Error('the person was not made');
-    const { id } = await database.outside(openDirectory).createOrganization(found.person, {
+    const { id } = await database.outside(openRegistry).createOrganization(found.person, {
       name: 'Acme',
       slug: unique('acme'),
       description: '',

@@ -10,7 +10,7 @@ import { countRows, readRows, type RowQuery } from '../../../src/data/organizati
 import { createPrisma } from '../../../src/data/organization/scope.js';
 import type { Table } from '../../../src/data/organization/table.js';
 import type { AnyRow } from '../../../src/data/organization/models.js';
-import { openDirectory } from '../../../src/identity/directory.js';
+import { openRegistry } from '../../../src/identity/registry.js';
 import { givenEverything } from '../../support/given-everything.js';
 import { givenOrganization, type GivenOrganization, unique } from '../../support/given.js';
 import { openTestDatabase, useServer } from '../../support/server.js';
@@ -226,7 +226,7 @@ test.each(['40001', '40P01'])(
         status: 'ACTIVE',
       } as const;
       const made = { name: 'O', slug: 'losers', description: '' };
-      const { id } = await database.outside(openDirectory).createOrganization({ ...owner, defaultOrgId: null }, made);
+      const { id } = await database.outside(openRegistry).createOrganization({ ...owner, defaultOrgId: null }, made);
       const own = database.organizationDb(brandVerifiedOrgId(id), byTest);
       const row = () => ({ id: newId('rep'), name: 'x', gitUrl: 'https://git.example/x' });
       await expect(own.repository.create(row())).rejects.toMatchObject({ code: 'CONFLICT' });

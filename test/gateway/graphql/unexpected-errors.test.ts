@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Database } from '../../../src/data/database.js';
-import { openDirectory } from '../../../src/identity/directory.js';
+import { openRegistry } from '../../../src/identity/registry.js';
 import { givenOrganization, unique } from '../../support/given.js';
 import { withOutside } from '../../support/outside.js';
 import { type Answer, codeOf, useServer } from '../../support/server.js';
@@ -14,7 +14,7 @@ const DETAIL =
 /** The real database, but for the moments in which a test lets it break. */
 const breakable = (database: Database): Database => ({
   ...database,
-  outside: withOutside(database.outside, openDirectory, (directory) => ({
+  outside: withOutside(database.outside, openRegistry, (directory) => ({
     ...directory,
     findPerson: (...args) => {
       if (broken.directory) throw broken.directory;

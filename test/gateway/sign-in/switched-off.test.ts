@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { openDirectory } from '../../../src/identity/directory.js';
+import { openRegistry } from '../../../src/identity/registry.js';
 import { openSessions } from '../../../src/identity/sessions.js';
 import { Browser } from '../../support/browser.js';
 import { givenOrganization, unique } from '../../support/given.js';
@@ -34,7 +34,7 @@ beforeAll(async () => {
             return sessions.start(session);
           },
         })),
-        openDirectory,
+        openRegistry,
         (directory) => ({
           ...directory,
           provision: async (identity) => {

@@ -38,7 +38,7 @@ export interface SessionScope {
  * The few reads and writes outside any one organization, each by name, under a role that sees no organization's data:
  * of organizations only id, name, slug, status and creation.
  */
-export interface Directory {
+export interface Registry {
   /**
    * The person behind a credential and, in the same round trip, their active memberships in the organizations named (by
    * id or slug). Read at the start of every request, because rights and sessions end the moment they are taken.
@@ -82,7 +82,7 @@ const LIST_MEMBERSHIPS = `
 
 const ORGANIZATION_ORDERS = { id: 'o.id', orgId: 'o.id', name: 'o.name' };
 
-export function openDirectory(pool: ScopedPool): Directory {
+export function openRegistry(pool: ScopedPool): Registry {
   const query = createDirectoryQuery(pool);
 
   const memberships = async (text: string, values: unknown[]) =>
