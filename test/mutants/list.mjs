@@ -175,4 +175,24 @@ export const MUTANTS = [
     'return rows[0] ?? fail();',
     'domains/repository',
   ],
+  // Many ids as one text, and what a directory makes of a group
+  ['data/organization/ids.ts', "(id.includes(SEPARATOR) ? '' : id)", 'id', 'data/organization/ids'],
+  ['gateway/scim/group-change.ts', 'outOf.delete(id);', '', 'gateway/scim/group-change'],
+  ['gateway/scim/group-change.ts', '        add.clear();\n', '', 'gateway/scim/group-change'],
+  [
+    'gateway/scim/operations.ts',
+    "(selected === null || kind === 'replace')",
+    "(selected === null && kind === 'replace')",
+    'gateway/scim/selections',
+  ],
+  // Who asks is read again
+  ['identity/asking.ts', 'row?.fault === null', 'row', 'races/waiting'],
+  ['identity/asking.ts', 'and ($3::text is null or s.id is not null)', '', 'races/waiting'],
+  [
+    'gateway/graphql/serve-graphql.ts',
+    'await openContext(request, reply, parts, request.opened)',
+    'request.opened ?? (await openContext(request, reply, parts))',
+    'gateway/graphql/meanwhile',
+  ],
+  ['gateway/http/senders.ts', "?.replace(/^Bearer +/i, '')", '', 'gateway/http/senders'],
 ];
