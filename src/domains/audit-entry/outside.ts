@@ -2,9 +2,7 @@ import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { Frame } from '../../data/connection/frame.js';
 import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
 import { ROW_TYPES } from '../../data/connection/pg-types.js';
-import { translateDatabaseError } from '../../data/database-error.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
-import { OrgateError } from '../../errors.js';
 import { hashOf, newSalts, NO_HASH, type Sealable } from './chain.js';
 
 /** Whose record: an organization's, or with '' that of the deployment. */
@@ -12,8 +10,8 @@ export type RecordOf = OrgId | '';
 
 /** Chains what was committed. */
 export interface Sealing {
-  /** Records with entries that wait, up to so many. */
-  listWaiting(most: number): Promise<RecordOf[]>;
+  /** Records with entries that wait, up to so many, in the order of their organizations' ids, beginning behind one of them. */
+  listWaiting(behind: string, most: number): Promise<RecordOf[]>;
   /**
    * Seals the entries of a record that wait, in the order of their numbers, so many at the most. Of two that seal at once one
    * does: the next place in the chain is taken once.
@@ -23,7 +21,15 @@ export interface Sealing {
   seal(of: RecordOf, most: number): Promise<number>;
 }
 
-const WAITING = `select distinct org_id as "orgId" from (select org_id from audit_unsealed limit 10000) as waiting limit $1`;
+// From one record to the next by the index, however many entries each has.
+const WAITING = `
+  with recursive waiting as (
+    (select org_id, 1 as place from audit_unsealed where org_id > $1 order by org_id limit 1)
+    union all
+    select (select u.org_id from audit_unsealed u where u.org_id > w.org_id order by u.org_id limit 1), w.place + 1
+    from waiting w where w.org_id is not null and w.place < $2
+  )
+  select org_id as "orgId" from waiting where org_id is not null`;
 
 const READ = `
   select e.number::text, e.id, e.at, e.actor_kind as "actorKind", e.actor_id as "actorId", e.actor_name as "actorName",
@@ -49,9 +55,9 @@ type WaitingEntry = Sealable & {
 export function openSealing(pool: ScopedPool): Sealing {
   const query = createDirectoryQuery(pool);
   return {
-    async listWaiting(most) {
-      const rows = await query<{ orgId: string }>(WAITING, [most]);
-      return rows.map(({ orgId }) => (orgId === '' ? '' : brandOrgId(orgId)));
+    async listWaiting(behind, most) {
+      const rows = await query<{ orgId: string }>(WAITING, [behind, most]);
+      return rows.map(({ orgId }) => brandOrgId(orgId));
     },
 
     async seal(of, most) {
@@ -81,6 +87,5 @@ export function openSealing(pool: ScopedPool): Sealing {
 
 /** Another replica took the next place in the chain first. */
 function ignoreTaken(error: unknown): void {
-  const translated = translateDatabaseError(error);
-  if (!(translated instanceof OrgateError) || translated.code !== 'CONFLICT') throw error;
+  if (!(error instanceof Error && 'code' in error && error.code === '23505')) throw error;
 }

@@ -3,23 +3,30 @@ import { openSealing, type RecordOf, type Sealing } from './outside.js';
 
 /** Entries that are sealed by one statement. */
 const BATCH = 1000;
-/** Records that are sealed in one round; of more, others are next. */
+/** Records that are sealed in one round; of more, those behind them are next. */
 const RECORDS = 200;
+/** The record of the deployment. */
+const DEPLOYMENT = '';
 
 /**
- * Seals whatever waits, of every record. Killed anywhere, the next round goes on: what is chained no longer waits, by the same
+ * Makes what seals whatever waits, of every record, round by round. Killed anywhere, the next round goes on: what is chained no longer waits, by the same
  * statement.
  *
  * @throws AggregateError with what failed, after all others were sealed
  */
-export async function sealRecords(outside: Outside, signal: AbortSignal): Promise<void> {
-  const sealing = outside(openSealing);
-  const failures: unknown[] = [];
-  for (const record of await sealing.listWaiting(RECORDS)) {
-    if (signal.aborted) break;
-    await sealWhole(sealing, record, signal).catch((error: unknown) => failures.push(error));
-  }
-  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} records could not be sealed`);
+export function createSealRecords(): (outside: Outside, signal: AbortSignal) => Promise<void> {
+  let behind = '';
+  return async (outside, signal) => {
+    const sealing = outside(openSealing);
+    const failures: unknown[] = [];
+    const waiting = await sealing.listWaiting(behind, RECORDS);
+    for (const record of [DEPLOYMENT, ...waiting] as const) {
+      if (signal.aborted) break;
+      await sealWhole(sealing, record, signal).catch((error: unknown) => failures.push(error));
+    }
+    behind = waiting.length < RECORDS ? '' : (waiting.at(-1) ?? '');
+    if (failures.length > 0) throw new AggregateError(failures, `${failures.length} records could not be sealed`);
+  };
 }
 
 /** No longer than a few batches, so that one busy organization keeps nobody waiting. */

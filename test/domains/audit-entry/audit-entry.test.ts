@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { createLocalJWKSet, compactVerify } from 'jose';
-import { sealRecords } from '../../../src/domains/audit-entry/seal-record.js';
+import { openSealing } from '../../../src/domains/audit-entry/outside.js';
+import { createSealRecords } from '../../../src/domains/audit-entry/seal-record.js';
+import type { OrgId } from '../../../src/data/id.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenOrganization, personId, unique } from '../../support/given.js';
 import { codeOf, useServer } from '../../support/server.js';
@@ -14,7 +16,7 @@ const CREATE = 'mutation ($input: CreateRepositoryInput!) { createRepository(inp
 const CHAIN =
   'query ($from: SafeInt, $to: SafeInt) { verifyAuditChain(from: $from, to: $to) { ok headSequence headHash checked firstBad problem } }';
 
-const seal = () => sealRecords(server.database.outside, new AbortController().signal);
+const seal = (orgId: OrgId) => server.database.outside(openSealing).seal(orgId, 1000);
 
 test('a change is told with who made it, what it changed and by which request', async () => {
   const { admin, developer } = await givenOrganization(server);
@@ -52,7 +54,7 @@ test('entries are sealed in order, and whoever alters, takes or swaps one is fou
   const { id: orgId, admin, developer } = await givenOrganization(server);
   for (const name of ['a', 'b', 'c'])
     await developer(CREATE, { input: { name: unique(name), gitUrl: 'https://git.example/x.git' } });
-  await seal();
+  await seal(orgId);
   const { data } = await admin(CHAIN);
   const { headSequence } = data.verifyAuditChain;
   expect(data.verifyAuditChain).toMatchObject({ ok: true, checked: headSequence, firstBad: null, problem: null });
@@ -96,7 +98,7 @@ test('entries are sealed in order, and whoever alters, takes or swaps one is fou
 
 test('a checkpoint says by signature how long the record was', async () => {
   const { id: orgId, admin } = await givenOrganization(server);
-  await seal();
+  await seal(orgId);
   const { auditCheckpoint } = (await admin('{ auditCheckpoint }')).data;
   const jwks = await (await fetch(`${server.url}/.well-known/jwks.json`)).json();
   const { payload } = await compactVerify(auditCheckpoint, createLocalJWKSet(jwks as { keys: [] }));
@@ -113,4 +115,26 @@ test('a DEVELOPER reads none of it', async () => {
   const { developer } = await givenOrganization(server);
   for (const query of ['{ auditLog { totalCount } }', '{ verifyAuditChain { ok } }', '{ auditCheckpoint }'])
     expect(codeOf(await developer(query))).toBe('FORBIDDEN');
+});
+
+test('what waits is sealed of every organization, however many wait before it', async () => {
+  const { id, admin } = await givenOrganization(server);
+  const seal = createSealRecords();
+  const signal = new AbortController().signal;
+  const isSealed = async () => ((await admin(CHAIN)).data.verifyAuditChain.headSequence as number) > 0;
+  for (let rounds = 0; rounds < 100 && !(await isSealed()); rounds += 1) await seal(server.database.outside, signal);
+  expect(await isSealed()).toBe(true);
+  const { rows } = await server.database.pool.queryAsLoginRole('select from audit_unsealed where org_id = $1', [id]);
+  expect(rows).toEqual([]);
+});
+
+test('of several that seal at once each place is taken once', async () => {
+  const { id, admin, developer } = await givenOrganization(server);
+  for (let times = 0; times < 20; times += 1)
+    await developer(CREATE, { input: { name: unique('r'), gitUrl: 'https://git.example/x.git' } });
+  await Promise.all(Array.from({ length: 4 }, () => seal(id)));
+  await seal(id);
+  const { ok, headSequence, checked } = (await admin(CHAIN)).data.verifyAuditChain;
+  expect([ok, checked]).toEqual([true, headSequence]);
+  expect(headSequence).toBeGreaterThan(20);
 });

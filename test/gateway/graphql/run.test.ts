@@ -48,7 +48,7 @@ beforeEach(() => {
 const POINTS = new Proxy(
   {},
   // Refusals cost by the time that they took: on a busy machine, much.
-  { get: (_, limit) => (limit === 'organizationPoints' || limit === 'personPoints' ? 1_000_000 : 1000) },
+  { get: (_, limit) => ({ organizationPoints: 1_000_000, personPoints: 30_000 })[String(limit)] ?? 1000 },
 ) as never;
 
 /** As `openContext` makes it, of a credential that was verified. */
@@ -148,7 +148,7 @@ test('what fails is masked, and reported whole', async () => {
 test('points are charged until there are none', async () => {
   const document = '{ agents(first: 100) { nodes { name } } }';
   const codes = [];
-  for (let round = 0; round < 30; round += 1) {
+  for (let round = 0; round < 300 && codes.at(-1) === undefined; round += 1) {
     const { errors = [] } = await ask(given.admin, document);
     codes.push(errors[0]?.extensions?.['code']);
   }
