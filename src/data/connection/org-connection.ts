@@ -47,7 +47,7 @@ export class Stop {
   /** See notePurpose. */
   purpose = '';
   /** See tellWhenWaiting. */
-  onWait: (() => void) | undefined;
+  readonly onWait: (() => void)[] = [];
   readonly running = new Set<() => void>();
 
   /** @param bound what it may read */
@@ -68,7 +68,7 @@ export function notePurpose(purpose: string): void {
 /** Calls when the request at hand waits until its organization has no other transaction under way. */
 export function tellWhenWaiting(tell: () => void): void {
   const stop = scopes.getStore()?.stop;
-  if (stop) stop.onWait = tell;
+  stop?.onWait.push(tell);
 }
 
 /** Stops the statements of `work`, those on their way and those to come, when told to. */
@@ -348,7 +348,7 @@ export class ScopedPool extends BasePool {
     assertHoldsNone();
     const { hold, stop } = scopes.getStore() ?? {};
     const taken = this.#takeTurn(this.turns.transactionOf(stop?.purpose ?? ''));
-    if (taken instanceof Promise) stop?.onWait?.();
+    if (taken instanceof Promise) for (const tell of stop?.onWait ?? []) tell();
     const turn = await taken;
     try {
       const client = (await this.#size.take(() => super.connect())) as ScopedClient;

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enterDirectory } from '../../context/enter-directory.js';
-import { notePurpose, Stop, stoppable } from '../../data/connection/org-connection.js';
+import { notePurpose, Stop, stoppable, tellWhenWaiting } from '../../data/connection/org-connection.js';
 import type { Outside } from '../../data/connection/outside.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
 import type { Act } from '../../data/connection/act.js';
@@ -135,6 +135,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
         whenOver(reply.raw, () => bound.release());
         stoppable(new Stop(bound), () => {
           notePurpose(`${request.method} ${request.routeOptions.url}`);
+          if (request.letOthersWork) tellWhenWaiting(request.letOthersWork);
           takeSlot(slots, directory.orgId, [request, reply], done, (error) => done(asError(error)));
         });
       });
