@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { busy, OrgateError } from '../../errors.js';
+import { busy } from '../../errors.js';
 import { fewAtOnce } from '../../jobs/few-at-once.js';
 import type { JsonBounds } from '../http/bodies/bound-json.js';
 import { parseJson } from '../http/bodies/parse-json.js';
@@ -186,7 +186,9 @@ export async function chargeBytes(
 }
 
 /** The same for bytes that are known too late to refuse any: whoever is over the limit is refused from then on. */
-export const chargeBytesAfter = (...charge: Parameters<typeof chargeBytes>): Promise<void> =>
-  chargeBytes(...charge).catch((error: unknown) => {
-    if (!(error instanceof OrgateError && error.code === 'RATE_LIMITED')) throw error;
-  });
+export async function chargeBytesAfter(...[limits, bytes, { directoryId, orgId }]: Parameters<typeof chargeBytes>) {
+  const points = pointsOf(bytes);
+  if (points === 0) return;
+  await limits.spend('keyPoints', directoryId, points);
+  await limits.spend('organizationPoints', orgId, points);
+}
