@@ -16,7 +16,7 @@ import { serveSdl } from './graphql/serve-sdl.js';
 import { receiveBodies } from './http/bodies/receive-bodies.js';
 import { limitAddresses } from './http/limit-requests.js';
 import { countLookups, countWait, type Metrics } from './http/metrics.js';
-import { Slots } from './http/slots.js';
+import { slotByAddress, Slots } from './http/slots.js';
 import { createRateLimits, type RateLimits } from './http/rate-limits.js';
 import { currentRecord } from './http/request-record.js';
 import { Senders } from './http/senders.js';
@@ -83,7 +83,6 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
   });
   const apollo = await serveGraphQL(app, { ...context, slots, run, formatError, schema, introspection, maxAnswer });
   if (introspection) serveSdl(app, schema);
-  serveInvitations(app, { ...context, productUrl });
   const providers = createProviders({
     outside,
     organizationDb,
@@ -92,30 +91,35 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
       config.signInProviders.length === 0 ? (development?.signInProviders(publicUrl()) ?? []) : config.signInProviders,
     seal: use(SEAL),
   });
-  serveSignIn(app, {
-    outside,
-    organizationDb,
-    attempts: signInAttempts,
-    providers,
-    oidc: createOidc(
+  void app.register(async (pages) => {
+    slotByAddress(pages, slots);
+    serveInvitations(pages, { ...context, productUrl });
+    serveSignIn(pages, {
+      outside,
+      organizationDb,
+      attempts: signInAttempts,
+      providers,
+      oidc: createOidc(
+        publicUrl,
+        createProviderFetch(config.privateIdentityProviders),
+        countLookups(metrics, 'providers'),
+      ),
+      saml: createSaml(publicUrl),
+      catalogue: use(CATALOGUE),
+      joinOnSignIn: use(JOIN_ON_SIGN_IN),
       publicUrl,
-      createProviderFetch(config.privateIdentityProviders),
-      countLookups(metrics, 'providers'),
-    ),
-    saml: createSaml(publicUrl),
-    catalogue: use(CATALOGUE),
-    joinOnSignIn: use(JOIN_ON_SIGN_IN),
-    publicUrl,
-    development: config.development,
-    corsOrigins,
-    metrics,
-    productUrl,
+      development: config.development,
+      corsOrigins,
+      metrics,
+      productUrl,
+    });
+    serveTokens(pages, { outside, tokens, signingKeys, isFromOwnPage });
+    if (!config.graphiql)
+      serveHome(pages, { outside, offersSignIn: async () => (await providers.offered(null)).length > 0 });
   });
-  serveTokens(app, { outside, tokens, signingKeys, isFromOwnPage });
   serveScim(app, { outside, organizationDb, limits, slots, publicUrl, maxAnswer, metrics });
   serveFavicon(app);
   if (config.graphiql) await serveGraphiQL(app);
-  else serveHome(app, { outside, offersSignIn: async () => (await providers.offered(null)).length > 0 });
   development?.serve(app, publicUrl);
   return async () => {
     await apollo.stop();

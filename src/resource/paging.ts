@@ -81,6 +81,7 @@ export async function connect<T, P>(
   const isMore = found.length > size;
   const rows = isBackward ? found.slice(0, size).reverse() : found.slice(0, size);
   const nodes = await show(rows);
+  let counted: Promise<number> | undefined;
   const cursorOf = (row: T | undefined) => (row === undefined ? null : encodeCursor(row, scope, order));
   // Getters, so that what the client did not ask for is not made; a count is a promise, which GraphQL awaits.
   return {
@@ -99,7 +100,7 @@ export async function connect<T, P>(
       },
     },
     get totalCount() {
-      return count() as unknown as number;
+      return (counted ??= count()) as unknown as number; // under however many names
     },
   };
 }

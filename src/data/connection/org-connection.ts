@@ -47,7 +47,9 @@ export class Stop {
   /** See notePurpose. */
   purpose = '';
   /** See tellWhenWaiting. */
-  onWait: (() => void) | undefined;
+  readonly onWait: (() => void)[] = [];
+  /** See tellTimes. */
+  onTime: ((ms: number) => void) | undefined;
   readonly running = new Set<() => void>();
 
   /** @param bound what it may read */
@@ -68,7 +70,16 @@ export function notePurpose(purpose: string): void {
 /** Calls when the request at hand waits until its organization has no other transaction under way. */
 export function tellWhenWaiting(tell: () => void): void {
   const stop = scopes.getStore()?.stop;
-  if (stop) stop.onWait = tell;
+  stop?.onWait.push(tell);
+}
+
+/**
+ * Calls with how long each statement of the request at hand took PostgreSQL, whatever came of it; but not what waited for a
+ * lock in vain, what was on a connection that broke, nor what is part of a transaction, of which there is one at a time.
+ */
+export function tellTimes(tell: (ms: number) => void): void {
+  const stop = scopes.getStore()?.stop;
+  if (stop) stop.onTime = tell;
 }
 
 /** Stops the statements of `work`, those on their way and those to come, when told to. */
@@ -348,7 +359,7 @@ export class ScopedPool extends BasePool {
     assertHoldsNone();
     const { hold, stop } = scopes.getStore() ?? {};
     const taken = this.#takeTurn(this.turns.transactionOf(stop?.purpose ?? ''));
-    if (taken instanceof Promise) stop?.onWait?.();
+    if (taken instanceof Promise) for (const tell of stop?.onWait ?? []) tell();
     const turn = await taken;
     try {
       const client = (await this.#size.take(() => super.connect())) as ScopedClient;
@@ -395,16 +406,26 @@ export class ScopedPool extends BasePool {
     const turn = taken instanceof Promise ? await taken : taken;
     let client: PgClient | undefined;
     let failure: unknown = null;
+    let began = 0;
     try {
       client = await this.#size.take(() => super.connect());
+      began = performance.now();
       return await client.query(query);
     } catch (error) {
       failure = error;
       throw error;
     } finally {
-      client?.release(failure !== null && isBroken(failure));
-      turn.end(client ? outcomeOf(failure) : 'cut off');
+      const isLost = failure !== null && isBroken(failure);
+      const outcome = client ? outcomeOf(failure) : 'cut off';
+      client?.release(isLost);
+      turn.end(outcome);
+      if (client && !isLost && !outcome.endsWith('locked')) this.#tellTime(performance.now() - began);
     }
+  }
+
+  /** The embedded database has one connection for everyone, and so takes as long as the machine does. */
+  #tellTime(ms: number): void {
+    if ('url' in this.scope.target) scopes.getStore()?.stop?.onTime?.(ms);
   }
 
   /** Whoever waits has no connection yet, and leaves when nobody waits for them any more. */

@@ -34,9 +34,8 @@ const MAX_ROWS = 100;
 
 /**
  * What an operation costs: a list its rows times what each row costs, and something for being counted or searched, everything
- * else one and what is in it. Counted
- * from what it asks for, never from what is there, so that the price tells nothing. Where no variable was looked at, it is
- * the same for all of them, and is counted once.
+ * else one and what is in it. Counted from what it asks for, never from what is there, so that the price tells nothing. Where no
+ * variable was looked at, it is the same for all of them, and is counted once.
  */
 export function priceOf(schema: GraphQLSchema, operation: Operation, given: Variables): number {
   if (operation.fixedPrice !== null) return operation.fixedPrice;
@@ -123,14 +122,15 @@ function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Lo
 function scansOf(node: FieldNode, fragments: Operation['fragments'], look: Look): number {
   const filter = node.arguments?.find(({ name }) => name.value === 'filter')?.value;
   const isSearch = filter !== undefined && mentions(filter, 'search', look);
-  return Number(isSearch) + Number(isCounted(node.selectionSet, fragments));
+  return Number(isSearch) + Number(isCounted(node.selectionSet, fragments, look));
 }
 
-const isCounted = (set: SelectionSetNode | undefined, fragments: Operation['fragments']): boolean =>
+const isCounted = (set: SelectionSetNode | undefined, fragments: Operation['fragments'], look: Look): boolean =>
   set?.selections.some((each) => {
+    if (isLeftOut(each, look)) return false;
     if (each.kind === Kind.FIELD) return each.name.value === 'totalCount';
     const fragment = each.kind === Kind.INLINE_FRAGMENT ? each : fragments.get(each.name.value);
-    return isCounted(fragment?.selectionSet, fragments);
+    return isCounted(fragment?.selectionSet, fragments, look);
   }) ?? false;
 
 function mentions(value: ValueNode, field: string, look: Look): boolean {

@@ -8,10 +8,10 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { RequestContext } from '../../context/context.js';
-import { notePurpose, Stop, stoppable } from '../../data/connection/org-connection.js';
+import { notePurpose, Stop, stoppable, tellTimes } from '../../data/connection/org-connection.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
 import { type ErrorCode, OrgateError } from '../../errors.js';
-import { chargePoints, limitFields } from '../http/limit-requests.js';
+import { chargePoints, chargeTime, limitFields } from '../http/limit-requests.js';
 import type { RateLimits } from '../http/rate-limits.js';
 import { type RequestRecord, withRecord } from '../http/request-record.js';
 import type { TellRequest } from '../http/tell-request.js';
@@ -171,6 +171,8 @@ function createLetThrough({ schema, introspection, limits, maxCost, tellDocument
       return refuse(requestError('QUERY_TOO_EXPENSIVE', message));
     }
     await chargePoints(limits, { reading, running: cost }, context);
+    let paid = cost;
+    tellTimes((ms) => (record.cost = paid += chargeTime(limits, ms, context)));
     if (node.operation === 'mutation') {
       const fields = rootFields(operation);
       // Each once: the names are few, however many fields a document has.

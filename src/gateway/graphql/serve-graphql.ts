@@ -16,7 +16,7 @@ import { isLargeBody, isStranger } from '../http/bodies/receive-bodies.js';
 import { errorBody } from '../http/error-body.js';
 import { chargeBytes } from '../http/limit-requests.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
-import { type Slots, takeSlot } from '../http/slots.js';
+import { inSlot, type Slots, takeSlot } from '../http/slots.js';
 import { WINDOW_S } from '../http/rate-limits.js';
 import { acceptsGraphQLResponse, refusal, refusalHead } from '../http/refusal.js';
 import { clientRequestIdOf, currentRecord, type RequestRecord, withRecord } from '../http/request-record.js';
@@ -96,7 +96,8 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     // Whoever sends much is known before it is read, and has paid for it.
     preParsing(request, reply, payload, done) {
       if (isStranger(request) || !isLargeBody(request)) return done(null, payload);
-      within(request, reply, () => openContext(request, reply, parts)).then(
+      const open = () => inSlot(slots, senders.of(request), reply, () => openContext(request, reply, parts));
+      within(request, reply, open).then(
         (context) => {
           request.opened = context;
           done(null, payload);

@@ -145,6 +145,24 @@ export async function chargePoints(limits: RateLimits, points: Points, context: 
   }
 }
 
+/** So long any statement may take: one that finds its rows by an index takes a few milliseconds, also far away. */
+const FREE_MS = 100;
+/** For each millisecond beyond: whatever way there is to make one slow, it is paid for. */
+const POINTS_A_MS = 50;
+
+/** Charges the time that a statement took, once that is known, to the caller and to their organization. @returns points */
+export function chargeTime(limits: RateLimits, ms: number, context: RequestContext): number {
+  const reading = Math.floor((ms - FREE_MS) * POINTS_A_MS);
+  if (reading <= 0) return 0;
+  const parties = [callerOf(context), callersOrganization(context)];
+  const left = parties.map((party) => party && limits.spend(party.points, party.subject, reading));
+  const note = (all: readonly (Allowance | null)[]) => noteTighter({ reading, running: 0 }, context, ...all);
+  const known = left.filter((each): each is Allowance | null => !(each instanceof Promise));
+  if (known.length === left.length) note(known);
+  else void Promise.all(left.map(async (each) => each)).then(note);
+  return reading;
+}
+
 /** What the request has cost with these points. */
 const costWith = ({ reading, running }: Points, { spending }: RequestContext): number =>
   (spending?.cost ?? 0) + reading + running;

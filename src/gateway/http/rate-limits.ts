@@ -76,6 +76,8 @@ export interface RateLimits {
    * @throws RATE_LIMITED with the seconds to wait, and what is left
    */
   count(limit: RateLimit, subject: string, points?: number, running?: number): Counted | null | Promise<Counted>;
+  /** Counts what is known too late to refuse it; whoever has none left is refused from then on. Answers what is left. */
+  spend(limit: RateLimit, subject: string, points: number): Allowance | null | Promise<Allowance>;
   close(): void;
 }
 
@@ -194,6 +196,13 @@ export function createRateLimits({ perMinute, redisUrl, onRefused, onRedis }: Ra
       if (!limiter) return null;
       if (limiter.shared) return countInRedis(limiter, limiter.shared, subject, points, running);
       return judge(limiter, subject, inMemory(limiter, subject, points), running);
+    },
+    spend(limit, subject, points) {
+      const limiter = limiters.get(limit);
+      if (!limiter) return null;
+      const { shared } = limiter;
+      const here = (outcome: Outcome | null) => allowanceOf(limiter, outcome ?? inMemory(limiter, subject, points));
+      return shared ? ask(() => shared.consume(subject, points)).then(here) : here(null);
     },
     close: () => redis?.disconnect(),
   };

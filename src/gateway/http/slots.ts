@@ -1,7 +1,8 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { tellWhenWaiting } from '../../data/connection/org-connection.js';
 import { busy } from '../../errors.js';
 import { spreadOut } from '../../jobs/spread-out.js';
+import { asError } from '../../thrown.js';
 import { whenOver } from './when-over.js';
 
 /**
@@ -190,6 +191,32 @@ export class Slots {
       if (this.#waiting > 0) this.#watch();
     }, LOOK_MS).unref();
   }
+}
+
+/**
+ * Does something of a request in a slot that is left after it: what comes next, such as a body, takes as long as its client
+ * likes. Whoever is not known yet stands in the lane of their address.
+ *
+ * @throws SERVICE_UNAVAILABLE
+ */
+export async function inSlot<T>(slots: Slots, who: string, { raw }: FastifyReply, work: () => Promise<T>): Promise<T> {
+  const slot = await slots.take(who, (then) => whenOver(raw, then));
+  try {
+    return await work();
+  } finally {
+    slot.leave();
+  }
+}
+
+/** Has whoever asks at a door without being known stand in the lane of their address, once their request came whole. */
+export function slotByAddress(door: FastifyInstance, slots: Slots): void {
+  door.addHook('preHandler', (request, reply, done) => {
+    takeSlot(slots, request.network, [request, reply], done, (error) => done(asError(error)));
+  });
+  door.addHook('onSend', (request, _reply, payload, done) => {
+    request.slot?.leave();
+    done(null, payload);
+  });
 }
 
 declare module 'fastify' {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { busy, OrgateError } from '../../errors.js';
+import { busy } from '../../errors.js';
 import { fewAtOnce } from '../../jobs/few-at-once.js';
 import type { JsonBounds } from '../http/bodies/bound-json.js';
 import { parseJson } from '../http/bodies/parse-json.js';
@@ -22,7 +22,10 @@ const MAX_LARGE_BYTES = 64 * 1024 * 1024;
 /** So much of a large body comes in each two seconds, or it is not waited for. */
 const LEAST_BYTES = 128 * 1024;
 const LOOK_MS = 2000;
-/** Of those that came whole, so many are read and worked off at a time: what is read takes several times as much. */
+/**
+ * Of those that came whole, so many are read and worked off at a time: what is read takes several times as much. Whoever waits
+ * for their organization's transaction holds up no others; as many as there are transactions are worked off beside.
+ */
 const WORKED_OFF = 2;
 
 const FREE_BYTES = 16_384;
@@ -33,6 +36,7 @@ const isOfGroups = (url: string | undefined): boolean => url?.includes('/Groups'
 /** To be called before the routes are declared: only groups may be large, and JSON is counted before it is parsed. */
 export function boundBodies(scim: FastifyInstance): void {
   scim.decorateRequest('turnOfLargeBody', null);
+  scim.decorateRequest('letOthersWork', null);
   scim.decorateRequest('endLargeBody', null);
   scim.addHook('onRoute', (route) => {
     route.bodyLimit = isOfGroups(route.url) ? GROUP_BODY_BYTES : ORDINARY_BODY_BYTES;
@@ -56,6 +60,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Of a large body, once it came whole: waits until it may be read. */
     turnOfLargeBody: (() => Promise<void>) | null;
+    /** Of a large body: tells that it waits for something else than its turn, which others may have meanwhile. */
+    letOthersWork: (() => void) | null;
     /** Of a large body: tells that all is done but for the client to take the answer, for which nobody waits. */
     endLargeBody: (() => void) | null;
   }
@@ -122,6 +128,7 @@ export class LargeBodies {
     this.#bodies.set(orgId, body);
     this.#bytes += bytes;
     const over = new Promise<void>((end) => {
+      request.letOthersWork = end;
       request.endLargeBody = () => {
         this.#end(orgId, body);
         end();
@@ -179,7 +186,9 @@ export async function chargeBytes(
 }
 
 /** The same for bytes that are known too late to refuse any: whoever is over the limit is refused from then on. */
-export const chargeBytesAfter = (...charge: Parameters<typeof chargeBytes>): Promise<void> =>
-  chargeBytes(...charge).catch((error: unknown) => {
-    if (!(error instanceof OrgateError && error.code === 'RATE_LIMITED')) throw error;
-  });
+export async function chargeBytesAfter(...[limits, bytes, { directoryId, orgId }]: Parameters<typeof chargeBytes>) {
+  const points = pointsOf(bytes);
+  if (points === 0) return;
+  await limits.spend('keyPoints', directoryId, points);
+  await limits.spend('organizationPoints', orgId, points);
+}

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enterDirectory } from '../../context/enter-directory.js';
-import { notePurpose, Stop, stoppable } from '../../data/connection/org-connection.js';
+import { notePurpose, Stop, stoppable, tellWhenWaiting } from '../../data/connection/org-connection.js';
 import type { Outside } from '../../data/connection/outside.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
 import type { Act } from '../../data/connection/act.js';
@@ -27,7 +27,7 @@ import { openSessions } from '../../identity/sessions.js';
 import { asError } from '../../thrown.js';
 import { announcedLength } from '../http/bodies/receive-bodies.js';
 import { countScimRequest, type Metrics } from '../http/metrics.js';
-import { type Slots, takeSlot } from '../http/slots.js';
+import { inSlot, type Slots, takeSlot } from '../http/slots.js';
 import type { RateLimits } from '../http/rate-limits.js';
 import { watchAnswers } from '../http/watch-answers.js';
 import { onceDone, whenOver } from '../http/when-over.js';
@@ -120,7 +120,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
       boundBodies(scim);
       scim.setErrorHandler((error, request, reply) => sendFailure(error, request, reply));
       scim.setNotFoundHandler((request, reply) => sendFailure(new OrgateError('NOT_FOUND'), request, reply));
-      scim.addHook('onRequest', enter);
+      scim.addHook('onRequest', (request, reply) => inSlot(slots, request.network, reply, () => enter(request, reply)));
       scim.addHook('preSerialization', async (_request, reply, payload) => {
         reply.type(MEDIA_TYPE);
         return payload;
@@ -135,6 +135,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
         whenOver(reply.raw, () => bound.release());
         stoppable(new Stop(bound), () => {
           notePurpose(`${request.method} ${request.routeOptions.url}`);
+          if (request.letOthersWork) tellWhenWaiting(request.letOthersWork);
           takeSlot(slots, directory.orgId, [request, reply], done, (error) => done(asError(error)));
         });
       });

@@ -2,10 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import { createRateLimits, RATE_LIMITS, type RateLimit } from '../../../src/gateway/http/rate-limits.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenMember, givenOrganization, unique } from '../../support/given.js';
+import { connectBeside, whileLocked } from '../../races/interleave.js';
+import { eventually } from '../../support/mail.js';
 import { startRedis } from '../../support/redis.js';
-import { type Answer, type Client, codeOf, startServer, useServer } from '../../support/server.js';
+import { type Answer, type Client, codeOf, isPostgres, startServer, useServer } from '../../support/server.js';
 
 const LEFT = '{ rateLimit { cost limit remaining resetAt } repositories(first: 50) { nodes { id name } } }';
+/** Who waits for the table of repositories. */
+const WAITING = "select from pg_locks where not granted and relation = 'repository'::regclass";
 const WHO = '{ viewer { role } }';
 
 /** What the headers say: `"points";r=…;t=…` and `"points";q=…;w=60`. */
@@ -46,7 +50,19 @@ describe('points', () => {
     );
     const searched = await priceOf('(first: 1, filter: { search: "zz" }) { nodes { role } }');
     expect([counted - page, searched - page]).toEqual([12, 10]);
+    const leftOut = await priceOf('(first: 1) { totalCount @skip(if: true) nodes { role } }');
+    expect(leftOut - page).toBeLessThan(10);
     expect(spread - page).toBeGreaterThan(10);
+  });
+
+  test('pay for one count, and it is made once, under however many names', async () => {
+    const { owner } = await givenOrganization(server);
+    const before = server.statements.length;
+    const { data } = await owner('{ members(first: 0) { a: totalCount b: totalCount c: totalCount } }');
+    const { a, b, c } = data.members;
+    expect([a > 0, b, c]).toEqual([true, a, a]);
+    const counts = server.statements.slice(before).filter(({ text }) => text.includes('count('));
+    expect(counts).toHaveLength(1);
   });
 
   test('that are used up refuse the next operation with the same numbers, and run nothing of it', async () => {
@@ -77,6 +93,27 @@ describe('points', () => {
     const left = headersOf(await viewer(WHO)).remaining;
     const after = headersOf(await viewer(`query (${variables}) { viewer { role } }`)).remaining;
     expect(left - after).toBeGreaterThan(100);
+  });
+
+  // On the embedded database nothing else can hold a lock meanwhile.
+  (isPostgres ? test : test.skip)('pay for what takes long in the database, beyond its price', async () => {
+    const { owner, viewer } = await givenOrganization(server);
+    const left = async (client: Client) => headersOf(await client(WHO)).remaining;
+    const before = await left(viewer);
+    const outside = await connectBeside();
+    const waits = await whileLocked(outside, 'repository', async () => {
+      const answer = viewer('{ rateLimit { cost } repositories(first: 1) { nodes { id } } }');
+      await eventually(async () => (await outside.query(WAITING)).rows[0]);
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      return { answer };
+    });
+    const answer = await waits.answer;
+    await outside.end();
+    expect([answer.errors, answer.data.rateLimit.cost < 100]).toEqual([[], true]);
+    // At least three hundred milliseconds that were not free.
+    expect(before - headersOf(answer).remaining).toBeGreaterThan(15_000);
+    expect(before - (await left(viewer))).toBeGreaterThan(15_000);
+    expect(before - (await left(owner))).toBeLessThan(15_000);
   });
 
   test('tell nothing of what others have sent: a document costs the same, known here or not', async () => {

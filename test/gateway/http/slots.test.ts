@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { newId } from '../../../src/data/id.js';
 import { MAX_WAITING, type Slot, Slots } from '../../../src/gateway/http/slots.js';
+import { makeApiKey } from '../../../src/secrets/api-key-format.js';
+import { makeScimToken } from '../../../src/secrets/scim-token.js';
 import { givenOrganization } from '../../support/given.js';
 import { useServer } from '../../support/server.js';
 
@@ -106,5 +109,33 @@ describe('at the door', () => {
     expect((await globex.viewer(READ)).errors).toEqual([]);
     expect(answered).toBeLessThan(400);
     for (const { errors } of await Promise.all(flood)) expect(errors).toEqual([]);
+  });
+
+  const json = { 'content-type': 'application/json' };
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+  const large = JSON.stringify({ query: '{ __typename }', variables: { filler: 'x'.repeat(20_000) } });
+  test.each<[string, () => [path: string, sent: RequestInit]]>([
+    ['a directory’s token', () => ['/scim/v2/Users', { headers: bearer(makeScimToken(newId('scm')).token) }]],
+    ['an invitation', () => ['/invitations/x', {}]],
+    [
+      'a key and a large body',
+      () => [
+        '/graphql',
+        { method: 'POST', headers: { ...json, ...bearer(makeApiKey('test', Date.now()).key) }, body: large },
+      ],
+    ],
+  ])('hundreds of requests of a stranger with %s of nobody leave others their turn', async (_, make) => {
+    const { viewer } = await givenOrganization(server);
+    const READ = '{ viewer { role } }';
+    await viewer(READ); // it has been here
+    let answered = 0;
+    const flood = Array.from({ length: 400 }, async () => {
+      const [path, sent] = make();
+      await (await fetch(`${server.url}${path}`, sent)).text();
+      answered += 1;
+    });
+    expect((await viewer(READ)).errors).toEqual([]);
+    expect(answered).toBeLessThan(300);
+    await Promise.all(flood);
   });
 });
