@@ -76,7 +76,7 @@ const NO_ENVIRONMENT = { files: ['src/domains/**'], rules: { 'no-restricted-glob
 export default defineConfig({
   plugins: ['typescript', 'import', 'unicorn', 'oxc'],
   categories: { correctness: 'error' },
-  ignorePatterns: ['dist', 'src/generated', 'bench/node_modules'],
+  ignorePatterns: ['dist', 'src/generated', 'test/generated', 'bench/node_modules'],
   rules: {
     'typescript/no-explicit-any': 'error',
     'typescript/no-floating-promises': 'error',

@@ -12,16 +12,19 @@ const WATCHED = {
   src: /^src\/(?!generated\/).*\.ts$/,
   schema: /\.graphql$/,
   prisma: /\.(prisma|sql|json)$/,
+  test: /^test\/(?!generated\/).*\.ts$/,
 };
 // Editors save in several steps, and a checkout changes many files.
 const SETTLED_MS = 50;
 
 const PRISMA = ['node_modules/prisma/build/index.js', 'generate'];
+const DOCUMENTS = ['.config/documents.js'];
 const GRAPHQL = ['node_modules/@graphql-codegen/cli/esm/bin.js', '--config', 'codegen.ts', '--silent'];
 /** What is to be generated anew after a change. The types of the contract name the models, too. */
 const GENERATORS = [
   [/^prisma\/.*\.prisma$/, [PRISMA, GRAPHQL]],
-  [/^schema\//, [GRAPHQL]],
+  [/^schema\//, [GRAPHQL, DOCUMENTS]],
+  [/^test\//, [DOCUMENTS]],
   [/^src\/domains\/[^/]+\/parent\.ts$/, [GRAPHQL]],
 ];
 
@@ -64,9 +67,10 @@ async function restart() {
   const files = [...saved];
   saved.clear();
   if (files.length === 0) return;
-  console.log(`\n${files.join(', ')} saved.`);
+  const isServed = files.some((file) => !file.startsWith('test/'));
+  if (isServed) console.log(`\n${files.join(', ')} saved.`);
   // What is generated is not half there for whoever is served meanwhile: it is read at the start.
-  if (!(await generate(files))) return;
+  if (!(await generate(files)) || !isServed) return;
   await end();
   child = start();
 }

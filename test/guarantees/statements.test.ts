@@ -150,7 +150,7 @@ test('a page of each parent MUST be right: order, limit, cursor, and parents wit
       expect(runs.pageInfo.hasNextPage).toBe(ids.length > 3);
       const next = await organization.viewer(PAGE, { order, after: runs.pageInfo.endCursor });
       const same = next.data.repositories.nodes.find((node: { id: string }) => node.id === id);
-      expect(same.runs.nodes.map((node: { id: string }) => node.id)).toEqual(ids.slice(3, 6));
+      expect(same?.runs.nodes.map((node) => node.id)).toEqual(ids.slice(3, 6));
     }
   }
 });

@@ -20,7 +20,7 @@ describe('Someone who is removed while they make a key', () => {
   race('leaves none that works, whoever comes first, nor when they come back', async () => {
     const acme = await givenOrganization(server);
     const id = await personId(acme.developer);
-    const steps = [() => create(acme.developer), () => remove(acme.owner, id)];
+    const steps: (() => Promise<Answer>)[] = [() => create(acme.developer), () => remove(acme.owner, id)];
     for (const order of [steps, [...steps].reverse()]) {
       const answers = await inOrder(organizationRow(acme.id), order);
       const made = answers.find(({ data }) => data?.createApiKey);

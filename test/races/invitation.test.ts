@@ -71,10 +71,10 @@ describe('Accepting while it is taken back', () => {
     const acme = await givenOrganization(server);
     const lock = organizationRow(acme.id);
     const one = await givenInvited(acme);
-    const first = await inOrder(lock, [() => revoke(acme.admin, one.id), () => accept(one.jane, one.secret)]);
+    const first = await inOrder<Answer>(lock, [() => revoke(acme.admin, one.id), () => accept(one.jane, one.secret)]);
     expect(first.map(outcome)).toEqual(['done', 'REVOKED']);
     const two = await givenInvited(acme);
-    const second = await inOrder(lock, [() => accept(two.jane, two.secret), () => revoke(acme.admin, two.id)]);
+    const second = await inOrder<Answer>(lock, [() => accept(two.jane, two.secret), () => revoke(acme.admin, two.id)]);
     expect(second.map(outcome)).toEqual(['ACCEPTED', 'CONFLICT']);
   });
 });

@@ -96,7 +96,7 @@ describe('A run that is cancelled while its executor reports', () => {
     async (report) => {
       const acme = await givenOrganization(server);
       const id = await givenRunning(acme);
-      const [cancelled] = await inOrder(runRow(id), [() => cancel(acme, id), () => record(acme, id, report)]);
+      const [cancelled] = await inOrder<Answer>(runRow(id), [() => cancel(acme, id), () => record(acme, id, report)]);
       expect(cancelled?.data.cancelRun).toEqual({ status: 'CANCELLED' });
       expect((await read(acme, id)).status).toBe('CANCELLED');
     },
@@ -105,7 +105,7 @@ describe('A run that is cancelled while its executor reports', () => {
   race('stays finished when that came first', async () => {
     const acme = await givenOrganization(server);
     const id = await givenRunning(acme);
-    const answers = await inOrder(runRow(id), [
+    const answers = await inOrder<Answer>(runRow(id), [
       () => record(acme, id, { status: 'SUCCEEDED', totalTokens: 7 }),
       () => cancel(acme, id),
     ]);
@@ -117,7 +117,7 @@ describe('A run that is cancelled while its executor reports', () => {
     const acme = await givenOrganization(server);
     for (let round = 0; round < 50; round += 1) {
       const id = await givenRunning(acme);
-      const both = [() => cancel(acme, id), () => record(acme, id, { status: 'FAILED' })];
+      const both: (() => Promise<Answer>)[] = [() => cancel(acme, id), () => record(acme, id, { status: 'FAILED' })];
       const answers = await Promise.all((round % 2 === 0 ? both : both.reverse()).map((each) => each()));
       expect(answers.map(outcome).sort()).toEqual(['CONFLICT', 'done']);
       const told = answers.find((answer) => outcome(answer) === 'done')?.data;

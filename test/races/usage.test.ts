@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect } from '@jest/globals';
 import type pg from 'pg';
 import { newId } from '../../src/data/id.js';
 import { type GivenOrganization, givenOrganization, personId } from '../support/given.js';
-import { isPostgres, useServer } from '../support/server.js';
+import { type Answer, isPostgres, useServer } from '../support/server.js';
 import { connectBeside, inOrder, organizationRow } from './interleave.js';
 import { race } from './race.js';
 
@@ -63,7 +63,10 @@ race('the end of a run and its cancellation are counted as they came to be, in e
   const acme = await givenOrganization(server);
   for (const isCancelledFirst of [true, false]) {
     const id = (await start(acme)).data.startRun.id as string;
-    const steps = [() => cancel(acme, id), () => record(acme, id, { status: 'FAILED', totalTokens: 3 })];
+    const steps: (() => Promise<Answer>)[] = [
+      () => cancel(acme, id),
+      () => record(acme, id, { status: 'FAILED', totalTokens: 3 }),
+    ];
     await inOrder(organizationRow(acme.id), isCancelledFirst ? steps : steps.toReversed());
     await expectExact(acme);
   }

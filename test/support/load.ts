@@ -4,12 +4,14 @@ import { afterAll, beforeAll, expect } from '@jest/globals';
 import { unique } from './given.js';
 import { startPostgres, type TestPostgres } from './postgres.js';
 import { newDirectory, type Process, start } from './process.js';
-import { startIssuer, type TestIssuer } from './server.js';
+import { type Checked, startIssuer, type TestIssuer } from './server.js';
 
 /** orgate in a process of its own, with an organization whose owner asks it. */
 export interface Gateway extends Process {
   /** The code of the answer: OK, that of its first error, or NO_ANSWER where none came. */
-  ask(query: string): Promise<{ code: string; data: Record<string, unknown> | null }>;
+  ask<Text extends string>(
+    query: Text & Checked<Text>,
+  ): Promise<{ code: string; data: Record<string, unknown> | null }>;
   close(): Promise<void>;
 }
 

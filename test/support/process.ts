@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { AnswerTo, Checked } from './server.js';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 
@@ -141,13 +142,15 @@ export async function command(
 }
 
 /** Sends an operation as a person of the demo world. */
-// Answers have as many shapes as there are queries; what a test reads of one, it asserts.
-// oxlint-disable-next-line typescript/no-explicit-any
-export async function ask(server: Process, token: string, query: string): Promise<any> {
+export async function ask<Text extends string>(
+  server: Process,
+  token: string,
+  query: Text & Checked<Text>,
+): Promise<AnswerTo<Text>['data']> {
   const response = await fetch(`${server.url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
     body: JSON.stringify({ query }),
   });
-  return ((await response.json()) as { data: unknown }).data;
+  return ((await response.json()) as AnswerTo<Text>).data;
 }

@@ -12,23 +12,44 @@ import { type Database, openDatabase } from '../../src/data/database.js';
 import { createMetrics, type Metrics } from '../../src/gateway/http/metrics.js';
 import type { Schedule } from '../../src/jobs/schedule.js';
 import { createServer, type Server } from '../../src/server.js';
+import type { Documents, WrongDocuments } from '../generated/documents.js';
 
 export const isPostgres = process.env['ORGATE_TEST_URL'] !== undefined;
 
-export interface Answer {
+// A document that is put together while the test runs has a shape that only the test knows, and asserts.
+// oxlint-disable-next-line typescript/no-explicit-any
+export interface Answer<Data = any> {
   readonly status: number;
   readonly headers: Headers;
   /** The body, parsed. */
-  // Answers have as many shapes as there are queries; what a test reads of one, it asserts.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly data: any;
+  readonly data: Data;
   readonly errors: { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
   readonly text: string;
 }
 
+/** Texts that stand in a test are checked; those that are put together while it runs, and `unchecked` ones, are not. */
+type IsOpen<Text extends string> = Record<never, never> extends Record<Text, 1> ? true : false;
+export type Checked<Text extends string> =
+  IsOpen<Text> extends true
+    ? unknown
+    : Text extends keyof Documents
+      ? unknown
+      : { wrong: Text extends keyof WrongDocuments ? WrongDocuments[Text] : 'not seen by npm run generate' };
+export type AnswerTo<Text> = Answer<Text extends keyof Documents ? Documents[Text]['data'] : Answer['data']>;
+type VariablesOf<Text> = Text extends keyof Documents
+  ? { readonly [Name in Documents[Text]['variables']]?: unknown }
+  : Readonly<Record<string, unknown>>;
+
+/** A document that is wrong on purpose. */
+export const unchecked = (text: string): string => text;
+
 /** Sends operations as one person, in one organization or in none. */
 export interface Client {
-  (query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>;
+  <Text extends string>(
+    query: Text & Checked<Text>,
+    variables?: VariablesOf<Text>,
+    headers?: Record<string, string>,
+  ): Promise<AnswerTo<Text>>;
   readonly token: string;
   readonly email: string;
 }

@@ -1,9 +1,9 @@
 import { openSessions } from '../../src/identity/sessions.js';
-import type { Answer, TestServer } from './server.js';
+import type { Answer, AnswerTo, Checked, TestServer } from './server.js';
 
 /** A browser in which a person signed in. */
 export interface Browser {
-  (query: string, headers?: Record<string, string>): Promise<Answer>;
+  <Text extends string>(query: Text & Checked<Text>, headers?: Record<string, string>): Promise<AnswerTo<Text>>;
   readonly sessionId: string;
   readonly header: { readonly cookie: string };
   /** Asks /auth/token from a page of the gateway. */

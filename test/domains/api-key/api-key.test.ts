@@ -434,7 +434,7 @@ describe('Rotation', () => {
     expect(apiKey).toMatchObject({ name: 'CI', permissions: ['repository:read', 'run:read'], status: 'ACTIVE' });
     for (const each of [old.client, server.withToken(secret)]) expect((await each(REPOSITORIES)).errors).toEqual([]);
     const { nodes } = await listedKeys(acme.developer);
-    const ends = nodes.find(({ id }: { id: string }) => id === old.id).expiresAt;
+    const ends = nodes.find(({ id }) => id === old.id)?.expiresAt as string;
     expect(daysUntil(ends) * 24).toBeCloseTo(1, 1);
   });
 

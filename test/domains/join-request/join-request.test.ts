@@ -59,8 +59,8 @@ async function givenRequest(acme: GivenJoining): Promise<{ jane: Client; id: str
   const jane = await someoneOf(acme);
   expect(statusOf(await request(jane, acme))).toBe('PENDING');
   const { data } = await acme.admin(REQUESTS, { status: 'PENDING' });
-  const { id } = data.joinRequests.nodes.find((node: { user: { email: string } }) => node.user.email === jane.email);
-  return { jane, id };
+  const made = data.joinRequests.nodes.find(({ user }) => user.email === jane.email);
+  return { jane, id: made?.id as string };
 }
 
 describe('SUGGEST', () => {

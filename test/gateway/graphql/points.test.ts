@@ -199,7 +199,7 @@ describe('an operation for which too little is left', () => {
 
   test('when no point is left, it says so', async () => {
     const { viewer } = await givenOrganization(server);
-    let answer = await viewer(WHO);
+    let answer: Answer = await viewer(WHO);
     while (answer.status === 200) answer = await viewer('{ repositories(first: 10) { nodes { id } } }');
     while (headersOf(answer).remaining > 0) answer = await viewer('{ repositories(first: 10) { nodes { id } } }');
     expect((await viewer(WHO)).errors[0]?.message).toBe("None of this minute's 2,000 points of this person are left.");
