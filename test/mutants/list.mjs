@@ -61,6 +61,24 @@ export const MUTANTS = [
     'return underWay < this.#share;',
     'data/connection/turns',
   ],
+  ['data/connection/turns.ts', 'if (work.isScan && lane.scans >= SCANS) return false;', '', 'data/connection/turns'],
+  ['jobs/spread-out.ts', 'atATime = Math.max(atATime, Math.ceil(count / MOST_STEPS));', '', 'jobs/spread-out'],
+  ['gateway/doors.ts', 'slotByAddress(pages, slots);', '', 'gateway/http/slots'],
+  [
+    'gateway/scim/scim.ts',
+    'inSlot(slots, request.network, reply, () => enter(request, reply))',
+    'enter(request, reply)',
+    'gateway/http/slots',
+  ],
+  [
+    'gateway/graphql/serve-graphql.ts',
+    'inSlot(slots, senders.of(request), reply, () => openContext(request, reply, parts))',
+    'openContext(request, reply, parts)',
+    'gateway/http/slots',
+  ],
+  // What is paid for
+  ['resource/paging.ts', '(counted ??= count())', 'count()', 'gateway/graphql/points'],
+  ['gateway/graphql/price.ts', 'if (isLeftOut(each, look)) return false;', '', 'gateway/graphql/points'],
   // Who asks
   [
     'context/enter-organization.ts',
