@@ -5,6 +5,7 @@ import { createSealRecords } from '../../../src/domains/audit-entry/seal-record.
 import type { OrgId } from '../../../src/data/id.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenOrganization, personId, unique } from '../../support/given.js';
+import { describeIsolation, fromCursor, never } from '../../support/isolation.js';
 import { codeOf, useServer } from '../../support/server.js';
 
 const server = useServer();
@@ -137,4 +138,24 @@ test('of several that seal at once each place is taken once', async () => {
   const { ok, headSequence, checked } = (await admin(CHAIN)).data.verifyAuditChain;
   expect([ok, checked]).toEqual([true, headSequence]);
   expect(headSequence).toBeGreaterThan(20);
+});
+
+const FILTERED = (field: string) =>
+  `query ($value: ID) { auditLog(first: 20, filter: { ${field}: $value }) { totalCount nodes { action targetName } } }`;
+
+describeIsolation({
+  'Query.auditLog.after': fromCursor('after', 'auditLog', 'auditLog AT DESC', '2100-01-01T00:00:00.000Z', 'aud_z'),
+  'Query.auditLog.before': fromCursor('before', 'auditLog', 'auditLog AT DESC', '2000-01-01T00:00:00.000Z', 'aud_'),
+  'Query.auditLog.filter.actorId': {
+    query: FILTERED('actorId'),
+    foreign: ({ ownerId }) => ownerId,
+    unknown: never('usr'),
+    variables: (value) => ({ value }),
+  },
+  'Query.auditLog.filter.targetId': {
+    query: FILTERED('targetId'),
+    foreign: ({ repositoryId }) => repositoryId,
+    unknown: never('rep'),
+    variables: (value) => ({ value }),
+  },
 });
