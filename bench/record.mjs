@@ -4,9 +4,10 @@
  * run; and how far behind its sealer is. `npm run bench:record`.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ask } from './measure/ask.mjs';
 import { startGateway } from './servers/start.mjs';
 import { BENCH, PROJECT, readSettings } from './settings.mjs';
 import { createWorld, dropWorld, readAsked } from './world/database.mjs';
@@ -23,25 +24,11 @@ const LOOPS = 16;
 const settings = { ...readSettings([]), organizations: 12 };
 
 const agent = new Agent({ keepAlive: true, maxSockets: LOOPS });
-const ask = (url, token, query, variables) =>
-  new Promise((resolve, reject) => {
-    const body = JSON.stringify({ query, variables });
-    const headers = {
-      authorization: `Bearer ${token}`,
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-    };
-    const outgoing = request(`${url}/graphql`, { method: 'POST', headers, agent }, (response) => {
-      const chunks = [];
-      response.on('data', (chunk) => chunks.push(chunk)).on('error', reject);
-      response.on('end', () => {
-        const { data, errors } = JSON.parse(Buffer.concat(chunks).toString());
-        if (errors) reject(new Error(JSON.stringify(errors)));
-        else resolve(data);
-      });
-    });
-    outgoing.on('error', reject).end(body);
-  });
+const change = async (url, token, query, variables) => {
+  const { data, errors } = await ask(agent, url, token, query, variables);
+  if (errors) throw new Error(JSON.stringify(errors));
+  return data;
+};
 
 const CREATE = 'mutation ($i: CreateRepositoryInput!) { createRepository(input: $i) { id } }';
 const UPDATE = 'mutation ($i: UpdateRepositoryInput!) { updateRepository(input: $i) { id } }';
@@ -60,12 +47,13 @@ try {
   const own = [];
   for (let index = 0; index < LOOPS; index += 1) {
     const i = { name: `own-${index}`, gitUrl: 'https://git.example/own.git' };
-    own.push((await ask(gateway.url, token, CREATE, { i })).createRepository.id);
+    own.push((await change(gateway.url, token, CREATE, { i })).createRepository.id);
   }
   const work = {
     creates: () =>
-      ask(gateway.url, token, CREATE, { i: { name: `r-${(count += 1)}`, gitUrl: 'https://git.example/r.git' } }),
-    updates: (loop) => ask(gateway.url, token, UPDATE, { i: { id: own[loop], description: `number ${(count += 1)}` } }),
+      change(gateway.url, token, CREATE, { i: { name: `r-${(count += 1)}`, gitUrl: 'https://git.example/r.git' } }),
+    updates: (loop) =>
+      change(gateway.url, token, UPDATE, { i: { id: own[loop], description: `number ${(count += 1)}` } }),
   };
   const measure = async (each) => {
     let done = 0;

@@ -1,5 +1,6 @@
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ask } from '../measure/ask.mjs';
 
 const READ = '{ repositories(first: 20) { totalCount nodes { id name } } }';
 const WRITE = 'mutation ($d: String!) { updateOrganization(input: { description: $d }) { id } }';
@@ -12,22 +13,6 @@ const RATES = { reads: 40, writes: 12 };
  */
 export function openQuiet(url, token) {
   const agent = new Agent({ keepAlive: true });
-  const ask = (query, variables = {}) =>
-    new Promise((resolve, reject) => {
-      const body = JSON.stringify({ query, variables });
-      const headers = {
-        authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(body),
-      };
-      const outgoing = request(`${url}/graphql`, { method: 'POST', headers, agent }, (response) => {
-        const chunks = [];
-        response.on('data', (chunk) => chunks.push(chunk)).on('error', reject);
-        response.on('end', () => resolve(JSON.parse(Buffer.concat(chunks).toString())));
-      });
-      outgoing.on('error', reject).end(body);
-    });
-
   async function paced(rate, isOver, call) {
     const began = performance.now();
     const pending = [];
@@ -50,7 +35,7 @@ export function openQuiet(url, token) {
     let isOver = false;
     const timed = async (kind, query, variables) => {
       const began = performance.now();
-      const { errors } = await ask(query, variables);
+      const { errors } = await ask(agent, url, token, query, variables);
       times[kind].push(performance.now() - began);
       for (const { extensions } of errors ?? []) refused[extensions.code] = (refused[extensions.code] ?? 0) + 1;
     };

@@ -212,21 +212,14 @@ begin
 end $$;
 revoke all on procedure orgate_record(text, text, text, text, text[], text[]) from public;
 
--- As before, and recorded, save where a table says that it is not.
-drop procedure orgate_isolate(text, text);
+-- The wall as it was, and recorded, save where a table says that it is not.
+alter procedure orgate_isolate(text, text) rename to orgate_wall;
 create procedure orgate_isolate(isolated text, org_column text default 'org_id', is_recorded boolean default true)
 language plpgsql
 set search_path = public, pg_temp
 as $$
 begin
-  execute format('alter table %I enable row level security', isolated);
-  execute format('alter table %I force row level security', isolated);
-  execute format(
-    'create policy isolation on %1$I for all to orgate_app
-       using (%2$I = (select nullif(current_setting(''app.org_id'', true), '''')))
-       with check (%2$I = (select nullif(current_setting(''app.org_id'', true), '''')))',
-    isolated, org_column);
-  execute format('grant select, insert, update, delete on %I to orgate_app', isolated);
+  call orgate_wall(isolated, org_column);
   if is_recorded then call orgate_record(isolated, org_column => org_column); end if;
 end $$;
 revoke all on procedure orgate_isolate(text, text, boolean) from public;

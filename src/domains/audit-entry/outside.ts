@@ -10,8 +10,8 @@ export type RecordOf = OrgId | '';
 
 /** Chains what was committed. */
 export interface Sealing {
-  /** Records with entries that wait, up to so many, in the order of their organizations' ids, beginning behind one of them. */
-  listWaiting(behind: string, most: number): Promise<RecordOf[]>;
+  /** Records with entries that wait, up to so many, in order: from the first on, the deployment's, or behind one of them. */
+  listWaiting(behind: RecordOf | null, most: number): Promise<RecordOf[]>;
   /**
    * Seals the entries of a record that wait, in the order of their numbers, so many at the most. Of two that seal at once one
    * does: the next place in the chain is taken once.
@@ -24,7 +24,7 @@ export interface Sealing {
 // From one record to the next by the index, however many entries each has.
 const WAITING = `
   with recursive waiting as (
-    (select org_id, 1 as place from audit_unsealed where org_id > $1 order by org_id limit 1)
+    (select org_id, 1 as place from audit_unsealed where $1::text is null or org_id > $1 order by org_id limit 1)
     union all
     select (select u.org_id from audit_unsealed u where u.org_id > w.org_id order by u.org_id limit 1), w.place + 1
     from waiting w where w.org_id is not null and w.place < $2
@@ -57,7 +57,7 @@ export function openSealing(pool: ScopedPool): Sealing {
   return {
     async listWaiting(behind, most) {
       const rows = await query<{ orgId: string }>(WAITING, [behind, most]);
-      return rows.map(({ orgId }) => brandOrgId(orgId));
+      return rows.map(({ orgId }) => (orgId === '' ? '' : brandOrgId(orgId)));
     },
 
     async seal(of, most) {

@@ -5,8 +5,6 @@ import { openSealing, type RecordOf, type Sealing } from './outside.js';
 const BATCH = 1000;
 /** Records that are sealed in one round; of more, those behind them are next. */
 const RECORDS = 200;
-/** The record of the deployment. */
-const DEPLOYMENT = '';
 
 /**
  * Makes what seals whatever waits, of every record, round by round. Killed anywhere, the next round goes on: what is chained no longer waits, by the same
@@ -15,16 +13,16 @@ const DEPLOYMENT = '';
  * @throws AggregateError with what failed, after all others were sealed
  */
 export function createSealRecords(): (outside: Outside, signal: AbortSignal) => Promise<void> {
-  let behind = '';
+  let behind: RecordOf | null = null;
   return async (outside, signal) => {
     const sealing = outside(openSealing);
     const failures: unknown[] = [];
     const waiting = await sealing.listWaiting(behind, RECORDS);
-    for (const record of [DEPLOYMENT, ...waiting] as const) {
+    for (const record of waiting) {
       if (signal.aborted) break;
       await sealWhole(sealing, record, signal).catch((error: unknown) => failures.push(error));
     }
-    behind = waiting.length < RECORDS ? '' : (waiting.at(-1) ?? '');
+    behind = waiting.length < RECORDS ? null : (waiting.at(-1) ?? null);
     if (failures.length > 0) throw new AggregateError(failures, `${failures.length} records could not be sealed`);
   };
 }
