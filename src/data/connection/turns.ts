@@ -61,10 +61,10 @@ export interface Turn {
 /**
  * Who holds a connection, and who waits for one: without a connection, and so at nobody else's cost. Each organization
  * holds half of them at most and has one transaction at a time, since they would wait for the organization's row;
- * organizations take turns, and leave one in ten to the directory. Of what is counted or searched each does one at a time. Statements of one kind hold half at most, those since whose
- * begin nothing of their kind was answered a third, and so do transactions, of a kind that is answered half: whatever is locked,
- * the rest goes on. Beyond these bounds of statements there is room for whoever holds few, so that two others together never
- * keep them waiting.
+ * organizations take turns, and leave one in ten to the directory. Of what is counted or searched each does one at a time.
+ * Statements of one kind hold half at most, those since whose begin nothing of their kind was answered a third, and so do
+ * transactions, of a kind that is answered half: whatever is locked, the rest goes on. Beyond these bounds of statements there
+ * is room for whoever holds few, so that two others together never keep them waiting.
  */
 export class Turns {
   readonly #lanes = new Map<Who, Lane>();

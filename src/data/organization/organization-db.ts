@@ -26,6 +26,7 @@ import {
   rethrowTranslated,
   type Row,
   type Table,
+  type TableDelegate,
 } from './table.js';
 
 type Writing = 'create' | 'update' | 'createMany' | 'createEach' | 'updateMany' | 'delete';
@@ -192,11 +193,8 @@ const delegateOf = (client: object, model: Model): Delegate =>
   (client as Record<string, Delegate>)[propertyOf(model.name)] as Delegate;
 
 /** What is done outside a transaction, in the frame that says who does it. */
-const framed = (delegate: Delegate, run: OrganizationDbBase['inFrame']): Delegate => ({
-  findMany: (args) => run(() => delegate.findMany(args)),
-  count: (args) => run(() => delegate.count(args)),
+const framed = (delegate: Delegate, run: OrganizationDbBase['inFrame']): TableDelegate => ({
   groupBy: (args) => run(() => delegate.groupBy(args)),
-  create: (args) => run(() => delegate.create(args)),
   updateManyAndReturn: (args) => run(() => delegate.updateManyAndReturn(args)),
   deleteMany: (args) => run(() => delegate.deleteMany(args)),
 });
@@ -204,10 +202,10 @@ const framed = (delegate: Delegate, run: OrganizationDbBase['inFrame']): Delegat
 /** The tables of one request or transaction. Most use one or two of them, so each is made when it is first used. */
 class TableSet {
   readonly #made = new Map<Model, ReturnType<typeof createTable>>();
-  readonly #delegate: (model: Model) => Delegate;
+  readonly #delegate: (model: Model) => TableDelegate;
   readonly #statements: Statements;
 
-  constructor(delegate: (model: Model) => Delegate, statements: Statements) {
+  constructor(delegate: (model: Model) => TableDelegate, statements: Statements) {
     this.#delegate = delegate;
     this.#statements = statements;
   }

@@ -143,6 +143,9 @@ export type Delegate = Record<
   (args: object) => Promise<never>
 >;
 
+/** What a table itself asks of Prisma, in a transaction and outside; the rest is in its statements. */
+export type TableDelegate = Pick<Delegate, 'groupBy' | 'updateManyAndReturn' | 'deleteMany'>;
+
 /** Says in the closed vocabulary what the database refused. */
 export const rethrowTranslated =
   (model?: Model) =>
@@ -151,7 +154,7 @@ export const rethrowTranslated =
   };
 
 /** @param changed called after every write, so that no loader answers what was there before */
-export function createTable(model: Model, statements: Statements, delegate: () => Delegate, changed: () => void) {
+export function createTable(model: Model, statements: Statements, delegate: () => TableDelegate, changed: () => void) {
   const failed = rethrowTranslated(model);
   const key = model.keyField;
   const byKey = new DataLoader<string, AnyRow | null>(async (keys) => {
