@@ -99,6 +99,10 @@ export const conflict = (message: string, argument?: string): OrgateError =>
 export const taken = (column: string | undefined, message = 'This name is already taken.'): OrgateError =>
   new OrgateError('CONFLICT', message, {}, { taken: column });
 
+/** Other rows refer to this one, which therefore stays. */
+export const referenced = (options?: ErrorOptions): OrgateError =>
+  new OrgateError('CONFLICT', 'Something else still names this.', {}, options);
+
 /** Others are before it: nothing was done, and in a second it may well be. */
 export const busy = (options?: ErrorOptions): OrgateError =>
   new OrgateError('SERVICE_UNAVAILABLE', 'This is busy right now; try again shortly.', { retryAfter: 1 }, options);

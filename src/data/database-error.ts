@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { busy, OrgateError, taken } from '../errors.js';
+import { busy, OrgateError, referenced, taken } from '../errors.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Model } from './organization/models.js';
 import { saysAway } from './start/database-away.js';
@@ -49,6 +49,13 @@ export function translateDatabaseError(error: unknown, model?: Model): unknown {
     return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
   }
   return error;
+}
+
+/** The same of a deletion: what it was about is there, and others of its organization refer to it. */
+export function translateDeletionError(error: unknown, model: Model): unknown {
+  const translated = translateDatabaseError(error, model);
+  const isReferenced = translated !== error && translated instanceof OrgateError && translated.code === 'NOT_FOUND';
+  return isReferenced ? referenced({ cause: error }) : translated;
 }
 
 function driverCause(error: Error): DriverCause {

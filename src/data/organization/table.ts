@@ -3,7 +3,7 @@ import DataLoader from 'dataloader';
 import { notFound } from '../../errors.js';
 import type { Prisma } from '../../generated/prisma/client.js';
 import type { Planning } from '../connection/statement.js';
-import { translateDatabaseError } from '../database-error.js';
+import { translateDatabaseError, translateDeletionError } from '../database-error.js';
 import type { Sets } from './change-sets.js';
 import type { Ids } from './ids.js';
 import type { ParentPage } from './latest-per-parent.js';
@@ -114,7 +114,7 @@ export interface Table<R, New, A = object> {
   createEach<F extends keyof New & string>(field: F, ids: Ids, data: Omit<New, F>): Promise<number>;
   /** Changes every row that matches to the same, or `atMost` of them, by one statement. Answers how many. */
   updateMany(where: ManyFilter<R>, data: ChangedAlike<R>, atMost?: number): Promise<number>;
-  /** How many rows went. */
+  /** How many rows went. @throws CONFLICT where others refer to them, and would be left without what they name */
   delete(where: ManyFilter<R>): Promise<number>;
 }
 
@@ -257,7 +257,9 @@ export function createTable(model: Model, statements: Statements, delegate: () =
         : delegate()
             .deleteMany({ where })
             .then(({ count }: { count: number }) => count);
-      const count = await deleted.catch(failed);
+      const count = await deleted.catch((error: unknown) => {
+        throw translateDeletionError(error, model);
+      });
       changed();
       return count;
     },

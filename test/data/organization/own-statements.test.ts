@@ -297,3 +297,13 @@ test('rows that no one field tells apart are changed at once, too', async () => 
   const inside = db.transaction((tx) => tx.scimGroupMember.updateMany({ groupId: 'scg_nothing' }, { groupId: 'x' }));
   expect(await inside).toBe(0);
 });
+
+test('what others refer to is not deleted, one or many: CONFLICT, and it is there', async () => {
+  const { repositoryId: id } = organization;
+  const conflict = { code: 'CONFLICT', message: 'Something else still names this.' };
+  for (const where of [{ id }, { id: { in: Ids.of([id]) } }]) {
+    await expect(db.repository.delete(where)).rejects.toMatchObject(conflict);
+    await expect(db.transaction((tx) => tx.repository.delete(where))).rejects.toMatchObject(conflict);
+  }
+  expect(await db.repository.find({ id })).toMatchObject({ id });
+});
