@@ -34,6 +34,18 @@ describe('The doctor', () => {
     expect(await failed(database)).toEqual([]);
   });
 
+  test('finds no fault in migrations of a newer release, and tells of them', async () => {
+    await sql(
+      "insert into _prisma_migrations (id, checksum, finished_at, migration_name) values ('newer', '', now(), '2999_newer')",
+    );
+    await sql('create table newer (id text primary key)');
+    expect(await failed(database)).toEqual([]);
+    const all = await examineDatabase(database.pool, false);
+    expect(all.map(({ detail }) => detail)).toContain('of a newer release: 2999_newer');
+    await sql('drop table newer');
+    await sql("delete from _prisma_migrations where id = 'newer'");
+  });
+
   test('finds a table that lost its isolation', async () => {
     await sql('alter table repository no force row level security');
     expect((await failed(database)).length).toBeGreaterThan(0);
