@@ -42,6 +42,10 @@ export function hashOf(entry: Sealable, { before, sequence, salts }: Link): stri
   return sha256(JSON.stringify([before, sequence, at.toISOString(), action, outcome, ...digests]));
 }
 
+/** Of a place whose entry was taken before it was sealed: it verifies as MISSING, and what follows hangs on it. */
+export const hashOfGone = ({ before, sequence }: Omit<Link, 'salts'>): string =>
+  sha256(JSON.stringify([before, sequence]));
+
 interface Link {
   /** The hash of the entry before it. */
   readonly before: string;

@@ -3,7 +3,7 @@ import type { Frame } from '../../data/connection/frame.js';
 import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
 import { ROW_TYPES } from '../../data/connection/pg-types.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
-import { hashOf, newSalts, NO_HASH, type Sealable } from './chain.js';
+import { hashOf, hashOfGone, newSalts, NO_HASH, type Sealable } from './chain.js';
 
 /** Whose record: an organization's, or with '' that of the deployment. */
 export type RecordOf = OrgId | '';
@@ -31,12 +31,13 @@ const WAITING = `
   )
   select org_id as "orgId" from waiting where org_id is not null`;
 
+// What waits was written with its entry: one that is gone was taken, and its place in the chain tells so.
 const READ = `
-  select e.number::text, e.id, e.at, e.actor_kind as "actorKind", e.actor_id as "actorId", e.actor_name as "actorName",
+  select u.number::text, e.id, e.at, e.actor_kind as "actorKind", e.actor_id as "actorId", e.actor_name as "actorName",
     e.on_behalf_of as "onBehalfOf", e.action, e.outcome, e.target_type as "targetType", e.target_id as "targetId",
     e.target_name as "targetName", e.changes, e.reason, e.request_id as "requestId", e.address,
     head.sequence::float8 as "headSequence", head.hash as "headHash"
-  from audit_unsealed u join audit_entry e on e.org_id = u.org_id and e.number = u.number
+  from audit_unsealed u left join audit_entry e on e.org_id = u.org_id and e.number = u.number
     left join (select sequence, hash from audit_seal where org_id = $1 order by sequence desc limit 1) head on true
   where u.org_id = $1 order by u.number limit $2`;
 
@@ -46,11 +47,13 @@ const SEAL = `
   select $1, $2 + place, number, hash, salts
   from unnest($3::bigint[], $4::text[], $5::jsonb[]) with ordinality as given (number, hash, salts, place)`;
 
-type WaitingEntry = Sealable & {
+type WaitingEntry = (Sealable | { readonly id: null }) & {
   readonly number: string;
   readonly headSequence: number | null;
   readonly headHash: string | null;
 };
+
+const isThere = (entry: WaitingEntry): entry is WaitingEntry & Sealable => entry.id !== null;
 
 export function openSealing(pool: ScopedPool): Sealing {
   const query = createDirectoryQuery(pool);
@@ -70,8 +73,9 @@ export function openSealing(pool: ScopedPool): Sealing {
       const head = first.headSequence ?? 0;
       let before = first.headHash ?? NO_HASH;
       const links = rows.map((entry, index) => {
-        const salts = newSalts(entry);
-        before = hashOf(entry, { before, sequence: head + index + 1, salts });
+        const sequence = head + index + 1;
+        const salts = isThere(entry) ? newSalts(entry) : [];
+        before = isThere(entry) ? hashOf(entry, { before, sequence, salts }) : hashOfGone({ before, sequence });
         return { number: entry.number, hash: before, salts: JSON.stringify(salts) };
       });
       const columns = [

@@ -97,6 +97,32 @@ test('entries are sealed in order, and whoever alters, takes or swaps one is fou
   });
 });
 
+test('an entry that is taken before it was sealed is found out, and what follows is sealed', async () => {
+  const { id: orgId, admin, developer } = await givenOrganization(server);
+  await seal(orgId);
+  const { headSequence } = (await admin(CHAIN)).data.verifyAuditChain;
+  for (const name of ['a', 'b', 'c'])
+    await developer(CREATE, { input: { name: unique(name), gitUrl: 'https://git.example/x.git' } });
+  await server.database.pool.queryAsLoginRole(
+    `delete from audit_entry where org_id = $1 and number = (
+       select number from audit_unsealed where org_id = $1 order by number offset 1 limit 1)`,
+    [orgId],
+  );
+  await seal(orgId);
+  expect((await admin(CHAIN)).data.verifyAuditChain).toMatchObject({
+    ok: false,
+    headSequence: headSequence + 3,
+    firstBad: headSequence + 2,
+    problem: 'MISSING',
+  });
+  expect((await admin(CHAIN, { from: headSequence + 3 })).data.verifyAuditChain).toMatchObject({
+    ok: true,
+    checked: 1,
+  });
+  const waiting = 'select from audit_unsealed where org_id = $1';
+  expect((await server.database.pool.queryAsLoginRole(waiting, [orgId])).rowCount).toBe(0);
+});
+
 test('a checkpoint says by signature how long the record was', async () => {
   const { id: orgId, admin } = await givenOrganization(server);
   await seal(orgId);
