@@ -1,0 +1,138 @@
+/** @alone: what it starts and takes away leaves others little of the machine. */
+import { randomInt } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { unique } from '../support/given.js';
+import { eventually } from '../support/mail.js';
+import { startPostgres, type TestPostgres } from '../support/postgres.js';
+import { newDirectory, type Process, start } from '../support/process.js';
+import { type Answer, isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
+
+jest.setTimeout(180_000);
+
+const ROUNDS = 12;
+const SEALED = 'query ($from: SafeInt) { verifyAuditChain(from: $from) { ok headSequence checked firstBad problem } }';
+
+/** Nothing of a gateway is asked before it ends: what it had under way stays as it was. */
+(isPostgres ? describe : describe.skip)('gateways that are killed at any moment', () => {
+  let postgres: TestPostgres;
+  let issuer: TestIssuer;
+  let env: NodeJS.ProcessEnv;
+  const replicas: Process[] = [];
+
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    issuer = await startIssuer();
+    env = {
+      DATABASE_URL: postgres.url,
+      DATA_DIR: await newDirectory(),
+      LOG_LEVEL: 'warn',
+      RATE_LIMIT_ADDRESS: 'off',
+      RATE_LIMIT_PERSON: 'off',
+      RATE_LIMIT_ORGANIZATION: 'off',
+      RATE_LIMIT_PERSON_POINTS: 'off',
+      RATE_LIMIT_ORGANIZATION_POINTS: 'off',
+      AUTH_ISSUERS: JSON.stringify([{ issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'orgate' }]),
+    };
+  });
+  afterAll(async () => {
+    for (const each of replicas) await each.end('SIGKILL');
+    await issuer?.close();
+    await postgres?.close();
+  });
+
+  const ask = async (at: Process | undefined, token: string, query: string, variables = {}): Promise<Answer | null> =>
+    at
+      ? fetch(`${at.url}/graphql`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+          body: JSON.stringify({ query, variables }),
+          signal: AbortSignal.timeout(20_000),
+        })
+          .then((response) => response.json() as Promise<Answer>)
+          .catch(() => null)
+      : null;
+
+  test('two that start at once on an empty database migrate it once, though one of them is killed', async () => {
+    const begun: Promise<Process>[] = [];
+    const first = start(env, { onBegun: (process) => void setTimeout(() => process.child.kill('SIGKILL'), 1200) });
+    begun.push(start(env), start(env), first);
+    replicas.push(...(await Promise.all(begun)).slice(0, 2));
+    for (const each of replicas) expect([each.child.exitCode, each.output()]).toEqual([null, expect.any(String)]);
+    const rows = await postgres.query('select migration_name from _prisma_migrations group by 1 having count(*) > 1');
+    expect(rows).toEqual([]);
+  });
+
+  test('the record has no gap, no fork, and loses nothing', async () => {
+    const slugs = [unique('acme'), unique('bolt')];
+    const tokens = await Promise.all(
+      slugs.map((slug) => issuer.sign({ sub: slug, email: `owner@${slug}.example`, email_verified: true })),
+    );
+    const ids = await Promise.all(
+      slugs.map(async (slug, index) => {
+        const made = await ask(
+          replicas[0],
+          tokens[index] ?? '',
+          `mutation { createOrganization(input: { name: "Acme", slug: "${slug}" }) { id } }`,
+        );
+        if (!made?.data) throw new Error(JSON.stringify(made));
+        return made.data.createOrganization.id as string;
+      }),
+    );
+    const acknowledged: string[] = [];
+    let isOver = false;
+    const write = async (client: number): Promise<void> => {
+      while (!isOver) {
+        const name = unique('kept');
+        const answer = await ask(
+          replicas[randomInt(2)],
+          tokens[client % 2] ?? '',
+          `mutation { createRepository(input: { name: "${name}", gitUrl: "https://git.example/x" }) { id } }`,
+        );
+        if (answer?.data?.createRepository) acknowledged.push(name);
+        else await wait(20);
+      }
+    };
+    const writing = Promise.all(Array.from({ length: 8 }, (_, client) => write(client)));
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await wait(randomInt(400, 1400));
+      const at = round % 2;
+      await replicas[at]?.end('SIGKILL');
+      replicas[at] = await start(env);
+    }
+    isOver = true;
+    await writing;
+    await eventually(async () => {
+      const [row] = await postgres.query<{ count: number }>('select count(*)::int as count from audit_unsealed');
+      return row?.count === 0 || undefined;
+    }, 30_000);
+    expect(acknowledged.length).toBeGreaterThan(ROUNDS);
+    const told = await postgres.query<{ name: string }>(
+      `select target_name as name from audit_entry where action = 'repository.created'`,
+    );
+    const names = new Set(told.map(({ name }) => name));
+    expect(acknowledged.filter((name) => !names.has(name))).toEqual([]);
+    expect(names.size).toBe(told.length);
+    const kept = await postgres.query<{ name: string }>('select name from repository');
+    expect(new Set(kept.map(({ name }) => name))).toEqual(names);
+    const unsealed = await postgres.query(
+      'select org_id, number from audit_entry except select org_id, number from audit_seal',
+    );
+    expect(unsealed).toEqual([]);
+    const gaps = await postgres.query(
+      'select org_id from audit_seal group by 1 having count(*) <> max(sequence) or min(sequence) <> 1',
+    );
+    expect(gaps).toEqual([]);
+    for (const [index, id] of ids.entries()) {
+      const [{ count } = { count: 0 }] = await postgres.query<{ count: number }>(
+        'select count(*)::int as count from audit_seal where org_id = $1',
+        [id],
+      );
+      expect(count).toBeGreaterThan(10);
+      for (let from = 1; from <= count; from += 10_000) {
+        const answer = await ask(replicas[0], tokens[index] ?? '', SEALED, { from });
+        expect(answer?.data?.verifyAuditChain).toMatchObject({ ok: true, headSequence: count, problem: null });
+      }
+    }
+  });
+});
