@@ -131,8 +131,17 @@ export interface ConnectionOptions {
   readonly onWait?: TellWait;
 }
 
-/** Sent by Prisma around an interactive transaction. They touch no row, so they need no frame. */
-const TRANSACTION_CONTROL = new Set(['BEGIN', 'COMMIT', 'ROLLBACK']);
+/** How long PostgreSQL waits for whoever has a transaction open. A replica that was frozen, or cut off, may hold locks. */
+const IDLE_MS = 10_000;
+
+/**
+ * Sent by Prisma around an interactive transaction, and what is sent in their place. They touch no row, so they need no frame.
+ */
+const TRANSACTION_CONTROL = new Map([
+  ['BEGIN', `begin; set local idle_in_transaction_session_timeout = ${IDLE_MS}`],
+  ['COMMIT', 'COMMIT'],
+  ['ROLLBACK', 'ROLLBACK'],
+]);
 
 /** What a connection runs: a statement in its frame, or one of the login role itself. */
 interface PgQuery {
@@ -165,7 +174,8 @@ export const asLoginRole = (text: string, values?: unknown[]): PgQuery =>
 /** What to send for a statement that Prisma or the directory hands in, decided in the caller's frame. */
 function toQuery(config: OwnStatement | PgQuery, options: ConnectionOptions): PgQuery {
   if (config instanceof BaseQuery || config instanceof ScopedQuery) return config;
-  if (TRANSACTION_CONTROL.has(config.text)) return new BaseQuery({ text: config.text });
+  const control = TRANSACTION_CONTROL.get(config.text);
+  if (control !== undefined) return new BaseQuery({ text: control });
   const { frame, stop } = scopes.getStore() ?? {};
   if (!frame || (frame.role === 'orgate_app' && !frame.orgId)) {
     throw new UnscopedStatementError('a statement was about to run outside every organization');
@@ -442,4 +452,4 @@ export class ScopedPool extends BasePool {
  * was when it began, a standby, and stays so for as long as it lasts: after a failover the next one leads elsewhere.
  */
 const isBroken = (error: unknown): boolean =>
-  error instanceof pg.DatabaseError ? /^(57P0|08|25006)/.test(error.code ?? '') : !(error instanceof OrgateError);
+  error instanceof pg.DatabaseError ? /^(57P0|08|25006|25P03)/.test(error.code ?? '') : !(error instanceof OrgateError);

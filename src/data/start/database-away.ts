@@ -13,7 +13,7 @@ export class DatabaseRefusalError extends Error {
 
 /** No connection, none to spare, starting up, shutting down or a standby: as SQLSTATE and as the system's own code. */
 const AWAY =
-  /^(08|53|57P0|25006)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT|EMFILE|ENFILE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/;
+  /^(08|53|57P0|25006|25P03)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT|EMFILE|ENFILE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/;
 /** The driver's own words, where it gives no code. */
 const AWAY_MESSAGES =
   /timeout expired|timeout exceeded when trying to connect|Query read timeout|Connection terminated|is not queryable/;
