@@ -53,10 +53,19 @@ export function watchDatabase(
   metrics.waiting.set('connection', () => pool.turns.waiting);
 }
 
-/** Counts scheduled work, and logs what failed. */
-export const watchRuns =
-  (metrics: Metrics, log: Pick<FastifyBaseLogger, 'error'>) =>
-  (run: JobRun): void => {
+/** How often it is said again of work that goes on failing: some is tried twice a second, for as long as a database is away. */
+const TELL_AGAIN_MS = 60_000;
+
+/** Counts scheduled work, and logs what failed: at once, then once a minute for as long as it fails. */
+export function watchRuns(metrics: Metrics, log: Pick<FastifyBaseLogger, 'error'>): (run: JobRun) => void {
+  const failing = new Map<string, { times: number; toldAt: number }>();
+  return (run) => {
     countRun(metrics, run);
-    if (run.error !== undefined) log.error({ err: run.error, job: run.name }, 'scheduled work failed');
+    const { name: job, error: err } = run;
+    if (err === undefined) return void failing.delete(job);
+    const { times, toldAt } = failing.get(job) ?? { times: 0, toldAt: -Infinity };
+    const isTold = performance.now() - toldAt >= TELL_AGAIN_MS;
+    failing.set(job, isTold ? { times: 0, toldAt: performance.now() } : { times: times + 1, toldAt });
+    if (isTold) log.error({ err, job, ...(times > 0 && { untold: times }) }, 'scheduled work failed');
   };
+}

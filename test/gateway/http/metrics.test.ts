@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { createMetrics } from '../../../src/gateway/http/metrics.js';
 import { watchRuns } from '../../../src/gateway/http/watch-metrics.js';
 import { createSchedule } from '../../../src/jobs/schedule.js';
@@ -165,6 +165,29 @@ test('scheduled work is counted by its outcome, with when it last succeeded', as
   expect(succeeded).toHaveLength(1);
   expect(Number(/job="good"\} (\S+)/.exec(succeeded[0] ?? '')?.[1])).toBeGreaterThanOrEqual(began);
   expect(logged[0]).toEqual([expect.objectContaining({ job: 'bad' }), 'scheduled work failed']);
+});
+
+test('scheduled work that goes on failing is told of once a minute, and anew after it succeeded', () => {
+  const logged: unknown[] = [];
+  const watch = watchRuns(createMetrics(), { error: (...line: unknown[]) => void logged.push(line) });
+  const error = new Error('the database is away');
+  const now = jest.spyOn(performance, 'now');
+  // Twice a second, for two and a half minutes.
+  for (let ms = 0; ms < 150_000; ms += 500) {
+    now.mockReturnValue(1_000_000 + ms);
+    watch({ name: 'seal-record', ms: 1, error });
+    watch({ name: 'mail', ms: 1, error: undefined });
+  }
+  const told = { job: 'seal-record', err: error };
+  expect(logged).toEqual([
+    [told, 'scheduled work failed'],
+    [{ ...told, untold: 119 }, 'scheduled work failed'],
+    [{ ...told, untold: 119 }, 'scheduled work failed'],
+  ]);
+  watch({ name: 'seal-record', ms: 1 });
+  watch({ name: 'seal-record', ms: 1, error });
+  expect(logged).toHaveLength(4);
+  now.mockRestore();
 });
 
 test('docs/operations.md says what each metric means, with its labels, and names no other', async () => {
