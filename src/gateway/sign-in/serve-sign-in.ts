@@ -95,7 +95,7 @@ async function begin(parts: SignInParts, request: Request, reply: FastifyReply, 
   if (provider.kind === 'SAML') {
     const kept: KeptSaml = { attempt: saml.begin(), returnTo, browser };
     const relayState = await attempts.begin({ step: 'SAML', providerId: id, browser, kept });
-    return reply.redirect(await saml.requestUrl(provider, kept.attempt, relayState), 303);
+    return reply.redirect(await saml.requestUrl(provider, kept.attempt, relayState, isSwitching(request)), 303);
   }
   const kept: Kept<OidcAttempt> = { attempt: oidc.begin(), returnTo };
   const state = await attempts.begin({ step: 'OIDC', providerId: id, browser, kept });
