@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { givenOrganization, personId } from '../../support/given.js';
 import { raw } from '../../support/raw.js';
-import { useServer } from '../../support/server.js';
+import { startServer, useServer } from '../../support/server.js';
 import { givenBrowser, ownOrigin } from '../../support/sessions.js';
 
 const server = useServer({ env: { GRAPHIQL: 'false' } });
@@ -51,4 +51,19 @@ test('a page of another site signs nobody out', async () => {
   const { status } = await leave({ ...browser.header, origin: 'https://evil.example' });
   expect(status).toBe(403);
   expect((await browser('{ viewer { user { email } } }')).data.viewer?.user).not.toBeNull();
+});
+
+test('whoever signed in too often still gets out', async () => {
+  const strict = await startServer({ env: { RATE_LIMIT_SIGN_IN: '1' } });
+  try {
+    const ask = (path: string, method: string) =>
+      raw(`${ownOrigin(strict)}${path}`, { method, headers: { ...PEOPLE, origin: ownOrigin(strict) } });
+    const statuses: number[] = [];
+    for (let times = 0; times < 3; times += 1) statuses.push((await ask('/auth/sign-out', 'POST')).status);
+    expect(statuses).toEqual([200, 200, 200]);
+    await ask('/auth', 'GET');
+    expect((await ask('/auth', 'GET')).status).toBe(429);
+  } finally {
+    await strict.close();
+  }
 });
