@@ -30,6 +30,7 @@ const config: CodegenConfig = {
       plugins: ['typescript'],
       config: { onlyEnums: true, enumsAsConst: true, namingConvention: 'keep' },
     },
+    'src/generated/words.ts': { plugins: ['./.config/words.js'] },
     'src/generated/graphql.ts': {
       plugins: ['typescript', 'typescript-resolvers'],
       config: {

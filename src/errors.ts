@@ -34,7 +34,7 @@ const MESSAGES = {
   NOT_FOUND: 'Nothing here has this name or id.',
   BAD_USER_INPUT: 'An argument is not valid.',
   CONFLICT: 'This conflicts with the current state.',
-  ORG_CONTEXT_REQUIRED: 'Name the organization: send X-Organization-Id, or a token bound to it.',
+  ORG_CONTEXT_REQUIRED: 'Name one of your organizations: send X-Organization-Id, or a token bound to it.',
   ORG_CONTEXT_CONFLICT: 'The request names two different organizations.',
   ROLE_ESCALATION: 'Nobody grants, edits or removes more than they hold.',
   LAST_OWNER: 'An organization keeps at least one active OWNER.',

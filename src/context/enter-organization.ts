@@ -1,6 +1,6 @@
 import { brandVerifiedOrgId } from '../data/id.js';
 import { nameOfEmail } from '../dns-name.js';
-import { notFound, OrgateError } from '../errors.js';
+import { OrgateError } from '../errors.js';
 import { openRegistry } from '../identity/registry.js';
 import type { ActiveMembership, Person, PersonInOrganizations } from '../identity/person.js';
 import { part } from '../parts.js';
@@ -65,7 +65,8 @@ export async function enterOrganization(
       memberships.find(({ organization }) => organization.id === name || organization.slug === name),
     );
     const [first] = held;
-    if (named.some(({ required }, index) => required && !held[index])) throw notFound();
+    if (named.some(({ required }, index) => required && !held[index]))
+      throw new OrgateError('NOT_FOUND', 'The organization that the request names is none of yours.');
     if (held.some((each) => each?.organization.id !== first?.organization.id)) {
       throw new OrgateError('ORG_CONTEXT_CONFLICT');
     }

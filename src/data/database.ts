@@ -10,7 +10,7 @@ import { reaching } from './start/database-away.js';
 import type { EmbeddedDatabase } from './start/embedded.js';
 import { checkIsolation } from './start/isolation-check.js';
 import { migrate } from './start/migrate.js';
-import { migrateDatabase, MIGRATIONS, requireMigrated } from './start/migrate-database.js';
+import { mayMigrate, migrateDatabase, MIGRATIONS, requireMigrated } from './start/migrate-database.js';
 import { checkPreparedStatements } from './start/pooler-check.js';
 import { createReadiness } from './start/readiness.js';
 
@@ -131,6 +131,7 @@ async function bringUpToDate(
     return;
   }
   const { url, migrationUrl } = target;
-  if (migrationUrl === null && requireSeparateLogin) await requireMigrated(url);
+  // On a machine for development whoever owns the database may serve it, too, and then migrates it by starting.
+  if (migrationUrl === null && (requireSeparateLogin || !(await mayMigrate(url)))) await requireMigrated(url);
   else await migrateDatabase({ ownerUrl: migrationUrl ?? url, loginUrl: url }, onWaiting);
 }

@@ -29,6 +29,7 @@ import { createIsFromOwnPage } from './sign-in/own-page.js';
 import { createProviders } from './sign-in/providers.js';
 import { createSaml } from './sign-in/saml.js';
 import { serveSignIn } from './sign-in/serve-sign-in.js';
+import { serveSignOut } from './sign-in/sign-out.js';
 import { serveTokens } from './sign-in/tokens.js';
 
 export interface DoorParts {
@@ -113,6 +114,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
       metrics,
       productUrl,
     });
+    serveSignOut(pages, context);
     serveTokens(pages, { outside, tokens, signingKeys, isFromOwnPage });
     if (!config.graphiql)
       serveHome(pages, { outside, offersSignIn: async () => (await providers.offered(null)).length > 0 });

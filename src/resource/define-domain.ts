@@ -85,7 +85,7 @@ type WithoutNode<D extends Domain> = Exclude<
 /** What no domain says, each with what to write. */
 export type Missing<D extends Domain> =
   | `${WithoutRule<D>}: say who may, in the access of its domain`
-  | `${WithoutResolver<D>}: write a resolver; its parent holds nothing of this name and type (words: WORDS)`
+  | `${WithoutResolver<D>}: write a resolver; its parent holds nothing of this name and type (of an enum its column says "// one of" in the model)`
   | `${WithoutNode<D>}: implements Node; give its domain a node`;
 
 /**

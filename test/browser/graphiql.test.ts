@@ -48,6 +48,12 @@ jest.setTimeout(120_000);
     await standing('Ann Archer is OWNER here.');
   });
 
+  test('it fits at 360 pixels', async () => {
+    await page.setViewportSize({ width: 360, height: 760 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+    await page.setViewportSize({ width: 1400, height: 850 });
+  });
+
   test('the first tab says who is asking, and another organization answers after a switch', async () => {
     await run();
     await answer('"slug": "acme"');

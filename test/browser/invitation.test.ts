@@ -82,14 +82,15 @@ jest.setTimeout(120_000);
     const mail = page.url();
     await page.goto(`${ownOrigin(server)}/auth`);
     await signInAs(page, email);
-    await page.click('text=Go on without one');
+    await page.click('text=Continue without an organization');
     await page.waitForURL(`${productUrl}/app?from=orgate`);
     await page.goto(mail);
     await page.click('a[href*="/invitations/"]');
     await page.locator('text=Signed in as Jane').waitFor();
-    expect(await page.locator('button').allTextContents()).toEqual(['Accept', 'Decline']);
+    expect(await page.locator('button').allTextContents()).toEqual(['Sign out', 'Accept', 'Decline']);
     const sent = page.waitForRequest((request) => request.method() === 'POST');
     await page.keyboard.press('Tab'); // to the other account
+    await page.keyboard.press('Tab'); // and out
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.waitForURL(inProduct());
@@ -108,7 +109,7 @@ jest.setTimeout(120_000);
     await page.click('a:text-is("Accept")');
     await signInAs(page, `${unique('eve')}@new.example`);
     await page.locator('text=This invitation is for j***@new.example').waitFor();
-    await page.click('text=Sign in anew');
+    await page.click('text=Use another account');
     await signInAs(page, email);
     await page.locator('button:text-is("Accept")').waitFor();
     await page.click('text=Decline');

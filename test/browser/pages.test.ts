@@ -79,6 +79,14 @@ const SCHEMES = ['light', 'dark'] as const;
   const hers = () => windowOf(invited.email, 'Jane Archer');
   const anyone = () => windowOf(null);
 
+  async function signOut(page: Page): Promise<void> {
+    await page.goto(`${ownOrigin(server)}/auth`);
+    await page.fill('input[name=email]', `${unique('out')}@new.example`);
+    await page.press('input[name=email]', 'Enter');
+    await page.click('button:text-is("Sign out")');
+    await page.locator('h1:text-is("You are signed out")').waitFor();
+  }
+
   /** Someone who belongs to two organizations. */
   async function member(): Promise<Page> {
     const globex = await givenOrganization(server, 'globex');
@@ -149,6 +157,7 @@ const SCHEMES = ['light', 'dark'] as const;
       },
     ],
     ['invitation-over', hers, (page) => page.goto(link())],
+    ['signed-out', anyone, signOut],
     ['invitation-unknown', anyone, at(`/invitations/${'x'.repeat(43)}`)],
     ['not-found', anyone, at('/nothing/here')],
     ['mail-list', anyone, at('/dev/mail')],

@@ -48,7 +48,11 @@ test('a claim no longer held leaves no organization: reading oneself and switchi
       { to: globex.slug },
     );
     expect(switched.data.switchOrganization.currentOrganization).toEqual({ id: globex.id });
-    expect(codeOf(await client('{ repositories { totalCount } }'))).toBe('ORG_CONTEXT_REQUIRED');
+    const refused = await client('{ repositories { totalCount } }');
+    expect([codeOf(refused), refused.errors[0]?.message]).toEqual([
+      'ORG_CONTEXT_REQUIRED',
+      expect.stringContaining('one of your organizations'),
+    ]);
     expect(codeOf(await client('{ currentOrganization { id } }'))).toBe('ORG_CONTEXT_REQUIRED');
   }
 });

@@ -81,6 +81,7 @@ test('a header that names no membership refuses the whole request: foreign, unkn
   const { acme, globex } = await givenTwoOrganizations(server);
   const unknown = await where(acme.owner, { 'x-organization-id': unique('nobody') });
   expect(codeOf(unknown)).toBe('NOT_FOUND');
+  expect(unknown.errors[0]?.message).toBe('The organization that the request names is none of yours.');
   expect(unknown.data).toBeNull();
   expect(unknown.text).not.toContain('path');
   for (const name of [

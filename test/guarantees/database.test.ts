@@ -72,12 +72,19 @@ test('a table that only a newer release knows MUST NOT keep this one from starti
   ).toEqual([]);
 });
 
-test('whoever writes a cascade MUST be told what to write instead', async () => {
-  const cascade =
-    'alter table agent add constraint stray foreign key (org_id, repository_id) references repository (org_id, id) on delete cascade';
-  expect((await brokenBy(cascade)).map(({ instead }) => instead)).toEqual([
-    expect.stringContaining('on delete set null (agent_id)'),
-  ]);
+test.each([
+  ['on delete cascade', 'stray: write `on delete set null (repository_id)`'],
+  ['on delete set null', 'stray: write `on delete set null (repository_id)`'],
+])('whoever writes `%s` MUST be told what to write instead', async (action, instead) => {
+  const key = `alter table agent add constraint stray foreign key (org_id, repository_id) references repository (org_id, id) ${action}`;
+  expect((await brokenBy(key)).flatMap(({ broken }) => broken)).toEqual([expect.stringContaining(instead)]);
+});
+
+test('whoever forgets the wall of a table MUST be told how it is built', async () => {
+  const bare =
+    'create table stray (org_id text not null references organization (id), id text, primary key (org_id, id))';
+  const told = (await brokenBy(bare)).flatMap(({ broken }) => broken);
+  expect(told).toEqual(Array(2).fill("stray: write `call orgate_isolate('stray')` in its migration"));
 });
 
 test('the probe MUST find every wall assignment, and leave nothing behind', async () => {

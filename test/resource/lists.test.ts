@@ -255,7 +255,11 @@ describe.each(ORDERED)('$name', ({ name, orders, isSearched }) => {
       ['ASC', 'DESC'].map((direction) => `orderBy: { field: ${field}, direction: ${direction} }`),
     );
     const made = new Map<string, string>();
-    for (const order of offered) made.set(order, cursorsOf(await read(name, `first: 1 ${order}`))[0] as string);
+    for (const order of offered) {
+      const [cursor] = cursorsOf(await read(name, `first: 1 ${order}`));
+      if (cursor === undefined) throw new Error(`${name} is empty: give it one in test/domains/<noun>/given.ts`);
+      made.set(order, cursor);
+    }
     for (const order of offered) {
       const [scope, list, ...at] = parse(made.get(order) as string) as [string, string, ...unknown[]];
       const forged = [

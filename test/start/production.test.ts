@@ -137,6 +137,9 @@ const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
       expect(await expectRefusal(at(gateway), serving)).toMatch(
         /lacks migrations of this release: \d+ of them\. Run npm run migrate/,
       );
+      // Nor on a machine for development, where whoever owns the database migrates it by starting.
+      const trying = { ...serving, NODE_ENV: 'development' };
+      expect(await expectRefusal(at(gateway), trying)).toMatch(/lacks migrations .* or set MIGRATION_DATABASE_URL\.$/m);
       const migrated = await command('migrate', [], urls);
       expect([migrated.code, migrated.stderr]).toEqual([0, '']);
       expect(migrated.stdout).toMatch(/^applied \d+_foundation\n[^]*\nThe database is up to date\.\n$/);
@@ -155,11 +158,13 @@ const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
          values ($1, $2, $3, now()), ('newer', '', '99991231235959_newer', now())`,
         [last.id, last.checksum, last.migration_name],
       );
-      const serves = await start(await environment({ DATABASE_URL: at(gateway), ...serving }));
-      expect(await ask(serves, await token('eve@acme.example'), '{ viewer { user { email } } }')).toEqual({
-        viewer: { user: { email: 'eve@acme.example' } },
-      });
-      expect(await serves.end()).toBe(0);
+      for (const mode of [serving, trying]) {
+        const serves = await start(await environment({ DATABASE_URL: at(gateway), ...mode }));
+        expect(await ask(serves, await token('eve@acme.example'), '{ viewer { user { email } } }')).toEqual({
+          viewer: { user: { email: 'eve@acme.example' } },
+        });
+        expect(await serves.end()).toBe(0);
+      }
     } finally {
       await inside.end();
       await admin.query(`drop database ${other} with (force)`);

@@ -1,4 +1,6 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { newId } from '../../src/data/id.js';
+import type { OrganizationDb } from '../../src/data/organization/organization-db.js';
 import { type GivenOrganization, personId, unique } from './given.js';
 import type { TestServer } from './server.js';
 import { byTest } from './act.js';
@@ -15,6 +17,22 @@ export interface GivenEverything extends GivenOrganization {
   readonly identityProviderId: string;
   readonly scimDirectoryId: string;
   readonly scimGroupId: string;
+}
+
+/** What a domain's tests may have beside them, in `test/domains/<noun>/given.ts`: nobody asks for these by id. */
+interface Given {
+  /** Makes one of what the domain keeps. */
+  readonly give: (db: OrganizationDb) => Promise<unknown>;
+}
+
+const DOMAINS = new URL('../domains/', import.meta.url);
+
+async function giveOfDomains(db: OrganizationDb): Promise<void> {
+  const files = readdirSync(DOMAINS).map((noun) => new URL(`${noun}/given.ts`, DOMAINS));
+  for (const file of files.filter((each) => existsSync(each))) {
+    const { give }: Given = await import(file.href);
+    await give(db);
+  }
 }
 
 export async function givenEverything(server: TestServer, organization: GivenOrganization): Promise<GivenEverything> {
@@ -69,6 +87,7 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     createdBy: ownerId,
     tokenMadeBy: ownerId,
   });
+  await giveOfDomains(db);
   return {
     ...organization,
     viewerId: await personId(organization.viewer),

@@ -5,8 +5,6 @@ export interface LintResult {
   readonly rule: string;
   /** What breaks the rule, by name. Empty when it holds. */
   readonly broken: readonly string[];
-  /** What to write instead, where the rule does not say it. */
-  readonly instead: string;
 }
 
 /** Tables with org_id whose names are unique across organizations on purpose, each with its reason. */
@@ -23,15 +21,21 @@ const OWNED = `
       and (a.attname = 'org_id' or (c.relname = 'organization' and a.attname = 'id'))
   )`;
 
-/** Each rule is a query of the catalogue for what breaks it. */
-const RULES: readonly (readonly [rule: string, query: string, instead?: string])[] = [
+const ISOLATE = "format('%s: write `call orgate_isolate(%L)` in its migration', name, name)";
+
+/** Of a foreign key `k`, in the words of a migration. */
+const EMPTIES = `(select format('on delete set null (%s)', string_agg(quote_ident(attname), ', ' order by attnum)) from pg_attribute
+  where attrelid = k.conrelid and attnum = any (k.conkey) and attname <> 'org_id')`;
+
+/** Each rule is a query of the catalogue for what breaks it, with what to write instead where the rule does not say it. */
+const RULES: readonly (readonly [rule: string, query: string])[] = [
   [
     'every table with org_id has row-level security enabled and forced',
-    'select name from owned where not (relrowsecurity and relforcerowsecurity)',
+    `select ${ISOLATE} from owned where not (relrowsecurity and relforcerowsecurity)`,
   ],
   [
     'every table with org_id has a policy for every command of orgate_app, both ways',
-    `select name from owned where not exists (
+    `select ${ISOLATE} from owned where not exists (
        select from pg_policy p where p.polrelid = owned.oid and p.polcmd = '*' and p.polpermissive
          and p.polqual is not null and p.polwithcheck is not null
          and p.polroles = array ['orgate_app'::regrole::oid])`,
@@ -59,17 +63,17 @@ const RULES: readonly (readonly [rule: string, query: string, instead?: string])
   ],
   [
     'nothing cascades but from the organization itself',
-    `select k.conname from pg_constraint k
+    `select format('%s: write \`%s\`, which names what it empties, or nothing, and let the verb that deletes delete what ' ||
+       'belongs to it first', k.conname, ${EMPTIES}) from pg_constraint k
      where k.contype = 'f' and k.connamespace = 'public'::regnamespace
        and ((k.confdeltype = 'c' and k.confrelid <> 'organization'::regclass) or k.confupdtype = 'c')`,
-    'write `on delete set null (agent_id)`, which names what it empties, or nothing, and let the verb that deletes delete what belongs to it first',
   ],
   [
     'where a deletion empties a reference, the organization stays',
-    `select k.conname from pg_constraint k join owned a on a.oid = k.conrelid
+    `select format('%s: write \`%s\`, which names the column that it empties', k.conname, ${EMPTIES})
+     from pg_constraint k join owned a on a.oid = k.conrelid
      where k.contype = 'f' and k.confdeltype in ('n', 'd')
        and (k.confdelsetcols is null or a.attnum = any (k.confdelsetcols))`,
-    'write `on delete set null (agent_id)`, which names the column that it empties',
   ],
   [
     'every view runs with the rights of who asks',
@@ -118,6 +122,5 @@ export async function lintCatalogue(query: RunQuery): Promise<LintResult[]> {
   return rows.map((row) => ({
     rule: RULES[row['rule']]?.[0] ?? '',
     broken: row['broken'],
-    instead: RULES[row['rule']]?.[2] ?? '',
   }));
 }

@@ -89,10 +89,10 @@ export async function inspectLogin(pool: ScopedPool, requireSeparateLogin: boole
 
 export async function inspectCatalogue(pool: ScopedPool): Promise<Check[]> {
   const results = await lintCatalogue((text, values) => pool.queryAsLoginRole(text, values));
-  return results.map(({ rule, broken, instead }) => ({
+  return results.map(({ rule, broken }) => ({
     check: rule,
     ok: broken.length === 0,
-    detail: broken.length > 0 && instead ? `${broken.join(', ')}: ${instead}` : broken.join(', '),
+    detail: broken.join(', '),
   }));
 }
 

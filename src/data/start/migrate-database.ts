@@ -33,6 +33,24 @@ export async function migrateDatabase(urls: DatabaseUrls, onWaiting?: () => void
 }
 
 /**
+ * Whether this login is one that migrates: it owns what was migrated before, or may make the first table. A login that only
+ * serves may do neither.
+ *
+ * @throws DatabaseAwayError, DatabaseRefusalError
+ */
+export const mayMigrate = (url: string): Promise<boolean> =>
+  reaching(url, () =>
+    asking(url, async (login) => {
+      const { rows } = await login.query<{ mayMigrate: boolean | null }>(
+        `select case when relowner is null then has_schema_privilege(current_schema(), 'CREATE')
+                     else pg_has_role(relowner, 'MEMBER') end as "mayMigrate"
+         from (values (1)) as one left join pg_class on oid = to_regclass('_prisma_migrations')`,
+      );
+      return rows[0]?.mayMigrate ?? false;
+    }),
+  );
+
+/**
  * Whoever serves without the owner's URL finds every migration of this release applied. Those of a newer one may be there,
  * too: the release before goes on serving while it is replaced.
  *

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { IdentityProviderStatus } from '../../generated/enums.js';
 import { nameText } from '../../resource/input.js';
-import { WORDS } from '../../data/organization/words.js';
+import { WORDS } from '../../generated/words.js';
 
 /** https, or this very machine for trying things out; nothing that a reader would take for another host. */
 function isProviderUrl(text: string): boolean {

@@ -14,7 +14,7 @@ import { MAX_GROUPS } from '../../rights/directory-role.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { makeScimToken } from '../../secrets/scim-token.js';
 import { applyRoles } from './apply-roles.js';
-import { WORDS } from '../../data/organization/words.js';
+import { WORDS } from '../../generated/words.js';
 
 const directories = defineList('ScimDirectory', {
   name: 'scimDirectories',

@@ -69,6 +69,11 @@ const BAD_VARIABLE = /^Variable "\$(\w+)" got invalid value [\s\S]*?(?: at "(\1[
 const PLAIN_REASON =
   /(?:Expected non-nullable type "[^"]+" not to be null|Field "(\w+)" (?:of required type "[^"]+" was not provided|is not defined by type "\w+")|Expected type "\w+" to be an object)\.$/;
 
+/** Whoever hears it asked by GET, or looked at the address in a browser. */
+const FROM_ANOTHER_SITE =
+  'Another site could have a browser send this (CSRF): POST with content-type application/json, or send a bearer token or ' +
+  'the header apollo-require-preflight.';
+
 /** GraphQL's own messages repeat the value they refuse; what a client sent may be a secret, and never comes back. */
 function withoutValues(message: string): string {
   const [isBadVariable, variable, path] = BAD_VARIABLE.exec(message) ?? [];
@@ -76,6 +81,7 @@ function withoutValues(message: string): string {
     const [reason = 'The value does not fit its type.'] = PLAIN_REASON.exec(message) ?? [];
     return `Variable "$${variable}" is not valid${path ? ` at "${path}"` : ''}: ${reason}`;
   }
+  if (message.startsWith('This operation has been blocked as a potential Cross-Site')) return FROM_ANOTHER_SITE;
   return message
     .replace(/^Value "[\s\S]*?" does not exist in/, 'The value does not exist in')
     .replace(/^(Argument "\w+" has invalid value) [\s\S]*$/, '$1.')

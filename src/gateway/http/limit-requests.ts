@@ -24,6 +24,7 @@ const FIELDS: Readonly<Record<string, RateLimit>> = {
 const PATHS: readonly (readonly [path: string, limit: RateLimit | null])[] = [
   ['/auth/token', null], // every browser renews its tokens here, many of them behind one address
   ['/auth/organizations', null], // where whoever has signed in comes out
+  ['/auth/sign-out', null], // whoever came in too often still goes out
   ['/auth', 'signIn'],
   ['/invitations', 'acceptance'],
 ];

@@ -2,7 +2,7 @@ import { html, type Html } from '../../html.js';
 import { initial } from './look.js';
 
 /**
- * Who is signed in in this browser, and the way to be somebody else.
+ * Who is signed in in this browser, and the ways to be somebody else, or nobody.
  *
  * @param returnTo where that leads back to: a path of the gateway, or an address that it knows
  */
@@ -10,7 +10,12 @@ export function account(person: { readonly name: string; readonly email: string 
   const back = returnTo === null ? '' : `&return_to=${encodeURIComponent(returnTo)}`;
   return html`<div class="who">
     ${initial(person.name)}
-    <p>Signed in as ${person.name}<small>${person.email}</small></p>
-    <a class="small" href="/auth?switch=1${back}">Switch<span class="unseen"> account</span></a>
+    <div>
+      <p>Signed in as ${person.name}<small>${person.email}</small></p>
+      <div class="ways">
+        <a href="/auth?switch=1${back}">Switch account</a>
+        <form method="post" action="/auth/sign-out"><button class="link">Sign out</button></form>
+      </div>
+    </div>
   </div>`;
 }

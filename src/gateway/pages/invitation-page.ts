@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { RequestContext } from '../../context/context.js';
+import type { RequestContext } from '../../context/context.js';
 import {
   acceptInvitation,
   declineInvitation,
@@ -14,7 +14,8 @@ import { html, type Html } from '../../html.js';
 import { inWords } from '../../instant.js';
 import { roleName } from '../../permissions/catalogue.js';
 import { STRANGERS_BODY_BYTES } from '../http/bodies/receive-bodies.js';
-import { type ContextParts, openContext } from '../http/open-context.js';
+import type { ContextParts } from '../http/open-context.js';
+import { openVisit } from '../http/open-visit.js';
 import { asQuery } from '../sign-in/organizations-page.js';
 import { withOrganization } from '../sign-in/return-to.js';
 import { account } from './account.js';
@@ -90,13 +91,6 @@ const pathOf = (secret: string): string => `/invitations/${encodeURIComponent(se
 const isFromElsewhere = ({ headers }: FastifyRequest): boolean =>
   headers['sec-fetch-site'] !== undefined && headers['sec-fetch-site'] !== 'same-origin';
 
-/** Whoever was signed in and is no longer is nobody here, and may sign in again. */
-const openVisit = (request: FastifyRequest, reply: FastifyReply, parts: ContextParts): Promise<RequestContext> =>
-  openContext(request, reply, parts).catch((error: unknown) => {
-    if (!(error instanceof OrgateError) || error.code !== 'UNAUTHENTICATED') throw error;
-    return new RequestContext(request.id, null, null, parts.deployment, request.ip);
-  });
-
 interface Visit {
   readonly path: string;
   readonly context: RequestContext;
@@ -138,7 +132,7 @@ function say({ path, productUrl, hasAccepted }: Visit, { offer, answer }: Follow
   if (!answer) return { ...sayToStranger(path, offer), title: invitation };
   const askAgain = form(path, 'request-new', 'Ask for a new one', 'second');
   const signInAnew = html`<a class="button" href="/auth?switch=1&amp;return_to=${encodeURIComponent(path)}"
-    >Sign in anew</a
+    >Use another account</a
   >`;
   const home = productUrl && offer ? withOrganization(productUrl, offer.organization.slug) : '/auth/organizations';
   const goOn = html`<a class="button" href="${home}">Continue</a>`;
@@ -227,7 +221,8 @@ function sendRefusal(
     STATUSES[code] ?? 503,
     title,
     html`<h1>${title}</h1>
-      <p class="lead">${isUnknown ? 'Perhaps the link was cut off: copy it from the mail as a whole.' : message}</p>`,
+      <p class="lead">${isUnknown ? 'Perhaps the link was cut off: copy it from the mail as a whole.' : message}</p>
+      <div class="actions"><a class="button second" href="/">Go to the start page</a></div>`,
     isUnknown ? {} : { footer: requestNote(request) },
   );
 }

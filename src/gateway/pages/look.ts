@@ -73,11 +73,16 @@ button:hover, .button:hover { background: var(--pressed); }
 .facts dt { flex: 0 0 82px; color: var(--muted); }
 .facts dd { flex: 1; margin: 0; min-width: 0; }
 .facts small { display: block; color: var(--muted); font-size: 14px; }
-.who { display: flex; align-items: center; gap: 12px; margin: 20px 0 0; }
-.who p { flex: 1; min-width: 0; margin: 0; line-height: 1.35; }
+.who { display: flex; align-items: flex-start; gap: 12px; margin: 20px 0 0; }
+.who > div { flex: 1; min-width: 0; }
+.who p { margin: 0; line-height: 1.35; }
 .who small { display: block; color: var(--muted); font-size: 14px; }
-.who a { flex: none; padding: 8px 0 8px 8px; }
-.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.ways { display: flex; flex-wrap: wrap; gap: 0 20px; font-size: 14px; }
+.ways a, .link { padding: 6px 0; }
+.link, .link:hover {
+  width: auto; min-height: 0; border: 0; border-radius: 2px; background: none; color: var(--accent);
+  font-weight: 400; text-decoration: underline; text-underline-offset: 3px; text-decoration-thickness: 1px;
+}
 .initial {
   flex: none; display: grid; place-items: center; width: 36px; height: 36px; border-radius: 9px;
   background: var(--raised); border: 1px solid var(--line); color: var(--accent); font-weight: 600;

@@ -34,7 +34,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
     heading,
     html`<h1>${heading}</h1>
       <p class="lead">${forPeople(problem)}</p>
-      <div class="actions"><a class="button second" href="/">To the start</a></div>`,
+      <div class="actions"><a class="button second" href="/">Go to the start page</a></div>`,
     { footer: requestNote(request) },
   );
 }

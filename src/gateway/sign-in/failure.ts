@@ -55,7 +55,7 @@ export function sendFailure(
     'Not signed in',
     html`<h1>Not signed in</h1>
       <p class="lead">${text}</p>
-      <div class="actions"><a class="button second" href="/auth?switch=1">Sign in another way</a></div>`,
+      <div class="actions"><a class="button second" href="/auth?switch=1">Back to sign-in</a></div>`,
     { footer: requestNote(request) },
   );
 }

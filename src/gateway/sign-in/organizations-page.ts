@@ -87,7 +87,7 @@ const onward = (returnTo: string | null, isQuestion: boolean): Html =>
   returnTo === null
     ? html``
     : html`<div class="actions">
-        <a class="button ${isQuestion ? 'quiet' : 'second'}" href="${returnTo}">Go on without one</a>
+        <a class="button ${isQuestion ? 'quiet' : 'second'}" href="${returnTo}">Continue without an organization</a>
       </div>`;
 
 export const asQuery = (returnTo: string | null): string =>

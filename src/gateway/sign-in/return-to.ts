@@ -19,6 +19,12 @@ export function parseReturnTo(
   return isOurs && `${username}${password}` === '' ? href : undefined;
 }
 
+/** For the log, which origin a deployment may have forgotten; of the rest of the address nothing, since it may hold a secret. */
+export function originAsked(asked: unknown): Error | undefined {
+  const origin = typeof asked === 'string' && URL.canParse(asked) ? new URL(asked).origin : 'null';
+  return origin === 'null' ? undefined : new Error(`it leads to ${origin}; CORS_ORIGINS names where it may lead`);
+}
+
 /** The same address with the organization that was chosen, for the page there to name in its requests. */
 export function withOrganization(returnTo: string, slug: string): string {
   const url = new URL(returnTo);

@@ -25,8 +25,12 @@ export interface SamlAnswer {
 export interface Saml {
   /** Makes the id of a request. */
   begin(): SamlAttempt;
-  /** Where to send the browser, with the request. */
-  requestUrl(provider: SamlProvider, attempt: SamlAttempt, relayState: string): Promise<string>;
+  /**
+   * Where to send the browser, with the request.
+   *
+   * @param isSwitching whether people are to prove anew who they are, though the provider knows somebody in this browser
+   */
+  requestUrl(provider: SamlProvider, attempt: SamlAttempt, relayState: string, isSwitching: boolean): Promise<string>;
   /**
    * Verifies an answer: response and assertion both signed by the provider, for this gateway, in answer to this request,
    * now. That it was not used before is for the caller to check.
@@ -91,9 +95,14 @@ export function createSaml(publicUrl: () => string): Saml {
     } satisfies Partial<SamlConfig>;
   };
 
-  const speakTo = ({ id, signInUrl, certificates }: SamlProvider, { requestId, startedAt }: SamlAttempt): SAML =>
+  const speakTo = (
+    { id, signInUrl, certificates }: SamlProvider,
+    { requestId, startedAt }: SamlAttempt,
+    more: Pick<SamlConfig, 'forceAuthn'> = {},
+  ): SAML =>
     new SAML({
       ...common(id),
+      ...more,
       entryPoint: signInUrl,
       idpCert: [...certificates],
       // How people prove themselves is the provider's business.
@@ -114,8 +123,8 @@ export function createSaml(publicUrl: () => string): Saml {
   return {
     begin: () => ({ requestId: `_${randomBytes(20).toString('hex')}`, startedAt: new Date().toISOString() }),
 
-    requestUrl: (provider, attempt, relayState) =>
-      speakTo(provider, attempt).getAuthorizeUrlAsync(relayState, undefined, {}),
+    requestUrl: (provider, attempt, relayState, forceAuthn) =>
+      speakTo(provider, attempt, { forceAuthn }).getAuthorizeUrlAsync(relayState, undefined, {}),
 
     async finish(provider, attempt, response) {
       const xml = Buffer.from(response, 'base64').toString();

@@ -8,7 +8,7 @@ import { type Asked, findProvider, idOf, type Kept, type SignInParts, slugOf } f
 import { takeOidcCallback } from './oidc-callback.js';
 import type { OidcAttempt } from './oidc.js';
 import { sendOrganizations } from './organizations-page.js';
-import { parseReturnTo } from './return-to.js';
+import { originAsked, parseReturnTo } from './return-to.js';
 import { finishSaml, type KeptSaml, takeSamlResponse } from './saml-acs.js';
 
 type Request = FastifyRequest<Asked>;
@@ -55,7 +55,7 @@ function returnToOf({ publicUrl, productUrl, corsOrigins }: SignInParts, request
   const product = productUrl();
   const origins = product === null ? corsOrigins : [...corsOrigins, new URL(product).origin];
   const returnTo = parseReturnTo(request.query.return_to, publicUrl(), origins);
-  if (returnTo === undefined) throw new SignInFailure('RETURN_TO');
+  if (returnTo === undefined) throw new SignInFailure('RETURN_TO', { cause: originAsked(request.query.return_to) });
   return returnTo;
 }
 
@@ -95,7 +95,7 @@ async function begin(parts: SignInParts, request: Request, reply: FastifyReply, 
   if (provider.kind === 'SAML') {
     const kept: KeptSaml = { attempt: saml.begin(), returnTo, browser };
     const relayState = await attempts.begin({ step: 'SAML', providerId: id, browser, kept });
-    return reply.redirect(await saml.requestUrl(provider, kept.attempt, relayState), 303);
+    return reply.redirect(await saml.requestUrl(provider, kept.attempt, relayState, isSwitching(request)), 303);
   }
   const kept: Kept<OidcAttempt> = { attempt: oidc.begin(), returnTo };
   const state = await attempts.begin({ step: 'OIDC', providerId: id, browser, kept });

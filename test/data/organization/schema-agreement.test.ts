@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Database } from '../../../src/data/database.js';
 import { readModels } from '../../../src/data/organization/models.js';
 import { createPrisma } from '../../../src/data/organization/scope.js';
-import { WORDS } from '../../../src/data/organization/words.js';
+import { WORDS } from '../../../src/generated/words.js';
 import { openTestDatabase } from '../../support/server.js';
 
 /**

@@ -1,3 +1,4 @@
+import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Browser, type Visited } from '../../support/browser.js';
 import { givenCertifiedKey } from '../../support/certificate.js';
@@ -170,6 +171,17 @@ describe('The way there and back', () => {
     expect(metadata.text).toContain('WantAssertionsSigned="true"');
     const unknown = await new Browser().visit(`${home()}/auth/saml/idp_unknown/metadata`);
     expect(unknown.status).toBe(metadata.status);
+  });
+
+  test('whoever asks for a switch proves anew who they are; nobody else has to', async () => {
+    const acme = await givenProvider();
+    const requestOf = async (search: string) => {
+      const { next } = await new Browser().send(`${home()}/auth/start/${acme.providerId}${search}`);
+      const deflated = new URL(next as string).searchParams.get('SAMLRequest') as string;
+      return inflateRawSync(Buffer.from(deflated, 'base64')).toString();
+    };
+    expect(await requestOf('?switch=1')).toContain('ForceAuthn="true"');
+    expect(await requestOf('')).not.toContain('ForceAuthn');
   });
 
   test('ends in a page of this site, which asks for the cookie of the browser that began', async () => {

@@ -266,6 +266,13 @@ describe('After sign-in', () => {
     }
   });
 
+  test('the log says which origin was refused, and nothing else of the address', async () => {
+    await new Browser().visit(`${home()}/auth${query('https://forgotten.example:8443/app?token=s3cret')}`);
+    const line = server.logs.findLast((each) => each.includes('RETURN_TO'));
+    expect(line).toContain('it leads to https://forgotten.example:8443; CORS_ORIGINS names where it may lead');
+    expect(line).not.toContain('s3cret');
+  });
+
   test('whoever asks for a switch is asked for by the provider anew; nobody else is', async () => {
     const promptOf = async (path: string) => {
       const { next } = await new Browser().send(`${home()}${path}`);
