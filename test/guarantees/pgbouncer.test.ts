@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { asLoginRole } from '../../src/data/connection/org-connection.js';
+import type { Act } from '../../src/data/connection/act.js';
+import { asLoginRole, inFrame } from '../../src/data/connection/org-connection.js';
 import { type Database, openDatabase } from '../../src/data/database.js';
 import { newId } from '../../src/data/id.js';
 import type { OrganizationDb } from '../../src/data/organization/organization-db.js';
@@ -54,6 +55,31 @@ import { byTest } from '../support/act.js';
     await Promise.all(work);
   }, 60_000);
 
+  test('each change MUST be told of who makes it, and an untold one refused, on whatever connection it comes', async () => {
+    const { acme, globex } = await givenTwoOrganizations(server);
+    const made = await Promise.all(
+      Array.from({ length: 120 }, async (_, index) => {
+        const own = index % 2 ? acme : globex;
+        const id = newId('rep');
+        const text = `insert into repository (org_id, id, name, git_url) values ($1, $2, $2, 'https://x')`;
+        const make = (act?: Act) =>
+          inFrame({ role: 'orgate_app', orgId: own.id, ...(act && { act }) }, () =>
+            pooled.pool.query({ text, values: [own.id, id] }),
+          );
+        if (index % 3 === 0) return expect(make()).rejects.toMatchObject({ code: 'OG001' });
+        const act = { kind: 'PERSON', id: `usr_${index}`, name: 'Ann' } as const;
+        await pooled.organizationDb(own.id, act).repository.find({ id });
+        await make(act);
+        const { rows } = await server.database.pool.queryAsLoginRole(
+          'select actor_id from audit_entry where target_id = $1',
+          [id],
+        );
+        return expect(rows).toEqual([{ actor_id: act.id }]);
+      }),
+    );
+    expect(made).toHaveLength(120);
+  }, 60_000);
+
   test('nothing MUST be left on the server connections', async () => {
     const { acme } = await givenTwoOrganizations(server);
     await Promise.all(
@@ -65,11 +91,12 @@ import { byTest } from '../support/act.js';
       const client = await pooled.pool.connect();
       const { rows } = await client.query(
         asLoginRole(
-          `select current_user = session_user as "isLogin", coalesce(current_setting('app.org_id', true), '') as org`,
+          `select current_user = session_user as "isLogin", coalesce(current_setting('app.org_id', true), '') as org,
+             coalesce(current_setting('app.act', true), '') as act`,
         ),
       );
       client.release();
-      expect(rows).toEqual([{ isLogin: true, org: '' }]);
+      expect(rows).toEqual([{ isLogin: true, org: '', act: '' }]);
     }
   });
 });

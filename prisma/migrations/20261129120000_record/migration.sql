@@ -20,17 +20,22 @@ create sequence audit_number;
 grant usage on sequence audit_number to orgate_app, orgate_directory;
 
 -- Without a foreign key: the record of an organization outlives it. '' is the deployment itself: what belongs to no organization.
+-- Domains, since a check of a table's own is read anew by each statement, which takes as long as the row does.
+create domain audit_actor_kind as text
+  check (value in ('PERSON', 'API_KEY', 'SERVICE_ACCOUNT', 'DIRECTORY', 'EXECUTOR', 'SYSTEM'));
+create domain audit_outcome as text check (value in ('DONE', 'REFUSED'));
+
 create table audit_entry (
   org_id       text not null,
   number       bigint not null default nextval('audit_number'),
   id           text not null default 'aud_' || replace(gen_random_uuid()::text, '-', ''),
   at           timestamptz(3) not null default clock_timestamp(),
-  actor_kind   text not null check (actor_kind in ('PERSON', 'API_KEY', 'SERVICE_ACCOUNT', 'DIRECTORY', 'EXECUTOR', 'SYSTEM')),
+  actor_kind   audit_actor_kind not null,
   actor_id     text,
   actor_name   text,
   on_behalf_of text,
   action       text not null,
-  outcome      text not null default 'DONE' check (outcome in ('DONE', 'REFUSED')),
+  outcome      audit_outcome not null default 'DONE',
   target_type  text,
   target_id    text,
   target_name  text,
@@ -90,103 +95,57 @@ create policy seal on audit_seal for all to orgate_sealer
   using (org_id = (select current_setting('app.org_id', true)))
   with check (org_id = (select current_setting('app.org_id', true)));
 
--- Of what a change is told: by column, [before, after]. Of secrets only that they changed, of a long value how it begins.
-create function orgate_told(before jsonb, after jsonb, secret text[]) returns jsonb
-language plpgsql immutable
+-- Of long values, how they begin.
+create function orgate_shortened(told jsonb) returns jsonb
+language sql immutable
 as $$
-declare
-  told jsonb;
-begin
-  if before is null then
-    select jsonb_object_agg(key, jsonb_build_array(null, value)) into told from jsonb_each(after) where value <> 'null';
-  elsif after is null then
-    select jsonb_object_agg(key, jsonb_build_array(value, null)) into told from jsonb_each(before) where value <> 'null';
-  else
-    select jsonb_object_agg(key, jsonb_build_array(before -> key, value)) into told
-      from jsonb_each(after) where value <> before -> key;
-  end if;
-  if told ?| secret then
-    select jsonb_object_agg(key, case when key <> all (secret) then value else (
-        select jsonb_agg(case when each = 'null' then each else '"***"' end) from jsonb_array_elements(value) as each) end)
-      into told from jsonb_each(told);
-  end if;
-  if pg_column_size(told) > 4000 then
-    select jsonb_object_agg(key, case when length(value::text) > 1000
-        then jsonb_build_array(left(value ->> 0, 400), left(value ->> 1, 400)) else value end)
-      into told from jsonb_each(told);
-  end if;
-  return told;
-end $$;
+  select jsonb_object_agg(key, case when length(value::text) > 1000
+    then jsonb_build_array(left(value ->> 0, 400), left(value ->> 1, 400)) else value end)
+  from jsonb_each(told)
+$$;
 
--- Writes the entries of a statement's changes, one for each row. Arguments: what a row is called, its key column, the column of its
--- organization ('' for the deployment's), secret columns (told as ***), and columns of which nothing is told.
-create function orgate_write_entries() returns trigger
-language plpgsql
+-- From here to `orgate_record`: what writes a table's trigger functions, one for what is created, updated and deleted each. They
+-- name the columns that the table has, since finding them out with every row would take longer than all the rest.
+
+-- What is told of columns: { column: [before, after] }; of secret ones only that they changed.
+create function orgate_told(verb text, columns text[], secret text[], is_json boolean) returns text
+language sql immutable
 as $$
-declare
-  secret constant text[] := tg_argv[3];
-  silent constant text[] := tg_argv[4];
-  act constant jsonb := nullif(current_setting('app.act', true), '');
-  changed jsonb[];
-  org text;
-  who text := act ->> 'name';
-begin
-  -- Whoever owns the tables migrates and mends; what the gateway does, somebody does.
-  if act is null and current_user not in ('orgate_app', 'orgate_directory') then return null; end if;
-  if tg_op = 'INSERT' then
-    select array_agg(jsonb_build_array(null, to_jsonb(now_there) - silent)) into changed from now_there;
-  elsif tg_op = 'DELETE' then
-    select array_agg(jsonb_build_array(to_jsonb(was_there) - silent, null)) into changed from was_there;
-  else
-    select array_agg(jsonb_build_array(before, after)) into changed
-      from (select to_jsonb(was_there) - silent as before from was_there) as old_row
-      full join (select to_jsonb(now_there) - silent as after from now_there) as new_row
-        on before ->> tg_argv[1] = after ->> tg_argv[1]
-          and before ->> nullif(tg_argv[2], '') is not distinct from after ->> nullif(tg_argv[2], '')
-      where before is distinct from after;
-  end if;
-  if changed is null then return null; end if;
-  if act is null then
-    raise exception using errcode = 'OG001', message = format('a change of %s tells nobody who makes it', tg_table_name);
-  end if;
-  org := coalesce(coalesce(nullif(changed[1] -> 1, 'null'), changed[1] -> 0) ->> nullif(tg_argv[2], ''), '');
-  -- Whoever acts in an organization that is not the one of their request is called what they are called there.
-  if who is null and org = '' then
-    select name into who from public.person where id = act ->> 'id';
-  elsif who is null and current_user = 'orgate_app' then
-    who := case act ->> 'kind'
-      when 'API_KEY' then (select name from public.api_key where org_id = org and id = act ->> 'id')
-      when 'DIRECTORY' then (select name from public.scim_directory where org_id = org and id = act ->> 'id')
-      else (select name from public.membership where org_id = org and user_id = act ->> 'id')
-    end;
-  end if;
-  with told as materialized (
-    select nextval('public.audit_number') as number, coalesce(this ->> nullif(tg_argv[2], ''), '') as org_id, this, before, after
-    from unnest(changed) as pair
-      cross join lateral (select nullif(pair -> 0, 'null') as before, nullif(pair -> 1, 'null') as after) as sides
-      cross join lateral (select coalesce(after, before) as this) as either
-  ), entries as (
-    insert into public.audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, target_type,
-      target_id, target_name, changes, reason, request_id, address)
-    select org_id, number, act ->> 'kind', act ->> 'id', who, act ->> 'onBehalfOf',
-      tg_argv[0] || '.' || case
-        when before is null then 'created'
-        when after is null then 'deleted'
-        when before ->> 'status' <> after ->> 'status' then lower(after ->> 'status')
-        when before ->> 'revoked_at' is null and after ->> 'revoked_at' is not null then 'revoked'
-        when before ->> 'ended_at' is null and after ->> 'ended_at' is not null then 'ended'
-        else 'updated'
-      end,
-      tg_argv[0], this ->> tg_argv[1], coalesce(this ->> 'name', this ->> 'display_name', this ->> 'email'),
-      public.orgate_told(before - tg_argv[1] - tg_argv[2], after - tg_argv[1] - tg_argv[2], secret),
-      act ->> 'reason', act ->> 'requestId', act ->> 'address'
-    from told
+  with named as (
+    select place, name, quote_ident(name) as as_column,
+      case when name = any (secret) then 'case when %1$s.%2$s is not null then ''***'' end' else '%1$s.%2$s' end as value
+    from unnest(columns) with ordinality as given (name, place)
+  ), pairs as (
+    select place, name, format('jsonb_build_array(%s, %s)',
+        case verb when 'created' then 'null' else format(value, 'old', as_column) end,
+        case verb when 'deleted' then 'null' else format(value, 'new', as_column) end) as pair,
+      format(case verb when 'created' then 'new.%1$s is not null' when 'deleted' then 'old.%1$s is not null'
+        else 'new.%1$s is distinct from old.%1$s' end, as_column) as is_told
+    from named
   )
-  insert into public.audit_unsealed (org_id, number) select org_id, number from told;
-  return null;
-end $$;
+  -- Nulls are left out afterwards; but not of columns with JSON, which may hold some.
+  select case when is_json
+    then coalesce(string_agg(format(' || case when %s then jsonb_build_object(%L, %s) else ''{}'' end', is_told, name, pair), ''
+      order by place), '')
+    else format('jsonb_strip_nulls(jsonb_build_object(%s))',
+      string_agg(format('%L, case when %s then %s end', name, is_told, pair), ', ' order by place)) end
+  from pairs
+$$;
 
--- The one line that a table needs to be recorded; `orgate_isolate` has it in it.
+-- What became of a row, where that is more than that it was updated.
+create function orgate_became(verb text, columns text[]) returns text
+language sql immutable
+as $$
+  select case when verb <> 'updated' then quote_literal(verb) else 'case'
+    || case when 'status' = any (columns) then ' when old.status <> new.status then lower(new.status)' else '' end
+    || case when 'revoked_at' = any (columns) then ' when old.revoked_at is null and new.revoked_at is not null then ''revoked''' else '' end
+    || case when 'ended_at' = any (columns) then ' when old.ended_at is null and new.ended_at is not null then ''ended''' else '' end
+    || ' when true then ''updated'' end' end
+$$;
+
+-- The one line that a table needs to be recorded; `orgate_isolate` has it in it. A migration that adds columns to a recorded table,
+-- or takes some away, calls it again. Arguments: what a row is called, its key column, the column of its organization ('' for the
+-- deployment's), secret columns (told as ***), and columns of which nothing is told.
 create procedure orgate_record(
   recorded text,
   called text default null,
@@ -197,19 +156,71 @@ create procedure orgate_record(
 )
 language plpgsql
 set search_path = public, pg_temp
-as $$
+as $procedure$
 declare
-  arguments text;
+  columns text[];
+  verb text;
+  writer text;
+  side text;
 begin
-  arguments := format('%L, %L, %L, %L, %L', coalesce(called, recorded), key_column, org_column, secret,
-    silent || array['created_at', 'updated_at']);
-  execute format('create trigger record_created after insert on %I referencing new table as now_there
-    for each statement execute function orgate_write_entries(%s)', recorded, arguments);
-  execute format('create trigger record_updated after update on %I referencing old table as was_there new table as now_there
-    for each statement execute function orgate_write_entries(%s)', recorded, arguments);
-  execute format('create trigger record_deleted after delete on %I referencing old table as was_there
-    for each statement execute function orgate_write_entries(%s)', recorded, arguments);
-end $$;
+  select array_agg(attname::text order by attnum) into columns from pg_attribute
+    where attrelid = recorded::regclass and attnum > 0 and not attisdropped
+      and attname <> all (silent || array['created_at', 'updated_at', key_column, org_column]);
+  foreach verb in array array['created', 'updated', 'deleted'] loop
+    writer := format('record_%s_%s', recorded, verb);
+    side := case verb when 'deleted' then 'old' else 'new' end;
+    execute format(
+$writer$create or replace function public.%1$I() returns trigger
+language plpgsql
+as $body$
+declare
+  act constant jsonb := nullif(current_setting('app.act', true), '');
+  org constant text := %2$s;
+  told jsonb := %3$s;
+  who text := act ->> 'name';
+  drawn bigint;
+begin
+  %4$s
+  if act is null then
+    -- Whoever owns the tables migrates and mends; what the gateway does, somebody does.
+    if current_user not in ('orgate_app', 'orgate_directory') then return null; end if;
+    raise exception using errcode = 'OG001', message = format('a change of %%s tells nobody who makes it', tg_table_name);
+  end if;
+  if who is null and org = '' then
+    select name into who from public.person where id = act ->> 'id';
+  elsif who is null and current_user = 'orgate_app' then
+    -- Whoever acts in an organization that is not the one of their request is called what they are called there.
+    who := case act ->> 'kind'
+      when 'API_KEY' then (select name from public.api_key where org_id = org and id = act ->> 'id')
+      when 'DIRECTORY' then (select name from public.scim_directory where org_id = org and id = act ->> 'id')
+      else (select name from public.membership where org_id = org and user_id = act ->> 'id')
+    end;
+  end if;
+  if pg_column_size(told) > 4000 then told := public.orgate_shortened(told); end if;
+  drawn := nextval('public.audit_number');
+  insert into public.audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, target_type,
+    target_id, target_name, changes, reason, request_id, address)
+  values (org, drawn, act ->> 'kind', act ->> 'id', who, act ->> 'onBehalfOf', %5$L || %6$s, %7$L,
+    %8$s, %9$s, nullif(told, '{}'), act ->> 'reason', act ->> 'requestId', act ->> 'address');
+  insert into public.audit_unsealed (org_id, number) values (org, drawn);
+  return null;
+end $body$
+$writer$,
+      writer,
+      case org_column when '' then '''''' else format('coalesce(%s.%I, '''')', side, org_column) end,
+      (select orgate_told(verb, array_agg(attname::text order by attnum) filter (where atttypid <> 'jsonb'::regtype), secret, false)
+          || coalesce(orgate_told(verb, array_agg(attname::text order by attnum) filter (where atttypid = 'jsonb'::regtype), secret, true), '')
+        from pg_attribute where attrelid = recorded::regclass and attname = any (columns)),
+      case verb when 'updated' then format($check$if new.%1$I <> old.%1$I%2$s then raise exception '%% keeps its key and its organization', tg_table_name; end if;
+  if told = '{}' then return null; end if;$check$,
+        key_column, case org_column when '' then '' else format(' or new.%1$I is distinct from old.%1$I', org_column) end) else '' end,
+      coalesce(called, recorded) || '.', orgate_became(verb, columns), coalesce(called, recorded), format('%s.%I', side, key_column),
+      (select format('coalesce(%s)', coalesce(string_agg(format('%s.%I', side, name), ', ' order by place), 'null'))
+        from unnest(array['name', 'display_name', 'email']) with ordinality as naming (name, place) where name = any (columns)));
+    execute format('create or replace trigger record_%s after %s on %I for each row execute function public.%I()', verb,
+      case verb when 'created' then 'insert' when 'updated' then 'update' else 'delete' end, recorded, writer);
+  end loop;
+end $procedure$;
 revoke all on procedure orgate_record(text, text, text, text, text[], text[]) from public;
 
 -- The wall as it was, and recorded, save where a table says that it is not.

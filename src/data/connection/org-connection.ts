@@ -6,10 +6,10 @@ import { OrgateError } from '../../errors.js';
 import { ClientLeftError } from './client-left.js';
 import { PoolSize } from './pool-size.js';
 import type { ReadBound } from './read-bound.js';
-import { ScopedQuery, scopeStatement } from './scoped-query.js';
+import { ScopedQuery, ScopePreparation } from './scoped-query.js';
 import { watchSilence } from './silence.js';
-import type { Outcome } from './statement-kinds.js';
-import { type Callback, type OwnStatement, PreparedStatements, type Wire } from './statement.js';
+import { isRead, type Outcome } from './statement-kinds.js';
+import { type Callback, type OwnStatement, PreparedStatements, Statement, type Wire } from './statement.js';
 import { checkTripwire, type IsolationAlarm } from './tripwire.js';
 import { DIRECTORY_LANE, type TellWait, type Turn, Turns } from './turns.js';
 
@@ -171,9 +171,13 @@ const BasePool = pg.Pool as unknown as new (config: Omit<pg.PoolConfig, 'Client'
 export const asLoginRole = (text: string, values?: unknown[]): PgQuery =>
   new BaseQuery({ text, ...(values && { values }) });
 
-/** What to send for a statement that Prisma or the directory hands in, decided in the caller's frame. */
-function toQuery(config: OwnStatement | PgQuery, options: ConnectionOptions): PgQuery {
-  if (config instanceof BaseQuery || config instanceof ScopedQuery) return config;
+/**
+ * What to send for a statement that Prisma or the directory hands in, decided in the caller's frame.
+ *
+ * @param isAlone in no transaction
+ */
+function toQuery(config: OwnStatement | PgQuery, options: ConnectionOptions, isAlone: boolean): PgQuery {
+  if (config instanceof BaseQuery || config instanceof Statement) return config;
   const control = TRANSACTION_CONTROL.get(config.text);
   if (control !== undefined) return new BaseQuery({ text: control });
   const { frame, stop } = scopes.getStore() ?? {};
@@ -183,7 +187,7 @@ function toQuery(config: OwnStatement | PgQuery, options: ConnectionOptions): Pg
   if (stop?.isStopped) throw new ClientLeftError();
   options.onStatement?.(config.text, frame);
   if (frame.role === 'orgate_app') checkTripwire(config, frame.orgId, options.onAlarm);
-  return new ScopedQuery(config, frame, options);
+  return new ScopedQuery(config, frame, { ...options, isRead: isAlone && isRead(config.text) });
 }
 
 /** A connection on which no statement runs outside a frame. */
@@ -210,7 +214,7 @@ class ScopedClient extends BaseClient {
   }
 
   override query(config: pg.QueryConfig | PgQuery, values?: unknown, callback?: Callback): Promise<pg.QueryResult> {
-    const query = toQuery(config, this.options);
+    const query = toQuery(config, this.options, false);
     if (callback) return super.query(Object.assign(query, { callback }), values);
     const result = new Promise<pg.QueryResult>((resolve, reject) => {
       query.callback = (error, value) => (error ? reject(error) : resolve(value as pg.QueryResult));
@@ -234,12 +238,11 @@ class ScopedClient extends BaseClient {
     };
   }
 
-  /** Gives the connection its prepared scope, before any other statement. */
+  /** Gives the connection its prepared scopes, before anything else. A broken one fails its first real statement as well. */
   prepareScope(): void {
     const statements = new PreparedStatements(randomBytes(6).toString('base64url'));
     this.connection.statements = statements;
-    const query = new BaseQuery(scopeStatement(statements.scope));
-    this.query(query).catch(() => undefined); // a broken connection fails its first real statement as well
+    this.query(new ScopePreparation(statements)).catch(() => undefined);
   }
 }
 
@@ -395,7 +398,7 @@ export class ScopedPool extends BasePool {
   }
 
   override query<Row extends pg.QueryResultRow>(config: OwnStatement): Promise<pg.QueryResult<Row>> {
-    return this.#run(toQuery(config, this.scope), config.text);
+    return this.#run(toQuery(config, this.scope, true), config.text);
   }
 
   /** Runs a statement of our own in the transaction that this is called in, on its connection. */

@@ -1,46 +1,70 @@
-import type pg from 'pg';
 import type { Frame } from './frame.js';
-import { type OwnStatement, Statement, type Wire } from './statement.js';
+import { type OwnStatement, type PreparedStatements, Statement, type Wire } from './statement.js';
 
 /** How long a statement waits for a lock, where nothing else is said. */
 const LOCK_TIMEOUT_MS = 2000;
 
-// `where` rather than a row: the answer is one message shorter.
-const SET_SCOPE = `select where set_config('role', $1, true) is null or set_config('app.org_id', $2, true) is null
-  or set_config('statement_timeout', $3, true) is null or set_config('lock_timeout', $4, true) is null
-  or set_config('app.act', $5, true) is null`;
+/** What is set before a statement, in the order of their names here. */
+interface Settings {
+  readonly text: string;
+  /** Of the prepared statement that sets them. */
+  readonly name: 'scope' | 'actingScope';
+}
 
-/** Prepares the statement that sets the scope, before any other. */
-export const scopeStatement = (name: string): pg.QueryConfig => ({
-  name,
-  text: SET_SCOPE,
-  values: ['none', '', '0', '0', ''],
-});
+// `where` rather than a row: the answer is one message shorter.
+const SCOPE = `select where set_config('role', $1, true) is null or set_config('app.org_id', $2, true) is null
+  or set_config('statement_timeout', $3, true) is null or set_config('lock_timeout', $4, true) is null`;
+const READING: Settings = { name: 'scope', text: SCOPE };
+const ACTING: Settings = { name: 'actingScope', text: `${SCOPE} or set_config('app.act', $5, true) is null` };
+
+/** Prepares the statements that set the scope, before any other. */
+export class ScopePreparation extends Statement {
+  constructor(private readonly statements: PreparedStatements) {
+    super({ text: '' });
+  }
+
+  protected override write(connection: Wire): void {
+    for (const { name, text } of [READING, ACTING]) connection.parse({ text, name: this.statements[name] });
+  }
+}
+
+export interface Scoping {
+  readonly statementTimeoutMs: number;
+  readonly lockTimeoutMs?: number;
+  /**
+   * Whether it only reads, and is alone in its transaction: then nobody needs to be told who acts. Whatever else there is sets that
+   * anew, or empties it, so that nothing runs under what an earlier statement of the transaction has set.
+   */
+  readonly isRead: boolean;
+}
 
 /**
- * One statement that carries its frame with it: role, organization, time limits and who acts are set and the statement is run in
- * ONE extended-protocol batch with ONE Sync. PostgreSQL treats such a batch as one implicit transaction, so it costs no
- * extra round trip, and nothing is left on the connection, not even after an error.
+ * One statement that carries its frame with it: role, organization, time limits and, of a change, who acts are set and the statement
+ * is run in ONE extended-protocol batch with ONE Sync. PostgreSQL treats such a batch as one implicit transaction, so it costs
+ * no extra round trip, and nothing is left on the connection, not even after an error.
  */
 export class ScopedQuery extends Statement {
+  readonly #settings: Settings;
   readonly #scope: readonly string[];
   #scopeAnswered = false;
 
   constructor(
     config: OwnStatement,
     readonly frame: Frame,
-    { statementTimeoutMs, lockTimeoutMs = LOCK_TIMEOUT_MS }: { statementTimeoutMs: number; lockTimeoutMs?: number },
+    { statementTimeoutMs, lockTimeoutMs = LOCK_TIMEOUT_MS, isRead }: Scoping,
   ) {
     super(config);
     const orgId = frame.role === 'orgate_directory' ? '' : frame.orgId;
-    const act = frame.act ? JSON.stringify(frame.act) : '';
-    this.#scope = [frame.role, orgId, String(statementTimeoutMs), String(lockTimeoutMs), act];
+    const scope = [frame.role, orgId, String(statementTimeoutMs), String(lockTimeoutMs)];
+    if (!isRead) scope.push(frame.act ? JSON.stringify(frame.act) : '');
+    this.#settings = isRead ? READING : ACTING;
+    this.#scope = scope;
   }
 
   protected override write(connection: Wire): void {
     const { statements } = connection;
-    if (!statements) connection.parse({ text: SET_SCOPE });
-    connection.bind({ statement: statements?.scope, values: this.#scope });
+    if (!statements) connection.parse({ text: this.#settings.text });
+    connection.bind({ statement: statements?.[this.#settings.name], values: this.#scope });
     connection.execute({});
     super.write(connection);
   }

@@ -134,9 +134,24 @@ export function isTried(kind: Kind, { who }: Asking): boolean {
 
 const SCAN = /\bcount\(|\si?like\s/i;
 
+const WRITE = /\b(?:insert\s+into|update|delete\s+from|merge\s+into)\b/i;
+
+const reads = new Map<string, boolean>();
+
+/** Whether a text only asks, as far as it says itself: what else it may do by functions, PostgreSQL refuses untold. */
+export function isRead(text: string): boolean {
+  let is = reads.get(text);
+  if (is === undefined) {
+    is = /^\s*(?:select|with)\b/i.test(text) && !WRITE.test(text);
+    if (reads.size >= MAX_KNOWN) reads.clear();
+    reads.set(text, is);
+  }
+  return is;
+}
+
 /** `read run`, `write run`, `read membership organization`. A function's name is no table. */
 function tablesOf(text: string): string {
   const names = [...text.matchAll(/\b(?:from|join|into|update)\s+(?:"?public"?\.)?"?(\w+)\b"?(?!\()/gi)];
-  const verb = /\b(?:insert\s+into|update|delete\s+from)\b/i.test(text) ? 'write' : 'read';
+  const verb = WRITE.test(text) ? 'write' : 'read';
   return [verb, ...new Set(names.map(([, name = '']) => name.toLowerCase()).toSorted())].join(' ');
 }

@@ -24,10 +24,12 @@ export interface Wire extends NodeJS.EventEmitter {
 export class PreparedStatements {
   readonly #byText = new Map<string, Prepared>();
   readonly scope: string;
+  readonly actingScope: string;
 
   /** @param prefix of its own for every connection: those of an embedded database share one backend, and its names */
   constructor(private readonly prefix: string) {
     this.scope = `${prefix}scope`;
+    this.actingScope = `${prefix}acting`;
   }
 
   /** Null when there are too many already. */

@@ -29,8 +29,12 @@ export type Salt = string | null | { readonly digest: string };
 /** Before the first entry. */
 export const NO_HASH = '';
 
-export const newSalts = (entry: Sealable): Salt[] =>
-  DIGESTED.map((field) => (entry[field] == null ? null : randomBytes(16).toString('base64url')));
+export function newSalts(entry: Sealable): Salt[] {
+  const random = randomBytes(16 * DIGESTED.length); // at once, which takes a tenth of the time
+  return DIGESTED.map((field, index) =>
+    entry[field] == null ? null : random.toString('base64url', 16 * index, 16 * (index + 1)),
+  );
+}
 
 /**
  * The hash of an entry, which covers that of the one before it. docs/audit.md says how it is made, and prints a program that
@@ -63,8 +67,9 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 /** JSON with the keys of objects in order, so that the same value is always the same text. */
 const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, each: unknown) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : each,
-  );
+  typeof value === 'string' ? JSON.stringify(value) : JSON.stringify(value, inOrder);
+
+const inOrder = (_key: string, each: unknown): unknown =>
+  typeof each === 'object' && each !== null && !Array.isArray(each)
+    ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    : each;

@@ -31,15 +31,19 @@ const WAITING = `
   )
   select org_id as "orgId" from waiting where org_id is not null`;
 
-// What waits was written with its entry: one that is gone was taken, and its place in the chain tells so.
+const ENTRY = `e.id, e.at, e.actor_kind as "actorKind", e.actor_id as "actorId", e.actor_name as "actorName",
+  e.on_behalf_of as "onBehalfOf", e.action, e.outcome, e.target_type as "targetType", e.target_id as "targetId",
+  e.target_name as "targetName", e.changes, e.reason, e.request_id as "requestId", e.address`;
+
+// What waits was written with its entry: one that is gone was taken, and its place in the chain tells so. Each is read
+// by its key: left to itself, PostgreSQL would soon read all that there are.
 const READ = `
-  select u.number::text, e.id, e.at, e.actor_kind as "actorKind", e.actor_id as "actorId", e.actor_name as "actorName",
-    e.on_behalf_of as "onBehalfOf", e.action, e.outcome, e.target_type as "targetType", e.target_id as "targetId",
-    e.target_name as "targetName", e.changes, e.reason, e.request_id as "requestId", e.address,
-    head.sequence::float8 as "headSequence", head.hash as "headHash"
-  from audit_unsealed u left join audit_entry e on e.org_id = u.org_id and e.number = u.number
+  select u.number::text, found.*, head.sequence::float8 as "headSequence", head.hash as "headHash"
+  from (select number from audit_unsealed where org_id = $1 order by number limit $2) u
+    cross join lateral (
+      select e.number::text, ${ENTRY} from audit_entry e where e.org_id = $1 and e.number = u.number offset 0) found
     left join (select sequence, hash from audit_seal where org_id = $1 order by sequence desc limit 1) head on true
-  where u.org_id = $1 order by u.number limit $2`;
+  order by u.number`;
 
 const SEAL = `
   with sealed as (delete from audit_unsealed where org_id = $1 and number = any ($3::bigint[]))
@@ -66,7 +70,7 @@ export function openSealing(pool: ScopedPool): Sealing {
     async seal(of, most) {
       const frame: Frame = { role: 'orgate_sealer', orgId: of };
       const { rows } = await inFrame(frame, () =>
-        pool.query<WaitingEntry>({ text: READ, values: [of, most], types: ROW_TYPES }),
+        pool.query<WaitingEntry>({ text: READ, values: [of, most], types: ROW_TYPES, isPlannedAnew: true }),
       );
       const [first] = rows;
       if (!first) return 0;
@@ -83,7 +87,9 @@ export function openSealing(pool: ScopedPool): Sealing {
         links.map(({ hash }) => hash),
         links.map(({ salts }) => salts),
       ];
-      await inFrame(frame, () => pool.query({ text: SEAL, values: [of, head, ...columns] })).catch(ignoreTaken);
+      await inFrame(frame, () => pool.query({ text: SEAL, values: [of, head, ...columns], isPlannedAnew: true })).catch(
+        ignoreTaken,
+      );
       return rows.length;
     },
   };

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { byTest } from '../../support/act.js';
 import { inFrame, UnscopedStatementError } from '../../../src/data/connection/org-connection.js';
+import type { Act } from '../../../src/data/connection/act.js';
 import type { Frame } from '../../../src/data/connection/frame.js';
 import type { Database } from '../../../src/data/database.js';
 import { brandVerifiedOrgId, newId, type OrgId } from '../../../src/data/id.js';
@@ -96,6 +97,81 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
     const smuggle = `insert into repository (org_id, id, name, git_url) select '${globex}', '${newId('rep')}', 'x', 'y'`;
     await expect(run(inside(acme), smuggle)).rejects.toMatchObject({ code: '42501' });
     expect((await run(inside(globex), 'select name from repository')).rows).toEqual([{ name: 'bots' }]);
+  });
+
+  describe('who acts', () => {
+    const ann: Act = { kind: 'PERSON', id: 'usr_ann', name: 'Ann' };
+    const bob: Act = { kind: 'PERSON', id: 'usr_bob', name: 'Bob' };
+    let [acme, globex] = ['' as OrgId, '' as OrgId];
+    beforeAll(async () => {
+      [acme, globex] = [await givenOrganization(), await givenOrganization()];
+    });
+    const untold = (orgId: OrgId) => ({ role: 'orgate_app', orgId }) as const;
+    const ACTING = `select coalesce(current_setting('app.act', true), '') as act`;
+    const INSERT = `insert into repository (org_id, id, name, git_url) values ($1, $2, $2, 'https://x')`;
+    const make = (frame: Frame, orgId: OrgId, id = newId('rep')) => run(frame, INSERT, [orgId, id]).then(() => id);
+    const makers = async (ids: readonly string[]) => {
+      const { rows } = await database.pool.queryAsLoginRole(
+        `select target_id, actor_id from audit_entry where target_id = any ($1)`,
+        [ids],
+      );
+      const byTarget = new Map(rows.map((row) => [row.target_id, row.actor_id]));
+      return ids.map((id) => byTarget.get(id));
+    };
+
+    test('is told with a change, and not with what only reads', async () => {
+      expect((await run({ ...untold(acme), act: ann }, ACTING)).rows).toEqual([{ act: '' }]);
+      expect(await makers([await make({ ...untold(acme), act: ann }, acme)])).toEqual(['usr_ann']);
+    });
+
+    test.each(['select 1', 'select 1 / 0', INSERT])(
+      'is nobody afterwards, so an untold change is refused: %s',
+      async (text) => {
+        await run({ ...untold(acme), act: ann }, text, text === INSERT ? [acme, newId('rep')] : []).catch(
+          () => undefined,
+        );
+        expect((await run(untold(acme), ACTING)).rows).toEqual([{ act: '' }]);
+        await expect(make(untold(acme), acme)).rejects.toMatchObject({ code: 'OG001' });
+        await expect(
+          run(untold(acme), `with made as (${INSERT} returning id) select id from made`, [acme, newId('rep')]),
+        ).rejects.toMatchObject({ code: 'OG001' });
+      },
+    );
+
+    test('is each their own, however the changes of several come one after another', async () => {
+      const made = await Promise.all(
+        Array.from({ length: 60 }, (_, index) => {
+          const [orgId, act] = index % 2 ? [acme, ann] : [globex, bob];
+          if (index % 5 === 0) void run({ ...untold(orgId), act: index % 2 ? bob : ann }, 'select 1');
+          return make({ ...untold(orgId), act }, orgId);
+        }),
+      );
+      expect(await makers(made)).toEqual(made.map((_, index) => (index % 2 ? 'usr_ann' : 'usr_bob')));
+    });
+
+    test('is in a transaction who makes this change, not who made the one before', async () => {
+      const client = await database.pool.connect();
+      const ask = (frame: Frame, text: string, values: unknown[] = []) =>
+        inFrame(frame, () => client.query({ text, values } as pg.QueryConfig));
+      try {
+        await client.query({ text: 'BEGIN' });
+        const [first, second] = [newId('rep'), newId('rep')];
+        await ask({ ...untold(acme), act: ann }, INSERT, [acme, first]);
+        await ask({ ...untold(acme), act: bob }, INSERT, [acme, second]);
+        expect((await ask(untold(acme), ACTING)).rows).toEqual([{ act: '' }]);
+        const { rows } = await ask(
+          inside(acme),
+          'select actor_id from audit_entry where target_id = any ($1) order by number',
+          [[first, second]],
+        );
+        expect(rows).toEqual([{ actor_id: 'usr_ann' }, { actor_id: 'usr_bob' }]);
+        await expect(ask(untold(acme), INSERT, [acme, newId('rep')])).rejects.toMatchObject({ code: 'OG001' });
+      } finally {
+        await client.query({ text: 'ROLLBACK' });
+        client.release();
+      }
+      await expect(make(untold(acme), acme)).rejects.toMatchObject({ code: 'OG001' });
+    });
   });
 
   test.each(['COMMIT', 'ROLLBACK'])(

@@ -97,9 +97,11 @@ const NOT_PRISMAS = '{_prisma_migrations,audit_unsealed}';
 async function migrated(): Promise<Record<string, Table>> {
   const query = async <R>(text: string) => (await database.pool.queryAsLoginRole(text)).rows as R[];
   const columns = await query<Record<'table' | 'column' | 'type', string>>(`
-    select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end
+    select c.relname as table, a.attname as column,
+      case t.typtype when 'd' then format_type(t.typbasetype, t.typtypmod) else format_type(a.atttypid, a.atttypmod) end || case when a.attnotnull then ' not null' else '' end
       || case when a.atthasdef and a.attgenerated = '' then ' default' else '' end as type
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      join pg_type t on t.oid = a.atttypid
     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname <> all ('${NOT_PRISMAS}')`);
   const indexes = await query<{ table: string; primary: boolean; unique: boolean; columns: string[] }>(`
     select c.relname as table, i.indisprimary as primary, i.indisunique as unique,
@@ -163,8 +165,9 @@ test('schema.prisma and the migrated database say the same', async () => {
 test('columns that hold one of a few words hold those of the contract, and their types say so', async () => {
   const { rows } = await database.pool.queryAsLoginRole(`
     select rel.relname as table, a.attname as column, pg_get_constraintdef(c.oid) as definition
-    from pg_constraint c join pg_class rel on rel.oid = c.conrelid join pg_attribute a on a.attrelid = rel.oid
-    where c.contype = 'c' and c.conkey = array[a.attnum] and rel.relnamespace = 'public'::regnamespace`);
+    from pg_constraint c join pg_attribute a on (c.conrelid = a.attrelid and c.conkey = array[a.attnum]) or c.contypid = a.atttypid
+      join pg_class rel on rel.oid = a.attrelid
+    where c.contype = 'c' and rel.relkind = 'r' and rel.relnamespace = 'public'::regnamespace`);
   const held: Record<string, string[]> = {};
   for (const { table, column, definition } of rows) {
     const [, list] =
