@@ -12,7 +12,6 @@ const prefixes = nodes.map(({ prefix }) => prefix);
 
 /** What has an id that `node` does not find. */
 const NO_NODES: Record<string, string> = {
-  sag: 'that someone became a SYSTEM_ADMIN is for whoever runs the deployment',
   usr: 'a person is no object of one organization',
   mal: 'mail is nothing that clients see',
   scg: "a directory's group is found through its directory",

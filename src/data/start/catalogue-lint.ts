@@ -23,7 +23,6 @@ const GLOBAL_TABLES = [
   'signing_key',
   'sign_in_attempt',
   'saml_assertion_seen',
-  'system_admin_grant',
   '_prisma_migrations',
 ] as const;
 
