@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.js';
 import { createAuthenticate } from '../context/authenticate.js';
 import { CATALOGUE, KEY_ENVIRONMENT, PUBLIC_URL } from '../context/deployment.js';
+import { REFUSALS } from '../context/refusal.js';
 import { JOIN_ON_SIGN_IN } from '../context/enter-organization.js';
 import type { OpenedDeployment } from '../deployment.js';
 import type { Development } from '../development/index.js';
@@ -117,7 +118,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     if (!config.graphiql)
       serveHome(pages, { outside, offersSignIn: async () => (await providers.offered(null)).length > 0 });
   });
-  serveScim(app, { outside, organizationDb, limits, slots, publicUrl, maxAnswer, metrics });
+  serveScim(app, { outside, organizationDb, limits, refusals: use(REFUSALS), slots, publicUrl, maxAnswer, metrics });
   serveFavicon(app);
   if (config.graphiql) await serveGraphiQL(app);
   development?.serve(app, publicUrl);

@@ -2,10 +2,27 @@ import type { AuditChange, AuditEntryFilter, AuditEntryOrderField, Resolvers } f
 import { allow, canWhereNamed } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
+import { REFUSALS } from '../../context/refusal.js';
+import { badInput } from '../../errors.js';
+import { ACTIONS, type AuditAction, isAction } from './actions.js';
+import { Refusals, WAITING_REFUSALS } from './refusals.js';
 import { signCheckpoint } from './checkpoint.js';
 import { jobs } from './jobs.js';
 import { withSeals } from './parent.js';
 import { verifyChain } from './verify-chain.js';
+
+/** A word of the list, or none. @throws BAD_USER_INPUT at `filter.action` */
+function parseAction(word: string | null | undefined): AuditAction | null {
+  if (word == null || isAction(word)) return word ?? null;
+  const kindOf = (action: string) => action.split('.')[0] ?? '';
+  const words = Object.keys(ACTIONS);
+  const alike = words.filter((action) => kindOf(action) === kindOf(word));
+  const named =
+    alike.length > 0
+      ? `There are ${alike.join(', ')}.`
+      : `It begins with one of ${[...new Set(words.map(kindOf))].join(', ')}, and a dot.`;
+  throw badInput('filter.action', `There is no such action. ${named}`);
+}
 
 interface LogArgs extends ListArgs<AuditEntryOrderField> {
   readonly filter?: AuditEntryFilter | null;
@@ -16,7 +33,8 @@ const entries = defineList('AuditEntry', {
   orders: { AT: { by: 'at', is: 'instant' } },
   usual: { field: 'AT', direction: 'DESC' },
   where: ({ filter }: LogArgs) => {
-    const { actorId, action, targetId, outcome, from, before } = filter ?? {};
+    const { actorId, targetId, outcome, from, before } = filter ?? {};
+    const action = parseAction(filter?.action);
     return {
       ...(actorId != null && { actorId }),
       ...(action != null && { action }),
@@ -64,4 +82,8 @@ export const auditEntry = defineDomain({
     AuditChainVerification: allow,
   },
   jobs,
+  provide: (parts) => {
+    const refusals = new Refusals();
+    parts.add(REFUSALS, refusals).add(WAITING_REFUSALS, refusals);
+  },
 });

@@ -1,8 +1,10 @@
+import type { Act } from '../../data/connection/act.js';
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { Frame } from '../../data/connection/frame.js';
 import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
 import { ROW_TYPES } from '../../data/connection/pg-types.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
+import type { AuditAction } from './actions.js';
 import { hashOf, newSalts, NO_HASH, type Sealable } from './chain.js';
 
 /** Whose record: an organization's, or with '' that of the deployment. */
@@ -45,6 +47,48 @@ const SEAL = `
   insert into audit_seal (org_id, sequence, number, hash, salts)
   select $1, $2 + place, number, hash, salts
   from unnest($3::bigint[], $4::text[], $5::jsonb[]) with ordinality as given (number, hash, salts, place)`;
+
+/** An entry that no trigger writes: what was refused, or was no change. */
+export interface OwnEntry {
+  readonly act: Act;
+  readonly action: AuditAction;
+  readonly outcome: 'DONE' | 'REFUSED';
+  readonly targetType?: string;
+  readonly targetId?: string;
+  readonly targetName?: string;
+  /** By path, what was there and what is. */
+  readonly changes?: Readonly<Record<string, readonly [unknown, unknown]>>;
+  readonly reason?: string;
+}
+
+/** Writes entries of one organization, by one statement. What was refused to someone within the last minute is not told again. */
+export type WriteEntries = (orgId: OrgId, entries: readonly OwnEntry[]) => Promise<void>;
+
+const WRITE = `
+  with given as (
+    select value as it, value -> 'act' as act from jsonb_array_elements($2::jsonb)
+  ), fresh as materialized (
+    select nextval('audit_number') as number, it, act from given
+    where it ->> 'outcome' = 'DONE' or not exists (
+      select from audit_entry e where e.org_id = $1 and e.actor_id = act ->> 'id' and e.action = it ->> 'action'
+        and e.outcome = 'REFUSED' and e.at > clock_timestamp() - interval '1 minute')
+  ), told as (
+    insert into audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, outcome, target_type,
+      target_id, target_name, changes, reason, request_id, address)
+    select $1, number, act ->> 'kind', act ->> 'id', orgate_called($1, act), act ->> 'onBehalfOf', it ->> 'action',
+      it ->> 'outcome', it ->> 'targetType', it ->> 'targetId', it ->> 'targetName', it -> 'changes',
+      coalesce(it ->> 'reason', act ->> 'reason'), act ->> 'requestId', act ->> 'address'
+    from fresh
+  )
+  insert into audit_unsealed (org_id, number) select $1, number from fresh`;
+
+export const openEntryWriter =
+  (pool: ScopedPool): WriteEntries =>
+  async (orgId, entries) => {
+    await inFrame({ role: 'orgate_app', orgId }, () =>
+      pool.query({ text: WRITE, values: [orgId, JSON.stringify(entries)] }),
+    );
+  };
 
 type WaitingEntry = Sealable & {
   readonly number: string;

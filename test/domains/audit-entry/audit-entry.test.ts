@@ -51,6 +51,23 @@ test('what a key does is told of the key, and in whose name; its secret never', 
   expect(text + made.text).not.toContain(key.secret);
 });
 
+test('a word that no action has is refused, with those that there are', async () => {
+  const { admin } = await givenOrganization(server);
+  const told = async (action: string) => {
+    const { errors } = await admin(LOG, { filter: { action } });
+    return [errors[0]?.extensions['code'], errors[0]?.extensions['argument'], errors[0]?.message];
+  };
+  const refused = ['BAD_USER_INPUT', 'filter.action'];
+  expect(await told('repository.create')).toEqual([
+    ...refused,
+    'There is no such action. There are repository.created, repository.updated, repository.deleted, repository.read.',
+  ]);
+  expect(await told('login')).toEqual([
+    ...refused,
+    expect.stringMatching(/begins with one of organization, membership, /),
+  ]);
+});
+
 test('entries are sealed in order, and whoever alters, takes or swaps one is found out', async () => {
   const { id: orgId, admin, developer } = await givenOrganization(server);
   for (const name of ['a', 'b', 'c'])
