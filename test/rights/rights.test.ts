@@ -76,6 +76,7 @@ const ABOUT_ONESELF = [
   'myOrganizations',
   'organization',
   'organizations',
+  'deploymentLog',
   'joinableOrganizations',
   'mySessions',
   'rateLimit',

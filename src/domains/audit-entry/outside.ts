@@ -4,8 +4,10 @@ import type { Frame } from '../../data/connection/frame.js';
 import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
 import { ROW_TYPES } from '../../data/connection/pg-types.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
+import { type Page, pageOf } from '../../identity/page.js';
 import type { AuditAction } from './actions.js';
 import { hashOf, newSalts, NO_HASH, type Sealable } from './chain.js';
+import type { AuditEntryParent } from './parent.js';
 
 /** Whose record: an organization's, or with '' that of the deployment. */
 export type RecordOf = OrgId | '';
@@ -33,10 +35,12 @@ const WAITING = `
   )
   select org_id as "orgId" from waiting where org_id is not null`;
 
+const ENTRY = `e.id, e.at, e.actor_kind as "actorKind", e.actor_id as "actorId", e.actor_name as "actorName",
+  e.on_behalf_of as "onBehalfOf", e.action, e.outcome, e.target_type as "targetType", e.target_id as "targetId",
+  e.target_name as "targetName", e.changes, e.reason, e.request_id as "requestId", e.address`;
+
 const READ = `
-  select e.number::text, e.id, e.at, e.actor_kind as "actorKind", e.actor_id as "actorId", e.actor_name as "actorName",
-    e.on_behalf_of as "onBehalfOf", e.action, e.outcome, e.target_type as "targetType", e.target_id as "targetId",
-    e.target_name as "targetName", e.changes, e.reason, e.request_id as "requestId", e.address,
+  select e.number::text, ${ENTRY},
     head.sequence::float8 as "headSequence", head.hash as "headHash"
   from audit_unsealed u join audit_entry e on e.org_id = u.org_id and e.number = u.number
     left join (select sequence, hash from audit_seal where org_id = $1 order by sequence desc limit 1) head on true
@@ -132,4 +136,56 @@ export function openSealing(pool: ScopedPool): Sealing {
 /** Another replica took the next place in the chain first. */
 function ignoreTaken(error: unknown): void {
   if (!(error instanceof Error && 'code' in error && error.code === '23505')) throw error;
+}
+
+/** Which entries of the deployment's record. */
+export interface DeploymentFilter {
+  readonly actorId?: string | null | undefined;
+  readonly action?: string | null | undefined;
+  readonly targetId?: string | null | undefined;
+  readonly outcome?: string | null | undefined;
+  readonly from?: Date | null | undefined;
+  readonly before?: Date | null | undefined;
+}
+
+/** The record of what belongs to no organization; for system administrators. */
+export interface DeploymentRecord {
+  list(page: Page, filter: DeploymentFilter): Promise<AuditEntryParent[]>;
+  count(filter: DeploymentFilter): Promise<number>;
+}
+
+const OF_DEPLOYMENT = `e.org_id = '' and ($1::text is null or e.actor_id = $1) and ($2::text is null or e.action = $2)
+  and ($3::text is null or e.target_id = $3) and ($4::text is null or e.outcome = $4)
+  and ($5::timestamptz is null or e.at >= $5) and ($6::timestamptz is null or e.at < $6)`;
+
+const valuesOf = ({ actorId, action, targetId, outcome, from, before }: DeploymentFilter): unknown[] =>
+  [actorId, action, targetId, outcome, from, before].map((value) => value ?? null);
+
+type FoundEntry = Omit<AuditEntryParent, 'sealed'> & { readonly sequence: bigint | null; readonly hash: string | null };
+
+export function openDeploymentRecord(pool: ScopedPool): DeploymentRecord {
+  const query = createDirectoryQuery(pool);
+  return {
+    async list(page, filter) {
+      const values = valuesOf(filter);
+      const rows = await query<FoundEntry>(
+        `select ${ENTRY}, s.sequence, s.hash from audit_entry e
+         left join audit_seal s on s.org_id = e.org_id and s.number = e.number
+         where ${OF_DEPLOYMENT}${pageOf({ at: 'e.at', id: 'e.id' }, page, values)}`,
+        values,
+      );
+      return rows.map(({ sequence, hash, ...entry }) => ({
+        ...entry,
+        sealed: sequence === null || hash === null ? null : { sequence, hash },
+      }));
+    },
+
+    async count(filter) {
+      const [row] = await query<{ count: number }>(
+        `select count(*)::int as count from audit_entry e where ${OF_DEPLOYMENT}`,
+        valuesOf(filter),
+      );
+      return row?.count ?? 0;
+    },
+  };
 }

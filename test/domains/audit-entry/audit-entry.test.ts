@@ -157,6 +157,50 @@ test('of several that seal at once each place is taken once', async () => {
   expect(headSequence).toBeGreaterThan(20);
 });
 
+test('what belongs to no organization is read by a SYSTEM_ADMIN, sealed, and by nobody else', async () => {
+  const { owner } = await givenOrganization(server);
+  const id = await personId(owner);
+  await owner('mutation ($id: ID) { setDefaultOrganization(organizationId: $id) { role } }', { id: null });
+  const sam = await server.as(`${unique('sam')}@orgate.example`);
+  const LOG_OF_ALL = `query ($filter: AuditEntryFilter, $after: String) { deploymentLog(first: 1, after: $after, filter: $filter) {
+    totalCount pageInfo { endCursor } nodes { id sequence hash action actor { kind id name } targetId changes { path before after } } } }`;
+  expect(codeOf(await owner(LOG_OF_ALL))).toBe('FORBIDDEN');
+  expect(codeOf(await sam(LOG_OF_ALL))).toBe('FORBIDDEN');
+  await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [
+    await personId(sam),
+  ]);
+  const sealing = server.database.outside(openSealing);
+  while ((await sealing.seal('', 1000)) > 0);
+  const filter = { targetId: id };
+  const { data } = await sam(LOG_OF_ALL, { filter });
+  const [made] = data.deploymentLog.nodes;
+  expect([made.action, made.targetId, typeof made.sequence, typeof made.hash]).toEqual([
+    'person.created',
+    id,
+    'number',
+    'string',
+  ]);
+  expect(
+    (await sam(LOG_OF_ALL, { filter: { ...filter, action: 'person.updated' } })).data.deploymentLog.totalCount,
+  ).toBe(0);
+  expect((await sam(LOG_OF_ALL, { filter: { action: 'person.update' } })).errors[0]?.extensions['argument']).toBe(
+    'filter.action',
+  );
+  const all = await sam(LOG_OF_ALL);
+  const { endCursor: after } = all.data.deploymentLog.pageInfo;
+  const next = await sam(LOG_OF_ALL, { after });
+  expect(next.data.deploymentLog.nodes[0].id).not.toBe(all.data.deploymentLog.nodes[0].id);
+  const { rows } = await server.database.pool.queryAsLoginRole(
+    `select count(*)::int as n from audit_entry where org_id <> '' and (target_type in ('person', 'identity', 'signing_key')
+       or action like 'system_admin.%')`,
+  );
+  expect(rows).toEqual([{ n: 0 }]);
+});
+
+const FOR_ADMINISTRATORS = 'only system administrators may ask, who are no members of anything by that';
+const ofDeployment = (field: string) =>
+  `query ($value: ID) { deploymentLog(first: 20, filter: { ${field}: $value }) { totalCount nodes { action targetName } } }`;
+
 const FILTERED = (field: string) =>
   `query ($value: ID) { auditLog(first: 20, filter: { ${field}: $value }) { totalCount nodes { action targetName } } }`;
 
@@ -174,5 +218,27 @@ describeIsolation({
     foreign: ({ repositoryId }) => repositoryId,
     unknown: never('rep'),
     variables: (value) => ({ value }),
+  },
+  'Query.deploymentLog.after': {
+    ...fromCursor('after', 'deploymentLog', 'deploymentLog AT DESC', '2100-01-01T00:00:00.000Z', 'aud_z'),
+    uncontrolled: FOR_ADMINISTRATORS,
+  },
+  'Query.deploymentLog.before': {
+    ...fromCursor('before', 'deploymentLog', 'deploymentLog AT DESC', '2000-01-01T00:00:00.000Z', 'aud_'),
+    uncontrolled: FOR_ADMINISTRATORS,
+  },
+  'Query.deploymentLog.filter.actorId': {
+    query: ofDeployment('actorId'),
+    foreign: ({ ownerId }) => ownerId,
+    unknown: never('usr'),
+    variables: (value) => ({ value }),
+    uncontrolled: FOR_ADMINISTRATORS,
+  },
+  'Query.deploymentLog.filter.targetId': {
+    query: ofDeployment('targetId'),
+    foreign: ({ ownerId }) => ownerId,
+    unknown: never('usr'),
+    variables: (value) => ({ value }),
+    uncontrolled: FOR_ADMINISTRATORS,
   },
 });
