@@ -12,7 +12,7 @@ import { CATALOGUE, type Deployment } from './deployment.js';
 import { isRefusal, REFUSALS, type Tried } from './refusal.js';
 
 /** What told the organization of this request. */
-export type ContextSource = 'HEADER' | 'TOKEN' | 'API_KEY' | 'DEFAULT' | 'SOLE_MEMBERSHIP';
+export type ContextSource = 'PATH' | 'HEADER' | 'TOKEN' | 'API_KEY' | 'DEFAULT' | 'SOLE_MEMBERSHIP';
 
 /** The organization of this request. The viewer's membership was read in this request and is active. */
 export interface CurrentOrganization {

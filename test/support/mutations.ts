@@ -135,6 +135,11 @@ export const MUTATIONS: Record<string, Operation> = {
     from: 'ADMIN',
     text: ({ domainId }) => `removeDomain(id: "${domainId}")`,
   },
+  exportAudit: {
+    permission: 'audit:read',
+    from: 'ADMIN',
+    text: () => 'exportAudit(input: { format: NDJSON }) { url }',
+  },
   updateOrganization: {
     permission: 'organization:update',
     from: 'ADMIN',

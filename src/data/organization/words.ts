@@ -1,5 +1,6 @@
 import {
   AuditActorKind,
+  AuditExportFormat,
   AuditOutcome,
   DomainJoining,
   DomainProblem,
@@ -30,6 +31,7 @@ const { EXPIRED: _expired, ...StoredInvitationStatus } = InvitationStatus;
 export const WORDS = {
   Address: { kind: { SLUG: 'SLUG', DOMAIN: 'DOMAIN' } },
   AuditEntry: { actorKind: AuditActorKind, outcome: AuditOutcome },
+  AuditExport: { format: AuditExportFormat, makerKind: AuditActorKind },
   IdentityProvider: { kind: IdentityProviderKind, status: IdentityProviderStatus, defaultRole: JoiningRole },
   Invitation: { status: StoredInvitationStatus, mailStatus: MailStatus },
   JoinRequest: { status: JoinRequestStatus },

@@ -1,3 +1,4 @@
+import { badInput } from '../../errors.js';
 import type { MutationResolvers } from '../../generated/graphql.js';
 
 /** Every word that `action` has, and what happened. docs/audit.md prints them, and tests hold the database to them. */
@@ -67,6 +68,10 @@ export const ACTIONS = {
   'scim_group.deleted': 'A group is gone.',
   'scim_group.members_added': 'People came into a group; `changes` names them, a hundred in an entry.',
   'scim_group.members_removed': 'People went out of a group; `changes` names them, a hundred in an entry.',
+  'audit_export.created': 'A link to the record was made.',
+  'audit_export.updated': 'An export of the record was read to its end.',
+  'audit_export.deleted': 'An export was deleted.',
+  'audit.streamed': 'The record was fetched by a SIEM; told once a day of each that does.',
   'session.created': 'Someone signed in: through the organization’s own provider, or into the deployment.',
   'session.updated': 'Something of a session changed.',
   'session.ended': 'A session was ended: by signing out, or revoked.',
@@ -105,6 +110,19 @@ export type AuditAction = keyof typeof ACTIONS;
 
 export const isAction = (word: string): word is AuditAction => Object.hasOwn(ACTIONS, word);
 
+/** A word of the list, or none. @throws BAD_USER_INPUT at `argument` */
+export function parseAction(word: string | null | undefined, argument: string): AuditAction | null {
+  if (word == null || isAction(word)) return word ?? null;
+  const kindOf = (action: string) => action.split('.')[0] ?? '';
+  const words = Object.keys(ACTIONS);
+  const alike = words.filter((action) => kindOf(action) === kindOf(word));
+  const named =
+    alike.length > 0
+      ? `There are ${alike.join(', ')}.`
+      : `It begins with one of ${[...new Set(words.map(kindOf))].join(', ')}, and a dot.`;
+  throw badInput(argument, `There is no such action. ${named}`);
+}
+
 /** What a mutation leaves in the record. */
 export interface Recorded {
   /** What it is called there, done or refused. */
@@ -136,6 +154,7 @@ export const RECORDED: Readonly<Record<keyof MutationResolvers, Recorded | null>
   resendInvitation: inCurrent('invitation.updated'),
   revokeInvitation: inCurrent('invitation.revoked'),
   acceptInvitation: inAnother('invitation.accepted'),
+  exportAudit: inCurrent('audit_export.created'),
   declineInvitation: inAnother('invitation.declined'),
   requestNewInvitation: inAnother('invitation.updated'),
   requestToJoin: inAnother('join_request.created'),

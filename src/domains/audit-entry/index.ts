@@ -5,28 +5,15 @@ import { asked, defineList, type ListArgs } from '../../resource/list.js';
 import { connect } from '../../resource/paging.js';
 import type { RequestContext } from '../../context/context.js';
 import { REFUSALS } from '../../context/refusal.js';
-import type { Filter, Row } from '../../data/organization/table.js';
-import { badInput } from '../../errors.js';
-import { ACTIONS, type AuditAction, isAction } from './actions.js';
+import { parseAction } from './actions.js';
 import { Refusals, WAITING_REFUSALS } from './refusals.js';
 import { signCheckpoint } from './checkpoint.js';
+import { createExport, urlOf } from './export-audit.js';
 import { jobs } from './jobs.js';
 import { openDeploymentRecord } from './outside.js';
 import { type AuditEntryParent, withSeals } from './parent.js';
 import { verifyChain } from './verify-chain.js';
-
-/** A word of the list, or none. @throws BAD_USER_INPUT at `filter.action` */
-function parseAction(word: string | null | undefined): AuditAction | null {
-  if (word == null || isAction(word)) return word ?? null;
-  const kindOf = (action: string) => action.split('.')[0] ?? '';
-  const words = Object.keys(ACTIONS);
-  const alike = words.filter((action) => kindOf(action) === kindOf(word));
-  const named =
-    alike.length > 0
-      ? `There are ${alike.join(', ')}.`
-      : `It begins with one of ${[...new Set(words.map(kindOf))].join(', ')}, and a dot.`;
-  throw badInput('filter.action', `There is no such action. ${named}`);
-}
+import { whichEntries } from './which-entries.js';
 
 interface LogArgs extends ListArgs<AuditEntryOrderField> {
   readonly filter?: AuditEntryFilter | null;
@@ -40,27 +27,17 @@ const OFFERED = {
 const entries = defineList('AuditEntry', {
   ...OFFERED,
   name: 'auditLog',
-  where: ({ filter }: LogArgs) => whichEntries(filter),
+  where: ({ filter }: LogArgs) => {
+    parseAction(filter?.action, 'filter.action');
+    return whichEntries(filter);
+  },
   show: withSeals,
 });
-
-/** @throws BAD_USER_INPUT at `filter.action` */
-function whichEntries(filter: AuditEntryFilter | null | undefined): Filter<Row<'AuditEntry'>> {
-  const { actorId, targetId, outcome, from, before } = filter ?? {};
-  const action = parseAction(filter?.action);
-  return {
-    ...(actorId != null && { actorId }),
-    ...(action != null && { action }),
-    ...(targetId != null && { targetId }),
-    ...(outcome != null && { outcome }),
-    ...((from != null || before != null) && { at: { ...(from && { gte: from }), ...(before && { lt: before }) } }),
-  };
-}
 
 function listOfDeployment(args: LogArgs, { person, outside }: RequestContext) {
   const { order } = asked<AuditEntryParent, AuditEntryOrderField>({ ...OFFERED, name: 'deploymentLog' }, args);
   const record = outside(openDeploymentRecord);
-  const filter = { ...args.filter, action: parseAction(args.filter?.action) };
+  const filter = { ...args.filter, action: parseAction(args.filter?.action, 'filter.action') };
   return connect(args, person.id, order, {
     read: (page) => record.list(page, filter),
     count: () => record.count(filter),
@@ -84,6 +61,10 @@ const resolvers = {
       verifyChain(db, { from: Number(from ?? 1), to: to == null ? null : Number(to) }),
     auditCheckpoint: (_, _args, context) => signCheckpoint(context),
   },
+  Mutation: {
+    exportAudit: (_, { input }, context) => createExport(input, context),
+  },
+  AuditExport: { url: ({ id }, _args, context) => urlOf(id, context) },
   AuditEntry: {
     actor: ({ actorKind: kind, actorId: id, actorName: name }) => ({ kind, id, name }),
     changes: ({ changes }) => toChanges(changes),
@@ -99,10 +80,12 @@ export const auditEntry = defineDomain({
   },
   access: {
     Query: { auditLog: mayRead, verifyAuditChain: mayRead, auditCheckpoint: mayRead, deploymentLog: isSystemAdmin },
+    Mutation: { exportAudit: mayRead },
     AuditEntry: allow,
     AuditActor: allow,
     AuditChange: allow,
     AuditChainVerification: allow,
+    AuditExport: allow,
   },
   jobs,
   provide: (parts) => {

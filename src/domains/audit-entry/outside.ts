@@ -63,9 +63,11 @@ export interface OwnEntry {
   /** By path, what was there and what is. */
   readonly changes?: Readonly<Record<string, readonly [unknown, unknown]>>;
   readonly reason?: string;
+  /** As an interval: whoever did the same within it is not told of again. */
+  readonly onceIn?: string;
 }
 
-/** Writes entries of one organization, by one statement. What was refused to someone within the last minute is not told again. */
+/** Writes entries of one organization, by one statement. */
 export type WriteEntries = (orgId: OrgId, entries: readonly OwnEntry[]) => Promise<void>;
 
 const WRITE = `
@@ -73,9 +75,9 @@ const WRITE = `
     select value as it, value -> 'act' as act from jsonb_array_elements($2::jsonb)
   ), fresh as materialized (
     select nextval('audit_number') as number, it, act from given
-    where it ->> 'outcome' = 'DONE' or not exists (
+    where it ->> 'onceIn' is null or not exists (
       select from audit_entry e where e.org_id = $1 and e.actor_id = act ->> 'id' and e.action = it ->> 'action'
-        and e.outcome = 'REFUSED' and e.at > clock_timestamp() - interval '1 minute')
+        and e.outcome = it ->> 'outcome' and e.at > clock_timestamp() - (it ->> 'onceIn')::interval)
   ), told as (
     insert into audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, outcome, target_type,
       target_id, target_name, changes, reason, request_id, address)

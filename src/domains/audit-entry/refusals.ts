@@ -33,7 +33,14 @@ export class Refusals implements NoteRefusals {
     if (!action || this.#isNoted(`${orgId} ${act.id} ${action}`)) return;
     const { requiredPermission } = error.detail;
     const reason = requiredPermission ? `${error.code}: needs ${requiredPermission}` : error.code;
-    this.#wait(orgId, { act, action, outcome: 'REFUSED', targetType: action.split('.')[0] ?? '', reason });
+    this.#wait(orgId, {
+      act,
+      action,
+      outcome: 'REFUSED',
+      onceIn: '1 minute',
+      targetType: action.split('.')[0] ?? '',
+      reason,
+    });
   }
 
   /** How many wait. */

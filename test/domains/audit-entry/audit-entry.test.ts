@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { createLocalJWKSet, compactVerify } from 'jose';
+import { DIGESTED } from '../../../src/domains/audit-entry/chain.js';
 import { openSealing } from '../../../src/domains/audit-entry/outside.js';
 import { createSealRecords } from '../../../src/domains/audit-entry/seal-record.js';
 import type { OrgId } from '../../../src/data/id.js';
@@ -204,7 +206,46 @@ const ofDeployment = (field: string) =>
 const FILTERED = (field: string) =>
   `query ($value: ID) { auditLog(first: 20, filter: { ${field}: $value }) { totalCount nodes { action targetName } } }`;
 
+test('a personal detail goes with its salt, the chain still verifies, and nothing is put in its place', async () => {
+  const { id: orgId, admin } = await givenOrganization(server);
+  await seal(orgId);
+  const sql = (text: string, ...values: unknown[]) => server.database.pool.queryAsLoginRole(text, [orgId, ...values]);
+  const of = `e.org_id = $1 and s.org_id = $1 and e.number = s.number and s.sequence = 1`;
+  const { rows } = await sql(`select e.actor_name as name, s.salts from audit_entry e, audit_seal s where ${of}`);
+  const [{ name, salts }] = rows as [{ name: string; salts: string[] }];
+  const place = DIGESTED.indexOf('actorName');
+  const digest = createHash('sha256')
+    .update(`${salts[place]}${JSON.stringify(name)}`)
+    .digest('base64url');
+  await sql(`update audit_seal s set salts = jsonb_set(salts, array[$2], $3) from audit_entry e where ${of}`, place, {
+    digest,
+  });
+  const verify = async () => (await admin(CHAIN)).data.verifyAuditChain;
+  expect(await verify()).toMatchObject({ ok: false, firstBad: 1, problem: 'ALTERED' });
+  await sql(`update audit_entry e set actor_name = null from audit_seal s where ${of}`);
+  expect(await verify()).toMatchObject({ ok: true });
+  await sql(`update audit_entry e set actor_name = 'Mallory' from audit_seal s where ${of}`);
+  expect(await verify()).toMatchObject({ ok: false, firstBad: 1, problem: 'ALTERED' });
+});
+
+const EXPORTED = (field: string) =>
+  `mutation ($value: ID) { exportAudit(input: { format: CSV, filter: { ${field}: $value } }) { __typename } }`;
+
 describeIsolation({
+  'Mutation.exportAudit.input.filter.actorId': {
+    query: EXPORTED('actorId'),
+    foreign: ({ ownerId }) => ownerId,
+    unknown: never('usr'),
+    variables: (value) => ({ value }),
+    uncontrolled: 'a link is made whatever it leads to; what it leads to is tried in its own test',
+  },
+  'Mutation.exportAudit.input.filter.targetId': {
+    query: EXPORTED('targetId'),
+    foreign: ({ repositoryId }) => repositoryId,
+    unknown: never('rep'),
+    variables: (value) => ({ value }),
+    uncontrolled: 'a link is made whatever it leads to; what it leads to is tried in its own test',
+  },
   'Query.auditLog.after': fromCursor('after', 'auditLog', 'auditLog AT DESC', '2100-01-01T00:00:00.000Z', 'aud_z'),
   'Query.auditLog.before': fromCursor('before', 'auditLog', 'auditLog AT DESC', '2000-01-01T00:00:00.000Z', 'aud_'),
   'Query.auditLog.filter.actorId': {
