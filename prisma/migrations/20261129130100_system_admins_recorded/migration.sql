@@ -3,6 +3,10 @@ create policy owner_read on audit_entry for select to current_user using (org_id
 create policy owner_write on audit_entry for insert to current_user with check (org_id = '');
 create policy owner_write on audit_unsealed for insert to current_user with check (org_id = '');
 
+-- Nobody else does: what the gateway writes of persons is what its triggers write.
+create policy directory_grants_nothing on audit_entry as restrictive for insert to orgate_directory
+  with check (action not like 'system\_admin.%');
+
 -- What was kept of that so far goes there, too.
 with kept as (
   select granted_at as at, granted_by as by, 'system_admin.granted' as action, person_id, reason, 'USER' as was, 'SYSTEM_ADMIN' as is
