@@ -9,9 +9,10 @@ import type { ActiveMembership, OrganizationSummary, Person } from '../identity/
 import type { Use } from '../parts.js';
 import type { Catalogue, Permission, Role } from '../permissions/catalogue.js';
 import { CATALOGUE, type Deployment } from './deployment.js';
+import { isRefusal, REFUSALS, type Tried } from './refusal.js';
 
 /** What told the organization of this request. */
-export type ContextSource = 'HEADER' | 'TOKEN' | 'API_KEY' | 'DEFAULT' | 'SOLE_MEMBERSHIP';
+export type ContextSource = 'PATH' | 'HEADER' | 'TOKEN' | 'API_KEY' | 'DEFAULT' | 'SOLE_MEMBERSHIP';
 
 /** The organization of this request. The viewer's membership was read in this request and is active. */
 export interface CurrentOrganization {
@@ -95,6 +96,14 @@ export class RequestContext {
   get sessionScope(): SessionScope {
     const { boundOrgId = null, startedAt = null } = this.viewer?.session ?? {};
     return { personId: this.person.id, boundOrgId, startedAt };
+  }
+
+  /** Notes what was refused in the current organization. Of attempts from outside no organization learns. */
+  noteRefusal(tried: Tried, error: unknown): void {
+    const { current, act } = this;
+    if (!current || !isRefusal(error)) return;
+    const called = act.kind === 'API_KEY' ? {} : { name: current.membership.name };
+    this.use(REFUSALS).note({ orgId: current.orgId, act: { ...act, ...called }, tried, error });
   }
 
   /** Null where points are not counted. Of what is left to the person or key, and to the organization, the less. */

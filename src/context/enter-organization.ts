@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+import type { Origin } from '../data/connection/act.js';
 import { brandVerifiedOrgId } from '../data/id.js';
 import { nameOfEmail } from '../dns-name.js';
 import { OrgateError } from '../errors.js';
@@ -12,7 +14,25 @@ import { CATALOGUE, type Deployment } from './deployment.js';
 import type { NamedOrganization } from './resolve-organization.js';
 
 /** Lets whoever just signed in into the organization that the domain of their e-mail leads to, where that says so. Never fails. */
-export const JOIN_ON_SIGN_IN = part<(person: Person) => Promise<void>>('joining at sign-in');
+export const JOIN_ON_SIGN_IN = part<(person: Person, from?: Origin) => Promise<void>>('joining at sign-in');
+
+const ID = /^org_[0-9a-v]{26}$/;
+
+/** Who named which organizations and is in none of them: for the log of the deployment, and never for whoever was named. */
+export class NotEnteredError extends Error {
+  override readonly name = 'NotEnteredError';
+
+  /** Ids as they are, and of what is no id a digest: somebody may have put a secret there. */
+  readonly names: readonly string[];
+
+  constructor(
+    readonly personId: string,
+    names: readonly string[],
+  ) {
+    super('named an organization without being in it');
+    this.names = names.map((name) => (ID.test(name) ? name : `sha256:${hash('sha256', name).slice(0, 16)}`));
+  }
+}
 
 type Entering = Pick<Deployment, 'outside' | 'use'>;
 
@@ -26,6 +46,7 @@ export interface Entered {
  * With `enterWithKey` the only place that lets a request into an organization.
  *
  * @param cookieHash of the cookie that came beside a token: it must not name anyone else
+ * @param from the request, for the record of whom it makes known
  * @throws UNAUTHENTICATED when no active person stands behind the credential; NOT_FOUND when a header names what the
  *   person is no member of, foreign and unknown alike; ORG_CONTEXT_CONFLICT when two headers name different ones
  */
@@ -34,9 +55,10 @@ export async function enterOrganization(
   credential: PersonCredential,
   named: readonly NamedOrganization[],
   cookieHash: string | null = null,
+  from?: Origin,
 ): Promise<Entered> {
   const catalogue = deployment.use(CATALOGUE);
-  const found = await findOrProvision(deployment, credential, named, cookieHash);
+  const found = await findOrProvision(deployment, credential, named, cookieHash, from);
   const { memberships, session, cookiePersonId } = found;
   const person = withinSessionScope(found);
   if (person.status !== 'ACTIVE') throw new OrgateError('UNAUTHENTICATED');
@@ -65,8 +87,10 @@ export async function enterOrganization(
       memberships.find(({ organization }) => organization.id === name || organization.slug === name),
     );
     const [first] = held;
-    if (named.some(({ required }, index) => required && !held[index]))
-      throw new OrgateError('NOT_FOUND', 'The organization that the request names is none of yours.');
+    const missed = named.filter(({ required }, index) => required && !held[index]).map(({ name }) => name);
+    if (missed.length > 0) {
+      throw new OrgateError('NOT_FOUND', 'The organization that the request names is none of yours.', {}, { cause: new NotEnteredError(person.id, missed) });
+    }
     if (held.some((each) => each?.organization.id !== first?.organization.id)) {
       throw new OrgateError('ORG_CONTEXT_CONFLICT');
     }
@@ -96,6 +120,7 @@ async function findOrProvision(
   credential: PersonCredential,
   named: readonly NamedOrganization[],
   cookieHash: string | null,
+  from: Origin | undefined,
 ): Promise<PersonInOrganizations> {
   const registry = outside(openRegistry);
   const find = () =>
@@ -110,10 +135,10 @@ async function findOrProvision(
   if (credential.kind !== 'identity' || credential.identity.verifiedEmail === null) {
     throw new OrgateError('UNAUTHENTICATED');
   }
-  await registry.provision({ ...credential.identity, verifiedEmail: credential.identity.verifiedEmail });
+  await registry.provision({ ...credential.identity, verifiedEmail: credential.identity.verifiedEmail }, from);
   const provisioned = await find();
   if (!provisioned) throw new OrgateError('UNAUTHENTICATED');
-  await use(JOIN_ON_SIGN_IN)(provisioned.person);
+  await use(JOIN_ON_SIGN_IN)(provisioned.person, from);
   return (await find()) ?? provisioned;
 }
 

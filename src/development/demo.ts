@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { bySystem } from '../data/connection/act.js';
-import { inFrame } from '../data/connection/org-connection.js';
+import { asLoginRole, inFrame, type ScopedPool } from '../data/connection/org-connection.js';
 import type { Frame } from '../data/connection/frame.js';
 import type { Database } from '../data/database.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
@@ -23,6 +23,8 @@ interface DemoWorld {
   people: { email: string; name: string; systemRole?: string }[];
   organizations: DemoOrganization[];
 }
+
+type Connection = Awaited<ReturnType<ScopedPool['connect']>>;
 
 const DAY_MS = 86_400_000;
 const RUNS_PER_ORGANIZATION = 300;
@@ -92,9 +94,11 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
     const byEmail = new Map(
       people.map((person) => [String(person['email']), { id: String(person['id']), name: String(person['name']) }]),
     );
+    const orgIds: OrgId[] = [];
     for (const [index, organization] of world.organizations.entries()) {
       // Ids sort by time: in lists the first of the world is the first everywhere.
       const orgId = brandOrgId(newId('org', made + index));
+      orgIds.push(orgId);
       const rows = demoRows(organization, orgId, byEmail, made, now);
       const inside: Frame = { role: 'orgate_app', orgId, act };
       await insert(DIRECTORY, 'organization', rows.organization);
@@ -108,10 +112,17 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
         );
         await insert(inside, 'organization_domain', rows.domains);
       }
-      await insert(inside, 'repository', rows.repositories);
-      await insert(inside, 'agent', rows.agents);
-      await insert(inside, 'run', rows.runs);
+      const [owner = ''] = rows.starters;
+      await insert(as(orgId, owner), 'repository', rows.repositories);
+      await insert(as(orgId, owner), 'agent', rows.agents);
+      // They begin and end, and the record says who began them.
+      for (const starter of rows.starters) {
+        const theirs = rows.runs.filter(({ created_by }) => created_by === starter);
+        await insert(as(orgId, starter), 'run', theirs.map(asBegun));
+        await inFrame(as(orgId, starter), () => client.query({ text: END_RUNS, values: [JSON.stringify(theirs)] }));
+      }
     }
+    await tellAsOfThen(client, made, orgIds);
     await client.query({ text: 'COMMIT' });
     return true;
   } catch (error) {
@@ -120,6 +131,60 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
   } finally {
     client.release();
   }
+}
+
+/** Somebody at work in an organization, who is called there what they are called. */
+const as = (orgId: OrgId, id: string): Frame => ({ role: 'orgate_app', orgId, act: { kind: 'PERSON', id } });
+
+type DemoRun = ReturnType<typeof demoRun>;
+
+const asBegun = (run: DemoRun): object => ({
+  ...run,
+  status: 'QUEUED',
+  output: null,
+  error: null,
+  total_tokens: 0,
+  total_cost_micros: 0,
+  started_at: null,
+  finished_at: null,
+  updated_at: run.created_at,
+});
+
+const END_RUNS = `
+  update run r set status = d.status, output = d.output, error = d.error, total_tokens = d.total_tokens,
+    total_cost_micros = d.total_cost_micros, started_at = d.started_at, finished_at = d.finished_at, updated_at = d.updated_at
+  from jsonb_populate_recordset(null::run, $1) d
+  where r.org_id = d.org_id and r.id = d.id and d.status <> 'QUEUED'`;
+
+/**
+ * The entries that came of all this were written today. Where the login may do anything, as on the embedded database, they are
+ * told as of the two months in which it is said to have happened, and in that order. Nothing of it is sealed yet.
+ */
+async function tellAsOfThen(client: Connection, made: number, orgIds: readonly OrgId[]): Promise<void> {
+  const ask = (text: string, values: unknown[] = []) => client.query(asLoginRole(text, values));
+  const { rows } = await ask('select rolsuper as "isSuper" from pg_roles where rolname = session_user');
+  // The login's own rights, and not those of whom it acted as last.
+  if (rows[0]?.['isSuper'] !== true) return;
+  await ask(`set local role none`);
+  await ask(
+    `update audit_entry e set at = case
+       when e.action = 'run.created' then (select created_at from run r where r.org_id = e.org_id and r.id = e.target_id)
+       when e.target_type = 'run' then (select coalesce(finished_at, started_at) from run r where r.org_id = e.org_id and r.id = e.target_id)
+       else $1 end
+     where e.org_id = any ($2)`,
+    [new Date(made), orgIds],
+  );
+  await ask(
+    `with ordered as (
+       select u.org_id, u.number, nextval('audit_number') as later
+       from (select e.org_id, e.number from audit_unsealed u join audit_entry e using (org_id, number)
+             where e.org_id = any ($1) order by e.at, e.number) as u
+     ), told as (
+       update audit_entry e set number = o.later from ordered o where e.org_id = o.org_id and e.number = o.number
+     )
+     update audit_unsealed w set number = o.later from ordered o where w.org_id = o.org_id and w.number = o.number`,
+    [orgIds],
+  );
 }
 
 function demoRows(
@@ -221,6 +286,7 @@ function demoRows(
     repositories,
     agents,
     runs,
+    starters,
   };
 }
 

@@ -2,12 +2,14 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.js';
 import { createAuthenticate } from '../context/authenticate.js';
 import { CATALOGUE, KEY_ENVIRONMENT, PUBLIC_URL } from '../context/deployment.js';
+import { REFUSALS } from '../context/refusal.js';
 import { JOIN_ON_SIGN_IN } from '../context/enter-organization.js';
 import type { OpenedDeployment } from '../deployment.js';
 import type { Development } from '../development/index.js';
 import { createProviderFetch } from '../egress/provider-fetch.js';
 import { remoteKeys } from '../identity/issuer-keys.js';
 import { SEAL } from '../secrets/seal.js';
+import { serveAudit } from './audit/serve-audit.js';
 import type { Contract } from './graphql/schema.js';
 import { createFormatError } from './graphql/format-error.js';
 import { createRun } from './graphql/run.js';
@@ -119,7 +121,8 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     if (!config.graphiql)
       serveHome(pages, { outside, offersSignIn: async () => (await providers.offered(null)).length > 0 });
   });
-  serveScim(app, { outside, organizationDb, limits, slots, publicUrl, maxAnswer, metrics });
+  serveAudit(app, { ...context, slots, maxAnswer });
+  serveScim(app, { outside, organizationDb, limits, refusals: use(REFUSALS), slots, publicUrl, maxAnswer, metrics });
   serveFavicon(app);
   if (config.graphiql) await serveGraphiQL(app);
   development?.serve(app, publicUrl);

@@ -53,7 +53,7 @@ export interface Sessions {
    *
    * @returns null when no live session of an active person stands behind it
    */
-  renew(refreshToken: string): Promise<RenewedSession | 'REUSED' | null>;
+  renew(refreshToken: string, from?: Origin): Promise<RenewedSession | 'REUSED' | null>;
   /** Notes that a session is in use. */
   touch(sessionId: string): Promise<void>;
 
@@ -179,7 +179,7 @@ export function openSessions(pool: ScopedPool): Sessions {
       return `${family}.${secret}`;
     },
 
-    async renew(refreshToken) {
+    async renew(refreshToken, from) {
       const [, family, secret] = /^([\w-]{43})\.([\w-]{43})$/.exec(refreshToken) ?? [];
       if (!family || !secret) return null;
       const hashes = [hashSecret(family), hashSecret(secret)];
@@ -195,7 +195,7 @@ export function openSessions(pool: ScopedPool): Sessions {
         `update session s set ended_at = current_timestamp, end_reason = 'TOKEN_REUSED' from refresh_token r
          where r.family_hash = $1 and r.secret_hash <> $2 and s.id = r.session_id and ${isLive('s')} returning s.id`,
         hashes,
-        bySystem('a refresh token was used twice'),
+        { ...bySystem('a refresh token was used twice'), ...from },
       );
       return ended.length > 0 ? 'REUSED' : null;
     },

@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import { newId } from '../data/id.js';
 
 /** The database as its owner: the gateway's own roles neither read nor write what is here. */
 export type OwnerClient = Pick<pg.Client, 'query'>;
@@ -46,37 +45,37 @@ export const grantSystemAdmin = (client: OwnerClient, named: NamedPerson, change
   changing(client, named, async (person) => {
     if (person.systemRole === 'SYSTEM_ADMIN') throw new SystemAdminError(`${person.email} is SYSTEM_ADMIN already.`);
     if (person.status !== 'ACTIVE') throw new SystemAdminError(`The account of ${person.email} is disabled.`);
-    await setRole(client, person.id, 'SYSTEM_ADMIN');
-    await client.query(
-      `insert into system_admin_grant (id, person_id, granted_by, reason) values ($1, $2, $3 || ' as ' || session_user, $4)`,
-      [newId('sag'), person.id, change.by, change.reason],
-    );
+    await setRole(client, person.id, 'SYSTEM_ADMIN', change);
   });
 
 /** Takes it, from the person's next request on. @throws SystemAdminError */
 export const revokeSystemAdmin = (client: OwnerClient, named: NamedPerson, change: Change): Promise<FoundPerson> =>
   changing(client, named, async (person) => {
     if (person.systemRole !== 'SYSTEM_ADMIN') throw new SystemAdminError(`${person.email} is no SYSTEM_ADMIN.`);
-    await setRole(client, person.id, 'USER');
-    await client.query(
-      `update system_admin_grant set revoked_at = current_timestamp, revoked_by = $2 || ' as ' || session_user, revoke_reason = $3
-       where person_id = $1 and revoked_at is null`,
-      [person.id, change.by, change.reason],
-    );
+    await setRole(client, person.id, 'USER', change);
   });
 
 /** Those who hold it first, and then those who held it, the latest first. */
 export async function listSystemAdmins(client: OwnerClient): Promise<SystemAdmin[]> {
   const { rows } = await client.query<SystemAdmin>(
-    `select p.id as "personId", p.name, p.email,
-       case when g.id is not null
-         then json_build_object('by', g.granted_by, 'at', g.granted_at, 'reason', g.reason) end as "grant",
+    `with told as (
+       select target_id, action, at, actor_name, reason, number,
+         lead(number) over (partition by target_id order by number) as next
+       from audit_entry where org_id = '' and action in ('system_admin.granted', 'system_admin.revoked')
+     ), kept as (
+       select g.target_id as person_id, g.at, g.actor_name as by, g.reason, r.at as revoked_at, r.actor_name as revoked_by,
+         r.reason as revoke_reason
+       from told g left join told r on r.number = g.next and r.target_id = g.target_id
+       where g.action = 'system_admin.granted'
+     )
+     select p.id as "personId", p.name, p.email,
+       case when g.person_id is not null then json_build_object('by', g.by, 'at', g.at, 'reason', g.reason) end as "grant",
        case when g.revoked_at is not null
          then json_build_object('by', g.revoked_by, 'at', g.revoked_at, 'reason', g.revoke_reason) end as revocation
-     from person p left join system_admin_grant g on g.person_id = p.id
+     from person p left join kept g on g.person_id = p.id
        and (g.revoked_at is null or p.system_role = 'USER')
-     where p.system_role = 'SYSTEM_ADMIN' or g.id is not null
-     order by g.revoked_at desc nulls first, g.granted_at desc nulls last, p.id`,
+     where p.system_role = 'SYSTEM_ADMIN' or g.person_id is not null
+     order by g.revoked_at desc nulls first, g.at desc nulls last, p.id`,
   );
   return rows;
 }
@@ -116,5 +115,28 @@ async function find(client: OwnerClient, named: NamedPerson): Promise<FoundPerso
   throw new SystemAdminError(`Nobody ${who}.`);
 }
 
-const setRole = (client: OwnerClient, id: string, role: 'USER' | 'SYSTEM_ADMIN') =>
-  client.query(`update person set system_role = $2, updated_at = current_timestamp where id = $1`, [id, role]);
+const CHANGED = {
+  SYSTEM_ADMIN: { action: 'system_admin.granted', changes: { system_role: ['USER', 'SYSTEM_ADMIN'] } },
+  USER: { action: 'system_admin.revoked', changes: { system_role: ['SYSTEM_ADMIN', 'USER'] } },
+} as const;
+
+/** Changes the role and writes it in the deployment's record, by one statement. */
+async function setRole(
+  client: OwnerClient,
+  id: string,
+  role: keyof typeof CHANGED,
+  { by, reason }: Change,
+): Promise<void> {
+  const { action, changes } = CHANGED[role];
+  await client.query(
+    `with changed as (
+       update person set system_role = $2, updated_at = current_timestamp where id = $1 returning id, name
+     ), drawn as materialized (select nextval('audit_number') as number, id, name from changed
+     ), told as (
+       insert into audit_entry (org_id, number, actor_kind, actor_name, action, target_type, target_id, target_name, changes, reason)
+       select '', number, 'SYSTEM', $3 || ' as ' || session_user, $4, 'person', id, name, $5::jsonb, $6 from drawn
+     )
+     insert into audit_unsealed (org_id, number) select '', number from drawn`,
+    [id, role, by, action, JSON.stringify(changes), reason],
+  );
+}

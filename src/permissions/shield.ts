@@ -61,9 +61,13 @@ function shieldRules(mode: AccessMode): (asked: Rule) => ShieldRule {
   return (asked) => {
     const known =
       made.get(asked) ??
-      rule(`${asked.name} to ${mode}`, { cache: 'no_cache' })((parent, _args, context: RequestContext) =>
-        asked.check(context, mode, parent),
-      );
+      rule(`${asked.name} to ${mode}`, { cache: 'no_cache' })((parent, _args, context: RequestContext) => {
+        const verdict = asked.check(context, mode, parent);
+        // What a mutation is refused is noted where what it refuses itself is, too.
+        if (verdict !== true && mode === 'read' && asked.permission)
+          context.noteRefusal({ permission: asked.permission }, verdict);
+        return verdict;
+      });
     made.set(asked, known);
     return known;
   };

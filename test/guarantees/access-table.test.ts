@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { type GraphQLObjectType, isObjectType } from 'graphql';
+import { UNRECORDED } from '../../src/domains/audit-entry/unrecorded.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { ROLES } from '../../src/permissions/catalogue.js';
 import { accessTable, guard } from '../../src/permissions/shield.js';
@@ -11,6 +12,11 @@ test('the access table MUST be this one: who may use each field', () => {
     [...fields].filter(([, rule]) => rule.name !== 'allow').map(([field, rule]) => `${type}.${field}: ${rule.name}`),
   );
   expect(lines.toSorted().join('\n')).toMatchSnapshot();
+});
+
+test('what is done and not recorded singly MUST be this, with the reasons', () => {
+  const lines = UNRECORDED.map(({ what, because }) => `${what}: ${because}`);
+  expect(lines.join('\n')).toMatchSnapshot();
 });
 
 test('the role table MUST be this one: what each role holds', () => {

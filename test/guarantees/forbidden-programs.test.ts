@@ -256,6 +256,5 @@ test('global models MUST each have a reason', () => {
     'Session',
     'RefreshToken',
     'SigningKey',
-    'SystemAdminGrant',
   ]);
 });

@@ -12,7 +12,7 @@ const prefixes = nodes.map(({ prefix }) => prefix);
 
 /** What has an id that `node` does not find. */
 const NO_NODES: Record<string, string> = {
-  sag: 'that someone became a SYSTEM_ADMIN is for whoever runs the deployment',
+  exp: 'an export of the record is read by its link, by whoever made that',
   usr: 'a person is no object of one organization',
   mal: 'mail is nothing that clients see',
   scg: "a directory's group is found through its directory",

@@ -128,6 +128,11 @@ describe('the connection', () => {
     'update repository set org_id = $1',
     `insert into repository ("org_id", "id", "name", "git_url") values ($1, 'rep_x', 'x', 'y')`,
     `insert into repository ("org_id", "id", "name", "git_url") select $1, given.* from unnest(array['x']) as given`,
+    `insert into repository (id, org_id, name, git_url) values (concat('rep_', 'x'), $1, 'x', 'y')`,
+    `insert into repository (id, org_id, name, git_url) values ('rep_x', 'org_x', 'x', 'y'), ('rep_y', $1, 'x', 'y')`,
+    `with gone as (delete from agent) insert into repository (org_id, id, name, git_url) values ($1, 'rep_x', 'x', 'y')`,
+    `with made as (insert into repository (id, name, org_id, git_url) select coalesce(null, 'rep_x'), 'x', $1::text, 'y' returning id) select id from made`,
+    `with made as (insert into "public"."repository" ("id", "name", "git_url", "org_id") values ('rep_x', 'x, (y', 'y', $1)) select 1`,
     'select * from "public"."organization" where "public"."organization"."id" = $1',
   ])('MUST refuse, before it is sent, a statement that names another organization: %s', async (text) => {
     const [before, sent] = [await alarms('tripwire'), server.statements.length];

@@ -45,7 +45,13 @@ const SHORT_LISTS = [
 ];
 
 /** Lists that belong to the person, not to an organization. */
-const OWN_LISTS = ['Query.mySessions', 'Query.myOrganizations', 'Query.organizations', 'Viewer.memberships'];
+const OWN_LISTS = [
+  'Query.mySessions',
+  'Query.myOrganizations',
+  'Query.organizations',
+  'Query.deploymentLog',
+  'Viewer.memberships',
+];
 
 const query = (name: string, args: string, selection: string, at = acme) => listQuery(name, args, selection, at);
 

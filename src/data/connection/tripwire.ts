@@ -54,19 +54,50 @@ function compared(text: string): number[] {
   return [...text.matchAll(pattern)].flatMap(([, list]) => parameters(list ?? ''));
 }
 
-/** `insert into "public"."run" ("org_id", "id") values ($1, $2), ($3, $4)`, and `… select $1, given.* from …` */
+const INSERT = /\binsert\s+into\s+(?:"?\w+"?\.)?"?(\w+)"?\s*\(([^)]*)\)\s*(values|select)\b/gi;
+
+/** `insert into "public"."run" ("org_id", "id") values ($1, $2), ($3, $4)`, and `… select $1, given.* from …`; inside WITH, too. */
 function inserted(text: string): number[] {
-  const match =
-    /^\s*insert\s+into\s+(?:"?\w+"?\.)?"?(\w+)"?\s*\(([^)]*)\)\s*(?:values\s*([\s\S]*)|select\s+(.*?)\s+from\s[\s\S]*)$/i.exec(
-      text,
-    );
-  if (!match) return [];
-  const [, table, columnList = '', tuples = '', selected] = match;
-  const columns = columnList.split(',').map((column) => column.replaceAll('"', '').trim().toLowerCase());
-  const index = columns.indexOf(table === 'organization' ? 'id' : 'org_id');
-  if (index < 0) return [];
-  if (selected !== undefined) return parameters(selected.split(',')[index] ?? '');
-  return [...tuples.matchAll(/\(([^)]*)\)/g)].flatMap(([, tuple = '']) => parameters(tuple.split(',')[index] ?? ''));
+  return [...text.matchAll(INSERT)].flatMap(
+    ({ 0: head, 1: table, 2: columnList = '', 3: source = '', index: start }) => {
+      const columns = columnList.split(',').map((column) => column.replaceAll('"', '').trim().toLowerCase());
+      const index = columns.indexOf(table?.toLowerCase() === 'organization' ? 'id' : 'org_id');
+      if (index < 0) return [];
+      const rows =
+        source.toLowerCase() === 'select' ? [text.slice(start + head.length)] : tuples(text, start + head.length);
+      return rows.flatMap((row) => parameters(itemsOf(row).items[index] ?? ''));
+    },
+  );
+}
+
+/** What stands behind the opening bracket of each row of a list of values. */
+function tuples(text: string, from: number): string[] {
+  const found: string[] = [];
+  for (let at = from; ;) {
+    const opened = /^[\s,]*\(/.exec(text.slice(at));
+    if (!opened) return found;
+    const row = text.slice(at + opened[0].length);
+    found.push(row);
+    at += opened[0].length + itemsOf(row).length + 1;
+  }
+}
+
+/** What commas divide, up to the bracket that closes it or the word that goes on. Texts and brackets are passed over whole. */
+function itemsOf(list: string): { items: string[]; length: number } {
+  const items: string[] = [];
+  let [depth, begun] = [0, 0];
+  for (const { 0: token, index } of list.matchAll(
+    /'(?:[^']|'')*'|"[^"]*"|[(),[\]]|\b(?:from|where|union|returning|on)\b/gi,
+  )) {
+    if (token === '(' || token === '[') depth += 1;
+    else if (token === ']' || (token === ')' && depth > 0)) depth -= 1;
+    else if (depth > 0 || token.startsWith("'") || token.startsWith('"')) continue;
+    else if (token === ',') {
+      items.push(list.slice(begun, index));
+      begun = index + 1;
+    } else return { items: [...items, list.slice(begun, index)], length: index };
+  }
+  return { items: [...items, list.slice(begun)], length: list.length };
 }
 
 const parameters = (text: string): number[] => [...text.matchAll(/\$(\d+)/g)].map(([, position]) => Number(position));

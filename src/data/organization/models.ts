@@ -9,8 +9,6 @@ export const GLOBAL_MODELS = {
   Session: 'a person signs in once, and then acts in any of their organizations',
   RefreshToken: 'renews a session, before any organization is known',
   SigningKey: 'signs for the whole deployment',
-  SystemAdminGrant:
-    'who administers the deployment is in no organization, and only the owner of the database writes it',
 } as const;
 
 /** Columns that may be large, by model. Rows come without them; who asks for one has it loaded for all rows at once. */

@@ -59,7 +59,8 @@ interface Link {
 }
 
 function digestOf(value: unknown, salt: Salt): string {
-  if (salt !== null && typeof salt === 'object') return salt.digest;
+  // A digest stands for what is gone: with something in its place it would vouch for whatever that is.
+  if (salt !== null && typeof salt === 'object') return value == null ? salt.digest : 'more than was erased';
   return value == null && salt === null ? '' : sha256(`${salt ?? ''}${canonical(value)}`);
 }
 

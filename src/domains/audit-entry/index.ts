@@ -1,32 +1,49 @@
 import type { AuditChange, AuditEntryFilter, AuditEntryOrderField, Resolvers } from '../../generated/graphql.js';
-import { allow, canWhereNamed } from '../../permissions/rules.js';
+import { allow, canWhereNamed, isSystemAdmin } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
-import { defineList, type ListArgs } from '../../resource/list.js';
+import { asked, defineList, type ListArgs } from '../../resource/list.js';
+import { connect } from '../../resource/paging.js';
+import type { RequestContext } from '../../context/context.js';
+import { REFUSALS } from '../../context/refusal.js';
+import { parseAction } from './actions.js';
+import { Refusals, WAITING_REFUSALS } from './refusals.js';
 import { signCheckpoint } from './checkpoint.js';
+import { createExport, urlOf } from './export-audit.js';
 import { jobs } from './jobs.js';
-import { withSeals } from './parent.js';
+import { openDeploymentRecord } from './outside.js';
+import { type AuditEntryParent, withSeals } from './parent.js';
 import { verifyChain } from './verify-chain.js';
+import { whichEntries } from './which-entries.js';
 
 interface LogArgs extends ListArgs<AuditEntryOrderField> {
   readonly filter?: AuditEntryFilter | null;
 }
 
-const entries = defineList('AuditEntry', {
-  name: 'auditLog',
+const OFFERED = {
   orders: { AT: { by: 'at', is: 'instant' } },
   usual: { field: 'AT', direction: 'DESC' },
+} as const;
+
+const entries = defineList('AuditEntry', {
+  ...OFFERED,
+  name: 'auditLog',
   where: ({ filter }: LogArgs) => {
-    const { actorId, action, targetId, outcome, from, before } = filter ?? {};
-    return {
-      ...(actorId != null && { actorId }),
-      ...(action != null && { action }),
-      ...(targetId != null && { targetId }),
-      ...(outcome != null && { outcome }),
-      ...((from != null || before != null) && { at: { ...(from && { gte: from }), ...(before && { lt: before }) } }),
-    };
+    parseAction(filter?.action, 'filter.action');
+    return whichEntries(filter);
   },
   show: withSeals,
 });
+
+function listOfDeployment(args: LogArgs, { person, outside }: RequestContext) {
+  const { order } = asked<AuditEntryParent, AuditEntryOrderField>({ ...OFFERED, name: 'deploymentLog' }, args);
+  const record = outside(openDeploymentRecord);
+  const filter = { ...args.filter, action: parseAction(args.filter?.action, 'filter.action') };
+  return connect(args, person.id, order, {
+    read: (page) => record.list(page, filter),
+    count: () => record.count(filter),
+    show: (rows) => rows,
+  });
+}
 
 const mayRead = canWhereNamed('audit:read');
 
@@ -39,10 +56,15 @@ const toChanges = (changes: unknown): AuditChange[] =>
 const resolvers = {
   Query: {
     auditLog: (_, args, context) => entries.page(args, context),
+    deploymentLog: (_, args, context) => listOfDeployment(args, context),
     verifyAuditChain: (_, { from, to }, { db }) =>
       verifyChain(db, { from: Number(from ?? 1), to: to == null ? null : Number(to) }),
     auditCheckpoint: (_, _args, context) => signCheckpoint(context),
   },
+  Mutation: {
+    exportAudit: (_, { input }, context) => createExport(input, context),
+  },
+  AuditExport: { url: ({ id }, _args, context) => urlOf(id, context) },
   AuditEntry: {
     actor: ({ actorKind: kind, actorId: id, actorName: name }) => ({ kind, id, name }),
     changes: ({ changes }) => toChanges(changes),
@@ -57,11 +79,17 @@ export const auditEntry = defineDomain({
     'audit:read': { from: 'ADMIN', may: 'Read the record of who did what, and check that it is whole.' },
   },
   access: {
-    Query: { auditLog: mayRead, verifyAuditChain: mayRead, auditCheckpoint: mayRead },
+    Query: { auditLog: mayRead, verifyAuditChain: mayRead, auditCheckpoint: mayRead, deploymentLog: isSystemAdmin },
+    Mutation: { exportAudit: mayRead },
     AuditEntry: allow,
     AuditActor: allow,
     AuditChange: allow,
     AuditChainVerification: allow,
+    AuditExport: allow,
   },
   jobs,
+  provide: (parts) => {
+    const refusals = new Refusals();
+    parts.add(REFUSALS, refusals).add(WAITING_REFUSALS, refusals);
+  },
 });

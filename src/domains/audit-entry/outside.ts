@@ -1,9 +1,13 @@
+import type { Act } from '../../data/connection/act.js';
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { Frame } from '../../data/connection/frame.js';
 import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
 import { ROW_TYPES } from '../../data/connection/pg-types.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
+import { type Page, pageOf } from '../../identity/page.js';
+import type { AuditAction } from './actions.js';
 import { hashOf, hashOfGone, newSalts, NO_HASH, type Sealable } from './chain.js';
+import type { AuditEntryParent } from './parent.js';
 
 /** Whose record: an organization's, or with '' that of the deployment. */
 export type RecordOf = OrgId | '';
@@ -40,8 +44,8 @@ const ENTRY = `e.id, e.at, e.actor_kind as "actorKind", e.actor_id as "actorId",
 const READ = `
   select u.number::text, found.*, head.sequence::float8 as "headSequence", head.hash as "headHash"
   from (select number from audit_unsealed where org_id = $1 order by number limit $2) u
-    cross join lateral (
-      select e.number::text, ${ENTRY} from audit_entry e where e.org_id = $1 and e.number = u.number offset 0) found
+    left join lateral (
+      select ${ENTRY} from audit_entry e where e.org_id = $1 and e.number = u.number offset 0) found on true
     left join (select sequence, hash from audit_seal where org_id = $1 order by sequence desc limit 1) head on true
   order by u.number`;
 
@@ -50,6 +54,50 @@ const SEAL = `
   insert into audit_seal (org_id, sequence, number, hash, salts)
   select $1, $2 + place, number, hash, salts
   from unnest($3::bigint[], $4::text[], $5::jsonb[]) with ordinality as given (number, hash, salts, place)`;
+
+/** An entry that no trigger writes: what was refused, or was no change. */
+export interface OwnEntry {
+  readonly act: Act;
+  readonly action: AuditAction;
+  readonly outcome: 'DONE' | 'REFUSED';
+  readonly targetType?: string;
+  readonly targetId?: string;
+  readonly targetName?: string;
+  /** By path, what was there and what is. */
+  readonly changes?: Readonly<Record<string, readonly [unknown, unknown]>>;
+  readonly reason?: string;
+  /** As an interval: whoever did the same within it is not told of again. */
+  readonly onceIn?: string;
+}
+
+/** Writes entries of one organization, by one statement. */
+export type WriteEntries = (orgId: OrgId, entries: readonly OwnEntry[]) => Promise<void>;
+
+const WRITE = `
+  with given as (
+    select value as it, value -> 'act' as act from jsonb_array_elements($2::jsonb)
+  ), fresh as materialized (
+    select nextval('audit_number') as number, it, act from given
+    where it ->> 'onceIn' is null or not exists (
+      select from audit_entry e where e.org_id = $1 and e.actor_id = act ->> 'id' and e.action = it ->> 'action'
+        and e.outcome = it ->> 'outcome' and e.at > clock_timestamp() - (it ->> 'onceIn')::interval)
+  ), told as (
+    insert into audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, outcome, target_type,
+      target_id, target_name, changes, reason, request_id, address)
+    select $1, number, act ->> 'kind', act ->> 'id', orgate_called($1, act), act ->> 'onBehalfOf', it ->> 'action',
+      it ->> 'outcome', it ->> 'targetType', it ->> 'targetId', it ->> 'targetName', it -> 'changes',
+      coalesce(it ->> 'reason', act ->> 'reason'), act ->> 'requestId', act ->> 'address'
+    from fresh
+  )
+  insert into audit_unsealed (org_id, number) select $1, number from fresh`;
+
+export const openEntryWriter =
+  (pool: ScopedPool): WriteEntries =>
+  async (orgId, entries) => {
+    await inFrame({ role: 'orgate_app', orgId }, () =>
+      pool.query({ text: WRITE, values: [orgId, JSON.stringify(entries)] }),
+    );
+  };
 
 type WaitingEntry = (Sealable | { readonly id: null }) & {
   readonly number: string;
@@ -98,4 +146,56 @@ export function openSealing(pool: ScopedPool): Sealing {
 /** Another replica took the next place in the chain first. */
 function ignoreTaken(error: unknown): void {
   if (!(error instanceof Error && 'code' in error && error.code === '23505')) throw error;
+}
+
+/** Which entries of the deployment's record. */
+export interface DeploymentFilter {
+  readonly actorId?: string | null | undefined;
+  readonly action?: string | null | undefined;
+  readonly targetId?: string | null | undefined;
+  readonly outcome?: string | null | undefined;
+  readonly from?: Date | null | undefined;
+  readonly before?: Date | null | undefined;
+}
+
+/** The record of what belongs to no organization; for system administrators. */
+export interface DeploymentRecord {
+  list(page: Page, filter: DeploymentFilter): Promise<AuditEntryParent[]>;
+  count(filter: DeploymentFilter): Promise<number>;
+}
+
+const OF_DEPLOYMENT = `e.org_id = '' and ($1::text is null or e.actor_id = $1) and ($2::text is null or e.action = $2)
+  and ($3::text is null or e.target_id = $3) and ($4::text is null or e.outcome = $4)
+  and ($5::timestamptz is null or e.at >= $5) and ($6::timestamptz is null or e.at < $6)`;
+
+const valuesOf = ({ actorId, action, targetId, outcome, from, before }: DeploymentFilter): unknown[] =>
+  [actorId, action, targetId, outcome, from, before].map((value) => value ?? null);
+
+type FoundEntry = Omit<AuditEntryParent, 'sealed'> & { readonly sequence: bigint | null; readonly hash: string | null };
+
+export function openDeploymentRecord(pool: ScopedPool): DeploymentRecord {
+  const query = createDirectoryQuery(pool);
+  return {
+    async list(page, filter) {
+      const values = valuesOf(filter);
+      const rows = await query<FoundEntry>(
+        `select ${ENTRY}, s.sequence, s.hash from audit_entry e
+         left join audit_seal s on s.org_id = e.org_id and s.number = e.number
+         where ${OF_DEPLOYMENT}${pageOf({ at: 'e.at', id: 'e.id' }, page, values)}`,
+        values,
+      );
+      return rows.map(({ sequence, hash, ...entry }) => ({
+        ...entry,
+        sealed: sequence === null || hash === null ? null : { sequence, hash },
+      }));
+    },
+
+    async count(filter) {
+      const [row] = await query<{ count: number }>(
+        `select count(*)::int as count from audit_entry e where ${OF_DEPLOYMENT}`,
+        valuesOf(filter),
+      );
+      return row?.count ?? 0;
+    },
+  };
 }

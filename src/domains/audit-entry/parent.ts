@@ -2,7 +2,7 @@ import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 
 /** An entry, with its place in the chain where it is sealed. */
-export interface AuditEntryParent extends Row<'AuditEntry'> {
+export interface AuditEntryParent extends Omit<Row<'AuditEntry'>, 'number'> {
   readonly sealed: { readonly sequence: bigint; readonly hash: string } | null;
 }
 

@@ -171,7 +171,8 @@ async function asInvited(
   answer: (asked: Asked) => Promise<InvitationOutcome>,
 ): Promise<InvitationAnswer> {
   const { person, deployment, act } = context;
-  return deployment.organizationDb(found.orgId, act).locked(async (db) => {
+  // Until they joined, the organization knows them by the address that it invited.
+  return deployment.organizationDb(found.orgId, { ...act, name: person.email }).locked(async (db) => {
     await assertStillAsking(db, context);
     const invitation = await db.invitation.get({ id: found.invitationId });
     return notFor(person, found, invitation) ?? answering(await answer({ db, invitation }));

@@ -42,7 +42,7 @@ const findJoinable = ({ person, viewer, outside }: RequestContext): Promise<Join
 async function requestToJoin(organizationId: string, context: RequestContext): Promise<Joinable> {
   const joinable = await findJoinable(context);
   if (joinable?.orgId !== organizationId) throw notFound();
-  const db = context.deployment.organizationDb(joinable.orgId, context.act);
+  const db = context.deployment.organizationDb(joinable.orgId, { ...context.act, name: context.person.name });
   const { status } = await joinByDomain(context.person, joinable, db);
   return { ...joinable, requestStatus: status };
 }

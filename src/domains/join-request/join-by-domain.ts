@@ -1,3 +1,4 @@
+import type { Origin } from '../../data/connection/act.js';
 import type { Outside } from '../../data/connection/outside.js';
 import { newId } from '../../data/id.js';
 import type { LockedDb, OpenOrganizationDb, OrganizationDb } from '../../data/organization/organization-db.js';
@@ -18,11 +19,12 @@ export interface JoiningParts {
  */
 export const createJoinOnSignIn =
   ({ outside, organizationDb }: JoiningParts, onError: (error: unknown) => void) =>
-  async (person: Joiner): Promise<void> => {
+  async (person: Joiner, from?: Origin): Promise<void> => {
     try {
       const joinable = await outside(openJoinable)(person);
       if (joinable?.joining !== 'AUTO') return;
-      await joinByDomain(person, joinable, organizationDb(joinable.orgId, { kind: 'PERSON', id: person.id }));
+      const { id, name } = person;
+      await joinByDomain(person, joinable, organizationDb(joinable.orgId, { kind: 'PERSON', id, name, ...from }));
     } catch (error) {
       // Of several first requests at once, the others find them a member.
       if (!(error instanceof OrgateError) || error.code !== 'NOT_FOUND') onError(error);

@@ -9,6 +9,7 @@ import { Catalogue } from '../../permissions/catalogue.js';
 import { type AccessTable, accessTable, guard } from '../../permissions/shield.js';
 import { nameTakenArguments } from '../../resource/taken-arguments.js';
 import { boundArguments } from './argument-bounds.js';
+import { noteRefusedMutations } from './note-refusals.js';
 
 const SCHEMA_DIRECTORY = fileURLToPath(new URL('../../../schema', import.meta.url));
 
@@ -39,7 +40,7 @@ export function createContract(): Contract {
   const bare = makeExecutableSchema({ typeDefs, resolvers: resolvers as never });
   const catalogue = new Catalogue(domains.flatMap(({ grants }) => (grants ? [grants] : [])));
   const access = accessTable(bare, domains, catalogue);
-  return { schema: boundArguments(guard(nameTakenArguments(bare), access)), catalogue, access };
+  return { schema: boundArguments(noteRefusedMutations(guard(nameTakenArguments(bare), access))), catalogue, access };
 }
 
 /** The library's answers a Date, which JSON then asks to print itself; in a list that took longer than all else of it. */

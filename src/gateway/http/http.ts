@@ -256,6 +256,7 @@ const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   409: 'CONFLICT',
   413: 'PAYLOAD_TOO_LARGE',
   415: 'UNSUPPORTED_MEDIA_TYPE',
+  429: 'RATE_LIMITED',
   503: 'SERVICE_UNAVAILABLE',
   504: 'TIMEOUT',
 };

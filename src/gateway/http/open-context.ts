@@ -3,7 +3,7 @@ import type { Authenticate, Credential } from '../../context/authenticate.js';
 import { RequestContext } from '../../context/context.js';
 import type { Viewer } from '../../context/viewer.js';
 import type { Deployment } from '../../context/deployment.js';
-import { type Entered, enterOrganization } from '../../context/enter-organization.js';
+import { type Entered, enterOrganization, NotEnteredError } from '../../context/enter-organization.js';
 import { enterWithKey } from '../../context/enter-with-key.js';
 import { RefusedKeyError } from '../../context/refused-key.js';
 import { namedOrganizations, type OrganizationHeaders } from '../../context/resolve-organization.js';
@@ -31,6 +31,7 @@ export interface ContextParts {
  * Who asks, and in which organization, by all that the request carries; nobody, where it carries nothing.
  *
  * @param before who asked before the body came, which took as long as it liked: that is paid for, and otherwise asked anew
+ * @param path the organization that the door has in its path, if any
  * @throws OrgateError when what it carries does not hold, or comes too often
  */
 export async function openContext(
@@ -38,6 +39,7 @@ export async function openContext(
   reply: FastifyReply,
   parts: ContextParts,
   before: RequestContext | null = null,
+  path: string | null = null,
 ): Promise<RequestContext> {
   const { deployment, authenticate, senders } = parts;
   const cookie = readSessionCookie(request);
@@ -51,7 +53,7 @@ export async function openContext(
       credential = { kind: 'cookie', cookieHash, organizationClaim: null };
     }
     const entered = credential
-      ? await enter(credential, request.headers as OrganizationHeaders, cookieHash, deployment)
+      ? await enter(credential, request, { cookieHash, path }, deployment)
       : { viewer: null, current: null };
     senders.led(request, entered.current?.orgId ?? null);
     const context = new RequestContext(request.id, entered.viewer, entered.current, deployment, request.ip);
@@ -72,20 +74,24 @@ export async function openContext(
       const { keyId: id, why } = error.cause;
       request.record.refusedKey = { id, why };
     }
+    if (request.record && error instanceof OrgateError && error.cause instanceof NotEnteredError) {
+      request.record.notEntered = error.cause;
+    }
     throw error;
   }
 }
 
 function enter(
   credential: Credential,
-  headers: OrganizationHeaders,
-  cookieHash: string | null,
+  { headers, id: requestId, ip: address }: FastifyRequest,
+  { cookieHash, path }: { readonly cookieHash: string | null; readonly path: string | null },
   deployment: Deployment,
 ): Promise<Entered> {
-  const named = namedOrganizations(headers, credential.organizationClaim);
+  const named = namedOrganizations(headers as OrganizationHeaders, credential.organizationClaim, path);
   // A key names no person, so a cookie beside it cannot name another.
   if (credential.kind === 'key') return enterWithKey(deployment, credential, named);
-  return enterOrganization(deployment, credential, named, credential.kind === 'cookie' ? null : cookieHash);
+  const beside = credential.kind === 'cookie' ? null : cookieHash;
+  return enterOrganization(deployment, credential, named, beside, { requestId, address });
 }
 
 const USE_NOTED_MS = 5 * 60_000;

@@ -24,6 +24,8 @@ export interface RequestRecord {
   context?: RequestContext;
   /** The key that was refused, as far as it has an id, and why; the client is not told. */
   refusedKey?: { readonly id: string | null; readonly why: string };
+  /** The organizations that the request named and its person is not in. The record of none of them tells it. */
+  notEntered?: { readonly personId: string; readonly names: readonly string[] };
   /** Codes of the errors that the client was shown. */
   readonly codes: string[];
 }

@@ -21,7 +21,8 @@ export type TellRequest = (record: RequestRecord, ending: Ending) => void;
 export const createTellRequest =
   (log: Logger, { requests, duration }: Pick<Metrics, 'requests' | 'duration'>): TellRequest =>
   (record, { ms, status, hasLeft = false }) => {
-    const { context, operationName, operationType, rootFields, cost, refusedBy, refusedKey, codes } = record;
+    const { context, operationName, operationType, rootFields, cost, refusedBy, refusedKey, notEntered, codes } =
+      record;
     log.info(
       {
         requestId: record.requestId,
@@ -32,13 +33,14 @@ export const createTellRequest =
         cost,
         organization: context?.current?.orgId,
         organizationSource: context?.current?.source,
-        viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId,
+        viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId ?? notEntered?.personId,
         apiKey: context?.viewer?.apiKey?.id,
         status,
         ...(hasLeft && { clientLeft: true }),
         durationMs: Math.round(ms * 10) / 10,
         refusedBy,
         refusedKey,
+        notEntered: notEntered?.names,
         ...(codes.length > 0 && { codes: [...new Set(codes)] }),
       },
       'graphql',

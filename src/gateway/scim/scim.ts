@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enterDirectory } from '../../context/enter-directory.js';
+import { isRefusal, type NoteRefusals } from '../../context/refusal.js';
 import { notePurpose, Stop, stoppable, tellWhenWaiting } from '../../data/connection/org-connection.js';
 import type { Outside } from '../../data/connection/outside.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
 import type { Act } from '../../data/connection/act.js';
+import type { OrgId } from '../../data/id.js';
 import type { OpenOrganizationDb } from '../../data/organization/organization-db.js';
 import {
   createGroup,
@@ -45,6 +47,7 @@ export interface ScimParts {
   readonly outside: Outside;
   readonly organizationDb: OpenOrganizationDb;
   readonly limits: RateLimits;
+  readonly refusals: NoteRefusals;
   readonly slots: Slots;
   readonly publicUrl: () => string;
   /** Of one answer of GraphQL, in characters; four times as much may be read for one here, too. */
@@ -54,7 +57,8 @@ export interface ScimParts {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    directory: (DirectoryContext & { readonly orgId: string }) | null;
+    directory: (DirectoryContext & { readonly orgId: OrgId }) | null;
+    noteRefusal: ((error: unknown) => void) | null;
     held: ReadBound | null;
   }
 }
@@ -67,12 +71,25 @@ const MINUTE_MS = 60_000;
 
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
+const VERBS: Readonly<Record<string, string>> = {
+  POST: 'created',
+  PUT: 'updated',
+  PATCH: 'updated',
+  DELETE: 'deleted',
+};
+
+/** What a request would have been in the record; null of one that reads. */
+function actionOf({ method, routeOptions: { url = '' } }: FastifyRequest): string | null {
+  const verb = VERBS[method];
+  return verb ? `${url.includes('/Groups') ? 'scim_group' : 'scim_user'}.${verb}` : null;
+}
+
 type ById = { Params: { id: string } };
 type Listed = { Querystring: ListParameters & SelectionParameters };
 
 /** Serves SCIM 2.0 to the directories of organizations, each of which sees what it made and nothing else. */
 export function serveScim(app: FastifyInstance, parts: ScimParts): void {
-  const { outside, organizationDb, limits, slots, publicUrl, maxAnswer, metrics } = parts;
+  const { outside, organizationDb, limits, refusals, slots, publicUrl, maxAnswer, metrics } = parts;
   const base = () => `${publicUrl()}${PREFIX}`;
 
   const largeBodies = new LargeBodies();
@@ -92,11 +109,15 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
     if (!Object.values(request.params as Record<string, string>).every(isText)) throw new OrgateError('NOT_FOUND');
     await limits.count('key', directoryId);
     await limits.count('organization', orgId);
+    const act: Act = { kind: 'DIRECTORY', id: directoryId, requestId: request.id, address: request.ip };
+    request.noteRefusal = (error) => {
+      const action = actionOf(request);
+      if (action && isRefusal(error)) refusals.note({ orgId, act, tried: { action }, error });
+    };
     if (!mayWrite && !READING.has(request.method))
       throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
     largeBodies.take(orgId, request, reply);
     await chargeBytes(limits, announcedLength(request) ?? 0, { directoryId, orgId });
-    const act: Act = { kind: 'DIRECTORY', id: directoryId, requestId: request.id, address: request.ip };
     const db = organizationDb(orgId, act);
     request.directory = {
       db,
@@ -117,6 +138,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
     async (scim) => {
       scim.decorateRequest('directory', null);
       scim.decorateRequest('held', null);
+      scim.decorateRequest('noteRefusal', null);
       boundBodies(scim);
       scim.setErrorHandler((error, request, reply) => sendFailure(error, request, reply));
       scim.setNotFoundHandler((request, reply) => sendFailure(new OrgateError('NOT_FOUND'), request, reply));
@@ -267,6 +289,7 @@ function entered({ directory }: FastifyRequest): DirectoryContext {
 }
 
 function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  request.noteRefusal?.(error);
   const failure = toFailure(error);
   if (!failure) request.log.error({ err: error, requestId: request.id }, 'unexpected error');
   const { status, scimType, detail, retryAfter } = failure ?? {

@@ -4,7 +4,7 @@ import {
   provisionFromProvider,
   type Assertion,
 } from '../../domains/identity-provider/provision-from-provider.js';
-import { bySystem } from '../../data/connection/act.js';
+import { bySystem, type Origin } from '../../data/connection/act.js';
 import { countSignIn, type Metrics } from '../http/metrics.js';
 import type { Person } from '../../identity/person.js';
 import { openSessions } from '../../identity/sessions.js';
@@ -22,7 +22,7 @@ export interface SignInParts extends Provisioning {
   readonly oidc: Oidc;
   readonly saml: Saml;
   /** Lets people of the deployment into the organization that the domain of their e-mail leads to. */
-  readonly joinOnSignIn: (person: Person) => Promise<void>;
+  readonly joinOnSignIn: (person: Person, from?: Origin) => Promise<void>;
   readonly publicUrl: () => string;
   readonly development: boolean;
   readonly corsOrigins: readonly string[];
@@ -74,7 +74,7 @@ export async function finishSignIn(
 ): Promise<FastifyReply> {
   const from = { requestId: request.id, address: request.ip };
   const person = await provisionFromProvider(parts, provider, assertion, from);
-  if (provider.organization === null) await parts.joinOnSignIn(person);
+  if (provider.organization === null) await parts.joinOnSignIn(person, from);
   const sessions = parts.outside(openSessions);
   const started = await sessions.start({
     personId: person.id,

@@ -61,7 +61,7 @@ async function renewSession(
   request: FastifyRequest,
   refreshToken: string,
 ): Promise<RenewedSession> {
-  const renewed = await outside(openSessions).renew(refreshToken);
+  const renewed = await outside(openSessions).renew(refreshToken, { requestId: request.id, address: request.ip });
   if (renewed === 'REUSED') {
     request.log.warn({ requestId: request.id }, 'a refresh token was used twice: its session was ended');
   }

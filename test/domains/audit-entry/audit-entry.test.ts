@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { createLocalJWKSet, compactVerify } from 'jose';
+import { DIGESTED } from '../../../src/domains/audit-entry/chain.js';
 import { openSealing } from '../../../src/domains/audit-entry/outside.js';
 import { createSealRecords } from '../../../src/domains/audit-entry/seal-record.js';
 import type { OrgId } from '../../../src/data/id.js';
@@ -49,6 +51,23 @@ test('what a key does is told of the key, and in whose name; its secret never', 
   const made = await owner(LOG, { filter: { action: 'api_key.created', targetId: key.id } });
   expect(made.data.auditLog.nodes[0].changes).toContainEqual({ path: 'secret_hash', before: null, after: '***' });
   expect(text + made.text).not.toContain(key.secret);
+});
+
+test('a word that no action has is refused, with those that there are', async () => {
+  const { admin } = await givenOrganization(server);
+  const told = async (action: string) => {
+    const { errors } = await admin(LOG, { filter: { action } });
+    return [errors[0]?.extensions['code'], errors[0]?.extensions['argument'], errors[0]?.message];
+  };
+  const refused = ['BAD_USER_INPUT', 'filter.action'];
+  expect(await told('repository.create')).toEqual([
+    ...refused,
+    'There is no such action. There are repository.created, repository.updated, repository.deleted, repository.read.',
+  ]);
+  expect(await told('login')).toEqual([
+    ...refused,
+    expect.stringMatching(/begins with one of organization, membership, /),
+  ]);
 });
 
 test('entries are sealed in order, and whoever alters, takes or swaps one is found out', async () => {
@@ -166,10 +185,93 @@ test('of several that seal at once each place is taken once', async () => {
   expect(headSequence).toBeGreaterThan(20);
 });
 
+test('what belongs to no organization is read by a SYSTEM_ADMIN, sealed, and by nobody else', async () => {
+  const { owner } = await givenOrganization(server);
+  const id = await personId(owner);
+  await owner('mutation ($id: ID) { setDefaultOrganization(organizationId: $id) { role } }', { id: null });
+  const sam = await server.as(`${unique('sam')}@orgate.example`);
+  const LOG_OF_ALL = `query ($filter: AuditEntryFilter, $after: String) { deploymentLog(first: 1, after: $after, filter: $filter) {
+    totalCount pageInfo { endCursor } nodes { id sequence hash action actor { kind id name } targetId changes { path before after } } } }`;
+  expect(codeOf(await owner(LOG_OF_ALL))).toBe('FORBIDDEN');
+  expect(codeOf(await sam(LOG_OF_ALL))).toBe('FORBIDDEN');
+  await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [
+    await personId(sam),
+  ]);
+  const sealing = server.database.outside(openSealing);
+  while ((await sealing.seal('', 1000)) > 0);
+  const filter = { targetId: id };
+  const { data } = await sam(LOG_OF_ALL, { filter });
+  const [made] = data.deploymentLog.nodes;
+  expect([made.action, made.targetId, typeof made.sequence, typeof made.hash]).toEqual([
+    'person.created',
+    id,
+    'number',
+    'string',
+  ]);
+  expect(
+    (await sam(LOG_OF_ALL, { filter: { ...filter, action: 'person.updated' } })).data.deploymentLog.totalCount,
+  ).toBe(0);
+  expect((await sam(LOG_OF_ALL, { filter: { action: 'person.update' } })).errors[0]?.extensions['argument']).toBe(
+    'filter.action',
+  );
+  const all = await sam(LOG_OF_ALL);
+  const { endCursor: after } = all.data.deploymentLog.pageInfo;
+  const next = await sam(LOG_OF_ALL, { after });
+  expect(next.data.deploymentLog.nodes[0].id).not.toBe(all.data.deploymentLog.nodes[0].id);
+  const { rows } = await server.database.pool.queryAsLoginRole(
+    `select count(*)::int as n from audit_entry where org_id <> '' and (target_type in ('person', 'identity', 'signing_key')
+       or action like 'system_admin.%')`,
+  );
+  expect(rows).toEqual([{ n: 0 }]);
+});
+
+const FOR_ADMINISTRATORS = 'only system administrators may ask, who are no members of anything by that';
+const ofDeployment = (field: string) =>
+  `query ($value: ID) { deploymentLog(first: 20, filter: { ${field}: $value }) { totalCount nodes { action targetName } } }`;
+
 const FILTERED = (field: string) =>
   `query ($value: ID) { auditLog(first: 20, filter: { ${field}: $value }) { totalCount nodes { action targetName } } }`;
 
+test('a personal detail goes with its salt, the chain still verifies, and nothing is put in its place', async () => {
+  const { id: orgId, admin } = await givenOrganization(server);
+  await seal(orgId);
+  const sql = (text: string, ...values: unknown[]) => server.database.pool.queryAsLoginRole(text, [orgId, ...values]);
+  const of = `e.org_id = $1 and s.org_id = $1 and e.number = s.number and s.sequence = 1`;
+  const { rows } = await sql(`select e.actor_name as name, s.salts from audit_entry e, audit_seal s where ${of}`);
+  const [{ name, salts }] = rows as [{ name: string; salts: string[] }];
+  const place = DIGESTED.indexOf('actorName');
+  const digest = createHash('sha256')
+    .update(`${salts[place]}${JSON.stringify(name)}`)
+    .digest('base64url');
+  await sql(`update audit_seal s set salts = jsonb_set(salts, array[$2], $3) from audit_entry e where ${of}`, place, {
+    digest,
+  });
+  const verify = async () => (await admin(CHAIN)).data.verifyAuditChain;
+  expect(await verify()).toMatchObject({ ok: false, firstBad: 1, problem: 'ALTERED' });
+  await sql(`update audit_entry e set actor_name = null from audit_seal s where ${of}`);
+  expect(await verify()).toMatchObject({ ok: true });
+  await sql(`update audit_entry e set actor_name = 'Mallory' from audit_seal s where ${of}`);
+  expect(await verify()).toMatchObject({ ok: false, firstBad: 1, problem: 'ALTERED' });
+});
+
+const EXPORTED = (field: string) =>
+  `mutation ($value: ID) { exportAudit(input: { format: CSV, filter: { ${field}: $value } }) { __typename } }`;
+
 describeIsolation({
+  'Mutation.exportAudit.input.filter.actorId': {
+    query: EXPORTED('actorId'),
+    foreign: ({ ownerId }) => ownerId,
+    unknown: never('usr'),
+    variables: (value) => ({ value }),
+    uncontrolled: 'a link is made whatever it leads to; what it leads to is tried in its own test',
+  },
+  'Mutation.exportAudit.input.filter.targetId': {
+    query: EXPORTED('targetId'),
+    foreign: ({ repositoryId }) => repositoryId,
+    unknown: never('rep'),
+    variables: (value) => ({ value }),
+    uncontrolled: 'a link is made whatever it leads to; what it leads to is tried in its own test',
+  },
   'Query.auditLog.after': fromCursor('after', 'auditLog', 'auditLog AT DESC', '2100-01-01T00:00:00.000Z', 'aud_z'),
   'Query.auditLog.before': fromCursor('before', 'auditLog', 'auditLog AT DESC', '2000-01-01T00:00:00.000Z', 'aud_'),
   'Query.auditLog.filter.actorId': {
@@ -183,5 +285,27 @@ describeIsolation({
     foreign: ({ repositoryId }) => repositoryId,
     unknown: never('rep'),
     variables: (value) => ({ value }),
+  },
+  'Query.deploymentLog.after': {
+    ...fromCursor('after', 'deploymentLog', 'deploymentLog AT DESC', '2100-01-01T00:00:00.000Z', 'aud_z'),
+    uncontrolled: FOR_ADMINISTRATORS,
+  },
+  'Query.deploymentLog.before': {
+    ...fromCursor('before', 'deploymentLog', 'deploymentLog AT DESC', '2000-01-01T00:00:00.000Z', 'aud_'),
+    uncontrolled: FOR_ADMINISTRATORS,
+  },
+  'Query.deploymentLog.filter.actorId': {
+    query: ofDeployment('actorId'),
+    foreign: ({ ownerId }) => ownerId,
+    unknown: never('usr'),
+    variables: (value) => ({ value }),
+    uncontrolled: FOR_ADMINISTRATORS,
+  },
+  'Query.deploymentLog.filter.targetId': {
+    query: ofDeployment('targetId'),
+    foreign: ({ ownerId }) => ownerId,
+    unknown: never('usr'),
+    variables: (value) => ({ value }),
+    uncontrolled: FOR_ADMINISTRATORS,
   },
 });

@@ -2,6 +2,7 @@ import { beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { RequestContext } from '../../../src/context/context.js';
 import { CATALOGUE } from '../../../src/context/deployment.js';
+import { REFUSALS } from '../../../src/context/refusal.js';
 import { enterOrganization } from '../../../src/context/enter-organization.js';
 import { namedOrganizations } from '../../../src/context/resolve-organization.js';
 import { createFormatError } from '../../../src/gateway/graphql/format-error.js';
@@ -54,7 +55,11 @@ const POINTS = new Proxy(
 /** As `openContext` makes it, of a credential that was verified. */
 async function contextOf({ email }: Client): Promise<RequestContext> {
   const { outside, organizationDb } = server.database;
-  const deployment = { outside, organizationDb, use: new Parts().add(CATALOGUE, catalogue).use };
+  const deployment = {
+    outside,
+    organizationDb,
+    use: new Parts().add(CATALOGUE, catalogue).add(REFUSALS, { note: () => undefined }).use,
+  };
   const identity = { issuer: server.issuer.issuer, subject: email, verifiedEmail: email, name: '' };
   const token = { organizationClaim: given.slug, expiresAt: Date.now() / 1000 + 60, development: false };
   const named = namedOrganizations({}, given.slug);

@@ -72,4 +72,46 @@ mutation CreateApiKey {
 }
 `,
   },
+  {
+    query: `# Who did what here, the newest first; what is sealed has its place in the chain.
+query Record {
+  auditLog(first: 10) {
+    totalCount
+    nodes {
+      sequence
+      at
+      actor { kind name }
+      action
+      outcome
+      targetName
+      changes { path before after }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Only what somebody did to runs that went wrong. A word that is none is refused, with those there are.
+query FailedRunsInTheRecord {
+  auditLog(first: 10, filter: { action: "run.failed", outcome: DONE }) {
+    nodes { at actor { name } targetId changes { path after } requestId address }
+  }
+}
+`,
+  },
+  {
+    query: `# Whether anybody altered, took or moved an entry, and a signed note of how long the record is: keep it elsewhere.
+query ChainCheck {
+  verifyAuditChain { ok checked headSequence headHash firstBad problem }
+  auditCheckpoint
+}
+`,
+  },
+  {
+    query: `# A link for ten minutes, with these credentials. docs/audit.md prints the program that checks what it leads to.
+mutation ExportRecord {
+  exportAudit(input: { format: NDJSON }) { url expiresAt }
+}
+`,
+  },
 ];

@@ -1,0 +1,26 @@
+-- Whoever owns the database writes in the deployment's record who is made a system administrator, and reads it there.
+create policy owner_read on audit_entry for select to current_user using (org_id = '');
+create policy owner_write on audit_entry for insert to current_user with check (org_id = '');
+create policy owner_write on audit_unsealed for insert to current_user with check (org_id = '');
+
+-- Nobody else does: what the gateway writes of persons is what its triggers write.
+create policy directory_grants_nothing on audit_entry as restrictive for insert to orgate_directory
+  with check (action not like 'system\_admin.%');
+
+-- What was kept of that so far goes there, too.
+with kept as (
+  select granted_at as at, granted_by as by, 'system_admin.granted' as action, person_id, reason, 'USER' as was, 'SYSTEM_ADMIN' as is
+  from system_admin_grant
+  union all
+  select revoked_at, coalesce(revoked_by, ''), 'system_admin.revoked', person_id, revoke_reason, 'SYSTEM_ADMIN', 'USER'
+  from system_admin_grant where revoked_at is not null
+), drawn as materialized (
+  select nextval('audit_number') as number, kept.* from (select * from kept order by at) as kept
+), told as (
+  insert into audit_entry (org_id, number, at, actor_kind, actor_name, action, target_type, target_id, target_name, changes, reason)
+  select '', d.number, d.at, 'SYSTEM', d.by, d.action, 'person', d.person_id, p.name,
+    jsonb_build_object('system_role', jsonb_build_array(d.was, d.is)), d.reason
+  from drawn d join person p on p.id = d.person_id
+)
+insert into audit_unsealed (org_id, number) select '', number from drawn;
+drop table system_admin_grant;

@@ -1,0 +1,71 @@
+import type { RequestContext } from '../../context/context.js';
+import { PUBLIC_URL } from '../../context/deployment.js';
+import { newId } from '../../data/id.js';
+import type { Row } from '../../data/organization/table.js';
+import { notFound } from '../../errors.js';
+import { codeOf } from '../../thrown.js';
+import type { AuditEntryFilter, AuditExportFormat } from '../../generated/graphql.js';
+import { parseAction } from './actions.js';
+import { readHead } from './verify-chain.js';
+import { type EntryFilter, whichEntries } from './which-entries.js';
+
+/** How long a link works. */
+export const LINK_MS = 10 * 60_000;
+
+/** Where a link leads. */
+export const urlOf = (id: string, { organization, use }: RequestContext): string =>
+  `${use(PUBLIC_URL)()}/organizations/${organization.organization.slug}/audit/exports/${id}`;
+
+/** Makes a link for whoever asks. @throws BAD_USER_INPUT at `input.filter.action` */
+export async function createExport(
+  { format, filter }: { format: AuditExportFormat; filter?: AuditEntryFilter | null },
+  { db, act }: RequestContext,
+): Promise<Row<'AuditExport'>> {
+  parseAction(filter?.action, 'input.filter.action');
+  const head = await readHead(db);
+  const given = Object.entries(filter ?? {}).filter(([, value]) => value != null);
+  return db.auditExport.create({
+    id: newId('exp'),
+    format,
+    filter: Object.fromEntries(
+      given.map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value]),
+    ),
+    makerKind: act.kind,
+    makerId: act.id ?? '',
+    lastSequence: head?.sequence ?? 0n,
+    expiresAt: new Date(Date.now() + LINK_MS),
+  });
+}
+
+/** What a link leads to. */
+export interface OpenedExport {
+  readonly id: string;
+  readonly format: AuditExportFormat;
+  readonly last: number;
+  readonly where: EntryFilter;
+}
+
+/** Opens a link for whoever made it. @throws NOT_FOUND for anyone else, once it was read, and once its time is over */
+export async function openExport(id: string, { db, act }: RequestContext): Promise<OpenedExport> {
+  const found = await db.auditExport.find({ id });
+  const isTheirs = found?.makerKind === act.kind && found.makerId === act.id;
+  if (!found || !isTheirs || found.readAt !== null || found.expiresAt.getTime() <= Date.now()) throw notFound();
+  const { format, lastSequence, filter } = found;
+  return { id, format, last: Number(lastSequence), where: whichEntries(toFilter(filter)) };
+}
+
+/** As `exportAudit` keeps it. */
+function toFilter(kept: Row<'AuditExport'>['filter']): AuditEntryFilter {
+  const { from, before, ...same } = kept as Omit<AuditEntryFilter, 'from' | 'before'> & {
+    from?: string;
+    before?: string;
+  };
+  return { ...same, ...(from && { from: new Date(from) }), ...(before && { before: new Date(before) }) };
+}
+
+/** It was read to its end. */
+export async function closeExport(id: string, { db }: RequestContext): Promise<void> {
+  await db.auditExport.update({ id, readAt: null }, { readAt: new Date() }).catch((error: unknown) => {
+    if (codeOf(error) !== 'NOT_FOUND') throw error; // read twice at once
+  });
+}

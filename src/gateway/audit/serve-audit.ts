@@ -1,0 +1,187 @@
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RequestContext } from '../../context/context.js';
+import { Stop, stoppable } from '../../data/connection/org-connection.js';
+import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
+import { closeExport, openExport } from '../../domains/audit-entry/export-audit.js';
+import { noteStreaming } from '../../domains/audit-entry/note-streaming.js';
+import { readStretch, STRETCH } from '../../domains/audit-entry/read-stretch.js';
+import { readHead } from '../../domains/audit-entry/verify-chain.js';
+import type { EntryFilter } from '../../domains/audit-entry/which-entries.js';
+import { type Lines, LINES } from '../../domains/audit-entry/write-lines.js';
+import { badInput } from '../../errors.js';
+import { canWhereNamed } from '../../permissions/rules.js';
+import { type ContextParts, openContext } from '../http/open-context.js';
+import { inSlot, type Slots } from '../http/slots.js';
+import { onceDone, whenOver } from '../http/when-over.js';
+import { Streams } from './streams.js';
+
+export interface AuditParts extends ContextParts {
+  readonly slots: Slots;
+  /** Of one answer of GraphQL, in characters; four times as much may be read at once here, too. */
+  readonly maxAnswer: number;
+}
+
+interface Asked {
+  Params: { organization: string; id?: string };
+  Querystring: { after?: string | string[] };
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    reader: RequestContext | null;
+  }
+}
+
+/** What is read of a record, and how far. */
+interface Reading {
+  readonly lines: Lines;
+  readonly where: EntryFilter;
+  /** The last place that is read. */
+  readonly last: number;
+  /** Where it goes on once that is read; the same place where it does not. */
+  readonly goOn: (context: RequestContext) => Promise<number>;
+  /** Once all of it has been taken. */
+  readonly done: (context: RequestContext) => Promise<void>;
+}
+
+const mayRead = canWhereNamed('audit:read');
+
+/**
+ * Serves the record of an organization as text: by a link that `exportAudit` made, and to whoever keeps a copy, from any place
+ * on to the newest. It is read by stretches, each by statements of its own, and who asks is asked anew for each.
+ */
+export function serveAudit(app: FastifyInstance, parts: AuditParts): void {
+  void app.register(async (audit) => {
+    audit.decorateRequest('reader', null);
+    const streams = new Streams();
+    onceDone(audit, (request, reply) => {
+      const { id: requestId, method, routeOptions, reader } = request;
+      const { current, viewer } = reader ?? {};
+      request.log.info(
+        {
+          requestId,
+          method,
+          route: routeOptions.url,
+          organization: current?.orgId,
+          viewer: viewer?.person?.id ?? current?.membership.userId,
+          apiKey: viewer?.apiKey?.id,
+          status: reply.statusCode,
+          ...(!reply.raw.writableFinished && { clientLeft: true }),
+          durationMs: Math.round(reply.elapsedTime * 10) / 10,
+        },
+        'audit',
+      );
+    });
+    const serve = (open: (context: RequestContext, request: FastifyRequest<Asked>) => Promise<Reading>) => ({
+      method: ['GET', 'HEAD'],
+      exposeHeadRoute: false,
+      handler: async (request: FastifyRequest<Asked>, reply: FastifyReply) => {
+        const after = parseAfter(request.query.after);
+        const leave = (context: RequestContext) => streams.take(context.organization.orgId);
+        const { context, reading } = await inSlot(parts.slots, parts.senders.of(request), reply, async () => {
+          const entered = await enter(request, reply, parts, null);
+          return { context: entered, reading: await open(entered, request) };
+        });
+        reply.type(reading.lines.mediaType).header('cache-control', 'private, no-store');
+        if (request.method === 'HEAD') return reply.send();
+        const giveBack = leave(context);
+        whenOver(reply.raw, giveBack);
+        return reply.send(Readable.from(read(request, reply, { parts, context, reading, after })));
+      },
+    });
+    audit.route<Asked>({ url: '/organizations/:organization/audit', ...serve(openStream) });
+    audit.route<Asked>({ url: '/organizations/:organization/audit/exports/:id', ...serve(openLink) });
+  });
+}
+
+/** Who asks now, and whether they may. */
+async function enter(
+  request: FastifyRequest<Asked>,
+  reply: FastifyReply,
+  parts: AuditParts,
+  before: RequestContext | null,
+): Promise<RequestContext> {
+  const context = await openContext(request, reply, parts, before, request.params.organization);
+  request.reader = context;
+  const verdict = mayRead.check(context, 'read', null);
+  if (verdict === true) return context;
+  context.noteRefusal({ permission: 'audit:read' }, verdict);
+  throw verdict;
+}
+
+function parseAfter(after: Asked['Querystring']['after']): number {
+  if (after === undefined) return 0;
+  const place = typeof after === 'string' && /^\d{1,15}$/.test(after) ? Number(after) : Number.NaN;
+  if (!Number.isSafeInteger(place)) throw badInput('after', 'The last sequence that came: a number, 0 or more.');
+  return place;
+}
+
+const newest = async ({ db }: RequestContext): Promise<number> => Number((await readHead(db))?.sequence ?? 0n);
+
+/** From any place to the newest, also of what comes while it is read. */
+async function openStream(context: RequestContext, { method }: FastifyRequest<Asked>): Promise<Reading> {
+  if (method !== 'HEAD') await noteStreaming(context);
+  return {
+    lines: LINES.NDJSON,
+    where: {},
+    last: await newest(context),
+    goOn: newest,
+    done: () => Promise.resolve(),
+  };
+}
+
+/** What a link is to, once. */
+async function openLink(context: RequestContext, { params }: FastifyRequest<Asked>): Promise<Reading> {
+  const { id, format, last, where } = await openExport(params.id ?? '', context);
+  return {
+    lines: LINES[format],
+    where,
+    last,
+    goOn: () => Promise.resolve(last),
+    done: (reader) => closeExport(id, reader),
+  };
+}
+
+interface Job {
+  readonly parts: AuditParts;
+  readonly context: RequestContext;
+  readonly reading: Reading;
+  readonly after: number;
+}
+
+/** Reads stretch by stretch, as quickly as they are taken. Whoever may no longer is cut off. */
+async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: Job): AsyncGenerator<string> {
+  const { parts, reading } = job;
+  const { lines, where } = reading;
+  let { context, after } = job;
+  let { last } = reading;
+  const bound = new ReadBound(readLimits(parts.maxAnswer));
+  bound.belongTo(context.organization.orgId);
+  const stop = new Stop(bound);
+  whenOver(reply.raw, () => {
+    bound.release();
+    stop.stop();
+  });
+  if (after === 0 && lines.head !== '') yield lines.head;
+  while (after < last) {
+    const from = after;
+    const text = await inSlot(parts.slots, context.organization.orgId, reply, () =>
+      stoppable(stop, async () => {
+        if (from !== job.after) context = await enter(request, reply, parts, context);
+        const entries = await readStretch(context.db, { after: from, last, where });
+        const written = entries.map(lines.write).join('');
+        bound.printed(Buffer.byteLength(written));
+        after = Math.min(from + STRETCH, last);
+        if (after === last) last = await reading.goOn(context);
+        return written;
+      }),
+    );
+    if (text !== '') yield text;
+  }
+  const reader = context;
+  whenOver(reply.raw, () => {
+    if (!reply.raw.writableFinished) return;
+    reading.done(reader).catch((err: unknown) => request.log.warn({ err }, 'that an export was read was not noted'));
+  });
+}
