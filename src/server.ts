@@ -75,7 +75,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       // Connections that do not end are cut off by the server itself, which says whose they were.
       await Promise.all([endInTime('scheduled work', schedule.close()), app.close()]);
       await endInTime('the doors', closeDoors());
-      await endInTime('mail on its way', deployment.outbox.close());
+      await endInTime('work that is due', deployment.closeWork());
       closeMetrics?.();
       await endInTime('the database', database.close());
     },

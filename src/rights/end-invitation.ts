@@ -1,5 +1,6 @@
 import type { LockedDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
+import { takeBackMail } from '../mail/outbox.js';
 import { ended } from './earlier-role-assignment.js';
 
 type InvitationRow = Row<'Invitation'>;
@@ -14,7 +15,7 @@ export async function endInvitation(
   { id }: InvitationRow,
   status: 'ACCEPTED' | 'REVOKED' | 'DECLINED',
 ): Promise<InvitationRow> {
-  await db.outgoingMail.delete({ invitationId: id });
+  await takeBackMail(db, id);
   return db.invitation.update({ id }, { status, endedAt: new Date() });
 }
 

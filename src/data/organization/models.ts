@@ -9,6 +9,7 @@ export const GLOBAL_MODELS = {
   Session: 'a person signs in once, and then acts in any of their organizations',
   RefreshToken: 'renews a session, before any organization is known',
   SigningKey: 'signs for the whole deployment',
+  OwedWork: 'is owed by the deployment, whatever becomes of the organization that it is about',
   SystemAdminGrant:
     'who administers the deployment is in no organization, and only the owner of the database writes it',
 } as const;

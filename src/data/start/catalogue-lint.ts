@@ -24,6 +24,7 @@ const GLOBAL_TABLES = [
   'sign_in_attempt',
   'saml_assertion_seen',
   'system_admin_grant',
+  'owed_work',
   '_prisma_migrations',
 ] as const;
 

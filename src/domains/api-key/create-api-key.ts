@@ -8,6 +8,7 @@ import { readActor } from '../../rights/actor.js';
 import { assertNoEscalation, assignmentOfKey } from '../../rights/escalation.js';
 import { makeApiKey } from '../../secrets/api-key-format.js';
 import { getServiceAccount } from '../service-account/parent.js';
+import { tellNoMore, tellWhenItEnds } from './tell-of-ending-key.js';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -64,8 +65,8 @@ export const rotateApiKey = (
     if (old.revokedAt) throw conflict('This key was revoked.');
     const made = await insertKey(db, context, ownerId, { name, permissions, expiresAt });
     const end = Math.min(old.expiresAt.getTime(), Date.now() + overlapMinutes * MINUTE_MS);
-    // Whoever replaced it knows that it ends.
-    await db.apiKey.update({ id }, { expiresAt: new Date(end), expiryToldAt: new Date() });
+    await db.apiKey.update({ id }, { expiresAt: new Date(end) });
+    await tellNoMore(db, id);
     return made;
   });
 
@@ -102,6 +103,7 @@ async function insertKey(
     createdAt,
     expiresAt,
   });
+  await tellWhenItEnds(db, apiKey);
   return { apiKey, secret: key };
 }
 

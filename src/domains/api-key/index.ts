@@ -12,7 +12,7 @@ import { parsePermissions } from '../../rights/parse-role-assignment.js';
 import { toServiceAccount } from '../service-account/parent.js';
 import type { UserParent } from '../viewer/parent.js';
 import { createApiKey, rotateApiKey } from './create-api-key.js';
-import { jobs } from './jobs.js';
+import { due } from './jobs.js';
 import { revokeApiKey, visibleKeys } from './revoke-api-key.js';
 
 type KeyRow = Row<'ApiKey'>;
@@ -130,5 +130,5 @@ export const apiKey = defineDomain({
     permission: 'api-key:read',
     find: async (id, context) => context.db.apiKey.find({ id, ...visibleKeys(context) }),
   },
-  jobs,
+  due,
 });

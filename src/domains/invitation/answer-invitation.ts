@@ -6,7 +6,8 @@ import type { InvitationOutcome, OrganizationRole } from '../../generated/graphq
 import type { Person } from '../../identity/person.js';
 import { writeLetter } from '../../mail/letter.js';
 import { OUTBOX } from '../../mail/outbox.js';
-import type { WaitingMail } from '../../mail/outside.js';
+import { DUE_WORK } from '../../jobs/due-work.js';
+import type { DueWork } from '../../jobs/due-kind.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
 import { assertStillAsking } from '../../rights/actor.js';
 import { assignmentsBroughtBack } from '../../rights/earlier-role-assignment.js';
@@ -130,7 +131,7 @@ const TOLD_FOR_MS = 24 * 3_600_000;
 export async function requestNewInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
   const outbox = context.use(OUTBOX);
   const found = await findInvitation(secret, context);
-  let mail: WaitingMail | undefined;
+  let mail: DueWork | undefined;
   const answer = await asInvited(found, context, async ({ db, invitation }) => {
     if (isOpen(invitation)) return 'PENDING';
     const { id, email, status, renewalRequestedAt: told } = invitation;
@@ -149,7 +150,7 @@ export async function requestNewInvitation(secret: string, context: RequestConte
     });
     return 'REQUESTED';
   });
-  if (mail) outbox.dispatch(mail);
+  if (mail) context.use(DUE_WORK).dispatch(mail);
   return answer;
 }
 

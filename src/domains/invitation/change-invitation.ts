@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
-import { OUTBOX } from '../../mail/outbox.js';
+import { DUE_WORK } from '../../jobs/due-work.js';
 import { readActor } from '../../rights/actor.js';
 import { assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
@@ -33,7 +33,7 @@ export async function resendInvitation(
     );
     return sendInvitation(db, renewed, { inviter: actor.name, role: pending.role }, context);
   });
-  context.use(OUTBOX).dispatch(mail);
+  context.use(DUE_WORK).dispatch(mail);
   return invitation;
 }
 

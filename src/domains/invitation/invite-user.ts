@@ -2,7 +2,7 @@ import type { RequestContext } from '../../context/context.js';
 import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
-import { OUTBOX } from '../../mail/outbox.js';
+import { DUE_WORK } from '../../jobs/due-work.js';
 import { invitedAgain, assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { isOpen } from '../../rights/end-invitation.js';
 import { parseRoleAssignment, type RoleAssignmentInput } from '../../rights/parse-role-assignment.js';
@@ -60,6 +60,6 @@ export async function inviteUser(
       : await sendInvitation(db, invitation, { inviter: actor.name, role: assignment.role }, context);
     return { membership, invitation: sent?.invitation ?? invitation, mail: sent?.mail };
   });
-  if (mail) context.use(OUTBOX).dispatch(mail);
+  if (mail) context.use(DUE_WORK).dispatch(mail);
   return made;
 }

@@ -5,7 +5,7 @@ import type { Row } from '../../data/organization/table.js';
 import { inWords } from '../../instant.js';
 import { writeLetter } from '../../mail/letter.js';
 import { OUTBOX } from '../../mail/outbox.js';
-import type { WaitingMail } from '../../mail/outside.js';
+import type { DueWork } from '../../jobs/due-kind.js';
 import { type Role, roleName } from '../../permissions/catalogue.js';
 import { hashSecret, newSecret } from '../../secrets/secret.js';
 
@@ -21,10 +21,9 @@ export async function sendInvitation(
   { id, email, expiresAt }: Row<'Invitation'>,
   { inviter, role }: { readonly inviter: string; readonly role: Role },
   { organization: { orgId, organization }, use }: RequestContext,
-): Promise<{ invitation: Row<'Invitation'>; mail: WaitingMail }> {
+): Promise<{ invitation: Row<'Invitation'>; mail: DueWork }> {
   const secret = newSecret();
   await db.invitationSecret.create({ hash: hashSecret(secret), invitationId: id });
-  await db.outgoingMail.delete({ invitationId: id });
   const letter = writeLetter({
     subject: `Join ${organization.name}`,
     parts: [

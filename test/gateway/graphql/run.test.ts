@@ -53,8 +53,13 @@ const POINTS = new Proxy(
 
 /** As `openContext` makes it, of a credential that was verified. */
 async function contextOf({ email }: Client): Promise<RequestContext> {
-  const { outside, organizationDb } = server.database;
-  const deployment = { outside, organizationDb, use: new Parts().add(CATALOGUE, catalogue).use };
+  const { outside, organizationDb, pool } = server.database;
+  const deployment = {
+    outside,
+    organizationDb,
+    now: () => pool.clock.now(),
+    use: new Parts().add(CATALOGUE, catalogue).use,
+  };
   const identity = { issuer: server.issuer.issuer, subject: email, verifiedEmail: email, name: '' };
   const token = { organizationClaim: given.slug, expiresAt: Date.now() / 1000 + 60, development: false };
   const named = namedOrganizations({}, given.slug);
