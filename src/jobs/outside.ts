@@ -41,8 +41,8 @@ export interface DueCount {
 /** Whose turn work is: each step one statement, by the database's clock alone. */
 export interface SharedOutWork {
   /**
-   * Takes what is due: of each organization what was due first, and of none a second before every other has had one. What two
-   * ask for at once one of them gets. When the next attempt may be is written down before this one has begun: seconds later
+   * Takes what is due: of each organization what was due first, and of none a second before every other has had one; from one
+   * call to the next they take turns. What two ask for at once one of them gets. When the next attempt may be is written down before this one has begun: seconds later
    * the first time, in case this process is killed; after that, one that is never told the end of waits as one that failed.
    */
   take(rooms: readonly Room[], held: readonly Held[]): Promise<TakenWork[]>;
@@ -84,39 +84,41 @@ const LEFT_ALONE = `interval '15 seconds'`;
 const UNTIL_NEXT = `case attempts when 0 then ${LEFT_ALONE}
   else least(interval '1 minute' * 2 ^ least(attempts + 1, 20), interval '6 hours') end`;
 
-/** So much of each kind is looked at; where that is not all, each organization's first are looked for. */
+/** So much of each kind is looked at; where that is not all, the first of so many organizations are looked for, in turn. */
 const LOOKED_AT = 500;
+const ORGANIZATIONS = 1000;
 
 const TAKE = `
   with recursive room as (
-    select * from unnest($2::text[], $3::int[], $4::int[]) as given (kind, free, share)
+    select * from unnest($2::text[], $3::int[], $4::int[], $5::text[]) as given (kind, free, share, behind)
   ), early as (
     select due.* from room cross join lateral (
       select kind, org_id, id, due_at from due_work
       where kind = room.kind and not stopped and due_at <= ${NOW} order by due_at limit ${LOOKED_AT}
     ) due
-  ), organizations (kind, org_id) as (
-    select kind, '' from early group by kind having count(*) = ${LOOKED_AT}
+  ), organizations (kind, org_id, number) as (
+    select kind, behind, 0 from early join room using (kind) group by kind, behind having count(*) = ${LOOKED_AT}
     union all
-    select kind, (select due.org_id from due_work due where due.kind = behind.kind and not due.stopped
-      and due.org_id > behind.org_id order by due.org_id limit 1)
-    from organizations behind where org_id is not null
-  ), behind as (
+    select kind, (select due.org_id from due_work due where due.kind = before.kind and not due.stopped
+      and due.org_id > before.org_id order by due.org_id limit 1), number + 1
+    from organizations before where org_id is not null and number < ${ORGANIZATIONS}
+  ), later as (
     select due.* from organizations cross join lateral (
       select kind, org_id, id, due_at from due_work
       where kind = organizations.kind and org_id = organizations.org_id and not stopped and due_at <= ${NOW}
       order by due_at limit 5
     ) due
   ), seen as (
-    select * from early union select * from behind
+    select * from early union select * from later
   ), placed as (
     select seen.*, o.status = 'ACTIVE' as goes,
       coalesce(held.count, 0) + row_number() over (partition by seen.kind, seen.org_id order by seen.due_at, seen.id) as place
     from seen join organization o on o.id = seen.org_id
-      left join unnest($5::text[], $6::text[], $7::int[]) as held (kind, org_id, count)
+      left join unnest($6::text[], $7::text[], $8::int[]) as held (kind, org_id, count)
         on held.kind = seen.kind and held.org_id = seen.org_id
   ), turns as (
-    select placed.org_id, placed.id, room.free, row_number() over (partition by kind order by place, due_at) as turn
+    select placed.org_id, placed.id, room.free,
+      row_number() over (partition by kind order by place, placed.org_id <= room.behind, placed.org_id) as turn
     from placed join room using (kind) where goes and place <= room.share
   ), stopping as (
     update due_work due set stopped = true from placed
@@ -128,7 +130,9 @@ const TAKE = `
   )
   update due_work due set attempts = attempts + 1, taken_at = ${NOW}, wanted_at = null, due_at = ${NOW} + ${UNTIL_NEXT}
   from free where due.org_id = free.org_id and due.id = free.id
-  returning due.org_id as "orgId", due.id, due.kind, due.taken_at as "takenAt", due.attempts`;
+  returning due.org_id as "orgId", due.id, due.kind, due.taken_at as "takenAt", due.attempts,
+    (select case when count(*) > count(org_id) then '' else max(org_id) end
+     from organizations reached where reached.kind = due.kind) as reached`;
 
 const TAKE_ONE = `
   update due_work set attempts = attempts + 1, taken_at = ${NOW}, wanted_at = null, due_at = ${NOW} + ${UNTIL_NEXT}
@@ -170,16 +174,29 @@ export function openSharedOutWork(pool: ScopedPool): SharedOutWork {
         types: ROW_TYPES,
       }),
     );
+  /** Of each kind, which organization had the last turn: the next ones are those behind it. */
+  const behind = new Map<string, string>();
   return {
     async take(rooms, held) {
-      const rows = await query<Omit<TakenWork, 'orgId'> & { orgId: string }>(TAKE, [
+      const rows = await query<Omit<TakenWork, 'orgId'> & { orgId: string; reached: string | null }>(TAKE, [
         moved(),
         ...columns(rooms),
+        rooms.map(({ kind }) => behind.get(kind) ?? ''),
         held.map(({ kind }) => kind),
         held.map(({ orgId }) => orgId),
         held.map((each) => each.count),
       ]);
-      return rows.map((row) => ({ ...row, orgId: brandOrgId(row.orgId) }));
+      for (const { kind, free } of rooms) {
+        const of = rows.filter((row) => row.kind === kind);
+        behind.set(kind, lastTurn(behind.get(kind) ?? '', free, of));
+      }
+      return rows.map(({ orgId, id, kind, takenAt, attempts }) => ({
+        orgId: brandOrgId(orgId),
+        id,
+        kind,
+        takenAt,
+        attempts,
+      }));
     },
     async takeOne(work) {
       const { rows } = await inside(work, TAKE_ONE);
@@ -194,6 +211,14 @@ export function openSharedOutWork(pool: ScopedPool): SharedOutWork {
     },
     count: (kinds) => query<DueCount>(count('due_work', 'and not stopped'), [moved(), kinds]),
   };
+}
+
+/** Which organization the next turns are behind of. Where nothing more was found, those that were looked at have had theirs. */
+function lastTurn(before: string, free: number, taken: readonly { orgId: string; reached: string | null }[]): string {
+  const ids = taken.map(({ orgId }) => orgId).toSorted();
+  const ahead = ids.filter((id) => id > before);
+  if (ahead.length >= free) return ahead.at(-1) ?? '';
+  return taken[0]?.reached ?? ids.findLast((id) => id <= before) ?? '';
 }
 
 const columns = (rooms: readonly Room[]): unknown[] => [

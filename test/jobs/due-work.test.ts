@@ -309,6 +309,7 @@ describe('A replica', () => {
     }
     const inTurn = await server.database.outside(openSharedOutWork).take([{ kind: other.name, free: 2, share: 2 }], []);
     expect(new Set(inTurn.map(({ orgId }) => orgId)).size).toBe(2);
+    await givesTurns();
     const replica = openReplica(server, { kinds: [kind as DueKind<never>], limits: { tellAgain: [], close: 10 } });
     await replica.round(new AbortController().signal);
     await eventually(() => begun[2]);
@@ -322,6 +323,28 @@ describe('A replica', () => {
     await sql('delete from due_work where kind = $1', [kind.name]);
   });
 });
+
+/** Of three that have had work due for long, and one whose work is due since just now, none waits for ever. */
+async function givesTurns(): Promise<void> {
+  const kind = givenKind();
+  const old = await Promise.all(Array.from({ length: 3 }, () => givenOrganization(server)));
+  await sql(
+    `insert into due_work (org_id, id, kind, subject, payload, due_at)
+     select org, 'due_' || $2 || org || n, $2, n, '""', current_timestamp - interval '1 hour'
+     from unnest($1::text[]) org, generate_series(1, 400) n`,
+    [old.map(({ id }) => id), kind.name],
+  );
+  const young = await givenOrganization(server);
+  await add(young, kind, 'young', -1);
+  const { take } = openSharedOutWork(server.database.pool);
+  const turns: string[] = [];
+  for (let turn = 0; turn < 8; turn += 1) {
+    for (const { orgId } of await take([{ kind: kind.name, free: 1, share: 1 }], [])) turns.push(orgId);
+  }
+  expect(turns.slice(0, 4).toSorted()).toEqual([...old, young].map(({ id }) => id).toSorted());
+  for (const { id } of old) expect(turns.filter((turn) => turn === id).length).toBeGreaterThan(1);
+  await sql('delete from due_work where kind = $1', [kind.name]);
+}
 
 describe('Of a suspended organization', () => {
   const set = ({ id }: GivenOrganization, status: string) =>
@@ -391,11 +414,15 @@ describe('Of a suspended organization', () => {
       run: async ({ subject }) => {
         runs.push(subject);
         if (runs.length === 1) throw new Error('not today');
-        if (runs.length === 2) await owe();
+        if (runs.length !== 2) return;
+        await owe();
+        await other.round(new AbortController().signal);
+        await other.close();
+        expect(runs).toHaveLength(2);
       },
     };
     await owe();
-    const replica = openReplica(server, { owed: [kind] });
+    const [replica, other] = [openReplica(server, { owed: [kind] }), openReplica(server, { owed: [kind] })];
     await replica.workOff();
     expect(await rowsOf(kind, 'owed_work')).toMatchObject([{ attempts: 1, taken_at: null }]);
     expect((await replica.count())[0]).toMatchObject({ state: 'failed', count: 1 });
