@@ -45,7 +45,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   watchDatabase(database, metrics, app.log, config.databasePoolSize);
   // The port of a development server may be known only once it listens.
   const publicUrl = () => config.publicUrl ?? `http://localhost:${portOf(app) ?? config.port}`;
-  const development = (await (await loadDevelopment(config))?.openDevelopment(config)) ?? null;
+  const development = (await (await loadDevelopment(config))?.openDevelopment(config, database)) ?? null;
   const contract = createContract();
   const { catalogue } = contract;
   const log = app.log;

@@ -40,10 +40,11 @@ const KEYS = `api_key k
 /** A key made before its owner joined is of an earlier stay: whoever was removed and came back has none. */
 const OWNER_IS_ACTIVE = `(m.status = 'ACTIVE' and m.joined_at <= k.created_at and (m.kind = 'SERVICE_ACCOUNT' or p.status = 'ACTIVE'))`;
 
+/** By its id, and by how many milliseconds the clock was moved. */
 export const FIND = `
   select k.id as "keyId", k.secret_hash as "secretHash", k.permissions, k.expires_at as "expiresAt",
     k.last_used_at as "lastUsedAt", m.kind as "ownerKind", case when k.revoked_at is not null then 'REVOKED'
-      when k.expires_at <= current_timestamp then 'EXPIRED'
+      when k.expires_at <= current_timestamp + $2 * interval '1 millisecond' then 'EXPIRED'
       when ${OWNER_IS_ACTIVE} is not true then 'OWNER_INACTIVE' end as fault, ${MEMBERSHIP}
   from ${KEYS} where k.id = $1`;
 
@@ -67,7 +68,7 @@ export function openApiKeys(pool: ScopedPool): ApiKeys {
   const query = createDirectoryQuery(pool);
   return {
     async find(id) {
-      const [row] = await query<KeyRow>(FIND, [id]);
+      const [row] = await query<KeyRow>(FIND, [id, pool.clock.movedMs]);
       return row ? toFoundKey(row) : null;
     },
 

@@ -6,8 +6,8 @@ import { ended } from './earlier-role-assignment.js';
 type InvitationRow = Row<'Invitation'>;
 
 /** Whether it can be accepted now. One that cannot holds no seat. */
-export const isOpen = ({ status, expiresAt }: InvitationRow): boolean =>
-  status === 'PENDING' && expiresAt.getTime() > Date.now();
+export const isOpen = ({ status, expiresAt }: InvitationRow, now: Date): boolean =>
+  status === 'PENDING' && expiresAt > now;
 
 /** Ends an invitation, and takes back what was not mailed yet. */
 export async function endInvitation(
@@ -16,7 +16,7 @@ export async function endInvitation(
   status: 'ACCEPTED' | 'REVOKED' | 'DECLINED',
 ): Promise<InvitationRow> {
   await takeBackMail(db, id);
-  return db.invitation.update({ id }, { status, endedAt: new Date() });
+  return db.invitation.update({ id }, { status, endedAt: db.now() });
 }
 
 /** Ends an invitation without its being accepted: the pending membership of the address goes with it. */

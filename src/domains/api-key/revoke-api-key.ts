@@ -21,7 +21,7 @@ export const revokeApiKey = (id: string, context: RequestContext): Promise<Row<'
     }
     if (key.revokedAt) return key;
     await tellNoMore(db, id);
-    return db.apiKey.update({ id }, { revokedAt: new Date() });
+    return db.apiKey.update({ id }, { revokedAt: db.now() });
   });
 
 /** One's own, and with `api-key:manage` everyone's. */

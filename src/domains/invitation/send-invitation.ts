@@ -9,7 +9,7 @@ import type { DueWork } from '../../jobs/due-kind.js';
 import { type Role, roleName } from '../../permissions/catalogue.js';
 import { hashSecret, newSecret } from '../../secrets/secret.js';
 
-export const hoursFromNow = (hours: number): Date => new Date(Date.now() + hours * 3_600_000);
+export const hoursFrom = (now: Date, hours: number): Date => new Date(now.getTime() + hours * 3_600_000);
 
 /**
  * Mails an invitation, with a secret of its own. Only the mail holds it; kept is its hash.
@@ -23,7 +23,7 @@ export async function sendInvitation(
   { organization: { orgId, organization }, use }: RequestContext,
 ): Promise<{ invitation: Row<'Invitation'>; mail: DueWork }> {
   const secret = newSecret();
-  await db.invitationSecret.create({ hash: hashSecret(secret), invitationId: id });
+  await db.invitationSecret.create({ hash: hashSecret(secret), invitationId: id, createdAt: db.now() });
   const letter = writeLetter({
     subject: `Join ${organization.name}`,
     parts: [
