@@ -256,6 +256,7 @@ test('global models MUST each have a reason', () => {
     'Session',
     'RefreshToken',
     'SigningKey',
+    'OwedWork',
     'SystemAdminGrant',
   ]);
 });
