@@ -125,8 +125,8 @@ export default defineConfig({
     // It makes two organizations of its own, to see that neither reads the other's.
     fence(['src/data/start/isolation-check.ts'], 'data', [ARGUMENTS, NOT_VERIFIED]),
     fence(['src/identity/**'], 'identity', [ARGUMENTS, PRISMA, NOT_VERIFIED]),
+    fence(['src/jobs/outside.ts'], null, [PRISMA, NOT_VERIFIED]),
     fence(['src/mail/**'], 'context', [PRISMA, NO_ID]),
-    fence(['src/mail/outside.ts'], 'context', [PRISMA, NOT_VERIFIED]),
     fence(['src/context/**'], 'context', [CONNECTION, PRISMA, NO_ID]),
     fence(['src/context/enter-organization.ts'], 'context', [
       CONNECTION,

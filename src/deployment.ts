@@ -14,14 +14,16 @@ import {
 import type { Database } from './data/database.js';
 import type { Development } from './development/index.js';
 import { createFindTxt, FIND_TXT } from './egress/find-txt.js';
-import type { Metrics } from './gateway/http/metrics.js';
+import { countDueWork, type Metrics } from './gateway/http/metrics.js';
+import { watchDueWork } from './gateway/http/watch-metrics.js';
 import { createSessionTokens, type SessionTokens } from './identity/session-tokens.js';
 import { openSessions } from './identity/sessions.js';
 import { createSignInAttempts, type SignInAttempts } from './identity/sign-in-attempts.js';
 import { createSigningKeys, SIGNING_KEYS, type SigningKeys } from './identity/signing-keys.js';
+import { createDueWork, DUE_WORK } from './jobs/due-work.js';
 import type { Job } from './jobs/job.js';
 import { noMailer } from './mail/mail.js';
-import { createOutbox, OUTBOX, type Outbox } from './mail/outbox.js';
+import { createOutbox, OUTBOX, sendMail } from './mail/outbox.js';
 import { openSmtp } from './mail/smtp.js';
 import { Parts } from './parts.js';
 import type { Catalogue } from './permissions/catalogue.js';
@@ -36,12 +38,13 @@ export interface OpenDeployment {
   readonly domains: readonly Domain[];
   readonly publicUrl: () => string;
   readonly log: FastifyBaseLogger;
-  readonly metrics: Pick<Metrics, 'mail' | 'mailDue'>;
+  readonly metrics: Pick<Metrics, 'dueRuns' | 'dueWork' | 'dueOldest'>;
 }
 
 /** A deployment with what only the doors for signing in work with. */
 export interface OpenedDeployment extends Deployment {
-  readonly outbox: Outbox;
+  /** Waits for what is being done, for some seconds, and lets the mail server go. */
+  closeWork(): Promise<void>;
   readonly tokens: SessionTokens;
   readonly signingKeys: SigningKeys;
   readonly signInAttempts: SignInAttempts;
@@ -49,7 +52,8 @@ export interface OpenedDeployment extends Deployment {
   readonly jobs: readonly Job[];
 }
 
-const HOUR_MS = 3600 * 1000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /** Makes what requests, jobs and doors work with. */
 export async function openDeployment(options: OpenDeployment): Promise<OpenedDeployment> {
@@ -60,36 +64,40 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
   await signingKeys.keep();
   const tokens = createSessionTokens(signingKeys, publicUrl);
   const signInAttempts = createSignInAttempts(pool, seal);
-  const outbox = createOutbox({
-    mailer: config.mail ? openSmtp(config.mail.url, config.mail.from) : (development?.mailer ?? noMailer),
-    seal,
-    outside,
-    onFailure: (err, { orgId, id }) => log.warn({ err, organization: orgId, mail: id }, 'mail was not sent'),
-    onAttempt: (outcome) => metrics.mail.inc({ outcome }),
-    onDue: (count) => metrics.mailDue.set(count),
+  const mailer = config.mail ? openSmtp(config.mail.url, config.mail.from) : (development?.mailer ?? noMailer);
+  const parts = new Parts();
+  const deployment = { outside, organizationDb, now: () => pool.clock.now(), use: parts.use };
+  const work = createDueWork({
+    deployment,
+    kinds: [sendMail(mailer, seal), ...domains.flatMap(({ due }) => due ?? [])],
+    owed: domains.flatMap(({ owed }) => owed ?? []),
+    tell: watchDueWork(metrics, log),
   });
-  const parts = new Parts()
+  parts
     .add(ALLOW_RESERVED_DOMAINS, !config.production)
     .add(CATALOGUE, catalogue)
     .add(FIND_TXT, development?.findTxt ?? createFindTxt(config.dnsServers))
     .add(KEY_ENVIRONMENT, config.production ? 'live' : 'test')
     .add(ORGANIZATION_CREATION, config.organizationCreation)
-    .add(OUTBOX, outbox)
+    .add(DUE_WORK, work)
+    .add(OUTBOX, createOutbox(seal))
     .add(PUBLIC_URL, publicUrl)
     .add(REPORT, (err, what) => log.error({ err }, what))
     .add(SEAL, seal)
     .add(SIGNING_KEYS, signingKeys)
     .add(SESSION_ISSUER, sessionIssuer(tokens, development));
-  const deployment = { outside, organizationDb, use: parts.use };
   for (const { provide } of domains) provide?.(parts, deployment);
   const jobs = [
     { name: 'keep-signing-keys', everyMs: HOUR_MS, run: () => signingKeys.keep() },
     { name: 'sweep-sessions', everyMs: HOUR_MS, run: () => outside(openSessions).sweep() },
     { name: 'sweep-sign-ins', everyMs: HOUR_MS / 6, run: () => signInAttempts.sweep() },
-    { name: 'mail', everyMs: 5_000, run: (_: Deployment, signal: AbortSignal) => outbox.sendDue(signal) },
+    { name: 'keep-time', everyMs: MINUTE_MS, run: () => database.keepTime() },
+    { name: 'due-work', everyMs: 1000, run: (_: Deployment, signal: AbortSignal) => work.round(signal) },
+    { name: 'count-due-work', everyMs: 15_000, run: async () => countDueWork(metrics, await work.count()) },
     ...domains.flatMap((domain) => domain.jobs ?? []),
   ];
-  return { ...deployment, outbox, tokens, signingKeys, signInAttempts, jobs };
+  const closeWork = () => work.close().finally(() => mailer.close());
+  return { ...deployment, closeWork, tokens, signingKeys, signInAttempts, jobs };
 }
 
 /** Whoever issued what was presented issues the next: orgate for its sessions, the development issuer for its tokens. */

@@ -45,7 +45,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   watchDatabase(database, metrics, app.log, config.databasePoolSize);
   // The port of a development server may be known only once it listens.
   const publicUrl = () => config.publicUrl ?? `http://localhost:${portOf(app) ?? config.port}`;
-  const development = (await (await loadDevelopment(config))?.openDevelopment(config)) ?? null;
+  const development = (await (await loadDevelopment(config))?.openDevelopment(config, database)) ?? null;
   const contract = createContract();
   const { catalogue } = contract;
   const log = app.log;
@@ -75,7 +75,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       // Connections that do not end are cut off by the server itself, which says whose they were.
       await Promise.all([endInTime('scheduled work', schedule.close()), app.close()]);
       await endInTime('the doors', closeDoors());
-      await endInTime('mail on its way', deployment.outbox.close());
+      await endInTime('work that is due', deployment.closeWork());
       closeMetrics?.();
       await endInTime('the database', database.close());
     },

@@ -9,6 +9,8 @@ import type { SessionIssuer } from './viewer.js';
 export interface Deployment {
   readonly outside: Outside;
   readonly organizationDb: OpenOrganizationDb;
+  /** What periods are told by: the database's time, whatever the clock of this machine says. */
+  readonly now: () => Date;
   readonly use: Use;
 }
 

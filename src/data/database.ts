@@ -20,6 +20,8 @@ export interface Database {
   readonly organizationDb: OpenOrganizationDb;
   readonly outside: Outside;
   readonly pool: ScopedPool;
+  /** Looks what time it is in the database: every minute. */
+  keepTime(): Promise<void>;
   /** Answers when the database does, and fails within two seconds when it does not, however busy the pool is. */
   checkReadiness(): Promise<void>;
   /** Has someone told of every attempt to cross organizations. */
@@ -100,9 +102,16 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     );
     const prisma = createPrisma(open);
     const ask = createDirectoryQuery(open);
+    const keepTime = () =>
+      open.clock.keep(async () => {
+        const [row] = await ask<{ ms: number }>('select extract(epoch from clock_timestamp())::float8 * 1000 as ms');
+        return row?.ms ?? NaN;
+      });
+    await reaching(url, keepTime);
     const readiness = createReadiness(url, async () => void (await ask('select')));
     return {
       outside: createOutside(open),
+      keepTime,
       checkReadiness: () => readiness.check(),
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
       pool: open,

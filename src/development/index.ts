@@ -3,6 +3,7 @@ import type { Config, SignInProviderConfig } from '../config/config.js';
 import type { Database } from '../data/database.js';
 import { createFindTxt, type FindTxt } from '../egress/find-txt.js';
 import type { Mailer } from '../mail/mail.js';
+import { openDevelopmentClock } from './clock.js';
 import { demoProvider, hasDemoProvider } from './demo-identity-provider.js';
 import { isDatabaseEmpty, loadDemo } from './demo.js';
 import { openDevelopmentDns } from './dns.js';
@@ -21,16 +22,20 @@ export interface Development {
   serve(app: FastifyInstance, publicUrl: () => string): void;
 }
 
-export async function openDevelopment({ dataDirectory, dnsServers }: Config): Promise<Development> {
+export async function openDevelopment(
+  { dataDirectory, dnsServers }: Config,
+  { pool }: Pick<Database, 'pool'>,
+): Promise<Development> {
   const issuer = await openDevelopmentIssuer(dataDirectory);
   const dns = dnsServers.length === 0 ? await openDevelopmentDns(dataDirectory, createFindTxt([])) : null;
+  const clock = await openDevelopmentClock(dataDirectory, pool.clock);
   const mailbox = createMailbox();
   return {
     issuer,
     mailer: mailbox,
     findTxt: dns?.findTxt ?? null,
     signInProviders: (publicUrl) => (hasDemoProvider() ? [demoProvider(publicUrl)] : []),
-    serve: (app, publicUrl) => serveDevelopment(app, issuer, mailbox, dns, publicUrl),
+    serve: (app, publicUrl) => serveDevelopment(app, { issuer, mailbox, dns, clock }, publicUrl),
   };
 }
 

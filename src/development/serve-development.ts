@@ -4,6 +4,7 @@ import { errorBody } from '../gateway/http/error-body.js';
 import { findForeignHeader } from '../gateway/http/local-host.js';
 import { serveDemoIdentityProvider } from './demo-identity-provider.js';
 import { serveDevelopmentDns } from './dns-page.js';
+import type { DevelopmentClock } from './clock.js';
 import type { DevelopmentDns } from './dns.js';
 import type { DevelopmentIssuer } from './issuer.js';
 import { serveMailbox } from './mailbox-page.js';
@@ -22,17 +23,25 @@ export const DEMO_PEOPLE = [
   { email: 'sam@orgate.example', label: 'Sam · SYSTEM_ADMIN, member of nothing' },
 ] as const;
 
+interface Served {
+  readonly issuer: DevelopmentIssuer;
+  readonly mailbox: Mailbox;
+  readonly dns: DevelopmentDns | null;
+  readonly clock: DevelopmentClock;
+}
+
+const HUNDRED_DAYS_MS = 100 * 86_400_000;
+const clockRequest = z.object({ advanceMs: z.int().min(0).max(HUNDRED_DAYS_MS) });
 const tokenRequest = z.object({ email: z.email().max(254), org: z.string().max(64).optional() });
 
 /**
- * The person chooser of GraphiQL, an identity provider, the mail that was sent, and the DNS of names that are reserved for trying things out.
+ * The person chooser of GraphiQL, an identity provider, the mail that was sent, the DNS of names that are reserved for trying
+ * things out, and a clock that can be moved.
  * Exists only in development, and answers only at a local host name, through no proxy, and to pages of this server.
  */
 export function serveDevelopment(
   app: FastifyInstance,
-  issuer: DevelopmentIssuer,
-  mailbox: Mailbox,
-  dns: DevelopmentDns | null,
+  { issuer, mailbox, dns, clock }: Served,
   publicUrl: () => string,
 ): void {
   tellOfForeignRequests(app);
@@ -48,6 +57,15 @@ export function serveDevelopment(
   serveDemoIdentityProvider(app, DEMO_PEOPLE, publicUrl, guard);
   if (dns) serveDevelopmentDns(app, dns, guard);
   serveMailbox(app, mailbox, guard);
+  app.post('/dev/clock', { preHandler: guard }, async (request, reply) => {
+    const body = clockRequest.safeParse(request.body);
+    if (body.success) {
+      await clock.advance(body.data.advanceMs);
+      return clock.now();
+    }
+    const message = `Send {"advanceMs": 0 to ${HUNDRED_DAYS_MS}}: time only passes, a hundred days at once at most.`;
+    return reply.code(400).send(errorBody('BAD_USER_INPUT', message, request.id));
+  });
   app.get('/dev/people', { preHandler: guard }, async () => DEMO_PEOPLE);
   app.post('/dev/token', { preHandler: guard }, async (request, reply) => {
     const body = tokenRequest.safeParse(request.body);

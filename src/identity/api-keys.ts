@@ -1,6 +1,6 @@
 import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
-import { brandOrgId, type OrgId } from '../data/id.js';
+import { brandOrgId } from '../data/id.js';
 import type { ActiveMembership } from './person.js';
 import { MEMBERSHIP, type MembershipRow, toMembership } from './find-person.js';
 
@@ -28,14 +28,6 @@ export interface ApiKeys {
   find(id: string): Promise<FoundApiKey | null>;
   /** Notes that a key was used, at most once a minute. Nobody waits for it, and a use that was missed is no matter. */
   noteUse(key: LiveApiKey): void;
-  /** Keys of any organization whose owners are to be told that they end soon, the soonest first. */
-  listEnding(most: number): Promise<EndingApiKey[]>;
-}
-
-/** A key that ends soon; what is done about it is done for its organization. */
-export interface EndingApiKey {
-  readonly orgId: OrgId;
-  readonly id: string;
 }
 
 const NOTED_EVERY_MS = 60_000;
@@ -48,19 +40,13 @@ const KEYS = `api_key k
 /** A key made before its owner joined is of an earlier stay: whoever was removed and came back has none. */
 const OWNER_IS_ACTIVE = `(m.status = 'ACTIVE' and m.joined_at <= k.created_at and (m.kind = 'SERVICE_ACCOUNT' or p.status = 'ACTIVE'))`;
 
+/** By its id, and by how many milliseconds the clock was moved. */
 export const FIND = `
   select k.id as "keyId", k.secret_hash as "secretHash", k.permissions, k.expires_at as "expiresAt",
     k.last_used_at as "lastUsedAt", m.kind as "ownerKind", case when k.revoked_at is not null then 'REVOKED'
-      when k.expires_at <= current_timestamp then 'EXPIRED'
+      when k.expires_at <= current_timestamp + $2 * interval '1 millisecond' then 'EXPIRED'
       when ${OWNER_IS_ACTIVE} is not true then 'OWNER_INACTIVE' end as fault, ${MEMBERSHIP}
   from ${KEYS} where k.id = $1`;
-
-/** Whoever makes a key for a week or less knows when it ends. */
-const LIST_ENDING = `
-  select k.org_id as "orgId", k.id from ${KEYS}
-  where k.revoked_at is null and k.expires_at > current_timestamp and ${OWNER_IS_ACTIVE} and k.expiry_told_at is null
-    and k.expires_at < current_timestamp + interval '7 days' and k.expires_at > k.created_at + interval '7 days'
-  order by k.expires_at limit $1`;
 
 /** Replicas may note at the same moment; the first of them does. */
 const NOTE_USE = `
@@ -82,7 +68,7 @@ export function openApiKeys(pool: ScopedPool): ApiKeys {
   const query = createDirectoryQuery(pool);
   return {
     async find(id) {
-      const [row] = await query<KeyRow>(FIND, [id]);
+      const [row] = await query<KeyRow>(FIND, [id, pool.clock.movedMs]);
       return row ? toFoundKey(row) : null;
     },
 
@@ -94,11 +80,6 @@ export function openApiKeys(pool: ScopedPool): ApiKeys {
       inFrame({ role: 'orgate_app', orgId }, () => pool.query({ text: NOTE_USE, values: [orgId, id] }))
         .catch(() => undefined)
         .finally(() => noting.delete(id));
-    },
-
-    async listEnding(most) {
-      const rows = await query<{ orgId: string; id: string }>(LIST_ENDING, [most]);
-      return rows.map(({ orgId, id }) => ({ orgId: brandOrgId(orgId), id }));
     },
   };
 }

@@ -36,7 +36,7 @@ export function openAsking(pool: ScopedPool): Asking {
     },
 
     async readKey(id) {
-      const [row] = await query<KeyRow>(FIND, [id]);
+      const [row] = await query<KeyRow>(FIND, [id, pool.clock.movedMs]);
       return row?.fault === null ? { membership: toMembership(row), keyPermissions: row.permissions } : null;
     },
   };

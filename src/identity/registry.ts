@@ -166,7 +166,7 @@ export function openRegistry(pool: ScopedPool): Registry {
     },
 
     async createOrganization(owner, { name, slug, description }, from) {
-      const summary = { id: newId('org'), name, slug, status: 'ACTIVE' as const, createdAt: new Date() };
+      const summary = { id: newId('org'), name, slug, status: 'ACTIVE' as const, createdAt: pool.clock.now() };
       const orgId = brandOrgId(summary.id); // nobody else knows it yet: whoever makes it is its first member
       const act: Act = { kind: 'PERSON', id: owner.id, name: owner.name, ...from };
       const inside: Frame = { role: 'orgate_app', orgId, act };

@@ -158,7 +158,7 @@ export function openSessions(pool: ScopedPool): Sessions {
           hashSecret(started.cookie),
           userAgent?.slice(0, 300) ?? null,
           started.expiresAt,
-          new Date(),
+          pool.clock.now(),
         ],
         { kind: 'PERSON', id: personId, ...from },
       );

@@ -1,6 +1,7 @@
 import type { RequestContext } from '../context/context.js';
 import type { Deployment } from '../context/deployment.js';
 import type { NodeResolvers, Resolver, Resolvers, ResolversParentTypes, TypeResolveFn } from '../generated/graphql.js';
+import type { DueKind, OwedKind } from '../jobs/due-kind.js';
 import type { Job } from '../jobs/job.js';
 import type { Parts } from '../parts.js';
 import type { Grants, Permission } from '../permissions/catalogue.js';
@@ -39,8 +40,12 @@ export interface Domain {
   readonly grants?: Grants;
   readonly access: Access;
   readonly node?: NodeLookup;
-  /** What it does beside the requests. */
+  /** What it does beside the requests, again and again. */
   readonly jobs?: readonly Job[];
+  /** What it does for an organization once that is due. */
+  readonly due?: readonly DueKind<unknown>[];
+  /** The same for the deployment, whatever becomes of the organization that it is about. */
+  readonly owed?: readonly OwedKind[];
   /** Adds the parts of a deployment that it makes for others. */
   readonly provide?: (parts: Parts, deployment: Deployment) => void;
 }

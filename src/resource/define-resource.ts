@@ -59,7 +59,10 @@ type Plain<M extends OwnedModelName, T, P extends keyof QueryResolvers> = {
 } & { readonly [V in Offered<M, keyof Inputs<M>>]: Inputs<M>[V] };
 
 /** What else it has, or does otherwise, is said as in any domain. */
-interface More<A extends Access, R extends Resolvers> extends Pick<Domain, 'grants' | 'jobs' | 'provide'> {
+interface More<A extends Access, R extends Resolvers> extends Pick<
+  Domain,
+  'grants' | 'jobs' | 'due' | 'owed' | 'provide'
+> {
   readonly access: A;
   readonly resolvers?: R;
 }

@@ -8,12 +8,12 @@ type MembershipRow = Row<'Membership'>;
 const NOTHING_LEFT = { leftRole: null, leftGranted: [], leftWithheld: [] };
 
 /** What a membership becomes that someone joins: an active one, without anything of an earlier stay. */
-export const joined = ({ role, granted, withheld }: RoleAssignment) => ({
+export const joined = ({ role, granted, withheld }: RoleAssignment, joinedAt: Date) => ({
   role,
   granted,
   withheld,
   status: 'ACTIVE' as const,
-  joinedAt: new Date(),
+  joinedAt,
   mayRejoin: false,
   ...NOTHING_LEFT,
 });

@@ -6,7 +6,7 @@ import type { LockedDb } from '../data/organization/organization-db.js';
  */
 export async function endEarlierStay(db: LockedDb, userId: string): Promise<void> {
   const keys = { ownerId: userId, revokedAt: null };
-  if (await db.apiKey.find(keys)) await db.apiKey.update(keys, { revokedAt: new Date() });
+  if (await db.apiKey.find(keys)) await db.apiKey.update(keys, { revokedAt: db.now() });
   const pending = { invitedBy: userId, status: 'INVITED' } as const;
   if (await db.membership.find(pending)) await db.membership.update(pending, { invitedBy: null });
   await forgetWhoEnded(db, userId);

@@ -1,12 +1,13 @@
 import type { LockedDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
+import { takeBackMail } from '../mail/outbox.js';
 import { ended } from './earlier-role-assignment.js';
 
 type InvitationRow = Row<'Invitation'>;
 
 /** Whether it can be accepted now. One that cannot holds no seat. */
-export const isOpen = ({ status, expiresAt }: InvitationRow): boolean =>
-  status === 'PENDING' && expiresAt.getTime() > Date.now();
+export const isOpen = ({ status, expiresAt }: InvitationRow, now: Date): boolean =>
+  status === 'PENDING' && expiresAt > now;
 
 /** Ends an invitation, and takes back what was not mailed yet. */
 export async function endInvitation(
@@ -14,8 +15,8 @@ export async function endInvitation(
   { id }: InvitationRow,
   status: 'ACCEPTED' | 'REVOKED' | 'DECLINED',
 ): Promise<InvitationRow> {
-  await db.outgoingMail.delete({ invitationId: id });
-  return db.invitation.update({ id }, { status, endedAt: new Date() });
+  await takeBackMail(db, id);
+  return db.invitation.update({ id }, { status, endedAt: db.now() });
 }
 
 /** Ends an invitation without its being accepted: the pending membership of the address goes with it. */

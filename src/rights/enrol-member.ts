@@ -51,10 +51,10 @@ export async function enrolMember(
   const emails = [person.email, own?.email ?? person.email];
   const page = { orderBy: { id: 'asc' }, take: emails.length } as const;
   const invitations = await db.invitation.list({ where: { pendingEmail: { in: emails } }, ...page });
-  if (own?.status !== 'ACTIVE' && !invitations.some(isOpen)) await assertSeatFree(db);
+  if (own?.status !== 'ACTIVE' && !invitations.some((each) => isOpen(each, db.now()))) await assertSeatFree(db);
   for (const invitation of invitations) await endInvitation(db, invitation, 'ACCEPTED');
 
-  const anew = joined(assignment);
+  const anew = joined(assignment, db.now());
   if (!own && named) return db.membership.update({ userId: named.userId }, { ...anew, userId: person.id });
   if (!own) {
     return db.membership.create({ ...anew, userId: person.id, email: person.email, name: person.name });

@@ -8,7 +8,8 @@ const MOST = 1000;
 /** What someone had asked before they were removed brings them back by nobody's oversight. */
 export async function endJoinRequest(db: LockedDb, personId: string, decidedById: string | null): Promise<void> {
   const asked = await db.joinRequest.find({ personId, status: 'PENDING' });
-  if (asked) await db.joinRequest.update({ id: asked.id }, { status: 'DECLINED', decidedById, decidedAt: new Date() });
+  if (!asked) return;
+  await db.joinRequest.update({ id: asked.id }, { status: 'DECLINED', decidedById, decidedAt: db.now() });
 }
 
 /** The pending memberships of whom this person invited. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -18,12 +18,14 @@ test.each<[string, NodeJS.ProcessEnv]>([
 ])('%s there is no person chooser, and no development issuer', async (_, env) => {
   const DATA_DIR = await mkdtemp(path.join(tmpdir(), 'orgate-test-'));
   const { issue } = await openDevelopmentIssuer(DATA_DIR);
+  // Left there by development.
+  await writeFile(path.join(DATA_DIR, 'development-clock.json'), '{"movedMs":86400000}');
   const authorization = `Bearer ${await issue('ann@acme.example', null, 'acme')}`;
   const server = await startServer({ env: { ...env, DATA_DIR } });
   try {
     const url = `http://127.0.0.1:${new URL(server.url).port}`;
-    for (const name of ['people', 'token', 'dns', 'mail']) {
-      for (const body of [undefined, '{"email":"ann@acme.example"}']) {
+    for (const name of ['people', 'token', 'dns', 'mail', 'clock']) {
+      for (const body of [undefined, '{"email":"ann@acme.example"}', '{"advanceMs":1}']) {
         const answer = await raw(`${url}/dev/${name}`, { headers: json, ...(body && { body }) });
         expect(answer.status).toBe(404);
         expect(JSON.parse(answer.text)).toMatchObject({
@@ -36,6 +38,7 @@ test.each<[string, NodeJS.ProcessEnv]>([
       body: '{"query":"{ viewer { role } }"}',
     });
     expect(signedIn.status).toBe(401);
+    expect(server.database.pool.clock.movedMs).toBe(0);
   } finally {
     await server.close();
     await rm(DATA_DIR, { recursive: true, force: true });

@@ -256,5 +256,6 @@ test('global models MUST each have a reason', () => {
     'Session',
     'RefreshToken',
     'SigningKey',
+    'OwedWork',
   ]);
 });

@@ -213,4 +213,21 @@ export const MUTANTS = [
     'gateway/graphql/meanwhile',
   ],
   ['gateway/http/senders.ts', "?.replace(/^Bearer +/i, '')", '', 'gateway/http/senders'],
+
+  // Due work
+  ['jobs/outside.ts', 'and place <= room.share', '', 'jobs/due-work'],
+  [
+    'jobs/outside.ts',
+    'placed.org_id <= room.behind, placed.org_id) as turn',
+    'placed.due_at) as turn',
+    'jobs/due-work',
+  ],
+  ['jobs/outside.ts', 'where goes and', 'where true and', 'jobs/due-work'],
+  ['jobs/outside.ts', "and exists (select from organization where id = $2 and status = 'ACTIVE')", '', 'jobs/due-work'],
+  ['jobs/due-work.ts', 'const mine = { id, takenAt };', 'const mine = { id };', 'jobs/due-work'],
+  ['jobs/due-work.ts', '() => shared.extend(work),', 'async () => undefined,', 'jobs/due-work'],
+  ['jobs/due-kind.ts', 'takenAt ? { wantedAt: dueAt } :', 'takenAt === undefined ? {} :', 'jobs/due-work'],
+  // The clock
+  ['rights/end-invitation.ts', 'expiresAt > now;', 'expiresAt.getTime() > Date.now();', 'guarantees/clock'],
+  ['data/connection/clock.ts', 'new Date(performance.now() + this.#ahead', 'new Date(Date.now()', 'guarantees/clock'],
 ];

@@ -1,9 +1,10 @@
 import { afterAll, expect } from '@jest/globals';
-import { recheckDomains } from '../../src/domains/dns-domain/check-domain.js';
-import { createFindTxt } from '../../src/egress/find-txt.js';
+import { CHECK_DOMAIN } from '../../src/domains/dns-domain/check-domain.js';
+import { createFindTxt, FIND_TXT } from '../../src/egress/find-txt.js';
+import { Parts } from '../../src/parts.js';
 import { startNameServer } from '../support/dns.js';
 import { givenOrganization, unique } from '../support/given.js';
-import { openOutbox } from '../support/mail.js';
+import { openReplica } from '../support/due-work.js';
 import { useServer } from '../support/server.js';
 import { race } from './race.js';
 
@@ -47,11 +48,11 @@ race('replicas that check at the same moment share the domains out: each is aske
     dns.zones.set(data.addDomain.record.name, { txt: [data.addDomain.record.value] });
     await admin(VERIFY, { id: data.addDomain.id });
   }
-  await sql('update organization_domain set next_check_at = current_timestamp where org_id = $1', [id]);
+  await sql(`update owed_work set due_at = current_timestamp where subject like $1 || '/%'`, [id]);
   dns.asked.length = 0;
-  const outbox = openOutbox(server, 'smtp://127.0.0.1:1');
-  const parts = { ...server.database, findTxt: createFindTxt([dns.address]), outbox };
-  await Promise.all(Array.from({ length: 4 }, () => recheckDomains(parts, new AbortController().signal)));
+  const open = () =>
+    openReplica(server, { owed: [CHECK_DOMAIN], parts: new Parts().add(FIND_TXT, createFindTxt([dns.address])) });
+  await Promise.all(Array.from({ length: 4 }, () => open().workOff()));
   const asked = dns.asked.filter((name) => names.some((each) => name.endsWith(each)));
   expect(asked.toSorted()).toEqual(names.map((name) => `_orgate-challenge.${name}`).toSorted());
 });

@@ -1,9 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer } from 'smtp-server';
-import { createOutbox, type Outbox } from '../../src/mail/outbox.js';
-import { openSmtp } from '../../src/mail/smtp.js';
-import { createSeal } from '../../src/secrets/seal.js';
 import type { TestServer } from './server.js';
 
 /** A mail server that really listens, and keeps what it was given. */
@@ -44,17 +41,6 @@ export async function startMailServer(port = 0): Promise<TestMailServer> {
   };
   return server;
 }
-
-/** An outbox beside the server's own, as another replica has one. */
-export const openOutbox = ({ database }: TestServer, smtpUrl: string): Outbox =>
-  createOutbox({
-    mailer: openSmtp(smtpUrl, 'orgate@deployment.example'),
-    seal: createSeal([Buffer.alloc(32, 7).toString('base64')]),
-    outside: database.outside,
-    onFailure: (error) => {
-      throw error;
-    },
-  });
 
 /** Waits until what was asked for is there. */
 export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, ms = 10_000): Promise<T> {

@@ -50,6 +50,7 @@ function loginPool(pool: ScopedPool): ScopedPool {
   const plain = Object.create(pg.Pool.prototype) as object;
   return Object.assign(plain, {
     options: {},
+    clock: pool.clock,
     on: () => plain,
     removeListener: () => plain,
     end: () => Promise.resolve(),
@@ -111,6 +112,7 @@ function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId, act: Act)
   return organizationDbOver({
     client: () => client,
     models,
+    now: () => pool.clock.now(),
     inFrame: (work) => inFrame(frame, work),
     statements: {
       rows: (model, query) =>

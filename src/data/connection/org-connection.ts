@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { OrgateError } from '../../errors.js';
 import { ClientLeftError } from './client-left.js';
+import { Clock } from './clock.js';
 import { PoolSize } from './pool-size.js';
 import type { ReadBound } from './read-bound.js';
 import { ScopedQuery, ScopePreparation } from './scoped-query.js';
@@ -333,6 +334,7 @@ export class ScopedPool extends BasePool {
   readonly #connections = new Set<ScopedClient>();
   readonly #endWatch: () => void;
   readonly turns: Turns;
+  readonly clock = new Clock();
 
   constructor(private readonly scope: ConnectionOptions) {
     const { target } = scope;

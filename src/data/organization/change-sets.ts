@@ -22,7 +22,8 @@ export type Force = (
 
 /** What is done to many rows at once: one statement, however many they are. */
 export interface Sets {
-  insert(model: Model, rows: readonly AnyRow[]): Promise<number>;
+  /** @param skipTaken leaves out rows whose key another row has */
+  insert(model: Model, rows: readonly AnyRow[], skipTaken?: boolean): Promise<number>;
   insertEach(model: Model, field: string, ids: Ids, data: AnyRow): Promise<number>;
   update(model: Model, where: Where, data: AnyRow, atMost?: number): Promise<number>;
   delete(model: Model, where: Where): Promise<number>;
@@ -44,10 +45,12 @@ export function createSets(run: Run, force: Force): Sets {
       .join(' and ');
   };
   return {
-    async insert(model, rows) {
+    async insert(model, rows, skipTaken = false) {
       const forced = rows.map((data) => force(model, 'create', { data }).data ?? {});
       const [first] = forced;
-      return first ? changed(...insertStatement(model, forced, Object.keys(first))) : 0;
+      if (!first) return 0;
+      const [text, values] = insertStatement(model, forced, Object.keys(first));
+      return changed(skipTaken ? `${text} on conflict do nothing` : text, values);
     },
     async insertEach(model, field, ids, given) {
       const { data = {} } = force(model, 'create', { data: { ...given, [field]: '' } });

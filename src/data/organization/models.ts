@@ -9,6 +9,7 @@ export const GLOBAL_MODELS = {
   Session: 'a person signs in once, and then acts in any of their organizations',
   RefreshToken: 'renews a session, before any organization is known',
   SigningKey: 'signs for the whole deployment',
+  OwedWork: 'is owed by the deployment, whatever becomes of the organization that it is about',
 } as const;
 
 /** Columns that may be large, by model. Rows come without them; who asks for one has it loaded for all rows at once. */

@@ -39,6 +39,8 @@ type PagedTables = {
 
 /** The database as one organization sees it, and nothing else exists: what is alike in a transaction and outside. */
 export type OrganizationDb = Tables & {
+  /** What periods are told by: the database's time, whatever the clock of this machine says. */
+  now(): Date;
   /** All or nothing. */
   transaction<T>(work: (db: OrganizationDb) => Promise<T>): Promise<T>;
   /** The same, under the organization's lock: it orders everyone who changes rights or limits, and is waited for. */
@@ -84,6 +86,7 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
     return organizationDbOver({
       client: () => clientOf(orgId),
       models,
+      now: () => pool.clock.now(),
       inFrame: (work) => inFrame(frame, work),
       statements: {
         rows: (model, own) =>
@@ -114,6 +117,7 @@ export interface OrganizationDbBase {
   /** A Prisma client that reaches one organization only. Asked for when something is changed or counted. */
   client(): { $transaction<T>(work: (tx: object) => Promise<T>, limits: object): Promise<T> };
   readonly models: Models;
+  now(): Date;
   inFrame<T>(work: () => PromiseLike<T>): Promise<T>;
   readonly statements: Statements;
   /** On the connection that a transaction holds. */
@@ -122,7 +126,7 @@ export interface OrganizationDbBase {
 
 /** The narrow client over whatever it is given: the walls are in what it is given. */
 export function organizationDbOver(base: OrganizationDbBase): RequestDb {
-  const { models } = base;
+  const { models, now } = base;
   const outside = new TableSet(
     (model) => framed(delegateOf(base.client(), model), (work) => base.inFrame(work)),
     base.statements,
@@ -133,27 +137,28 @@ export function organizationDbOver(base: OrganizationDbBase): RequestDb {
         holdingOne(() =>
           base.client().$transaction((tx) => {
             const tables = new TableSet((model) => delegateOf(tx, model), statementsOf(tx, base.setsInTransaction));
-            return work(openTransaction(models, tables));
+            return work(openTransaction(models, tables, now));
           }, TRANSACTION_LIMITS),
         ),
       )
       .finally(() => outside.forget())
       .catch(rethrowTranslated());
   return Object.assign(openTables(models, outside), {
+    now,
     transaction,
     locked: <T>(work: (db: LockedDb) => Promise<T>): Promise<T> => transaction((db) => db.locked(work)),
   });
 }
 
 /** A transaction inside another is the same. */
-function openTransaction(models: Models, tables: TableSet): OrganizationDb {
+function openTransaction(models: Models, tables: TableSet, now: () => Date): OrganizationDb {
   const transaction = <T>(work: (db: OrganizationDb) => Promise<T>): Promise<T> => work(db);
   const locked = async <T>(work: (db: LockedDb) => Promise<T>): Promise<T> => {
     // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
     const held = await db.organization.update({}, { lockVersion: { increment: 1 } });
-    return work(Object.assign(openTables(models, tables), { transaction, locked, held }));
+    return work(Object.assign(openTables(models, tables), { now, transaction, locked, held }));
   };
-  const db: OrganizationDb = Object.assign(openTables(models, tables), { transaction, locked });
+  const db: OrganizationDb = Object.assign(openTables(models, tables), { now, transaction, locked });
   return db;
 }
 

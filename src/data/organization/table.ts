@@ -108,8 +108,12 @@ export interface Table<R, New, A = object> {
   create(data: New): Promise<R>;
   /** Changes the rows that match, and answers the first; NOT_FOUND when there is none. */
   update(where: Filter<R>, data: Changed<R & A>): Promise<R>;
-  /** Makes rows by one statement, however many; they have the same fields. Answers how many. */
-  createMany(data: readonly New[]): Promise<number>;
+  /**
+   * Makes rows by one statement, however many; they have the same fields. Answers how many.
+   *
+   * @param more with `skipTaken` those are left out whose key another row has, also where that is being made meanwhile
+   */
+  createMany(data: readonly New[], more?: { readonly skipTaken: boolean }): Promise<number>;
   /** Makes a row for each of these ids, which stands in `field`; in all else they are the same. */
   createEach<F extends keyof New & string>(field: F, ids: Ids, data: Omit<New, F>): Promise<number>;
   /** Changes every row that matches to the same, or `atMost` of them, by one statement. Answers how many. */
@@ -246,7 +250,8 @@ export function createTable(model: Model, statements: Statements, delegate: () =
     },
     ids: (field, where) => statements.sets.ids(model, field, where).catch(failed),
     idsBy: (parent, field, where, atMost) => statements.sets.idsBy(model, parent, field, where, atMost).catch(failed),
-    createMany: (data) => statements.sets.insert(model, data).catch(failed).finally(changed),
+    createMany: (data, { skipTaken } = { skipTaken: false }) =>
+      statements.sets.insert(model, data, skipTaken).catch(failed).finally(changed),
     createEach: (field, ids, data) =>
       statements.sets.insertEach(model, field, ids, data).catch(failed).finally(changed),
     updateMany: (where, data, atMost) =>

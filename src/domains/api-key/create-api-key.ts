@@ -8,6 +8,7 @@ import { readActor } from '../../rights/actor.js';
 import { assertNoEscalation, assignmentOfKey } from '../../rights/escalation.js';
 import { makeApiKey } from '../../secrets/api-key-format.js';
 import { getServiceAccount } from '../service-account/parent.js';
+import { tellNoMore, tellWhenItEnds } from './tell-of-ending-key.js';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -42,7 +43,7 @@ export interface Rotation {
 export const createApiKey = (key: NewKey, context: RequestContext): Promise<MadeKey> =>
   context.db.locked(async (db) => {
     const { apiKeyMaxDays } = db.held;
-    const expiresAt = endOf(key.expiresAt, apiKeyMaxDays, 'input.expiresAt');
+    const expiresAt = endOf(key.expiresAt, apiKeyMaxDays, db.now(), 'input.expiresAt');
     return insertKey(db, context, key.serviceAccountId ?? context.actorId, { ...key, expiresAt });
   });
 
@@ -58,14 +59,14 @@ export const rotateApiKey = (
 ): Promise<MadeKey> =>
   context.db.locked(async (db) => {
     const { apiKeyMaxDays } = db.held;
-    const expiresAt = endOf(rotation.expiresAt, apiKeyMaxDays, 'expiresAt');
+    const expiresAt = endOf(rotation.expiresAt, apiKeyMaxDays, db.now(), 'expiresAt');
     const { name, permissions, ownerId, ...old } = await db.apiKey.get({ id });
     if (ownerId !== context.actorId && idPrefix(ownerId) !== 'svc') throw refuseOthers(context);
     if (old.revokedAt) throw conflict('This key was revoked.');
     const made = await insertKey(db, context, ownerId, { name, permissions, expiresAt });
-    const end = Math.min(old.expiresAt.getTime(), Date.now() + overlapMinutes * MINUTE_MS);
-    // Whoever replaced it knows that it ends.
-    await db.apiKey.update({ id }, { expiresAt: new Date(end), expiryToldAt: new Date() });
+    const end = Math.min(old.expiresAt.getTime(), db.now().getTime() + overlapMinutes * MINUTE_MS);
+    await db.apiKey.update({ id }, { expiresAt: new Date(end) });
+    await tellNoMore(db, id);
     return made;
   });
 
@@ -88,8 +89,8 @@ async function insertKey(
   const assignment = assignmentOfKey(catalogue, owner, permissions);
   if (assignment.granted.length < permissions.length) throw new OrgateError('ROLE_ESCALATION');
   assertNoEscalation(catalogue, actor, assignment);
-  // Keys made before their owner joined are those of an earlier stay, and dead; clocks of replicas may differ.
-  const createdAt = new Date(Math.max(Date.now(), owner.joinedAt?.getTime() ?? 0));
+  // Keys made before their owner joined are those of an earlier stay, and dead.
+  const createdAt = new Date(Math.max(db.now().getTime(), owner.joinedAt?.getTime() ?? 0));
   const { id, key, hash, lastFour } = makeApiKey(context.use(KEY_ENVIRONMENT), createdAt.getTime());
   const apiKey = await db.apiKey.create({
     id,
@@ -102,11 +103,12 @@ async function insertKey(
     createdAt,
     expiresAt,
   });
+  await tellWhenItEnds(db, apiKey);
   return { apiKey, secret: key };
 }
 
-function endOf(wanted: Date | null, maxDays: number, argument: string): Date {
-  const now = Date.now();
+function endOf(wanted: Date | null, maxDays: number, from: Date, argument: string): Date {
+  const now = from.getTime();
   if (!wanted) return new Date(now + Math.min(DEFAULT_DAYS, maxDays) * DAY_MS);
   if (wanted.getTime() <= now) throw badInput(argument, 'Must be in the future.');
   if (wanted.getTime() > now + maxDays * DAY_MS) {

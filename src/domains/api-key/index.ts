@@ -12,7 +12,7 @@ import { parsePermissions } from '../../rights/parse-role-assignment.js';
 import { toServiceAccount } from '../service-account/parent.js';
 import type { UserParent } from '../viewer/parent.js';
 import { createApiKey, rotateApiKey } from './create-api-key.js';
-import { jobs } from './jobs.js';
+import { due } from './jobs.js';
 import { revokeApiKey, visibleKeys } from './revoke-api-key.js';
 
 type KeyRow = Row<'ApiKey'>;
@@ -60,10 +60,10 @@ async function readUser(userId: string, context: RequestContext): Promise<UserPa
 }
 
 /** As a request with the key would find it. */
-function statusOf(key: KeyRow, owner: Row<'Membership'>): ApiKeyStatus {
+function statusOf(key: KeyRow, owner: Row<'Membership'>, now: Date): ApiKeyStatus {
   const isOfThisStay = owner.joinedAt !== null && key.createdAt >= owner.joinedAt;
   if (key.revokedAt || owner.status === 'REMOVED' || !isOfThisStay) return 'REVOKED';
-  if (key.expiresAt.getTime() <= Date.now()) return 'EXPIRED';
+  if (key.expiresAt <= now) return 'EXPIRED';
   return owner.status === 'ACTIVE' ? 'ACTIVE' : 'SUSPENDED';
 }
 
@@ -98,10 +98,10 @@ const resolvers = {
     },
     effectivePermissions: async (key, _args, context) => {
       const owner = await readMember(key.ownerId, context);
-      if (statusOf(key, owner) !== 'ACTIVE') return [];
+      if (statusOf(key, owner, context.db.now()) !== 'ACTIVE') return [];
       return [...assignmentOfKey(context.catalogue, owner, key.permissions).granted];
     },
-    status: async (key, _args, context) => statusOf(key, await readMember(key.ownerId, context)),
+    status: async (key, _args, context) => statusOf(key, await readMember(key.ownerId, context), context.db.now()),
     createdBy: ({ createdById }, _args, context) => readUser(createdById, context),
   },
 } satisfies Resolvers;
@@ -130,5 +130,5 @@ export const apiKey = defineDomain({
     permission: 'api-key:read',
     find: async (id, context) => context.db.apiKey.find({ id, ...visibleKeys(context) }),
   },
-  jobs,
+  due,
 });

@@ -3,6 +3,7 @@ import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { readActor } from '../../rights/actor.js';
 import { assertNoEscalation, effective, assignmentOfKey } from '../../rights/escalation.js';
+import { tellNoMore } from './tell-of-ending-key.js';
 
 /**
  * Ends a key: one's own, or as far as one holds what it may do everyone's. One that ended already stays as it was.
@@ -18,7 +19,9 @@ export const revokeApiKey = (id: string, context: RequestContext): Promise<Row<'
       const owner = await db.membership.get({ userId: key.ownerId });
       assertNoEscalation(context.catalogue, actor, assignmentOfKey(context.catalogue, owner, key.permissions));
     }
-    return key.revokedAt ? key : db.apiKey.update({ id }, { revokedAt: new Date() });
+    if (key.revokedAt) return key;
+    await tellNoMore(db, id);
+    return db.apiKey.update({ id }, { revokedAt: db.now() });
   });
 
 /** One's own, and with `api-key:manage` everyone's. */

@@ -1,15 +1,15 @@
 import type { RequestContext } from '../../context/context.js';
 import { bySystem } from '../../data/connection/act.js';
-import type { Outside } from '../../data/connection/outside.js';
-import type { OpenOrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { FIND_TXT } from '../../egress/find-txt.js';
 import type { FindTxt } from '../../egress/find-txt.js';
 import { OrgateError } from '../../errors.js';
 import type { DomainProblem } from '../../generated/graphql.js';
-import type { Outbox } from '../../mail/outbox.js';
+import type { OwedKind } from '../../jobs/due-kind.js';
+import { openOwedWork } from '../../jobs/outside.js';
+import { OUTBOX } from '../../mail/outbox.js';
 import { readActor } from '../../rights/actor.js';
-import { type DueDomain, openDueDomains } from './outside.js';
+import { openHeldDomains, subjectOf } from './outside.js';
 import { notifyOfMissedDomain } from './notify-of-missed-domain.js';
 
 type DomainRow = Row<'OrganizationDomain'>;
@@ -32,12 +32,12 @@ interface Look {
   readonly checkProblem: DomainProblem | null;
 }
 
-async function lookForChallenge(domain: DomainRow, findTxt: FindTxt): Promise<Look> {
+async function lookForChallenge(domain: DomainRow, findTxt: FindTxt, checkedAt: Date): Promise<Look> {
   const { name, value } = challengeOf(domain);
   const { found, problem } = await findTxt(name);
   const isThere = found.some((record) => record.trim() === value);
   return {
-    checkedAt: new Date(),
+    checkedAt,
     checkFound: found.slice(0, SHOWN_RECORDS).map(shown),
     checkProblem: problem ?? (isThere ? null : 'OTHER_VALUE'),
   };
@@ -60,14 +60,16 @@ const shown = (record: string): string =>
  */
 export async function verifyDomain(id: string, context: RequestContext): Promise<DomainRow> {
   const { db } = context;
-  const look = await lookForChallenge(await db.organizationDomain.get({ id }), context.use(FIND_TXT));
+  const look = await lookForChallenge(await db.organizationDomain.get({ id }), context.use(FIND_TXT), db.now());
   let isTaken = false;
   const record = (seen: Look) =>
     db.locked(async (inside) => {
       await readActor(inside, context, 'domain:manage');
       const { status, name } = await inside.organizationDomain.get({ id });
       if (seen.checkProblem !== null) return inside.organizationDomain.update({ id }, { ...seen });
-      const held = { ...seen, misses: 0, nextCheckAt: dayAfter(seen) };
+      const held = { ...seen, misses: 0 };
+      const { orgId } = context.organization;
+      await context.outside(openOwedWork).owe(CHECK_DOMAIN, subjectOf(orgId, id), dayAfter(seen));
       if (status === 'VERIFIED') return inside.organizationDomain.update({ id }, held);
       await inside.address.create({ name, kind: 'DOMAIN' }).catch((error: unknown) => {
         isTaken = error instanceof OrgateError && error.code === 'CONFLICT';
@@ -83,50 +85,34 @@ export async function verifyDomain(id: string, context: RequestContext): Promise
   });
 }
 
-export interface Recheck {
-  readonly outside: Outside;
-  readonly organizationDb: OpenOrganizationDb;
-  readonly findTxt: FindTxt;
-  readonly outbox: Pick<Outbox, 'queue' | 'dispatch'>;
-}
-
-const AT_ONCE = 10;
-
 /**
- * Checks again every held domain whose last check is a day old.
- *
- * @throws AggregateError with what failed, after all others were checked
+ * Checks a domain again, every day for as long as it is held: by a suspended organization, too, since others wait for it.
  */
-export async function recheckDomains(parts: Recheck, signal: AbortSignal): Promise<void> {
-  const failures: unknown[] = [];
-  while (!signal.aborted) {
-    const due = await parts.outside(openDueDomains)(AT_ONCE);
-    if (due.length === 0) break;
-    const outcomes = await Promise.allSettled(due.map((domain) => recheckDomain(domain, parts)));
-    for (const each of outcomes) if (each.status === 'rejected') failures.push(each.reason);
-  }
-  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} domains could not be checked`);
-}
-
-async function recheckDomain({ orgId, id }: DueDomain, { organizationDb, findTxt, outbox }: Recheck): Promise<void> {
-  const db = organizationDb(orgId, bySystem('recheck-domains'));
-  const domain = await db.organizationDomain.find({ id });
-  if (!domain) return;
-  const look = await lookForChallenge(domain, findTxt);
-  const mails = await db.locked(async (inside) => {
-    const before = await inside.organizationDomain.find({ id });
-    if (before?.status !== 'VERIFIED') return [];
-    const misses = countMisses(before, look);
-    const isLapsed = misses >= MISSES_TO_LAPSE;
-    const lapsed = { status: 'LAPSED', heldName: null, nextCheckAt: null } as const;
-    const seen = { ...look, misses, nextCheckAt: dayAfter(look), ...(isLapsed && lapsed) };
-    const after = await inside.organizationDomain.update({ id }, seen);
-    if (isLapsed) await inside.address.delete({ name: before.name });
-    const isNews = misses > before.misses && (misses === 1 || isLapsed);
-    return isNews ? notifyOfMissedDomain(inside, orgId, after, challengeOf(after), outbox) : [];
-  });
-  for (const mail of mails) outbox.dispatch(mail);
-}
+export const CHECK_DOMAIN: OwedKind = {
+  name: 'domain-check',
+  atOnce: 10,
+  async run({ subject, settle }, { outside, organizationDb, use }) {
+    const held = await outside(openHeldDomains)(subject);
+    if (!held) return;
+    const { orgId, id } = held;
+    const db = organizationDb(orgId, bySystem('domain-check'));
+    const domain = await db.organizationDomain.find({ id });
+    if (!domain) return;
+    const look = await lookForChallenge(domain, use(FIND_TXT), db.now());
+    await db.locked(async (inside) => {
+      const before = await inside.organizationDomain.find({ id });
+      if (before?.status !== 'VERIFIED') return;
+      const misses = countMisses(before, look);
+      const isLapsed = misses >= MISSES_TO_LAPSE;
+      if (!(await settle(isLapsed ? null : dayAfter(look)))) return;
+      const lapsed = { status: 'LAPSED', heldName: null } as const;
+      const after = await inside.organizationDomain.update({ id }, { ...look, misses, ...(isLapsed && lapsed) });
+      if (isLapsed) await inside.address.delete({ name: before.name });
+      const isNews = misses > before.misses && (misses === 1 || isLapsed);
+      if (isNews) await notifyOfMissedDomain(inside, orgId, after, challengeOf(after), use(OUTBOX));
+    });
+  },
+};
 
 /** A name server that does not answer says nothing about the record: an outage must not take anyone's domain. */
 const countMisses = ({ misses }: DomainRow, { checkProblem }: Look): number => {

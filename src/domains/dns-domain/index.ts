@@ -11,7 +11,7 @@ import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
 import { readActor } from '../../rights/actor.js';
 import { challengeOf, verifyDomain } from './check-domain.js';
 import { parseDomain } from './domain-name.js';
-import { jobs } from './jobs.js';
+import { owed } from './jobs.js';
 
 export type DomainParent = Row<'OrganizationDomain'>;
 
@@ -88,5 +88,5 @@ export const domain = defineDomain({
     permission: 'domain:read',
     find: (id, { db }) => db.organizationDomain.load(id),
   },
-  jobs,
+  owed,
 });

@@ -3,29 +3,22 @@ import type { OrganizationDb } from '../../data/organization/organization-db.js'
 import type { Row } from '../../data/organization/table.js';
 import { writeLetter } from '../../mail/letter.js';
 import type { Outbox } from '../../mail/outbox.js';
-import type { WaitingMail } from '../../mail/outside.js';
 
 /**
  * Writes to every OWNER that the record of a domain is gone, or that the domain is given up for it, in the transaction
  * that found it so.
- *
- * @returns what to dispatch once that is committed
  */
 export async function notifyOfMissedDomain(
   db: OrganizationDb,
   orgId: OrgId,
   domain: Row<'OrganizationDomain'>,
   record: { readonly name: string; readonly value: string },
-  outbox: Pick<Outbox, 'queue'>,
-): Promise<WaitingMail[]> {
+  outbox: Outbox,
+): Promise<void> {
   const { name: organization } = await db.organization.get({});
   const where = { role: 'OWNER', status: 'ACTIVE', kind: 'PERSON' } as const;
   const owners = await db.membership.list({ where, orderBy: { email: 'asc' }, take: 100 });
-  const mails: WaitingMail[] = [];
-  for (const { email } of owners) {
-    mails.push(await outbox.queue(db, orgId, { to: email, ...notice(domain, organization, record) }));
-  }
-  return mails;
+  for (const { email } of owners) await outbox.queue(db, orgId, { to: email, ...notice(domain, organization, record) });
 }
 
 function notice(

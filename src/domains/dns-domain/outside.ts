@@ -1,31 +1,27 @@
-import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
+import { createDirectoryQuery } from '../../data/connection/directory-query.js';
+import type { ScopedPool } from '../../data/connection/org-connection.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
 
 /** A domain whose daily check is due, and the organization that holds it: the check acts for nobody else. */
-export interface DueDomain {
+export interface HeldDomain {
   readonly orgId: OrgId;
   readonly id: string;
 }
 
-/**
- * Takes domains whose check is due, so that no other replica takes them within the hour. Whoever takes one and ends
- * before its check leaves it to the next.
- */
-export type ClaimDueDomains = (most: number) => Promise<DueDomain[]>;
+/** How due work names a domain. */
+export const subjectOf = (orgId: OrgId, id: string): string => `${orgId}/${id}`;
 
-export const openDueDomains =
-  (pool: ScopedPool): ClaimDueDomains =>
-  async (most) => {
-    const { rows } = await inFrame({ role: 'orgate_directory' }, () =>
-      pool.query<{ orgId: string; id: string }>({
-        text: `
-          update organization_domain d set next_check_at = current_timestamp + interval '1 hour'
-          from (select org_id, id from organization_domain where status = 'VERIFIED' and next_check_at <= current_timestamp
-                order by next_check_at limit $1 for update skip locked) due
-          where d.org_id = due.org_id and d.id = due.id
-          returning d.org_id as "orgId", d.id`,
-        values: [most],
-      }),
+/** @returns null where the organization holds it no longer */
+export type FindHeldDomain = (subject: string) => Promise<HeldDomain | null>;
+
+export function openHeldDomains(pool: ScopedPool): FindHeldDomain {
+  const query = createDirectoryQuery(pool);
+  return async (subject) => {
+    const rows = await query<{ orgId: string; id: string }>(
+      `select org_id as "orgId", id from organization_domain where org_id = $1 and id = $2 and status = 'VERIFIED'`,
+      subject.split('/'),
     );
-    return rows.map(({ orgId, id }) => ({ orgId: brandOrgId(orgId), id }));
+    const [held] = rows;
+    return held ? { ...held, orgId: brandOrgId(held.orgId) } : null;
   };
+}

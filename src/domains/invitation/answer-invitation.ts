@@ -6,7 +6,8 @@ import type { InvitationOutcome, OrganizationRole } from '../../generated/graphq
 import type { Person } from '../../identity/person.js';
 import { writeLetter } from '../../mail/letter.js';
 import { OUTBOX } from '../../mail/outbox.js';
-import type { WaitingMail } from '../../mail/outside.js';
+import { DUE_WORK } from '../../jobs/due-work.js';
+import type { DueWork } from '../../jobs/due-kind.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
 import { assertStillAsking } from '../../rights/actor.js';
 import { assignmentsBroughtBack } from '../../rights/earlier-role-assignment.js';
@@ -61,7 +62,7 @@ export async function followInvitation(secret: string, context: RequestContext):
   const invitation = await db.invitation.get({ id: found.invitationId });
   const offer = await findOffer(db, found, invitation);
   if (!context.viewer?.person) return { offer, answer: null };
-  const outcome = isOpen(invitation) ? 'PENDING' : outcomeOf(invitation);
+  const outcome = isOpen(invitation, db.now()) ? 'PENDING' : outcomeOf(invitation);
   return { offer, answer: notFor(context.person, found, invitation) ?? answering(outcome) };
 }
 
@@ -96,7 +97,7 @@ export async function acceptInvitation(secret: string, context: RequestContext):
     if (db.held.status !== 'ACTIVE') {
       throw new OrgateError('FORBIDDEN', 'This organization is suspended: nobody joins it.');
     }
-    if (!isOpen(invitation)) return outcomeOf(invitation);
+    if (!isOpen(invitation, db.now())) return outcomeOf(invitation);
     const pending = await db.membership.find({ email: invitation.email, status: 'INVITED' });
     if (!pending || !(await isStillGranted(db, pending, person, context.catalogue))) {
       await withdrawInvitation(db, invitation, 'REVOKED');
@@ -113,7 +114,7 @@ export async function acceptInvitation(secret: string, context: RequestContext):
 /** Turns an invitation down. @throws NOT_FOUND for a secret that was never sent */
 export async function declineInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
   return asInvited(await findInvitation(secret, context), context, async ({ db, invitation }) => {
-    if (!isOpen(invitation)) return outcomeOf(invitation);
+    if (!isOpen(invitation, db.now())) return outcomeOf(invitation);
     await withdrawInvitation(db, invitation, 'DECLINED');
     return 'DECLINED';
   });
@@ -130,15 +131,15 @@ const TOLD_FOR_MS = 24 * 3_600_000;
 export async function requestNewInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
   const outbox = context.use(OUTBOX);
   const found = await findInvitation(secret, context);
-  let mail: WaitingMail | undefined;
+  let mail: DueWork | undefined;
   const answer = await asInvited(found, context, async ({ db, invitation }) => {
-    if (isOpen(invitation)) return 'PENDING';
+    if (isOpen(invitation, db.now())) return 'PENDING';
     const { id, email, status, renewalRequestedAt: told } = invitation;
     const pending = await db.membership.find({ email });
     if (pending?.status === 'ACTIVE') return 'ALREADY_ACCEPTED';
     if (status === 'ACCEPTED' || status === 'REVOKED') return outcomeOf(invitation);
-    if (told && told.getTime() > Date.now() - TOLD_FOR_MS) return 'REQUESTED';
-    await db.invitation.update({ id }, { renewalRequestedAt: new Date() });
+    if (told && told.getTime() > db.now().getTime() - TOLD_FOR_MS) return 'REQUESTED';
+    await db.invitation.update({ id }, { renewalRequestedAt: db.now() });
     const isAsked = { kind: 'PERSON', status: 'ACTIVE' } as const;
     const inviter = await db.membership.find({ ...isAsked, userId: pending?.invitedBy ?? '' });
     const { email: to } = inviter ?? (await db.membership.get({ ...isAsked, role: 'OWNER' }));
@@ -149,7 +150,7 @@ export async function requestNewInvitation(secret: string, context: RequestConte
     });
     return 'REQUESTED';
   });
-  if (mail) outbox.dispatch(mail);
+  if (mail) context.use(DUE_WORK).dispatch(mail);
   return answer;
 }
 

@@ -1,13 +1,13 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
-import { OUTBOX } from '../../mail/outbox.js';
+import { DUE_WORK } from '../../jobs/due-work.js';
 import { readActor } from '../../rights/actor.js';
 import { assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { assertSeatFree } from '../../rights/seats.js';
-import { hoursFromNow, sendInvitation } from './send-invitation.js';
+import { hoursFrom, sendInvitation } from './send-invitation.js';
 
 /**
  * Sends an invitation again, in the name of whoever asks.
@@ -25,15 +25,15 @@ export async function resendInvitation(
     const pending = await db.membership.find({ email: before.email, status: 'INVITED' });
     if (before.status !== 'PENDING' || !pending) throw conflict('This invitation is over; invite anew.', 'id');
     assertNoEscalation(context.catalogue, actor, ...(await assignmentsBehind(db, pending)));
-    if (!isOpen(before)) await assertSeatFree(db);
+    if (!isOpen(before, db.now())) await assertSeatFree(db);
     await db.membership.update({ userId: pending.userId }, { invitedBy: actor.userId });
     const renewed = await db.invitation.update(
       { id },
-      { expiresAt: hoursFromNow(expiresInHours), renewalRequestedAt: null },
+      { expiresAt: hoursFrom(db.now(), expiresInHours), renewalRequestedAt: null },
     );
     return sendInvitation(db, renewed, { inviter: actor.name, role: pending.role }, context);
   });
-  context.use(OUTBOX).dispatch(mail);
+  context.use(DUE_WORK).dispatch(mail);
   return invitation;
 }
 

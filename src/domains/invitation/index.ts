@@ -24,7 +24,7 @@ const invitations = defineList('Invitation', {
   usual: { field: 'CREATED_AT', direction: 'DESC' },
   search: ['email'],
   lowered: ['email'],
-  where: (args: InvitationArgs) => ofStatus(args.status, args.filter?.status),
+  where: (args: InvitationArgs, { db }) => ofStatus(db.now(), args.status, args.filter?.status),
   show: withMemberships,
 });
 
@@ -33,12 +33,12 @@ interface InvitationArgs extends ListArgs<InvitationOrderField, InvitationFilter
 }
 
 /** EXPIRED is not stored: time makes it so. Of two that were asked for both count, and nothing is in two. */
-function ofStatus(...asked: (InvitationStatus | null | undefined)[]): Filter<Row<'Invitation'>> {
+function ofStatus(now: Date, ...asked: (InvitationStatus | null | undefined)[]): Filter<Row<'Invitation'>> {
   const [status, ...others] = new Set(asked.filter((each) => each != null));
   if (others.length > 0) return { status: { in: [] } };
   if (!status) return {};
-  if (status === 'PENDING') return { status, expiresAt: { gt: new Date() } };
-  if (status === 'EXPIRED') return { status: 'PENDING', expiresAt: { lte: new Date() } };
+  if (status === 'PENDING') return { status, expiresAt: { gt: now } };
+  if (status === 'EXPIRED') return { status: 'PENDING', expiresAt: { lte: now } };
   return { status };
 }
 
@@ -81,7 +81,7 @@ const resolvers = {
     requestNewInvitation: (_, { secret }, context) => requestNewInvitation(secret, context),
   },
   Invitation: {
-    status: (row) => (row.status === 'PENDING' && !isOpen(row) ? 'EXPIRED' : row.status),
+    status: (row, _args, { db }) => (row.status === 'PENDING' && !isOpen(row, db.now()) ? 'EXPIRED' : row.status),
     invitedBy: async ({ invitedBy }, _args, { db }) => {
       const inviter = invitedBy === null ? null : await db.membership.load(invitedBy);
       return inviter && memberUser(inviter);

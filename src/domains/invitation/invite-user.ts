@@ -2,11 +2,11 @@ import type { RequestContext } from '../../context/context.js';
 import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
-import { OUTBOX } from '../../mail/outbox.js';
+import { DUE_WORK } from '../../jobs/due-work.js';
 import { invitedAgain, assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { isOpen } from '../../rights/end-invitation.js';
 import { parseRoleAssignment, type RoleAssignmentInput } from '../../rights/parse-role-assignment.js';
-import { hoursFromNow, sendInvitation } from './send-invitation.js';
+import { hoursFrom, sendInvitation } from './send-invitation.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { assertSeatFree } from '../../rights/seats.js';
 import { readActor } from '../../rights/actor.js';
@@ -44,22 +44,22 @@ export async function inviteUser(
     }
     if (before) assertNoEscalation(context.catalogue, actor, ...(await assignmentsBehind(db, before)));
     const pending = await db.invitation.find({ pendingEmail: email });
-    if (!pending || !isOpen(pending)) await assertSeatFree(db);
+    if (!pending || !isOpen(pending, db.now())) await assertSeatFree(db);
     const membership = before
       ? await db.membership.update({ userId: before.userId }, { ...changes, ...invitedAgain(before, assignment) })
       : await db.membership.create({ ...changes, ...assignment, status: 'INVITED', userId: newId('usr'), email });
 
-    const expiresAt = hoursFromNow(invited.expiresInHours ?? 168);
+    const expiresAt = hoursFrom(db.now(), invited.expiresInHours ?? 168);
     const invitation = pending
       ? await db.invitation.update({ id: pending.id }, { expiresAt })
       : await db.invitation.create({ id: newId('inv'), email, expiresAt });
-    const since = new Date(Date.now() - QUIET_MS);
+    const since = new Date(db.now().getTime() - QUIET_MS);
     const wasJustSent = await db.invitationSecret.find({ invitationId: invitation.id, createdAt: { gt: since } });
     const sent = wasJustSent
       ? null
       : await sendInvitation(db, invitation, { inviter: actor.name, role: assignment.role }, context);
     return { membership, invitation: sent?.invitation ?? invitation, mail: sent?.mail };
   });
-  if (mail) context.use(OUTBOX).dispatch(mail);
+  if (mail) context.use(DUE_WORK).dispatch(mail);
   return made;
 }

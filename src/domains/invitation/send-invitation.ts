@@ -5,11 +5,11 @@ import type { Row } from '../../data/organization/table.js';
 import { inWords } from '../../instant.js';
 import { writeLetter } from '../../mail/letter.js';
 import { OUTBOX } from '../../mail/outbox.js';
-import type { WaitingMail } from '../../mail/outside.js';
+import type { DueWork } from '../../jobs/due-kind.js';
 import { type Role, roleName } from '../../permissions/catalogue.js';
 import { hashSecret, newSecret } from '../../secrets/secret.js';
 
-export const hoursFromNow = (hours: number): Date => new Date(Date.now() + hours * 3_600_000);
+export const hoursFrom = (now: Date, hours: number): Date => new Date(now.getTime() + hours * 3_600_000);
 
 /**
  * Mails an invitation, with a secret of its own. Only the mail holds it; kept is its hash.
@@ -21,10 +21,9 @@ export async function sendInvitation(
   { id, email, expiresAt }: Row<'Invitation'>,
   { inviter, role }: { readonly inviter: string; readonly role: Role },
   { organization: { orgId, organization }, use }: RequestContext,
-): Promise<{ invitation: Row<'Invitation'>; mail: WaitingMail }> {
+): Promise<{ invitation: Row<'Invitation'>; mail: DueWork }> {
   const secret = newSecret();
-  await db.invitationSecret.create({ hash: hashSecret(secret), invitationId: id });
-  await db.outgoingMail.delete({ invitationId: id });
+  await db.invitationSecret.create({ hash: hashSecret(secret), invitationId: id, createdAt: db.now() });
   const letter = writeLetter({
     subject: `Join ${organization.name}`,
     parts: [

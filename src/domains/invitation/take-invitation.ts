@@ -16,7 +16,7 @@ export async function takeInvitation(
 ): Promise<RoleAssignment | null> {
   const { email } = person;
   const invitation = await db.invitation.find({ pendingEmail: email });
-  if (!invitation || !isOpen(invitation)) return null;
+  if (!invitation || !isOpen(invitation, db.now())) return null;
   const pending = await db.membership.find({ email, status: 'INVITED' });
   if (pending && (await isStillGranted(db, pending, person, catalogue))) return pending;
   await withdrawInvitation(db, invitation, 'REVOKED');

@@ -27,7 +27,7 @@ export function approveJoinRequest(
     const person = { id: personId, email, name };
     assertNoEscalation(context.catalogue, actor, assignment, ...(await assignmentsBroughtBack(db, person)));
     const member = await enrolMember(db, person, assignment, { reactivateRemoved: true });
-    await db.joinRequest.update({ id }, { status: 'APPROVED', ...decision(context) });
+    await db.joinRequest.update({ id }, { status: 'APPROVED', ...decision(context, db.now()) });
     return member;
   });
 }
@@ -46,8 +46,8 @@ export function declineJoinRequest(id: string, context: RequestContext): Promise
       const cleared = await db.membership.find({ ...theirs, mayRejoin: true });
       if (cleared) await db.membership.update({ userId: cleared.userId }, { mayRejoin: false });
     }
-    return db.joinRequest.update({ id }, { status: 'DECLINED', ...decision(context) });
+    return db.joinRequest.update({ id }, { status: 'DECLINED', ...decision(context, db.now()) });
   });
 }
 
-const decision = ({ actorId }: RequestContext) => ({ decidedById: actorId, decidedAt: new Date() });
+const decision = ({ actorId }: RequestContext, decidedAt: Date) => ({ decidedById: actorId, decidedAt });

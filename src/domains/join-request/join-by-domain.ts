@@ -64,7 +64,7 @@ export function joinByDomain(
       name: calledBy,
       domain: name,
       status: isLetIn ? 'APPROVED' : 'PENDING',
-      decidedAt: isLetIn ? new Date() : null,
+      decidedAt: isLetIn ? inside.now() : null,
       decidedById: null,
     } as const;
     return before

@@ -34,7 +34,7 @@ export async function listWorkingKeys(
       // Of an earlier stay, they do not work.
       ...(isOwn && joinedAt && { createdAt: { gte: joinedAt } }),
       revokedAt: null,
-      expiresAt: { gt: new Date() },
+      expiresAt: { gt: db.now() },
     },
     orderBy: { id: 'desc' },
     take: KEYS_SHOWN,
@@ -51,7 +51,10 @@ export async function listInvitationsSent(
     orderBy: { id: 'desc' },
     take: pending.length,
   });
-  return withMemberships(invitations.filter(isOpen), context);
+  return withMemberships(
+    invitations.filter((each) => isOpen(each, context.db.now())),
+    context,
+  );
 }
 
 /** Directories whose token was shown to the member: it works until another replaces it. */

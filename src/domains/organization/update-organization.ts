@@ -78,7 +78,7 @@ export async function updateOrganization(input: unknown, context: RequestContext
         throw conflict('This slug is already taken.', 'input.slug');
       });
     }
-    return db.organization.update({}, { ...changes, updatedAt: new Date() });
+    return db.organization.update({}, { ...changes, updatedAt: db.now() });
   });
   return row;
 }

@@ -16,6 +16,6 @@ export function cancelRun(id: string, context: RequestContext): Promise<Row<'Run
     const run = await tx.run.get({ id });
     if (run.status === 'CANCELLED') return run;
     if (isFinished(run.status)) throw conflict(`A ${run.status} run cannot be cancelled.`);
-    return tx.run.update({ id }, { status: 'CANCELLED', finishedAt: new Date() });
+    return tx.run.update({ id }, { status: 'CANCELLED', finishedAt: tx.now() });
   });
 }

@@ -51,7 +51,7 @@ export function recordRunProgress(id: string, progress: RunProgress, context: Re
     if (moves && status === 'RUNNING' && (await tx.run.count({ status: 'RUNNING' })) >= maxConcurrentRuns) {
       throw conflict(`${maxConcurrentRuns} runs are RUNNING, which is the organization's limit.`, 'input.status');
     }
-    const now = new Date();
+    const now = tx.now();
     const cost =
       progress.totalCostMicros ?? (progress.totalCost == null ? null : Math.round(progress.totalCost * MICROS));
     const costArgument = progress.totalCostMicros == null ? 'input.totalCost' : 'input.totalCostMicros';

@@ -32,7 +32,7 @@ export async function startRun(
     }
     return found;
   };
-  const createdAt = new Date();
+  const createdAt = db.now();
   return (
     (await earlier()) ??
     db.run

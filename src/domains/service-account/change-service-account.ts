@@ -21,7 +21,7 @@ export function createServiceAccount(
   const assignment = parseRoleAssignment(input, context);
   return context.db.locked(async (db) => {
     assertNoEscalation(context.catalogue, await readActor(db, context, 'service-account:manage'), assignment);
-    const joinedAt = new Date();
+    const joinedAt = db.now();
     const userId = newId('svc', joinedAt.getTime());
     const { name } = input;
     return db.membership.create({

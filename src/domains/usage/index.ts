@@ -7,7 +7,7 @@ import { defineDomain } from '../../resource/define-domain.js';
 import { MICROS, STATUSES } from '../run/index.js';
 
 /** A UTC month: `start` inclusive, `end` exclusive. */
-function monthOf(period: string | null | undefined, now = new Date()): { start: Date; end: Date } {
+function monthOf(period: string | null | undefined, now: Date): { start: Date; end: Date } {
   const name = period ?? now.toISOString().slice(0, 7);
   const [, year, month] = /^((?:19|20|21)\d\d)-(0[1-9]|1[0-2])$/.exec(name) ?? [];
   if (!year || !month) throw badInput('period', 'A month is written YYYY-MM.');
@@ -31,7 +31,7 @@ const COUNTED = {
 
 /** Usage of one month, which the database counts with every change of a run. */
 export async function readUsage(period: string | null | undefined, { db }: RequestContext): Promise<OrganizationUsage> {
-  const { start, end } = monthOf(period);
+  const { start, end } = monthOf(period, db.now());
   const slots = await db.runUsage.list({
     where: { period: start.toISOString().slice(0, 7) },
     orderBy: { slot: 'asc' },

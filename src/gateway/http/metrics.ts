@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { DueCount } from '../../jobs/outside.js';
 import type { JobRun } from '../../jobs/schedule.js';
 
 /** What operators watch; docs/operations.md says what each means. Served on a port that no client of the gateway reaches. */
@@ -18,8 +19,9 @@ export interface Metrics {
   readonly vainWaits: Counter<'resource'>;
   /** How many wait, asked for when somebody looks. */
   readonly waiting: Map<Resource, () => number>;
-  readonly mail: Counter<'outcome'>;
-  readonly mailDue: Gauge;
+  readonly dueRuns: Counter<'kind' | 'outcome'>;
+  readonly dueWork: Gauge<'kind' | 'state'>;
+  readonly dueOldest: Gauge<'kind'>;
   readonly jobs: Counter<'job' | 'outcome'>;
   readonly jobDuration: Histogram<'job'>;
   readonly jobSuccess: Gauge<'job'>;
@@ -117,15 +119,22 @@ export function createMetrics(): Metrics {
       labelNames: ['resource'],
       registers,
     }),
-    mail: new Counter({
-      name: 'orgate_mail_attempts_total',
-      help: 'Attempts to send a mail by outcome',
-      labelNames: ['outcome'],
+    dueRuns: new Counter({
+      name: 'orgate_due_work_runs_total',
+      help: 'Attempts to do what is due by outcome',
+      labelNames: ['kind', 'outcome'],
       registers,
     }),
-    mailDue: new Gauge({
-      name: 'orgate_mail_due',
-      help: 'Mails whose time had come when it was last looked for them, 50 at the most',
+    dueWork: new Gauge({
+      name: 'orgate_due_work',
+      help: 'Work that is due, running, or failed and waiting to be tried again',
+      labelNames: ['kind', 'state'],
+      registers,
+    }),
+    dueOldest: new Gauge({
+      name: 'orgate_due_work_oldest_seconds',
+      help: 'How long the first of what is due has been',
+      labelNames: ['kind'],
       registers,
     }),
     jobs: new Counter({
@@ -187,6 +196,19 @@ export const countWait =
 export function countLookups({ lookups }: Metrics, cache: CacheName): (isFound: boolean) => void {
   const [found, missing] = [lookups.labels(cache, 'true'), lookups.labels(cache, 'false')];
   return (isFound) => (isFound ? found : missing).inc();
+}
+
+/** Says how much work there is; of a kind that is not told there is none. */
+export function countDueWork(
+  { dueWork, dueOldest }: Pick<Metrics, 'dueWork' | 'dueOldest'>,
+  counts: readonly DueCount[],
+): void {
+  dueWork.reset();
+  dueOldest.reset();
+  for (const { kind, state, count, oldestSeconds } of counts) {
+    dueWork.set({ kind, state }, count);
+    if (state === 'due') dueOldest.set({ kind }, oldestSeconds);
+  }
 }
 
 /** Counts scheduled work that is over. */

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Gauge } from 'prom-client';
 import type { Database } from '../../data/database.js';
+import type { EndedRun } from '../../jobs/due-work.js';
 import type { JobRun } from '../../jobs/schedule.js';
 import { countRun, countWait, type Metrics } from './metrics.js';
 
@@ -69,3 +70,13 @@ export function watchRuns(metrics: Metrics, log: Pick<FastifyBaseLogger, 'error'
     if (isTold) log.error({ err, job, ...(times > 0 && { untold: times }) }, 'scheduled work failed');
   };
 }
+
+/** Counts attempts to do what is due, and logs what failed. */
+export const watchDueWork =
+  ({ dueRuns }: Pick<Metrics, 'dueRuns'>, log: Pick<FastifyBaseLogger, 'warn'>) =>
+  ({ kind, outcome, error, work: { orgId, id } }: EndedRun): void => {
+    dueRuns.inc({ kind, outcome });
+    if (outcome === 'failed' || outcome === 'given_up') {
+      log.warn({ err: error, kind, organization: orgId, work: id, outcome }, 'work that is due failed');
+    }
+  };

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { recheckDomains } from '../../../src/domains/dns-domain/check-domain.js';
-import { createFindTxt } from '../../../src/egress/find-txt.js';
+import { CHECK_DOMAIN } from '../../../src/domains/dns-domain/check-domain.js';
+import { createFindTxt, FIND_TXT, type FindTxt } from '../../../src/egress/find-txt.js';
+import { Parts } from '../../../src/parts.js';
 import { startNameServer, type Zone } from '../../support/dns.js';
 import {
   type GivenOrganization,
@@ -10,7 +11,8 @@ import {
   unique,
 } from '../../support/given.js';
 import { describeIsolation, fromCursor, never, type Target } from '../../support/isolation.js';
-import { openOutbox, startMailServer } from '../../support/mail.js';
+import { type DueReplica, openReplica, sendMailOf } from '../../support/due-work.js';
+import { startMailServer } from '../../support/mail.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
 import { byTest } from '../../support/act.js';
 
@@ -216,23 +218,22 @@ describe('Verifying', () => {
 
 describe('The daily check', () => {
   const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
-  /** What the schedule runs. */
-  async function recheck(findTxt = createFindTxt([dns.address])): Promise<void> {
-    const outbox = openOutbox(server, smtp.url);
-    try {
-      await recheckDomains({ ...server.database, findTxt, outbox }, new AbortController().signal);
-    } finally {
-      await outbox.close();
-    }
-  }
-  /** Lets a day pass for this domain, and runs what the schedule runs. */
-  async function dayPasses({ id }: GivenDomain): Promise<void> {
+  const recheck = (findTxt: FindTxt = createFindTxt([dns.address])): Promise<DueReplica> => {
+    const replica = openReplica(server, { owed: [CHECK_DOMAIN], parts: new Parts().add(FIND_TXT, findTxt) });
+    return replica.workOff().then(() => replica);
+  };
+  const isDueIn = async ({ id }: GivenDomain, ms: number): Promise<void> => {
     const { rowCount } = await sql(
-      `update organization_domain set next_check_at = next_check_at - interval '24 hours 1 minute' where id = $1`,
-      [id],
+      `update owed_work set due_at = due_at + $2 * interval '1 millisecond' where kind = 'domain-check' and subject like '%/' || $1`,
+      [id, ms],
     );
     expect(rowCount).toBe(1);
+  };
+  /** Lets a day pass for this domain, and does what is due then. */
+  async function dayPasses(domain: GivenDomain, of?: GivenOrganization): Promise<void> {
+    await isDueIn(domain, -86_460_000);
     await recheck();
+    if (of) await sendMailOf(server, of.id, smtp.url);
   }
   const mailsTo = ({ email }: Client) => smtp.received.filter(({ to }) => to?.[0]?.address === email);
   const look = async (client: Client) => (await client(LIST)).data.domains.nodes[0];
@@ -279,12 +280,12 @@ describe('The daily check', () => {
     const second = await givenMember(server, acme, 'OWNER');
     const domain = await givenHeldDomain(acme);
     publish(domain, { failure: 'SERVFAIL' });
-    await dayPasses(domain);
+    await dayPasses(domain, acme);
     expect(mailsTo(acme.owner)).toEqual([]);
     publish(domain, {});
     const told: number[] = [];
     for (let day = 0; day < 3; day += 1) {
-      await dayPasses(domain);
+      await dayPasses(domain, acme);
       told.push(mailsTo(acme.owner).length);
     }
     expect(told).toEqual([1, 1, 2]);
@@ -313,17 +314,42 @@ describe('The daily check', () => {
   test('of one domain that fails leaves the others checked', async () => {
     const acme = await givenOrganization(server);
     const [bad, good] = [await givenHeldDomain(acme), await givenHeldDomain(acme)];
-    await sql(`update organization_domain set next_check_at = current_timestamp where id = any ($1)`, [
-      [bad.id, good.id],
-    ]);
+    for (const each of [bad, good]) await isDueIn(each, -86_460_000);
     const real = createFindTxt([dns.address]);
-    const findTxt = (name: string) => (name === bad.record.name ? Promise.reject(new Error('broken')) : real(name));
-    await expect(recheck(findTxt)).rejects.toThrow('1 domains could not be checked');
+    const { ended } = await recheck((name) =>
+      name === bad.record.name ? Promise.reject(new Error('broken')) : real(name),
+    );
+    expect(ended.filter(({ outcome }) => outcome === 'failed')).toHaveLength(1);
     const { rows } = await sql(
-      `select id from organization_domain where id = any ($1) and next_check_at > current_timestamp + interval '2 hours'`,
+      `select split_part(subject, '/', 2) as id, attempts from owed_work where split_part(subject, '/', 2) = any ($1)`,
       [[bad.id, good.id]],
     );
-    expect(rows).toEqual([{ id: good.id }]);
+    expect(new Map(rows.map((row) => [row['id'], row['attempts']]))).toEqual(
+      new Map([
+        [bad.id, 1],
+        [good.id, 0],
+      ]),
+    );
+  });
+
+  test('goes on of a suspended organization, whose domain others wait for', async () => {
+    const { acme, globex } = await givenTwoOrganizations(server);
+    const domain = await givenHeldDomain(acme);
+    const other = await givenDomain(globex.admin, domain.name);
+    await sql(`update organization set status = 'SUSPENDED' where id = $1`, [acme.id]);
+    publish(domain, { txt: [other.record.value] });
+    for (let day = 0; day < 3; day += 1) await dayPasses(domain);
+    expect(await holdersOf(domain)).toEqual([]);
+    expect(await verify(globex.admin, other)).toMatchObject({ status: 'VERIFIED' });
+  });
+
+  test('of a domain that is held no longer is over', async () => {
+    const acme = await givenOrganization(server);
+    const domain = await givenHeldDomain(acme);
+    await acme.admin(REMOVE, { id: domain.id });
+    await dayPasses(domain);
+    const left = await sql(`select from owed_work where subject like '%/' || $1`, [domain.id]);
+    expect(left.rowCount).toBe(0);
   });
 });
 

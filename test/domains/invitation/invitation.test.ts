@@ -98,7 +98,7 @@ describe('An invitation', () => {
     const { email, id, secret } = await givenInvitation();
     const { rows } = await sql(
       `select i::text || coalesce(s::text, '') || coalesce(o::text, '') as all from invitation i
-       left join invitation_secret s on s.invitation_id = i.id left join outgoing_mail o on o.invitation_id = i.id where i.id = $1`,
+       left join invitation_secret s on s.invitation_id = i.id left join due_work o on o.subject = i.id where i.id = $1`,
       [id],
     );
     expect(rows[0]?.['all']).toContain(email);

@@ -54,10 +54,11 @@ const POINTS = new Proxy(
 
 /** As `openContext` makes it, of a credential that was verified. */
 async function contextOf({ email }: Client): Promise<RequestContext> {
-  const { outside, organizationDb } = server.database;
+  const { outside, organizationDb, pool } = server.database;
   const deployment = {
     outside,
     organizationDb,
+    now: () => pool.clock.now(),
     use: new Parts().add(CATALOGUE, catalogue).add(REFUSALS, { note: () => undefined }).use,
   };
   const identity = { issuer: server.issuer.issuer, subject: email, verifiedEmail: email, name: '' };

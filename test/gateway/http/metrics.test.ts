@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { createMetrics } from '../../../src/gateway/http/metrics.js';
+import { countDueWork, createMetrics } from '../../../src/gateway/http/metrics.js';
 import { watchRuns } from '../../../src/gateway/http/watch-metrics.js';
 import { createSchedule } from '../../../src/jobs/schedule.js';
 import { Browser } from '../../support/browser.js';
@@ -102,11 +102,29 @@ test('mail is counted by how it ended', async () => {
   const { admin } = await givenOrganization(server);
   const query = 'mutation ($input: InviteUserInput!) { inviteUser(input: $input) { invitation { id } } }';
   const invite = () => admin(query, { input: { email: `${unique('jane')}@new.example`, name: 'J', role: 'VIEWER' } });
-  await grows('orgate_mail_attempts_total', { outcome: 'sent' }, invite);
+  await grows('orgate_due_work_runs_total', { kind: 'mail', outcome: 'done' }, invite);
   smtp.refuseWith = { code: 550, message: 'no such mailbox' };
-  await grows('orgate_mail_attempts_total', { outcome: 'refused' }, invite);
+  await grows('orgate_due_work_runs_total', { kind: 'mail', outcome: 'given_up' }, invite);
   smtp.refuseWith = { code: 451, message: 'try again later' };
-  await grows('orgate_mail_attempts_total', { outcome: 'failed' }, invite);
+  await grows('orgate_due_work_runs_total', { kind: 'mail', outcome: 'failed' }, invite);
+  expect(server.logs.join('')).toContain('"kind":"mail"');
+});
+
+test('what is due is told of each kind, and no longer where there is none', async () => {
+  const own = createMetrics();
+  const of = async (name: string) =>
+    (await own.registry.getSingleMetricAsString(name)).split('\n').filter((line) => line.includes('{'));
+  countDueWork(own, [
+    { kind: 'mail', state: 'due', count: 3, oldestSeconds: 40 },
+    { kind: 'mail', state: 'failed', count: 2, oldestSeconds: 0 },
+  ]);
+  expect(await of('orgate_due_work')).toEqual([
+    'orgate_due_work{kind="mail",state="due"} 3',
+    'orgate_due_work{kind="mail",state="failed"} 2',
+  ]);
+  expect(await of('orgate_due_work_oldest_seconds')).toEqual(['orgate_due_work_oldest_seconds{kind="mail"} 40']);
+  countDueWork(own, []);
+  expect([...(await of('orgate_due_work')), ...(await of('orgate_due_work_oldest_seconds'))]).toEqual([]);
 });
 
 test('SCIM requests are counted by their route, whatever they name', async () => {

@@ -1,0 +1,287 @@
+import { createDirectoryQuery, createHeldDirectoryQuery } from '../data/connection/directory-query.js';
+import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
+import { ROW_TYPES } from '../data/connection/pg-types.js';
+import { brandOrgId, newId, type OrgId } from '../data/id.js';
+import { frameOf } from '../data/organization/scope.js';
+import type { DueWork, OwedKind } from './due-kind.js';
+
+/** Work that was taken for one attempt: nobody else takes it until its wait is over. */
+export interface TakenWork extends DueWork {
+  readonly kind: string;
+  /** When it was taken: tells this attempt from every other. */
+  readonly takenAt: Date;
+  /** Which attempt it is, from 1. */
+  readonly attempts: number;
+}
+
+/** How much of a kind may be taken now. */
+export interface Room {
+  readonly kind: string;
+  readonly free: number;
+  /** How many of them one organization may have, those included that it has. */
+  readonly share: number;
+}
+
+/** How many of a kind an organization has. */
+export interface Held {
+  readonly kind: string;
+  readonly orgId: OrgId;
+  readonly count: number;
+}
+
+/** How much of a kind there is: due, being done, or waiting to be tried again. */
+export interface DueCount {
+  readonly kind: string;
+  readonly state: 'due' | 'running' | 'failed';
+  readonly count: number;
+  /** Of what is due, how long the first has been. */
+  readonly oldestSeconds: number;
+}
+
+/** Whose turn work is: each step one statement, by the database's clock alone. */
+export interface SharedOutWork {
+  /**
+   * Takes what is due: of each organization what was due first, and of none a second before every other has had one; from one
+   * call to the next they take turns. What two ask for at once one of them gets. When the next attempt may be is written down before this one has begun: seconds later
+   * the first time, in case this process is killed; after that, one that is never told the end of waits as one that failed.
+   */
+  take(rooms: readonly Room[], held: readonly Held[]): Promise<TakenWork[]>;
+  /** Takes what was just written, before others look for it. @returns null when it is gone, another's, or stopped */
+  takeOne(work: DueWork): Promise<TakenWork | null>;
+  /** Says that the attempt is still under way: nobody else takes it for some seconds more. */
+  extend(work: TakenWork): Promise<void>;
+  /** Lets go on what was stopped with its organization, where that is active again. */
+  resume(): Promise<void>;
+  count(kinds: readonly string[]): Promise<DueCount[]>;
+}
+
+/** The deployment's own. */
+export interface OwedWork {
+  /** In the transaction that is its reason. Of each kind there is one for a subject: what was asked last counts. */
+  owe(kind: Pick<OwedKind, 'name'>, subject: string, dueAt: Date): Promise<void>;
+  take(rooms: readonly Room[]): Promise<TakenOwedWork[]>;
+  extend(work: TakenOwedWork): Promise<void>;
+  /** In the transaction that it is called in. @returns whether it was still this attempt's */
+  settle(work: TakenOwedWork, again: Date | null): Promise<boolean>;
+  end(work: TakenOwedWork, again: Date | null): Promise<boolean>;
+  /** Leaves it to be tried again. */
+  putOff(work: TakenOwedWork, until: Date): Promise<void>;
+  count(kinds: readonly string[]): Promise<DueCount[]>;
+}
+
+export interface TakenOwedWork {
+  readonly id: string;
+  readonly kind: string;
+  readonly subject: string;
+  readonly takenAt: Date;
+  readonly attempts: number;
+}
+
+/** The database's time, and by how much a test or whoever develops moved it. */
+const NOW = `(current_timestamp + $1 * interval '1 millisecond')`;
+/** How long an attempt is left alone that says nothing more. */
+const LEFT_ALONE = `interval '15 seconds'`;
+const UNTIL_NEXT = `case attempts when 0 then ${LEFT_ALONE}
+  else least(interval '1 minute' * 2 ^ least(attempts + 1, 20), interval '6 hours') end`;
+
+/** So much of each kind is looked at; where that is not all, the first of so many organizations are looked for, in turn. */
+const LOOKED_AT = 500;
+const ORGANIZATIONS = 1000;
+
+const TAKE = `
+  with recursive room as (
+    select * from unnest($2::text[], $3::int[], $4::int[], $5::text[]) as given (kind, free, share, behind)
+  ), early as (
+    select due.* from room cross join lateral (
+      select kind, org_id, id, due_at from due_work
+      where kind = room.kind and not stopped and due_at <= ${NOW} order by due_at limit ${LOOKED_AT}
+    ) due
+  ), organizations (kind, org_id, number) as (
+    select kind, behind, 0 from early join room using (kind) group by kind, behind having count(*) = ${LOOKED_AT}
+    union all
+    select kind, (select due.org_id from due_work due where due.kind = before.kind and not due.stopped
+      and due.org_id > before.org_id order by due.org_id limit 1), number + 1
+    from organizations before where org_id is not null and number < ${ORGANIZATIONS}
+  ), later as (
+    select due.* from organizations cross join lateral (
+      select kind, org_id, id, due_at from due_work
+      where kind = organizations.kind and org_id = organizations.org_id and not stopped and due_at <= ${NOW}
+      order by due_at limit 5
+    ) due
+  ), seen as (
+    select * from early union select * from later
+  ), placed as (
+    select seen.*, o.status = 'ACTIVE' as goes,
+      coalesce(held.count, 0) + row_number() over (partition by seen.kind, seen.org_id order by seen.due_at, seen.id) as place
+    from seen join organization o on o.id = seen.org_id
+      left join unnest($6::text[], $7::text[], $8::int[]) as held (kind, org_id, count)
+        on held.kind = seen.kind and held.org_id = seen.org_id
+  ), turns as (
+    select placed.org_id, placed.id, room.free,
+      row_number() over (partition by kind order by place, placed.org_id <= room.behind, placed.org_id) as turn
+    from placed join room using (kind) where goes and place <= room.share
+  ), stopping as (
+    update due_work due set stopped = true from placed
+    where not placed.goes and due.org_id = placed.org_id and due.id = placed.id
+  ), free as (
+    select due.org_id, due.id from turns join due_work due on due.org_id = turns.org_id and due.id = turns.id
+    where turn <= turns.free and due.due_at <= ${NOW} and not due.stopped
+    for update of due skip locked
+  )
+  update due_work due set attempts = attempts + 1, taken_at = ${NOW}, wanted_at = null, due_at = ${NOW} + ${UNTIL_NEXT}
+  from free where due.org_id = free.org_id and due.id = free.id
+  returning due.org_id as "orgId", due.id, due.kind, due.taken_at as "takenAt", due.attempts,
+    (select case when count(*) > count(org_id) then '' else max(org_id) end
+     from organizations reached where reached.kind = due.kind) as reached`;
+
+const TAKE_ONE = `
+  update due_work set attempts = attempts + 1, taken_at = ${NOW}, wanted_at = null, due_at = ${NOW} + ${UNTIL_NEXT}
+  where org_id = $2 and id = $3 and (attempts = 0 or due_at <= ${NOW})
+    and exists (select from organization where id = $2 and status = 'ACTIVE')
+  returning kind, taken_at as "takenAt", attempts`;
+
+const EXTEND = `
+  update due_work set due_at = greatest(due_at, ${NOW} + ${LEFT_ALONE})
+  where org_id = $2 and id = $3 and taken_at = $4`;
+
+// From one organization to the next by the index, however much each has.
+const RESUME = `
+  with recursive waiting (org_id) as (
+    select ''
+    union all
+    select (select due.org_id from due_work due where due.stopped and due.org_id > waiting.org_id order by due.org_id limit 1)
+    from waiting where org_id is not null
+  )
+  update due_work due set stopped = false from waiting join organization o on o.id = waiting.org_id
+  where o.status = 'ACTIVE' and due.org_id = o.id and due.stopped`;
+
+const count = (table: string, isShared: string): string => `
+  with kinds as (select unnest($2::text[]) as kind)
+  select kind, 'due' as state, count(*)::int, coalesce(extract(epoch from ${NOW} - min(due_at)), 0)::float8 as "oldestSeconds"
+  from ${table} join kinds using (kind) where due_at <= ${NOW} ${isShared} group by kind
+  union all
+  select kind, case when taken_at is null then 'failed' else 'running' end, count(*)::int, 0
+  from ${table} join kinds using (kind) where attempts > 0 and due_at > ${NOW} ${isShared} group by 1, 2`;
+
+export function openSharedOutWork(pool: ScopedPool): SharedOutWork {
+  const query = createDirectoryQuery(pool);
+  const moved = () => pool.clock.movedMs;
+  const inside = ({ orgId, id }: DueWork, text: string, values: unknown[] = []) =>
+    inFrame(frameOf(orgId), () =>
+      pool.query<Omit<TakenWork, keyof DueWork>>({
+        text,
+        values: [moved(), orgId, id, ...values],
+        types: ROW_TYPES,
+      }),
+    );
+  /** Of each kind, which organization had the last turn: the next ones are those behind it. */
+  const behind = new Map<string, string>();
+  return {
+    async take(rooms, held) {
+      const rows = await query<Omit<TakenWork, 'orgId'> & { orgId: string; reached: string | null }>(TAKE, [
+        moved(),
+        ...columns(rooms),
+        rooms.map(({ kind }) => behind.get(kind) ?? ''),
+        held.map(({ kind }) => kind),
+        held.map(({ orgId }) => orgId),
+        held.map((each) => each.count),
+      ]);
+      for (const { kind, free } of rooms) {
+        const of = rows.filter((row) => row.kind === kind);
+        behind.set(kind, lastTurn(behind.get(kind) ?? '', free, of));
+      }
+      return rows.map(({ orgId, id, kind, takenAt, attempts }) => ({
+        orgId: brandOrgId(orgId),
+        id,
+        kind,
+        takenAt,
+        attempts,
+      }));
+    },
+    async takeOne(work) {
+      const { rows } = await inside(work, TAKE_ONE);
+      const [row] = rows;
+      return row ? { ...work, ...row } : null;
+    },
+    async extend(work) {
+      await inside(work, EXTEND, [work.takenAt]);
+    },
+    async resume() {
+      await query(RESUME);
+    },
+    count: (kinds) => query<DueCount>(count('due_work', 'and not stopped'), [moved(), kinds]),
+  };
+}
+
+/** Which organization the next turns are behind of. Where nothing more was found, those that were looked at have had theirs. */
+function lastTurn(before: string, free: number, taken: readonly { orgId: string; reached: string | null }[]): string {
+  const ids = taken.map(({ orgId }) => orgId).toSorted();
+  const ahead = ids.filter((id) => id > before);
+  if (ahead.length >= free) return ahead.at(-1) ?? '';
+  return taken[0]?.reached ?? ids.findLast((id) => id <= before) ?? '';
+}
+
+const columns = (rooms: readonly Room[]): unknown[] => [
+  rooms.map(({ kind }) => kind),
+  rooms.map(({ free }) => free),
+  rooms.map(({ share }) => share),
+];
+
+const OWE = `
+  insert into owed_work (id, kind, subject, due_at) values ($1, $2, $3, $4)
+  on conflict (kind, subject) do update set
+    attempts = case when owed_work.taken_at is null then 0 else owed_work.attempts end,
+    due_at = case when owed_work.taken_at is null then excluded.due_at else owed_work.due_at end,
+    wanted_at = case when owed_work.taken_at is not null then excluded.due_at end`;
+
+const TAKE_OWED = `
+  with turns as (
+    select due.id, room.free, row_number() over (partition by kind order by due_at) as turn
+    from unnest($2::text[], $3::int[]) as room (kind, free) cross join lateral (
+      select id, due_at from owed_work where kind = room.kind and due_at <= ${NOW} order by due_at limit ${LOOKED_AT}
+    ) due
+  ), free as (
+    select owed.id from turns join owed_work owed on owed.id = turns.id
+    where turn <= turns.free and owed.due_at <= ${NOW} for update of owed skip locked
+  )
+  update owed_work owed set attempts = attempts + 1, taken_at = ${NOW}, wanted_at = null, due_at = ${NOW} + ${UNTIL_NEXT}
+  from free
+  where owed.id = free.id
+  returning owed.id, owed.kind, owed.subject, owed.taken_at as "takenAt", owed.attempts`;
+
+const EXTEND_OWED = `
+  update owed_work set due_at = greatest(due_at, ${NOW} + ${LEFT_ALONE})
+  where id = $2 and taken_at = $3`;
+
+const MINE = `id = $1 and taken_at = $2`;
+const END_OWED = `delete from owed_work where ${MINE} and wanted_at is null`;
+const AGAIN_OWED = `
+  update owed_work set due_at = least(wanted_at, $3::timestamptz), wanted_at = null, taken_at = null, attempts = 0 where ${MINE}`;
+const PUT_OFF_OWED = `update owed_work set due_at = $3, taken_at = null where ${MINE}`;
+
+export function openOwedWork(pool: ScopedPool): OwedWork {
+  const query = createDirectoryQuery(pool);
+  const held = createHeldDirectoryQuery(pool);
+  const moved = () => pool.clock.movedMs;
+  const ending =
+    (ask: typeof query) =>
+    async ({ id, takenAt }: TakenOwedWork, again: Date | null): Promise<boolean> => {
+      if (again === null && (await ask(`${END_OWED} returning id`, [id, takenAt])).length > 0) return true;
+      return (await ask(`${AGAIN_OWED} returning id`, [id, takenAt, again])).length > 0;
+    };
+  return {
+    async owe({ name }, subject, dueAt) {
+      await held(OWE, [newId('owe'), name, subject, dueAt]);
+    },
+    take: (rooms) => query<TakenOwedWork>(TAKE_OWED, [moved(), ...columns(rooms).slice(0, 2)]),
+    async extend({ id, takenAt }) {
+      await query(EXTEND_OWED, [moved(), id, takenAt]);
+    },
+    settle: ending(held),
+    end: ending(query),
+    async putOff({ id, takenAt }, until) {
+      await query(PUT_OFF_OWED, [id, takenAt, until]);
+    },
+    count: (kinds) => query<DueCount>(count('owed_work', ''), [moved(), kinds]),
+  };
+}
