@@ -35,6 +35,7 @@ export default [
             suffixes: ['Connection', 'Edge', 'PageInfo', 'Payload', 'Settings'],
             types: [
               'AuditActor',
+              'AuditExport',
               'AuditChainVerification',
               'AuditChange',
               'DomainCheck',

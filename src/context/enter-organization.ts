@@ -89,7 +89,12 @@ export async function enterOrganization(
     const [first] = held;
     const missed = named.filter(({ required }, index) => required && !held[index]).map(({ name }) => name);
     if (missed.length > 0) {
-      throw new OrgateError('NOT_FOUND', 'The organization that the request names is none of yours.', {}, { cause: new NotEnteredError(person.id, missed) });
+      throw new OrgateError(
+        'NOT_FOUND',
+        'The organization that the request names is none of yours.',
+        {},
+        { cause: new NotEnteredError(person.id, missed) },
+      );
     }
     if (held.some((each) => each?.organization.id !== first?.organization.id)) {
       throw new OrgateError('ORG_CONTEXT_CONFLICT');

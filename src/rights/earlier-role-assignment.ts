@@ -5,7 +5,7 @@ import type { RoleAssignment } from './escalation.js';
 
 type MembershipRow = Row<'Membership'>;
 
-const NOTHING_LEFT = { leftRole: null, leftGranted: [], leftWithheld: [] };
+const NOTHING_LEFT = { leftRole: null, leftGranted: [], leftWithheld: [], leftJoinedAt: null };
 
 /** What a membership becomes that someone joins: an active one, without anything of an earlier stay. */
 export const joined = ({ role, granted, withheld }: RoleAssignment, joinedAt: Date) => ({
@@ -29,10 +29,10 @@ export function ended(before: MembershipRow): Partial<MembershipRow> {
 
 /** What a membership becomes whose person is invited. What someone was who had been removed is kept until they answer. */
 export function invitedAgain(before: MembershipRow, assignment: RoleAssignment): Partial<MembershipRow> {
-  const { role, granted, withheld } = before;
-  const left = { leftRole: role, leftGranted: granted, leftWithheld: withheld };
+  const { role, granted, withheld, joinedAt } = before;
+  const left = { leftRole: role, leftGranted: granted, leftWithheld: withheld, leftJoinedAt: joinedAt };
   const wasMember = before.status === 'REMOVED' && hasJoined(before);
-  return { ...assignment, ...(wasMember && left), status: 'INVITED', mayRejoin: false };
+  return { ...assignment, ...(wasMember && left), status: 'INVITED', joinedAt: null, mayRejoin: false };
 }
 
 /**
@@ -44,8 +44,7 @@ export async function assignmentsBehind(db: OrganizationDb, membership: Membersh
   const known = await db.scimUser.find({ userId: membership.userId });
   const byDirectory = known && (await assignmentByDirectory(db, { ...known, scimUserId: known.id }));
   const own = hasJoined(membership) || membership.status === 'INVITED' ? membership : null;
-  const left = hasJoined(membership) ? whatTheyLeft(membership) : null;
-  return [own, left, byDirectory].filter((assignment) => assignment !== null);
+  return [own, whatTheyLeft(membership), byDirectory].filter((assignment) => assignment !== null);
 }
 
 /**
@@ -64,7 +63,8 @@ export async function assignmentsBroughtBack(
   return touched;
 }
 
-const hasJoined = ({ joinedAt }: MembershipRow): boolean => joinedAt !== null;
+/** Whether they ever were a member, whatever they are now. */
+export const hasJoined = ({ joinedAt, leftJoinedAt }: MembershipRow): boolean => (joinedAt ?? leftJoinedAt) !== null;
 
-const whatTheyLeft = ({ leftRole: role, leftGranted: granted, leftWithheld: withheld }: MembershipRow) =>
-  role === null ? null : { role, granted, withheld };
+const whatTheyLeft = ({ leftRole: role, leftGranted: granted, leftWithheld: withheld, leftJoinedAt }: MembershipRow) =>
+  role === null ? null : { role, granted, withheld, joinedAt: leftJoinedAt };

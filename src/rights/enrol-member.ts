@@ -1,7 +1,7 @@
 import type { LockedDb } from '../data/organization/organization-db.js';
 import type { Row } from '../data/organization/table.js';
 import { conflict } from '../errors.js';
-import { ended, joined } from './earlier-role-assignment.js';
+import { ended, hasJoined, joined } from './earlier-role-assignment.js';
 import { endEarlierStay } from './end-earlier-stay.js';
 import { endInvitation, isOpen } from './end-invitation.js';
 import type { RoleAssignment } from './escalation.js';
@@ -44,7 +44,7 @@ export async function enrolMember(
   if (isBack && !reactivateRemoved) throw conflict('This person was removed.');
   // What nobody has joined yet is pending for an address. Any other row has its own person behind it.
   const isOther = named !== null && named !== own;
-  const isPending = isOther && named.joinedAt === null && (named.status === 'INVITED' || named.status === 'REMOVED');
+  const isPending = isOther && !hasJoined(named) && (named.status === 'INVITED' || named.status === 'REMOVED');
   if (own?.status === 'ACTIVE' && !isPending) return own;
   if (isOther && !isPending) throw conflict('Someone else is known here by this e-mail.');
   // One may wait at the e-mail they come with, and another at the one they are known by here.

@@ -236,7 +236,7 @@ end $$;
 revoke all on procedure orgate_isolate(text, text, boolean) from public;
 
 call orgate_record('organization', org_column => 'id', silent => '{lock_version}');
-call orgate_record('membership', silent => '{left_role,left_granted,left_withheld}');
+call orgate_record('membership', silent => '{left_role,left_granted,left_withheld,left_joined_at}');
 call orgate_record('repository');
 call orgate_record('agent');
 call orgate_record('run', silent => '{input,output,total_tokens,total_cost_micros,idempotency_key}');

@@ -95,11 +95,10 @@ const RULES: readonly (readonly [rule: string, query: string])[] = [
   // Not by a list of them: a newer release may have migrated, and this one goes on beside it.
   [
     'orgate_app has no rights in a table without org_id',
-    `select c.relname from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'f')
-       and c.oid not in (select oid from owned)
+    `select format('%I: give it org_id and \`call orgate_isolate\`, or what it is for to orgate_directory alone', c.relname)
+     from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'f') and c.oid not in (select oid from owned)
        and (has_table_privilege('orgate_app', c.oid, 'select, insert, update, delete, truncate, references, trigger')
          or has_any_column_privilege('orgate_app', c.oid, 'select, insert, update, references'))`,
-    'give it org_id and `call orgate_isolate`, or what it is for to orgate_directory alone',
   ],
   [
     'nobody has rights by default',

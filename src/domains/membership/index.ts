@@ -86,7 +86,6 @@ const resolvers = {
     organization: (membership, _args, context) =>
       'organization' in membership ? withMembership(membership) : context.organization.organization,
     permissions: (membership, _args, context) => permissionsOf(membership, context),
-    joinedAt: ({ status, joinedAt }) => (status === 'INVITED' ? null : joinedAt),
   },
 } satisfies Resolvers;
 

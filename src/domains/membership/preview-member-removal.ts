@@ -28,11 +28,14 @@ export async function listWorkingKeys(
   { db }: RequestContext,
 ): Promise<Row<'ApiKey'>[]> {
   const isOwn = whose === 'own';
+  // Who is INVITED has not joined, and what they made before does not work.
+  if (isOwn && !joinedAt) return [];
   return db.apiKey.list({
     where: {
-      ...(isOwn ? { ownerId: userId } : { createdById: userId, ownerId: { not: userId } }),
       // Of an earlier stay, they do not work.
-      ...(isOwn && joinedAt && { createdAt: { gte: joinedAt } }),
+      ...(isOwn && joinedAt
+        ? { ownerId: userId, createdAt: { gte: joinedAt } }
+        : { createdById: userId, ownerId: { not: userId } }),
       revokedAt: null,
       expiresAt: { gt: db.now() },
     },

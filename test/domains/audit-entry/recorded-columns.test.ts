@@ -33,11 +33,11 @@ test('whatever a recorded row has is told, but for what is not to be', async () 
   }
   expect(rows).toHaveLength(3 * Object.keys(untold).length);
   expect(Object.fromEntries(Object.entries(untold).filter(([, columns]) => columns.length > 0))).toEqual({
-    api_key: ['expiry_told_at', 'last_used_at'],
+    api_key: ['last_used_at'],
     invitation: ['mail_problem', 'mail_status', 'pending_email'],
-    membership: ['left_granted', 'left_role', 'left_withheld'],
+    membership: ['left_granted', 'left_joined_at', 'left_role', 'left_withheld'],
     organization: ['lock_version'],
-    organization_domain: ['check_found', 'check_problem', 'checked_at', 'held_name', 'misses', 'next_check_at'],
+    organization_domain: ['check_found', 'check_problem', 'checked_at', 'held_name', 'misses'],
     run: ['idempotency_key', 'input', 'output', 'total_cost_micros', 'total_tokens'],
     scim_directory: ['last_used_at'],
     session: ['last_used_at', 'user_agent'],

@@ -361,7 +361,7 @@ describe('What stops when a member is removed', () => {
     const low = await remove(acme.owner, id, await personId(acme.viewer));
     expect(low.errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', argument: 'reassignTo' });
     const gone = `${unique('gone')}@new.example`;
-    const left = { status: 'INVITED', role: 'VIEWER', leftRole: 'OWNER', joinedAt: new Date() } as const;
+    const left = { status: 'INVITED', role: 'VIEWER', leftRole: 'OWNER', leftJoinedAt: new Date() } as const;
     const row = { userId: newId('usr'), name: 'Gone', email: gone, ...left, invitedBy: id };
     await server.database.organizationDb(acme.id, byTest).membership.create(row);
     const admin = await personId(await givenMember(server, acme, 'ADMIN'));
