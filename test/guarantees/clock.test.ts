@@ -26,6 +26,7 @@ const REAL: Readonly<Record<string, string>> = {
   'development/issuer.ts': TOKENS,
   'development/mailbox.ts': 'a mail came when it came',
   'domains/audit-entry/checkpoint.ts': 'the record keeps real time',
+  'domains/audit-entry/outside.ts': 'the record keeps real time',
   'gateway/graphql/serve-graphql.ts': 'limits keep real time',
   'gateway/http/': 'limits and metrics keep real time; a use is noted once a minute',
   'gateway/scim/scim.ts': SHOWN,

@@ -181,6 +181,7 @@ const ROUTES: Readonly<Record<string, string>> = {
   'put /Groups/:id': 'tried',
   'patch /Groups/:id': 'tried',
   'delete /Groups/:id': 'tried',
+  'post /auth/sign-out': 'ends a session, as the mutation does that is tried',
   'post /auth/token': 'tried',
   'post /auth/saml/:id/acs': 'keeps an attempt until the browser is back; from there on it is as by OIDC',
   'post /invitations/:secret/:act': 'tried',

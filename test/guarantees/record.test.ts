@@ -17,20 +17,23 @@ interface RecordedTable {
   readonly isWhole: boolean;
 }
 
-/** The tables whose changes the database writes down, as their triggers say. */
+/** The tables whose changes the database writes down, as the functions of their triggers say. */
 async function recordedTables(): Promise<RecordedTable[]> {
-  const rows = await sql<{ table: string; args: string[] }>(`
-    select distinct t.tgrelid::regclass::text as table,
-      string_to_array(encode(t.tgargs, 'escape'), E'\\\\000') as args
-    from pg_trigger t where t.tgname like 'record\\_%' order by 1`);
-  return rows.map(({ table, args: [called = '', , , , silent = '{}'] }) => ({
+  const rows = await sql<{ table: string; source: string; isWhole: boolean; columns: string[] }>(`
+    select t.tgrelid::regclass::text as table, string_agg(p.prosrc, ' ') as source,
+      bool_and(p.proname like 'record\\_%') as "isWhole",
+      array(select attname::text from pg_attribute a where a.attrelid = t.tgrelid and a.attnum > 0 and not a.attisdropped) as columns
+    from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgname like 'record\\_%' group by t.tgrelid order by 1`);
+  return rows.map(({ table, source, isWhole, columns }) => ({
     table,
-    called,
-    isWhole: !called.startsWith('members_'),
-    silent: silent
-      .slice(1, -1)
-      .split(',')
-      .filter((column) => column !== '' && column !== 'created_at' && column !== 'updated_at'),
+    called: /'(\w+)\.' \|\|/.exec(source)?.[1] ?? '',
+    isWhole,
+    silent: columns.filter(
+      (column) =>
+        isWhole &&
+        !['created_at', 'updated_at'].includes(column) &&
+        !new RegExp(`\\b(?:new|old)\\.${column}\\b`).test(source),
+    ),
   }));
 }
 

@@ -46,7 +46,7 @@ export async function givenMember(
     name: `${role} of ${organization.slug}`,
     role,
     status: 'ACTIVE',
-    joinedAt: new Date(),
+    joinedAt: more.status === 'INVITED' ? null : new Date(),
     ...rest,
   });
   return server.as(email, organization.slug);

@@ -33,7 +33,7 @@ export async function createExport(
     makerKind: act.kind,
     makerId: act.id ?? '',
     lastSequence: head?.sequence ?? 0n,
-    expiresAt: new Date(Date.now() + LINK_MS),
+    expiresAt: new Date(db.now().getTime() + LINK_MS),
   });
 }
 
@@ -49,7 +49,7 @@ export interface OpenedExport {
 export async function openExport(id: string, { db, act }: RequestContext): Promise<OpenedExport> {
   const found = await db.auditExport.find({ id });
   const isTheirs = found?.makerKind === act.kind && found.makerId === act.id;
-  if (!found || !isTheirs || found.readAt !== null || found.expiresAt.getTime() <= Date.now()) throw notFound();
+  if (!found || !isTheirs || found.readAt !== null || found.expiresAt <= db.now()) throw notFound();
   const { format, lastSequence, filter } = found;
   return { id, format, last: Number(lastSequence), where: whichEntries(toFilter(filter)) };
 }
@@ -65,7 +65,7 @@ function toFilter(kept: Row<'AuditExport'>['filter']): AuditEntryFilter {
 
 /** It was read to its end. */
 export async function closeExport(id: string, { db }: RequestContext): Promise<void> {
-  await db.auditExport.update({ id, readAt: null }, { readAt: new Date() }).catch((error: unknown) => {
+  await db.auditExport.update({ id, readAt: null }, { readAt: db.now() }).catch((error: unknown) => {
     if (codeOf(error) !== 'NOT_FOUND') throw error; // read twice at once
   });
 }

@@ -22,15 +22,10 @@ export const UNRECORDED: readonly Unrecorded[] = [
     columns: ['api_key.last_used_at', 'scim_directory.last_used_at', 'session.last_used_at', 'session.user_agent'],
   },
   {
-    what: 'mail on its way, what became of it, and that an owner was told of a key that ends',
-    because: 'that an invitation was sent, or a domain lapsed, is told',
-    tables: ['outgoing_mail', 'invitation_secret'],
-    columns: [
-      'invitation.pending_email',
-      'invitation.mail_status',
-      'invitation.mail_problem',
-      'api_key.expiry_told_at',
-    ],
+    what: 'work that is due, such as mail, and what became of it',
+    because: 'what it does is told: that an invitation was sent, or a domain lapsed',
+    tables: ['due_work', 'owed_work', 'invitation_secret'],
+    columns: ['invitation.pending_email', 'invitation.mail_status', 'invitation.mail_problem'],
   },
   {
     what: 'what the DNS answered on daily checks',
@@ -41,7 +36,6 @@ export const UNRECORDED: readonly Unrecorded[] = [
       'organization_domain.check_found',
       'organization_domain.check_problem',
       'organization_domain.misses',
-      'organization_domain.next_check_at',
     ],
   },
   {
@@ -58,7 +52,12 @@ export const UNRECORDED: readonly Unrecorded[] = [
   {
     what: 'what a removed member was, while they are invited again',
     because: 'it was told when they were removed',
-    columns: ['membership.left_role', 'membership.left_granted', 'membership.left_withheld'],
+    columns: [
+      'membership.left_role',
+      'membership.left_granted',
+      'membership.left_withheld',
+      'membership.left_joined_at',
+    ],
   },
   {
     what: 'the count that orders writers, and the public half of a key that signs',

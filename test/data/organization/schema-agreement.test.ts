@@ -167,7 +167,7 @@ test('columns that hold one of a few words hold those of the contract, and their
     select rel.relname as table, a.attname as column, pg_get_constraintdef(c.oid) as definition
     from pg_constraint c join pg_attribute a on (c.conrelid = a.attrelid and c.conkey = array[a.attnum]) or c.contypid = a.atttypid
       join pg_class rel on rel.oid = a.attrelid
-    where c.contype = 'c' and rel.relkind = 'r' and rel.relnamespace = 'public'::regnamespace`);
+    where c.contype = 'c' and not a.attisdropped and rel.relkind = 'r' and rel.relnamespace = 'public'::regnamespace`);
   const held: Record<string, string[]> = {};
   for (const { table, column, definition } of rows) {
     const [, list] =
