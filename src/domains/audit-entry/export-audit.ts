@@ -10,7 +10,7 @@ import { readHead } from './verify-chain.js';
 import { type EntryFilter, whichEntries } from './which-entries.js';
 
 /** How long a link works. */
-export const LINK_MS = 10 * 60_000;
+const LINK_MS = 10 * 60_000;
 
 /** Where a link leads. */
 export const urlOf = (id: string, { organization, use }: RequestContext): string =>

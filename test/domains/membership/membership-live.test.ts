@@ -89,7 +89,7 @@ describe('What someone may is read on every request, whatever their token says:'
     const id = await personId(acme.developer);
     expect((await acme.developer('{ viewer { role } }')).data.viewer.role).toBe('DEVELOPER');
     await server.database.pool.queryAsLoginRole(
-      'update membership set status = $1 where org_id = $2 and user_id = $3',
+      `update membership set status = $1, joined_at = case when $1 <> 'INVITED' then joined_at end where org_id = $2 and user_id = $3`,
       [status, acme.id, id],
     );
     expect((await acme.developer('{ viewer { role } }')).data.viewer.role).toBeNull();
