@@ -37,6 +37,29 @@ describe('Removing a member', () => {
     expect((await viewer(read, { id: runId })).data.run.createdBy.id).toBe(id);
   });
 
+  test('invited again, they stand in no order where their earlier stay would have put them, until it is theirs again', async () => {
+    const acme = await givenOrganization(server);
+    const id = await personId(acme.developer);
+    await acme.admin(REMOVE, { id });
+    const input = { email: acme.developer.email, name: 'Dev again', role: 'VIEWER' };
+    await acme.admin(INVITE, { input });
+    const joined = async () => {
+      const list = `{ members(orderBy: { field: JOINED_AT, direction: ASC }) { nodes { user { id } joinedAt } } }`;
+      const { nodes } = (await acme.viewer(list)).data.members;
+      return (nodes as { user: { id: string }; joinedAt: string | null }[]).map((each) => [
+        each.user.id,
+        each.joinedAt !== null,
+      ]);
+    };
+    const invited = await joined();
+    const places = invited.map(([, isThere]) => isThere);
+    // Whoever has not joined stands at one end, together.
+    expect(places.filter((isThere, place) => place > 0 && isThere !== places[place - 1])).toHaveLength(1);
+    expect(invited).toContainEqual([id, false]);
+    await acme.admin(REMOVE, { id });
+    expect(await joined()).toContainEqual([id, true]);
+  });
+
   test('who is not there, or no longer, is NOT_FOUND, as is changing their role: foreign and unknown alike', async () => {
     const { acme, globex } = await givenTwoOrganizations(server);
     const gone = await personId(await givenMember(server, acme, 'VIEWER', { status: 'REMOVED' }));
