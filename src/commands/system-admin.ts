@@ -92,6 +92,7 @@ function table(admins: readonly SystemAdmin[]): string {
 /** What the database says where it is another's, or of another release. */
 const HINTS: Readonly<Record<string, string>> = {
   '42501': 'This login does not own the database. Give its owner in MIGRATION_DATABASE_URL.',
+  '55P03': 'The record is being read by something that takes long, such as a backup. Try again when that is over.',
   '42P01': 'The database is not of this release. Run npm run migrate, or start a server that is given the owner.',
 };
 

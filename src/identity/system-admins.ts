@@ -102,6 +102,8 @@ const changing = (
 async function insideRecord<T>(client: OwnerClient, work: () => Promise<T>): Promise<T> {
   await client.query('begin');
   try {
+    // Whoever waits for a table keeps all behind them waiting: beside a backup this ends, and the gateway goes on.
+    await client.query(`set local lock_timeout = '2s'`);
     for (const table of RECORD) await client.query(`alter table ${table} no force row level security`);
     const result = await work();
     for (const table of RECORD) await client.query(`alter table ${table} force row level security`);
