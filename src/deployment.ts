@@ -28,6 +28,7 @@ import { openSmtp } from './mail/smtp.js';
 import { Parts } from './parts.js';
 import type { Catalogue } from './permissions/catalogue.js';
 import type { Domain } from './resource/define-domain.js';
+import { composeRecord, RECORD } from './resource/record.js';
 import { openSeal, SEAL } from './secrets/seal.js';
 
 export interface OpenDeployment {
@@ -82,6 +83,7 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     .add(DUE_WORK, work)
     .add(OUTBOX, createOutbox(seal))
     .add(PUBLIC_URL, publicUrl)
+    .add(RECORD, composeRecord(domains))
     .add(REPORT, (err, what) => log.error({ err }, what))
     .add(SEAL, seal)
     .add(SIGNING_KEYS, signingKeys)

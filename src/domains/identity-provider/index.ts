@@ -14,6 +14,7 @@ import { deleteRow, updateIfUnchanged } from '../../resource/rows.js';
 import { readActor } from '../../rights/actor.js';
 import { SEAL } from '../../secrets/seal.js';
 import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
+import { record } from './record.js';
 import { callbackUrl, samlUrls, startUrl } from './sign-in-urls.js';
 
 const providers = defineList('IdentityProvider', {
@@ -132,6 +133,7 @@ export const identityProvider = defineDomain({
       may: "Read and change how people sign in through the organization's own identity providers.",
     },
   },
+  record,
   access: {
     Query: { identityProviders: can('identity-provider:manage'), identityProvider: can('identity-provider:manage') },
     Mutation: {

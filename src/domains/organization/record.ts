@@ -1,0 +1,31 @@
+import type { DomainRecord } from '../../resource/record.js';
+
+export const record = {
+  actions: {
+    'organization.created': 'The organization was made.',
+    'organization.updated': 'Its name, description, settings, limits or subscription changed.',
+    'organization.active': 'It is no longer suspended.',
+    'organization.suspended': 'It was suspended: reads answer, mutations do not.',
+    'organization.deleted': 'It was deleted.',
+    'organization.read': 'The organization was to be read.',
+  },
+  leaves: {
+    createOrganization: { inAnother: 'organization.created' },
+    updateOrganization: 'organization.updated',
+    switchOrganization: null,
+    setDefaultOrganization: { inDeployment: 'person.updated' },
+  },
+  untold: [
+    {
+      what: 'work that is due, and what became of it',
+      because: 'what it does is told, such as that a domain lapsed',
+      tables: ['due_work', 'owed_work'],
+    },
+    {
+      what: 'host names',
+      because: 'they are told with the organization’s slug, or the domain that has them',
+      tables: ['address'],
+    },
+    { what: 'the count that orders writers', because: 'it says nothing', columns: ['organization.lock_version'] },
+  ],
+} as const satisfies DomainRecord;
