@@ -119,6 +119,7 @@ const PROGRAMS = {
   doctor: 'commands/doctor',
   migrate: 'commands/migrate',
   schema: 'commands/schema',
+  'rotate-keys': 'commands/rotate-keys',
   'system-admin': 'commands/system-admin',
   demo: 'development/demo-command',
   token: 'development/token-command',
