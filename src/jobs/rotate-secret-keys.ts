@@ -3,7 +3,7 @@ import type { Database } from '../data/database.js';
 import type { OrgId } from '../data/id.js';
 import { openSealed } from '../identity/sealed.js';
 import { signingKeyPurpose } from '../identity/signing-keys.js';
-import { rewrap, type OrganizationSeal } from '../secrets/organization-seal.js';
+import { type KeptDataKey, type OrganizationSeal, rewrap } from '../secrets/organization-seal.js';
 import { keyNameOf, type Seal, SealError } from '../secrets/seal.js';
 import type { OrganizationDb } from '../data/organization/organization-db.js';
 
@@ -62,8 +62,7 @@ export async function rotateSecretKeys({ database, secretKeys, seal, moves }: Ro
     const orgIds = await sealed.listOrganizations(behind, AT_ONCE);
     for (const orgId of orgIds) {
       const db = database.organizationDb(orgId, ACT);
-      for (const key of await db.dataKey.list({ where: {}, orderBy: { id: 'asc' }, take: AT_ONCE })) {
-        if (keyNameOf(key.wrapped) === secretKeys.current) continue;
+      for (const key of await listOldKeys(db, secretKeys.current)) {
         counts.dataKeys += await unlessLost(`${orgId}: data key ${key.id}`, async () => {
           const { wrapped, secretKey } = await rewrap(secretKeys, key, orgId);
           return db.dataKey.updateMany({ id: key.id, wrapped: key.wrapped }, { wrapped, secretKey });
@@ -76,4 +75,14 @@ export async function rotateSecretKeys({ database, secretKeys, seal, moves }: Ro
     behind = orgIds.at(-1) ?? '';
   }
   return { ...counts, lost, signInsUntil: await sealed.endOfSignIns() };
+}
+
+async function listOldKeys(db: OrganizationDb, current: string): Promise<KeptDataKey[]> {
+  const all: KeptDataKey[] = [];
+  for (;;) {
+    const where = { secretKey: { not: current }, id: { gt: all.at(-1)?.id ?? '' } };
+    const rows = await db.dataKey.list({ where, orderBy: { id: 'asc' }, take: AT_ONCE });
+    all.push(...rows);
+    if (rows.length < AT_ONCE) return all;
+  }
 }

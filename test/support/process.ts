@@ -125,6 +125,9 @@ const PROGRAMS = {
   token: 'development/token-command',
 } as const;
 
+/** Where it stands. */
+export const program = (name: keyof typeof PROGRAMS): string => `${DIST}${PROGRAMS[name]}.js`;
+
 /** Runs a program of the package to its end. */
 export async function command(
   name: keyof typeof PROGRAMS,
@@ -133,11 +136,8 @@ export async function command(
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const cwd = await newDirectory();
   return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [`${DIST}${PROGRAMS[name]}.js`, ...args],
-      { cwd, env: environment(env) },
-      (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    execFile(process.execPath, [program(name), ...args], { cwd, env: environment(env) }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });
 }
