@@ -28,6 +28,7 @@ import { openSmtp } from './mail/smtp.js';
 import { Parts } from './parts.js';
 import type { Catalogue } from './permissions/catalogue.js';
 import type { Domain } from './resource/define-domain.js';
+import { composeRecord, RECORD } from './resource/record.js';
 import { createOrganizationSeal, SEAL } from './secrets/organization-seal.js';
 import { openSeal } from './secrets/seal.js';
 
@@ -84,6 +85,7 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     .add(DUE_WORK, work)
     .add(OUTBOX, createOutbox(seal))
     .add(PUBLIC_URL, publicUrl)
+    .add(RECORD, composeRecord(domains))
     .add(REPORT, (err, what) => log.error({ err }, what))
     .add(SEAL, seal)
     .add(SIGNING_KEYS, signingKeys)

@@ -5,7 +5,9 @@ import { asked, defineList, type ListArgs } from '../../resource/list.js';
 import { connect } from '../../resource/paging.js';
 import type { RequestContext } from '../../context/context.js';
 import { REFUSALS } from '../../context/refusal.js';
+import { RECORD } from '../../resource/record.js';
 import { parseAction } from './actions.js';
+import { record } from './record.js';
 import { Refusals, WAITING_REFUSALS } from './refusals.js';
 import { signCheckpoint } from './checkpoint.js';
 import { createExport, urlOf } from './export-audit.js';
@@ -27,17 +29,14 @@ const OFFERED = {
 const entries = defineList('AuditEntry', {
   ...OFFERED,
   name: 'auditLog',
-  where: ({ filter }: LogArgs) => {
-    parseAction(filter?.action, 'filter.action');
-    return whichEntries(filter);
-  },
+  where: ({ filter }: LogArgs) => whichEntries(filter),
   show: withSeals,
 });
 
-function listOfDeployment(args: LogArgs, { person, outside }: RequestContext) {
+function listOfDeployment(args: LogArgs, { person, outside, use }: RequestContext) {
   const { order } = asked<AuditEntryParent, AuditEntryOrderField>({ ...OFFERED, name: 'deploymentLog' }, args);
   const record = outside(openDeploymentRecord);
-  const filter = { ...args.filter, action: parseAction(args.filter?.action, 'filter.action') };
+  const filter = { ...args.filter, action: parseAction(use(RECORD), args.filter?.action, 'filter.action') };
   return connect(args, person.id, order, {
     read: (page) => record.list(page, filter),
     count: () => record.count(filter),
@@ -55,7 +54,10 @@ const toChanges = (changes: unknown): AuditChange[] =>
 
 const resolvers = {
   Query: {
-    auditLog: (_, args, context) => entries.page(args, context),
+    auditLog: (_, args, context) => {
+      parseAction(context.use(RECORD), args.filter?.action, 'filter.action');
+      return entries.page(args, context);
+    },
     deploymentLog: (_, args, context) => listOfDeployment(args, context),
     verifyAuditChain: (_, { from, to }, { db }) =>
       verifyChain(db, { from: Number(from ?? 1), to: to == null ? null : Number(to) }),
@@ -78,6 +80,7 @@ export const auditEntry = defineDomain({
   grants: {
     'audit:read': { from: 'ADMIN', may: 'Read the record of who did what, and check that it is whole.' },
   },
+  record,
   access: {
     Query: { auditLog: mayRead, verifyAuditChain: mayRead, auditCheckpoint: mayRead, deploymentLog: isSystemAdmin },
     Mutation: { exportAudit: mayRead },
@@ -88,8 +91,8 @@ export const auditEntry = defineDomain({
     AuditExport: allow,
   },
   jobs,
-  provide: (parts) => {
-    const refusals = new Refusals();
+  provide: (parts, { use }) => {
+    const refusals = new Refusals(use(RECORD));
     parts.add(REFUSALS, refusals).add(WAITING_REFUSALS, refusals);
   },
 });

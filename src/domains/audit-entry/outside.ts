@@ -5,7 +5,6 @@ import { inFrame, type ScopedPool } from '../../data/connection/org-connection.j
 import { ROW_TYPES } from '../../data/connection/pg-types.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
 import { type Page, pageOf } from '../../identity/page.js';
-import type { AuditAction } from './actions.js';
 import { hashOf, hashOfGone, newSalts, NO_HASH, type Sealable } from './chain.js';
 import type { AuditEntryParent } from './parent.js';
 
@@ -58,7 +57,8 @@ const SEAL = `
 /** An entry that no trigger writes: what was refused, or was no change. */
 export interface OwnEntry {
   readonly act: Act;
-  readonly action: AuditAction;
+  /** A word of the record. */
+  readonly action: string;
   readonly outcome: 'DONE' | 'REFUSED';
   readonly targetType?: string;
   readonly targetId?: string;

@@ -19,6 +19,7 @@ import {
   type SecretPlace,
 } from '../../secrets/organization-seal.js';
 import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
+import { record } from './record.js';
 import { callbackUrl, samlUrls, startUrl } from './sign-in-urls.js';
 
 const providers = defineList('IdentityProvider', {
@@ -154,6 +155,7 @@ export const identityProvider = defineDomain({
       may: "Read and change how people sign in through the organization's own identity providers.",
     },
   },
+  record,
   access: {
     Query: { identityProviders: can('identity-provider:manage'), identityProvider: can('identity-provider:manage') },
     Mutation: {

@@ -66,7 +66,7 @@ test('a word that no action has is refused, with those that there are', async ()
   ]);
   expect(await told('login')).toEqual([
     ...refused,
-    expect.stringMatching(/begins with one of organization, membership, /),
+    expect.stringMatching(/begins with one of person, identity, /),
   ]);
 });
 
