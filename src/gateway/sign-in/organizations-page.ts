@@ -79,7 +79,7 @@ export async function sendOrganizations(
             </ul>`
           : WITHOUT_ORGANIZATION
       }
-      ${account(person, asked)} ${onward(returnTo, isQuestion)}`,
+      ${onward(returnTo, isQuestion)} ${account(person, asked)}`,
   );
 }
 
