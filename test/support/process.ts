@@ -121,10 +121,14 @@ const PROGRAMS = {
   doctor: 'commands/doctor',
   migrate: 'commands/migrate',
   schema: 'commands/schema',
+  'rotate-keys': 'commands/rotate-keys',
   'system-admin': 'commands/system-admin',
   demo: 'development/demo-command',
   token: 'development/token-command',
 } as const;
+
+/** Where it stands. */
+export const program = (name: keyof typeof PROGRAMS): string => `${DIST}${PROGRAMS[name]}.js`;
 
 /** Runs a program of the package to its end. */
 export async function command(
@@ -134,11 +138,8 @@ export async function command(
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const cwd = await newDirectory();
   return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [`${DIST}${PROGRAMS[name]}.js`, ...args],
-      { cwd, env: environment(env) },
-      (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    execFile(process.execPath, [program(name), ...args], { cwd, env: environment(env) }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });
 }

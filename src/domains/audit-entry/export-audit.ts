@@ -7,7 +7,7 @@ import { codeOf } from '../../thrown.js';
 import type { AuditEntryFilter, AuditExportFormat } from '../../generated/graphql.js';
 import { RECORD } from '../../resource/record.js';
 import { parseAction } from './actions.js';
-import { readHead } from './verify-chain.js';
+import { readHead } from './read-chain.js';
 import { type EntryFilter, whichEntries } from './which-entries.js';
 
 /** How long a link works. */

@@ -1,4 +1,10 @@
-import type { AuditChange, AuditEntryFilter, AuditEntryOrderField, Resolvers } from '../../generated/graphql.js';
+import type {
+  AuditChange,
+  AuditEntryFilter,
+  AuditEntryOrderField,
+  QueryVerifyAuditChainArgs,
+  Resolvers,
+} from '../../generated/graphql.js';
 import { allow, canWhereNamed, isSystemAdmin } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { asked, defineList, type ListArgs } from '../../resource/list.js';
@@ -12,8 +18,9 @@ import { Refusals, WAITING_REFUSALS } from './refusals.js';
 import { signCheckpoint } from './checkpoint.js';
 import { createExport, urlOf } from './export-audit.js';
 import { jobs } from './jobs.js';
-import { openDeploymentRecord } from './outside.js';
+import { openDeploymentChain, openDeploymentRecord } from './outside.js';
 import { type AuditEntryParent, withSeals } from './parent.js';
+import { chainOf } from './read-chain.js';
 import { verifyChain } from './verify-chain.js';
 import { whichEntries } from './which-entries.js';
 
@@ -52,6 +59,11 @@ const toChanges = (changes: unknown): AuditChange[] =>
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([path, [before, after]]) => ({ path, before, after }));
 
+const stretchOf = ({ from, to }: QueryVerifyAuditChainArgs) => ({
+  from: Number(from ?? 1),
+  to: to == null ? null : Number(to),
+});
+
 const resolvers = {
   Query: {
     auditLog: (_, args, context) => {
@@ -59,9 +71,10 @@ const resolvers = {
       return entries.page(args, context);
     },
     deploymentLog: (_, args, context) => listOfDeployment(args, context),
-    verifyAuditChain: (_, { from, to }, { db }) =>
-      verifyChain(db, { from: Number(from ?? 1), to: to == null ? null : Number(to) }),
-    auditCheckpoint: (_, _args, context) => signCheckpoint(context),
+    verifyAuditChain: (_, places, { db }) => verifyChain(chainOf(db), stretchOf(places)),
+    auditCheckpoint: (_, _args, { db, organization, use }) => signCheckpoint(chainOf(db), organization.orgId, use),
+    verifyDeploymentChain: (_, places, { outside }) => verifyChain(outside(openDeploymentChain), stretchOf(places)),
+    deploymentCheckpoint: (_, _args, { outside, use }) => signCheckpoint(outside(openDeploymentChain), null, use),
   },
   Mutation: {
     exportAudit: (_, { input }, context) => createExport(input, context),
@@ -82,7 +95,14 @@ export const auditEntry = defineDomain({
   },
   record,
   access: {
-    Query: { auditLog: mayRead, verifyAuditChain: mayRead, auditCheckpoint: mayRead, deploymentLog: isSystemAdmin },
+    Query: {
+      auditLog: mayRead,
+      verifyAuditChain: mayRead,
+      auditCheckpoint: mayRead,
+      deploymentLog: isSystemAdmin,
+      verifyDeploymentChain: isSystemAdmin,
+      deploymentCheckpoint: isSystemAdmin,
+    },
     Mutation: { exportAudit: mayRead },
     AuditEntry: allow,
     AuditActor: allow,

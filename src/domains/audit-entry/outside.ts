@@ -7,6 +7,7 @@ import { brandOrgId, type OrgId } from '../../data/id.js';
 import { type Page, pageOf } from '../../identity/page.js';
 import { hashOf, hashOfGone, newSalts, NO_HASH, type Sealable } from './chain.js';
 import type { AuditEntryParent } from './parent.js';
+import type { Chain, ChainHead } from './read-chain.js';
 
 /** Whose record: an organization's, or with '' that of the deployment. */
 export type RecordOf = OrgId | '';
@@ -197,5 +198,30 @@ export function openDeploymentRecord(pool: ScopedPool): DeploymentRecord {
       );
       return row?.count ?? 0;
     },
+  };
+}
+
+const HEAD = `select sequence, hash from audit_seal where org_id = '' order by sequence desc limit 1`;
+const HASH_AT = `select hash from audit_seal where org_id = '' and sequence = $1`;
+const LINKS = `
+  select s.sequence, s.hash, s.salts, ${ENTRY}
+  from audit_seal s left join audit_entry e on e.org_id = s.org_id and e.number = s.number
+  where s.org_id = '' and s.sequence between $1 and $2 order by s.sequence limit 1000`;
+
+type FoundLink = ChainHead & { readonly salts: unknown } & (Sealable | { readonly id: null });
+
+/** The chain of the deployment's own record. */
+export function openDeploymentChain(pool: ScopedPool): Chain {
+  const query = createDirectoryQuery(pool);
+  return {
+    head: async () => (await query<ChainHead>(HEAD))[0] ?? null,
+    hashAt: async (sequence) => (await query<ChainHead>(HASH_AT, [sequence]))[0]?.hash ?? null,
+    links: async (from, to) =>
+      new Map(
+        (await query<FoundLink>(LINKS, [from, to])).map(({ sequence, hash, salts, ...entry }) => [
+          Number(sequence),
+          { seal: { sequence, hash, salts }, entry: entry.id === null ? undefined : entry },
+        ]),
+      ),
   };
 }

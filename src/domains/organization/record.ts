@@ -7,6 +7,9 @@ export const record = {
     'organization.active': 'It is no longer suspended.',
     'organization.suspended': 'It was suspended: reads answer, mutations do not.',
     'organization.deleted': 'It was deleted.',
+    'data_key.created': 'The key that the organization’s secrets are sealed under was made.',
+    'data_key.updated': 'That key was sealed under another secret key of the deployment, by `npm run rotate-keys`.',
+    'data_key.deleted': 'That key was deleted, and with it what was sealed under it.',
     'organization.read': 'The organization was to be read.',
   },
   leaves: {
