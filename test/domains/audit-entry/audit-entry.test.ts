@@ -8,7 +8,7 @@ import type { OrgId } from '../../../src/data/id.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenOrganization, personId, unique } from '../../support/given.js';
 import { describeIsolation, fromCursor, never } from '../../support/isolation.js';
-import { codeOf, useServer } from '../../support/server.js';
+import { codeOf, isPostgres, useServer } from '../../support/server.js';
 
 const server = useServer();
 
@@ -227,6 +227,31 @@ test('what belongs to no organization is read by a SYSTEM_ADMIN, sealed, and by 
        or action like 'system_admin.%')`,
   );
   expect(rows).toEqual([{ n: 0 }]);
+});
+
+test('entries of one moment come in the order in which they were made, once each, while others come in and all are sealed', async () => {
+  const { id: orgId, admin, developer } = await givenOrganization(server);
+  const sql = (text: string) => server.database.pool.queryAsLoginRole(text, [orgId]);
+  await sql(
+    `with act as materialized (select set_config('app.act', '{"kind":"SYSTEM","name":"test"}', true))
+     insert into repository (org_id, id, name, git_url)
+     select $1, 'rep_' || gen_random_uuid(), 'r' || i, 'https://git.example/x' from act, generate_series(1, 250) i`,
+  );
+  // The embedded database knows milliseconds only: of one, there, the order is any, and stays.
+  const order = isPostgres ? 'number desc' : 'at desc, id desc';
+  const { rows } = await sql(`select id from audit_entry where org_id = $1 order by ${order}`);
+  const PAGE = `query ($after: String) { auditLog(first: 30, after: $after) { nodes { id } pageInfo { endCursor hasNextPage } } }`;
+  const read: string[] = [];
+  let after: string | null = null;
+  do {
+    const { data } = await admin(PAGE, { after });
+    const { nodes, pageInfo } = data.auditLog;
+    read.push(...nodes.map(({ id }: { id: string }) => id));
+    after = pageInfo.hasNextPage ? (pageInfo.endCursor as string) : null;
+    await developer(CREATE, { input: { name: unique('later'), gitUrl: 'https://git.example/x.git' } });
+    await seal(orgId);
+  } while (after !== null);
+  expect(read).toEqual(rows.map(({ id }: { id: string }) => id));
 });
 
 test('the record of the deployment is verified and signed like any other, for a SYSTEM_ADMIN and nobody else', async () => {
