@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** Of an entry, what its hash covers through digests: each with a salt of its own, so that it can be erased alone. */
 export const DIGESTED = [
@@ -64,7 +64,7 @@ function digestOf(value: unknown, salt: Salt): string {
   return value == null && salt === null ? '' : sha256(`${salt ?? ''}${canonical(value)}`);
 }
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
+const sha256 = (text: string): string => hash('sha256', text, 'base64url');
 
 /** JSON with the keys of objects in order, so that the same value is always the same text. */
 const canonical = (value: unknown): string =>

@@ -1,3 +1,4 @@
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import type { Act } from '../../data/connection/act.js';
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { Frame } from '../../data/connection/frame.js';
@@ -8,6 +9,9 @@ import { type Page, pageOf } from '../../identity/page.js';
 import type { AuditAction } from './actions.js';
 import { hashOf, hashOfGone, newSalts, NO_HASH, type Sealable } from './chain.js';
 import type { AuditEntryParent } from './parent.js';
+
+/** So long it chains before others have their turn: an entry may be as long as the list of a hundred members. */
+const AT_ONCE_MS = 2;
 
 /** Whose record: an organization's, or with '' that of the deployment. */
 export type RecordOf = OrgId | '';
@@ -124,12 +128,17 @@ export function openSealing(pool: ScopedPool): Sealing {
       if (!first) return 0;
       const head = first.headSequence ?? 0;
       let before = first.headHash ?? NO_HASH;
-      const links = rows.map((entry, index) => {
-        const sequence = head + index + 1;
+      const links: { number: string; hash: string; salts: string }[] = [];
+      let began = performance.now();
+      for (const entry of rows) {
+        const sequence = head + links.length + 1;
         const salts = isThere(entry) ? newSalts(entry) : [];
         before = isThere(entry) ? hashOf(entry, { before, sequence, salts }) : hashOfGone({ before, sequence });
-        return { number: entry.number, hash: before, salts: JSON.stringify(salts) };
-      });
+        links.push({ number: entry.number, hash: before, salts: JSON.stringify(salts) });
+        if (performance.now() - began < AT_ONCE_MS) continue;
+        await othersTurn();
+        began = performance.now();
+      }
       const columns = [
         links.map(({ number }) => number),
         links.map(({ hash }) => hash),
