@@ -180,7 +180,7 @@ test('of whoever has several organizations and named none, credentials are not r
   );
   expect(data.createOrganization).not.toBeNull();
   await acme.admin(
-    'mutation ($id: ID!) { setDefaultOrganization(organizationId: $id) { id } }',
+    'mutation ($id: ID!) { setDefaultOrganization(organizationId: $id) { user { id } } }',
     {
       id: acme.id,
     },
