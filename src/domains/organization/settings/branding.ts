@@ -41,7 +41,7 @@ export const coloursThatContrast = z
   );
 
 /** How much brighter the brighter one is, from 1 to 21. */
-export function contrast(one: string, other: string): number {
+function contrast(one: string, other: string): number {
   const [darker = 0, brighter = 0] = [luminance(one), luminance(other)].toSorted((a, b) => a - b);
   return (brighter + 0.05) / (darker + 0.05);
 }
