@@ -1,3 +1,4 @@
+import { createSeal } from '../../../src/secrets/seal.js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Browser } from '../../support/browser.js';
 import { givenHeldDomain, givenMember, givenOrganization, unique } from '../../support/given.js';
@@ -327,7 +328,7 @@ describe('After sign-in', () => {
     await server.database.pool.queryAsLoginRole(`update sign_in_attempt set expires_at = '2020-01-01'`);
     expect(await count()).toBeGreaterThan(0);
     const { createSignInAttempts } = await import('../../../src/identity/sign-in-attempts.js');
-    await createSignInAttempts(server.database.pool, { seal: async () => '', open: async () => '' }).sweep();
+    await createSignInAttempts(server.database.pool, createSeal([Buffer.alloc(32).toString('base64')])).sweep();
     expect(await count()).toBe(0);
   });
 });
