@@ -6,7 +6,7 @@ import { useServer } from '../../support/server.js';
 import { givenBrowser, ownOrigin } from '../../support/sessions.js';
 import { byTest } from '../../support/act.js';
 
-const server = useServer();
+const server = useServer({ env: { PRODUCT_URL: 'https://app.example/' } });
 
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
 
@@ -49,7 +49,10 @@ describe('The link of an invitation', () => {
     expect([accepted.status, accepted.headers.location]).toEqual([303, `/auth?return_to=%2Finvitations%2F${secret}`]);
     expect(text.replace(`ADMIN of ${acme.slug}`, '')).not.toContain(acme.slug);
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'strict-origin' });
-    expect(headers['content-security-policy']).toContain("default-src 'none'");
+    // In no frame, or a page around it could have Accept pressed; and no form of it goes elsewhere.
+    expect(headers['content-security-policy']).toMatch(
+      /^default-src 'none'; style-src 'sha256-[\w+/=]+'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'$/,
+    );
   });
 
   test('offers the organization’s own provider, where it has one', async () => {
@@ -129,6 +132,19 @@ describe('The link of an invitation', () => {
     await sql(`update invitation set expires_at = now() + interval '1 hour' where id = $1`, [id]);
     expect((await press(secret, 'decline', browser)).text).toContain('You declined this invitation.');
     expect(await memberships(given)).toEqual([{ status: 'REMOVED' }]);
+  });
+
+  test('leads on by itself whoever accepted just now, and nobody who declines what was accepted before', async () => {
+    const { acme, secret, browser } = await givenLink();
+    const onward = (path: string) => `<meta http-equiv="refresh" content="0;url=${path}" />`;
+    expect((await press(secret, 'accept', browser)).text).toContain(
+      onward(`https://app.example/?organization=${acme.slug}`),
+    );
+    expect((await press(secret, 'accept', browser)).text).toContain(onward('/auth/organizations'));
+    for (const { text } of [await press(secret, 'decline', browser), await follow(secret, browser)]) {
+      expect(text).toContain('You accepted this invitation already.');
+      expect(text).not.toContain('http-equiv="refresh"');
+    }
   });
 
   test.each(['accepted', 'declined', 'revoked'])('that was %s names the organization no more', async (how) => {
