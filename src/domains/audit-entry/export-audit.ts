@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
-import { newId } from '../../data/id.js';
+import { idPrefix, newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { codeOf } from '../../thrown.js';
@@ -9,6 +9,8 @@ import { RECORD } from '../../resource/record.js';
 import { parseAction } from './actions.js';
 import { readHead } from './read-chain.js';
 import { type EntryFilter, whichEntries } from './which-entries.js';
+
+const EXPORT = 'exp';
 
 /** How long a link works. */
 const LINK_MS = 10 * 60_000;
@@ -26,7 +28,7 @@ export async function createExport(
   const head = await readHead(db);
   const given = Object.entries(filter ?? {}).filter(([, value]) => value != null);
   return db.auditExport.create({
-    id: newId('exp'),
+    id: newId(EXPORT),
     format,
     filter: Object.fromEntries(
       given.map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value]),
@@ -48,6 +50,7 @@ export interface OpenedExport {
 
 /** Opens a link for whoever made it. @throws NOT_FOUND for anyone else, once it was read, and once its time is over */
 export async function openExport(id: string, { db, act }: RequestContext): Promise<OpenedExport> {
+  if (idPrefix(id) !== EXPORT) throw notFound(); // a path can hold what no text in the database can
   const found = await db.auditExport.find({ id });
   const isTheirs = found?.makerKind === act.kind && found.makerId === act.id;
   if (!found || !isTheirs || found.readAt !== null || found.expiresAt <= db.now()) throw notFound();
