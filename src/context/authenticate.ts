@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { OrgateError } from '../errors.js';
+import { isText, toName } from '../identity/person-name.js';
 import type { VerifiedIdentity } from '../identity/person.js';
 import type { TrustedIssuer } from '../identity/trusted-issuer.js';
 import { faultOfKey, type KeyEnvironment, type PresentedApiKey, readApiKey } from '../secrets/api-key-format.js';
@@ -140,8 +141,10 @@ const mediaType = (typ: string | undefined): string => (typ ?? '').toLowerCase()
 
 function toCredential(issuer: TrustedIssuer, payload: JWTPayload): TokenCredential {
   const { sub, exp = 0, sid, email, email_verified: emailVerified, name, org } = payload;
-  if (!sub || sub.length > 255) throw new OrgateError('UNAUTHENTICATED');
-  const token = { organizationClaim: typeof org === 'string' ? org : null, expiresAt: exp };
+  const organizationClaim = typeof org === 'string' ? org : null;
+  if (!sub || sub.length > 255 || !isText(sub) || !isText(organizationClaim ?? ''))
+    throw new OrgateError('UNAUTHENTICATED');
+  const token = { organizationClaim, expiresAt: exp };
   if (issuer.ownSessions) return { kind: 'session', ...token, sessionId: String(sid), personId: sub };
   return {
     kind: 'identity',
@@ -150,7 +153,7 @@ function toCredential(issuer: TrustedIssuer, payload: JWTPayload): TokenCredenti
       issuer: issuer.issuer,
       subject: sub,
       verifiedEmail: emailVerified === true && typeof email === 'string' ? toEmail(email) : null,
-      name: typeof name === 'string' && name.trim() !== '' ? name.trim().slice(0, 100) : null,
+      name: toName(name),
     },
     development: issuer.development,
   };

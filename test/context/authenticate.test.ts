@@ -103,6 +103,8 @@ const BAD: Record<string, () => Promise<string> | string> = {
   'five parts': async () => `Bearer a.b.c.d.e`,
   'no subject': async () => `Bearer ${await server.issuer.sign({ ...claims(), sub: '' })}`,
   'a subject longer than any': async () => `Bearer ${await server.issuer.sign({ ...claims(), sub: 'x'.repeat(256) })}`,
+  'a subject that is no text': async () => `Bearer ${await server.issuer.sign({ ...claims(), sub: 'a\u0000b' })}`,
+  'an organization that is no text': async () => `Bearer ${await server.issuer.sign({ ...claims(), org: 'a\u0000b' })}`,
   'claims that are no object': async () => `Bearer ${withPart(await good(), 1, () => base64url('"x"'))}`,
   'claims that are no JSON': async () => `Bearer ${withPart(await good(), 1, () => base64url('{'))}`,
   'no token': () => 'Bearer',

@@ -27,6 +27,12 @@ test('a verified e-mail makes the person on the first request, and finds them on
   expect(await people(ann)).toBe(1);
 });
 
+test('a name is kept as text on one line, whatever stands in a token', async () => {
+  const name = `\u0000 Ann\u001b[2J\n${'é'.repeat(100)}`;
+  const { data } = await (await withClaims({ sub: unique('sub'), email: email(), email_verified: true, name }))(WHO);
+  expect(data.viewer.user.name).toBe(`Ann [2J ${'é'.repeat(92)}`);
+});
+
 test('the same verified e-mail at another sign-in is the same person, however it is written', async () => {
   const ann = email();
   const [one, other] = [

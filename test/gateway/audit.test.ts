@@ -94,6 +94,14 @@ describe('An export', () => {
     ]);
   });
 
+  test('at a path that is no link is NOT_FOUND, whatever stands there', async () => {
+    const acme = await givenRecord();
+    for (const id of ['%00', 'exp_%00', newId('exp'), newId('rep'), '%F0%9F%90%99', '__proto__']) {
+      const answer = await get(`${stream(acme)}/exports/${id}`, acme.admin);
+      expect([id, answer.status, codeIn(answer)]).toEqual([id, 404, 'NOT_FOUND']);
+    }
+  });
+
   test('works with any session of its maker, not with one that is over, and for ten minutes', async () => {
     const acme = await givenRecord();
     const browser = await givenBrowser(server, await personId(acme.admin));

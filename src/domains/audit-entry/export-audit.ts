@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
-import { newId } from '../../data/id.js';
+import { idPrefix, newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
@@ -11,6 +11,8 @@ import { RECORD } from '../../resource/record.js';
 import { parseAction } from './actions.js';
 import { readHead } from './read-chain.js';
 import { type EntryFilter, whichEntries } from './which-entries.js';
+
+const EXPORT = 'exp';
 
 /** How long a link works. */
 const LINK_MS = 10 * 60_000;
@@ -40,7 +42,7 @@ export async function createExport(
   return db.transaction(async (tx) => {
     const expiresAt = new Date(tx.now().getTime() + LINK_MS);
     const made = await tx.auditExport.create({
-      id: newId('exp'),
+      id: newId(EXPORT),
       format,
       filter: Object.fromEntries(
         given.map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value]),
@@ -66,6 +68,7 @@ export interface OpenedExport {
 
 /** Opens a link for whoever made it. @throws NOT_FOUND for anyone else, once it was read, and once its time is over */
 export async function openExport(id: string, { db, act }: RequestContext): Promise<OpenedExport> {
+  if (idPrefix(id) !== EXPORT) throw notFound(); // a path can hold what no text in the database can
   const found = await db.auditExport.find({ id });
   const isTheirs = found?.makerKind === act.kind && found.makerId === act.id;
   if (!found || !isTheirs || found.readAt !== null || found.expiresAt <= db.now()) throw notFound();

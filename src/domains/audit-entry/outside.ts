@@ -9,7 +9,7 @@ import { brandOrgId, type OrgId } from '../../data/id.js';
 import { type Page, pageOf } from '../../identity/page.js';
 import { hashOf, hashOfGone, newSalts, NO_HASH, SALTS_BYTES, type Sealable } from './chain.js';
 import type { AuditEntryParent } from './parent.js';
-import type { Chain, ChainHead } from './read-chain.js';
+import { type Chain, type ChainHead, STRETCH } from './read-chain.js';
 
 /** So long it chains before others have their turn: an entry may be as long as the list of a hundred members. */
 const AT_ONCE_MS = 2;
@@ -228,7 +228,7 @@ const HASH_AT = `select hash from audit_seal where org_id = '' and sequence = $1
 const LINKS = `
   select s.sequence, s.hash, s.salts, ${ENTRY}
   from audit_seal s left join audit_entry e on e.org_id = s.org_id and e.number = s.number
-  where s.org_id = '' and s.sequence between $1 and $2 order by s.sequence limit 1000`;
+  where s.org_id = '' and s.sequence between $1 and $2 order by s.sequence limit ${STRETCH}`;
 
 type FoundLink = ChainHead & { readonly salts: unknown } & (Sealable | { readonly id: null });
 

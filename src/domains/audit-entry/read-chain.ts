@@ -19,11 +19,12 @@ export interface Chain {
   head(): Promise<ChainHead | null>;
   /** The hash at a place; null where there is none. */
   hashAt(sequence: number): Promise<string | null>;
-  /** A thousand places at the most, the last included. */
+  /** `STRETCH` places at the most, the last included. */
   links(from: number, to: number): Promise<Map<number, ChainLink>>;
 }
 
-const MOST = 1000;
+/** Places that are read at once, of entries with long changes a megabyte: whoever works on them keeps all others waiting. */
+export const STRETCH = 250;
 
 /** The newest place of an organization's chain; null while nothing is sealed. */
 export async function readHead(db: RequestDb): Promise<ChainHead | null> {
@@ -39,13 +40,13 @@ export const chainOf = (db: RequestDb): Chain => ({
     const seals = await db.auditSeal.list({
       where: { sequence: { gte: BigInt(from), lte: BigInt(to) } },
       orderBy: { sequence: 'asc' },
-      take: MOST,
+      take: STRETCH,
     });
     const numbers = seals.map(({ number }) => number);
     const entries = await db.auditEntry.list({
       where: { number: { in: numbers } },
       orderBy: { number: 'asc' },
-      take: MOST,
+      take: STRETCH,
     });
     const byNumber = new Map(entries.map((entry) => [entry.number, entry]));
     return new Map(seals.map((seal) => [Number(seal.sequence), { seal, entry: byNumber.get(seal.number) }]));

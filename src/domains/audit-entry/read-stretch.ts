@@ -1,5 +1,6 @@
 import type { RequestDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
+import { STRETCH } from './read-chain.js';
 import type { EntryFilter } from './which-entries.js';
 
 /** An entry with its place in the chain, and what its hash is checked with. */
@@ -7,9 +8,6 @@ export interface SealedEntry {
   readonly entry: Row<'AuditEntry'>;
   readonly seal: Row<'AuditSeal'>;
 }
-
-/** Places that are read by two statements: of entries with long changes a megabyte. */
-export const STRETCH = 250;
 
 /** What stands behind a place of the chain, in its order, up to `STRETCH` places of it and no further than the last. */
 export async function readStretch(

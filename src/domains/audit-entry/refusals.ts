@@ -33,17 +33,13 @@ export class Refusals implements NoteRefusals {
 
   note({ orgId, act, tried, error }: Refusal): void {
     const action = actionOf(tried, this.record);
-    if (!action || this.#isNoted(`${orgId} ${act.id} ${action}`)) return;
+    const key = `${orgId} ${act.id} ${action}`;
+    if (!action || this.#isNoted(key)) return;
     const { requiredPermission } = error.detail;
     const reason = requiredPermission ? `${error.code}: needs ${requiredPermission}` : error.code;
-    this.#wait(orgId, {
-      act,
-      action,
-      outcome: 'REFUSED',
-      onceIn: '1 minute',
-      targetType: action.split('.')[0] ?? '',
-      reason,
-    });
+    const entry = { act, action, outcome: 'REFUSED', targetType: action.split('.')[0] ?? '', reason } as const;
+    // Where there is no room it was not told, and is when it is tried again.
+    if (this.#wait(orgId, { ...entry, onceIn: '1 minute' })) this.#remember(key);
   }
 
   /** How many wait. */
@@ -70,23 +66,26 @@ export class Refusals implements NoteRefusals {
       throw new AggregateError(failures, `refusals of ${failures.length} records were not written`);
   }
 
-  #wait(orgId: OrgId, entry: OwnEntry): void {
+  /** @returns whether there was room */
+  #wait(orgId: OrgId, entry: OwnEntry): boolean {
     const theirs = this.#waiting.get(orgId) ?? [];
-    if (this.#count >= WAITING || theirs.length >= WAITING_OF_ONE) return;
+    if (this.#count >= WAITING || theirs.length >= WAITING_OF_ONE) return false;
     theirs.push(entry);
     this.#count += 1;
     this.#waiting.set(orgId, theirs);
+    return true;
   }
 
   #isNoted(key: string): boolean {
-    const now = this.now();
     const before = this.#noted.get(key);
-    if (before !== undefined && now < before + AGAIN_MS) return true;
+    return before !== undefined && this.now() < before + AGAIN_MS;
+  }
+
+  #remember(key: string): void {
     this.#noted.delete(key);
     const [oldest] = this.#noted.size >= REMEMBERED ? this.#noted.keys() : [];
     if (oldest !== undefined) this.#noted.delete(oldest);
-    this.#noted.set(key, now);
-    return false;
+    this.#noted.set(key, this.now());
   }
 }
 

@@ -1,7 +1,7 @@
 import { badInput } from '../../errors.js';
 import type { AuditChainProblem } from '../../generated/graphql.js';
 import { hashOf, NO_HASH, type Salt } from './chain.js';
-import type { Chain, ChainLink } from './read-chain.js';
+import { type Chain, type ChainLink, STRETCH } from './read-chain.js';
 
 /** What became of a stretch of a chain. */
 export interface Verification {
@@ -14,8 +14,6 @@ export interface Verification {
 }
 
 const MOST = 10_000;
-/** Read at once. */
-const STRETCH = 1000;
 
 /**
  * Computes a stretch of the chain anew and compares.

@@ -29,12 +29,14 @@ const JSON_COST = 64;
 const INTROSPECTION_COST = 500;
 /** Counting and searching take as long as there are rows, whatever is answered. */
 const SCAN_COST = 10;
+/** Places of a record are computed anew, so many where it is not said how many: each costs as much as a row would. */
+const MOST_PLACES = 10_000;
 const DEFAULT_ROWS = 20;
 const MAX_ROWS = 100;
 
 /**
- * What an operation costs: a list its rows times what each row costs, and something for being counted or searched, everything
- * else one and what is in it. Counted from what it asks for, never from what is there, so that the price tells nothing. Where no
+ * What an operation costs: a list its rows times what each row costs, and something for being counted or searched, a record that
+ * is verified one for each place, everything else one and what is in it. Counted from what it asks for, never from what is there, so that the price tells nothing. Where no
  * variable was looked at, it is the same for all of them, and is counted once.
  */
 export function priceOf(schema: GraphQLSchema, operation: Operation, given: Variables): number {
@@ -81,7 +83,8 @@ function count(schema: GraphQLSchema, { node: operation, fragments }: Operation,
     const type = getNamedType(field.type);
     if (isLeafType(type)) return type.name.startsWith('JSON') ? JSON_COST : LEAF_COST;
     const inside = node.selectionSet ? costOf(node.selectionSet, type) : 0;
-    return 1 + rowsOf(node, field, look) * inside + SCAN_COST * scansOf(node, fragments, look);
+    const scans = SCAN_COST * scansOf(node, fragments, look);
+    return 1 + rowsOf(node, field, look) * inside + scans + placesOf(node, field, look);
   };
 
   const root = schema.getRootType(operation.operation);
@@ -117,6 +120,19 @@ function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Lo
   const rows = asked.length > 0 ? Math.max(...asked) : DEFAULT_ROWS;
   return Math.min(Math.max(rows, 1), MAX_ROWS);
 }
+
+/** How many places of a record a field goes through; one that is no such field none. */
+function placesOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Look): number {
+  if (!['from', 'to'].every((end) => field.args.some(({ name, type }) => name === end && isPlace(type)))) return 0;
+  const placeAt = (end: string): number | null => {
+    const place = valueOf(node.arguments?.find(({ name }) => name.value === end)?.value, look);
+    return typeof place === 'number' ? place : null;
+  };
+  const to = placeAt('to');
+  return to === null ? MOST_PLACES : Math.min(Math.max(to - (placeAt('from') ?? 1) + 1, 0), MOST_PLACES);
+}
+
+const isPlace = (type: GraphQLArgument['type']): boolean => getNamedType(type).name === 'SafeInt';
 
 /** How many times a list is gone through for what is counted or sought. */
 function scansOf(node: FieldNode, fragments: Operation['fragments'], look: Look): number {

@@ -4,7 +4,7 @@ import { toEmail } from '../../context/authenticate.js';
 import type { Assertion } from '../../domains/identity-provider/provision-from-provider.js';
 import { callbackUrl } from '../../domains/identity-provider/sign-in-urls.js';
 import { EMPTY } from '../../egress/provider-fetch.js';
-import { toName } from './person-name.js';
+import { isText, toName } from '../../identity/person-name.js';
 import type { OidcProvider } from './providers.js';
 
 /** What is kept from the way to the provider for the way back. */
@@ -136,7 +136,7 @@ async function discover(provider: OidcProvider, fetch: client.CustomFetch): Prom
 }
 
 function toAssertion(claims: Readonly<Record<string, unknown>> & { readonly sub: string }): Assertion {
-  if (claims.sub.length > 255 || /\p{Cc}/u.test(claims.sub) || !claims.sub.isWellFormed()) {
+  if (claims.sub.length > 255 || !isText(claims.sub)) {
     throw new Error('the subject cannot be kept');
   }
   const { sub, email, name, email_verified: verified, xms_edov: entraVerified } = claims;

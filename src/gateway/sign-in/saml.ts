@@ -6,7 +6,7 @@ import type { Assertion } from '../../domains/identity-provider/provision-from-p
 import { samlUrls } from '../../domains/identity-provider/sign-in-urls.js';
 import { ATTEMPT_LIFETIME_MS } from '../../identity/sign-in-attempts.js';
 import { boundXml } from './bound-xml.js';
-import { toName } from './person-name.js';
+import { isText, toName } from '../../identity/person-name.js';
 import type { SamlProvider } from './providers.js';
 
 /** What is kept from the way to the provider for the way back. */
@@ -159,7 +159,8 @@ function refuseUnsafeXml(xml: string): void {
 function toAssertion(profile: Profile): Assertion {
   const { nameID, nameIDFormat } = profile;
   if (nameIDFormat === TRANSIENT) throw new Error('the subject is another each time');
-  if (typeof nameID !== 'string' || nameID === '' || nameID.length > 255) throw new Error('the subject cannot be kept');
+  if (typeof nameID !== 'string' || nameID === '' || nameID.length > 255 || !isText(nameID))
+    throw new Error('the subject cannot be kept');
   const attributes = new Map<string, unknown>(Object.entries(profile['attributes'] ?? {}));
   const first = (names: readonly string[]): string | undefined =>
     names.map((name) => attributes.get(name)).find((value) => typeof value === 'string');

@@ -129,3 +129,20 @@ test('however much is refused, what is kept of it is bounded', () => {
   note(acme, 1);
   expect(refusals.waiting).toBe(1000);
 });
+
+test('what there was no room for is told once it is tried again', async () => {
+  const acme = brandOrgId(newId('org'));
+  const refusals = new Refusals(composeRecord(domains));
+  const note = (actor: number) =>
+    refusals.note({
+      orgId: acme,
+      act: { kind: 'PERSON', id: `usr_${actor}` } satisfies Act,
+      tried: { permission: 'run:read' },
+      error: new OrgateError('FORBIDDEN'),
+    });
+  for (let actor = 0; actor <= 100; actor += 1) note(actor);
+  await refusals.write(server.database.outside, new AbortController().signal);
+  expect(refusals.waiting).toBe(0);
+  for (const actor of [99, 100]) note(actor);
+  expect(refusals.waiting).toBe(1);
+});

@@ -132,6 +132,11 @@ test.each<[string, number, Record<string, unknown>?]>([
   ['{ repositories(first: null, last: null) { nodes { id } } }', 1 + 20 * (1 + 1)],
   ['{ repositories(last: 3) { nodes { agents(last: 50) { nodes { id } } } } }', 1 + 3 * (1 + 1 + 50 * (1 + 1))],
   ['{ repositories { nodes { id @skip(if: true) name } } }', 1 + 20 * (1 + 1)],
+  ['{ verifyAuditChain { ok } }', 1 + 1 + 10_000],
+  ['{ verifyAuditChain(from: 5, to: 7) { ok } }', 1 + 1 + 3],
+  ['{ verifyAuditChain(from: 7, to: 5) { ok } }', 1 + 1],
+  ['{ verifyDeploymentChain(from: 290001) { ok } }', 1 + 1 + 10_000],
+  ['{ a: verifyAuditChain(to: 9) { ok } b: verifyAuditChain(to: 90000) { ok } }', 11 + 10_002],
 ])('priced: %s', (source, price, variables = {}) => {
   const operation = operationOf(readDocument(source, { schema, introspection: true, isStranger: false }));
   expect(priceOf(schema, operation, variables)).toBe(price);
@@ -153,6 +158,13 @@ test.each<[string, ...(readonly [Record<string, unknown>, number])[]]>([
     'query ($is: Boolean!) { ...F @include(if: $is) } fragment F on Query { organization { id } }',
     [{ is: false }, 0],
     [{ is: true }, 2],
+  ],
+  [
+    'query ($from: SafeInt, $to: SafeInt) { verifyAuditChain(from: $from, to: $to) { ok } }',
+    [{}, 10_002],
+    [{ from: 11, to: 20 }, 12],
+    [{ from: '11', to: '20' }, 10_002],
+    [{ from: null, to: 20 }, 22],
   ],
   ['query ($after: String) { repositories(first: 7, after: $after) { nodes { id } } }', [{}, 15], [{ after: 'x' }, 15]],
 ])('priced anew for other variables: %s', (source, ...prices) => {

@@ -9,3 +9,6 @@ export function toName(name: unknown): string | null {
     .toWellFormed();
   return clean === '' ? null : clean;
 }
+
+/** Fit to be kept, and to be shown to whoever administers: no control character, and no half of one. */
+export const isText = (text: string): boolean => text.isWellFormed() && !/\p{Cc}/u.test(text);
