@@ -28,7 +28,9 @@ import { openSmtp } from './mail/smtp.js';
 import { Parts } from './parts.js';
 import type { Catalogue } from './permissions/catalogue.js';
 import type { Domain } from './resource/define-domain.js';
-import { openSeal, SEAL } from './secrets/seal.js';
+import { composeRecord, RECORD } from './resource/record.js';
+import { createOrganizationSeal, SEAL } from './secrets/organization-seal.js';
+import { openSeal } from './secrets/seal.js';
 
 export interface OpenDeployment {
   readonly config: Config;
@@ -59,11 +61,12 @@ const HOUR_MS = 60 * MINUTE_MS;
 export async function openDeployment(options: OpenDeployment): Promise<OpenedDeployment> {
   const { config, database, development, catalogue, domains, publicUrl, log, metrics } = options;
   const { outside, organizationDb, pool } = database;
-  const seal = await openSeal(config.secretKeys, config.dataDirectory);
-  const signingKeys = createSigningKeys(pool, seal);
+  const secretKeys = await openSeal(config.secretKeys, config.dataDirectory);
+  const seal = createOrganizationSeal(secretKeys);
+  const signingKeys = createSigningKeys(pool, secretKeys);
   await signingKeys.keep();
   const tokens = createSessionTokens(signingKeys, publicUrl);
-  const signInAttempts = createSignInAttempts(pool, seal);
+  const signInAttempts = createSignInAttempts(pool, secretKeys);
   const mailer = config.mail ? openSmtp(config.mail.url, config.mail.from) : (development?.mailer ?? noMailer);
   const parts = new Parts();
   const deployment = { outside, organizationDb, now: () => pool.clock.now(), use: parts.use };
@@ -82,6 +85,7 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     .add(DUE_WORK, work)
     .add(OUTBOX, createOutbox(seal))
     .add(PUBLIC_URL, publicUrl)
+    .add(RECORD, composeRecord(domains))
     .add(REPORT, (err, what) => log.error({ err }, what))
     .add(SEAL, seal)
     .add(SIGNING_KEYS, signingKeys)

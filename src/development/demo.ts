@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { bySystem } from '../data/connection/act.js';
 import { asLoginRole, inFrame, type ScopedPool } from '../data/connection/org-connection.js';
 import type { Frame } from '../data/connection/frame.js';
@@ -6,23 +5,7 @@ import type { Database } from '../data/database.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
 import { assertHealthy, examineDatabase } from '../data/start/doctor.js';
 import { openRegistry } from '../identity/registry.js';
-
-interface DemoOrganization {
-  slug: string;
-  name: string;
-  description: string;
-  plan: string;
-  defaultModel: string | null;
-  defaultProvider: string | null;
-  /** How people with an e-mail of its domain, which it holds, come in. */
-  joining: { domain: string; joining: string; role: string } | null;
-  members: Record<string, string>;
-  repositories: { name: string; agents: string[] }[];
-}
-interface DemoWorld {
-  people: { email: string; name: string; systemRole?: string }[];
-  organizations: DemoOrganization[];
-}
+import { type DemoOrganization, readDemoWorld } from './demo-world.js';
 
 type Connection = Awaited<ReturnType<ScopedPool['connect']>>;
 
@@ -50,7 +33,7 @@ export async function loadDemo(database: Database, now = Date.now()): Promise<bo
 }
 
 async function fill({ pool }: Database, now: number): Promise<boolean> {
-  const world = JSON.parse(await readFile(new URL('../../prisma/demo.json', import.meta.url), 'utf8')) as DemoWorld;
+  const world = await readDemoWorld();
   const client = await pool.connect();
   const insert = (frame: Frame, table: string, rows: object[]) => {
     const columns = Object.keys(rows[0] ?? {}).join(', ');

@@ -1,6 +1,7 @@
 import { readArguments, refuseArguments } from '../commands/read-arguments.js';
 import { readConfig } from '../config/config.js';
 import { asError } from '../thrown.js';
+import { readDemoWorld } from './demo-world.js';
 import { openDevelopmentIssuer } from './issuer.js';
 import { DEMO_PEOPLE } from './serve-development.js';
 
@@ -28,8 +29,26 @@ async function main(): Promise<void> {
       `${email} is nobody of the demo world (${DEMO_PEOPLE.map((each) => each.email).join(', ')}); the first request makes this person.`,
     );
   }
+  const { org } = values;
+  if (org !== undefined) await doubtMembership(email.toLowerCase(), org);
   const issuer = await openDevelopmentIssuer(config.dataDirectory);
-  console.log(await issuer.issue(email, null, values.org ?? null));
+  console.log(await issuer.issue(email, null, org ?? null));
+}
+
+/** Says so where the demo world has this person outside this organization: a token bound to it finds none. */
+async function doubtMembership(email: string, org: string): Promise<void> {
+  const { organizations } = await readDemoWorld();
+  // Ids are made as the demo world is loaded, and what people made since, only the database knows.
+  if (org.startsWith('org_')) return;
+  const theirs = organizations.filter(({ members, joining }) => {
+    const isTakenIn = joining?.joining === 'AUTO' && email.endsWith(`@${joining.domain}`);
+    return email in members || isTakenIn;
+  });
+  if (theirs.some(({ slug }) => slug === org)) return;
+  const slugs = theirs.map(({ slug }) => slug).join(' and ') || 'no organization';
+  console.error(
+    `In the demo world ${email} is in ${slugs}, not in ${org}: unless they have joined since, this token names no organization.`,
+  );
 }
 
 main().catch((error: unknown) => {

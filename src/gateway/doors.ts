@@ -8,7 +8,7 @@ import type { OpenedDeployment } from '../deployment.js';
 import type { Development } from '../development/index.js';
 import { createProviderFetch } from '../egress/provider-fetch.js';
 import { remoteKeys } from '../identity/issuer-keys.js';
-import { SEAL } from '../secrets/seal.js';
+import { SEAL } from '../secrets/organization-seal.js';
 import { serveAudit } from './audit/serve-audit.js';
 import type { Contract } from './graphql/schema.js';
 import { createFormatError } from './graphql/format-error.js';

@@ -79,7 +79,7 @@ export function createSigningKeys(pool: ScopedPool, seal: Seal, now: () => numbe
         (last?.generation ?? 0) + 1,
         about.kid,
         JSON.stringify({ ...(await exportJWK(publicKey)), ...about }),
-        await seal.seal(JSON.stringify({ ...(await exportJWK(privateKey)), ...about }), purpose(about.kid)),
+        await seal.seal(JSON.stringify({ ...(await exportJWK(privateKey)), ...about }), signingKeyPurpose(about.kid)),
         new Date(signsFrom),
       ],
       KEEPER,
@@ -94,7 +94,7 @@ export function createSigningKeys(pool: ScopedPool, seal: Seal, now: () => numbe
     if (!key) throw new Error('there is no signing key yet');
     const known = opened.get(key.kid);
     if (known) return known;
-    const plain = await seal.open(key.privateKey, purpose(key.kid)).catch((cause: unknown) => {
+    const plain = await seal.open(key.privateKey, signingKeyPurpose(key.kid)).catch((cause: unknown) => {
       const message =
         'The signing keys in the database were sealed under another ORGATE_SECRET_KEY. Set that one, behind the new one ' +
         'if it is being replaced; or delete the rows of signing_key, which ends the access tokens issued so far.';
@@ -130,4 +130,5 @@ export function createSigningKeys(pool: ScopedPool, seal: Seal, now: () => numbe
   };
 }
 
-const purpose = (kid: string): string => `signing_key/${kid}`;
+/** What its private half is sealed for. */
+export const signingKeyPurpose = (kid: string): string => `signing_key/${kid}`;

@@ -4,7 +4,7 @@ import type { OrganizationDb } from '../data/organization/organization-db.js';
 import { addDueWork, dropDueWork, type DueKind, type DueWork } from '../jobs/due-kind.js';
 import { DISPATCH_MS } from '../jobs/due-work.js';
 import { part } from '../parts.js';
-import type { Seal } from '../secrets/seal.js';
+import { isSealedWithoutDataKey, type OrganizationSeal, type SecretPlace } from '../secrets/organization-seal.js';
 import { type Mail, type Mailer, MailRefusedError } from './mail.js';
 
 /** A mail that waits. */
@@ -31,13 +31,13 @@ export interface Outbox {
 
 export const OUTBOX = part<Outbox>('outbox');
 
-const purposeOf = (orgId: OrgId, id: string): string => `outgoing_mail/${orgId}/${id}`;
+const placeOf = (orgId: OrgId, id: string): SecretPlace => ({ orgId, table: 'outgoing_mail', id });
 
-export const createOutbox = (seal: Seal): Outbox => ({
+export const createOutbox = (seal: OrganizationSeal): Outbox => ({
   async queue(db, orgId, mail, invitationId) {
     if (invitationId !== undefined) await takeBackMail(db, invitationId);
     const id = newId('mal');
-    const sealed = await seal.seal(JSON.stringify(mail), purposeOf(orgId, id));
+    const sealed = await seal.seal(db, JSON.stringify(mail), placeOf(orgId, id));
     const payload = { id, sealed, invitationId: invitationId ?? null };
     const dueAt = new Date(db.now().getTime() + DISPATCH_MS);
     return { orgId, id: await addDueWork(db, MAIL, { subject: invitationId ?? id, payload, dueAt }) };
@@ -48,13 +48,34 @@ export const createOutbox = (seal: Seal): Outbox => ({
 export const takeBackMail = (db: OrganizationDb, invitationId: string): Promise<number> =>
   dropDueWork(db, MAIL, invitationId);
 
+const AT_ONCE = 100;
+
+/** Seals mail anew that waits, and was sealed before the organization had a key of its own. @returns how many */
+export async function moveMail(db: OrganizationDb, orgId: OrgId, seal: OrganizationSeal): Promise<number> {
+  let moved = 0;
+  let behind = '';
+  for (;;) {
+    const where = { kind: MAIL.name, id: { gt: behind } };
+    const rows = await db.dueWork.list({ where, orderBy: { id: 'asc' }, take: AT_ONCE });
+    for (const { id, payload } of rows) {
+      const written = WRITTEN.parse(JSON.parse(payload));
+      if (!isSealedWithoutDataKey(written.sealed)) continue;
+      const place = placeOf(orgId, written.id);
+      const sealed = await seal.seal(db, await seal.open(db, written.sealed, place), place);
+      moved += await db.dueWork.updateMany({ id, payload }, { payload: JSON.stringify({ ...written, sealed }) });
+    }
+    if (rows.length < AT_ONCE) return moved;
+    behind = rows.at(-1)?.id ?? '';
+  }
+}
+
 /** How mail goes out: for more than a day, with the waits in between. */
-export const sendMail = (mailer: Mailer, seal: Seal): DueKind<z.infer<typeof WRITTEN>> => ({
+export const sendMail = (mailer: Mailer, seal: OrganizationSeal): DueKind<z.infer<typeof WRITTEN>> => ({
   ...MAIL,
   mostAttempts: 12,
   isFinal: (error) => error instanceof MailRefusedError,
-  async run({ orgId, payload: { id, sealed, invitationId }, signal }) {
-    await mailer.send(JSON.parse(await seal.open(sealed, purposeOf(orgId, id))) as Mail, id, signal);
+  async run({ orgId, db, payload: { id, sealed, invitationId }, signal }) {
+    await mailer.send(JSON.parse(await seal.open(db, sealed, placeOf(orgId, id))) as Mail, id, signal);
     if (invitationId === null) return {};
     const sent = { mailStatus: 'SENT', mailProblem: null } as const;
     return { settle: (db) => db.invitation.updateMany({ id: invitationId }, sent) };

@@ -6,6 +6,7 @@ import type { Job } from '../jobs/job.js';
 import type { Parts } from '../parts.js';
 import type { Grants, Permission } from '../permissions/catalogue.js';
 import { allow, type Rule } from '../permissions/rules.js';
+import type { DomainRecord } from './record.js';
 
 type NotObjects = 'DateTime' | 'SafeInt' | 'JSON' | 'JSONObject' | 'Node';
 
@@ -38,6 +39,8 @@ export interface Domain {
   readonly resolvers: Resolvers;
   /** The permissions it adds to the catalogue, each with the first role that holds it. */
   readonly grants?: Grants;
+  /** What it leaves in the record. */
+  readonly record?: DomainRecord;
   readonly access: Access;
   readonly node?: NodeLookup;
   /** What it does beside the requests, again and again. */
@@ -87,11 +90,21 @@ type WithoutNode<D extends Domain> = Exclude<
   D extends { readonly node: { readonly type: infer T } } ? T : never
 >;
 
+type RecordOf<D> = D extends { readonly record: infer R } ? R : never;
+type WithoutEntry<D extends Domain> = Exclude<FieldOf<'Mutation'>, KeysBelow<RecordOf<D>, 'leaves'>>;
+
+type WordOf<L> = L extends string ? L : L extends object ? L[keyof L] : never;
+type WordsLeft<R> = R extends { readonly leaves: infer L } ? WordOf<L[keyof L]> : never;
+/** Words that mutations leave, and no domain explains. */
+type WithoutMeaning<D extends Domain> = Exclude<WordsLeft<RecordOf<D>>, KeysBelow<RecordOf<D>, 'actions'>>;
+
 /** What no domain says, each with what to write. */
 export type Missing<D extends Domain> =
   | `${WithoutRule<D>}: say who may, in the access of its domain`
   | `${WithoutResolver<D>}: write a resolver; its parent holds nothing of this name and type (of an enum its column says "// one of" in the model)`
-  | `${WithoutNode<D>}: implements Node; give its domain a node`;
+  | `${WithoutNode<D>}: implements Node; give its domain a node`
+  | `Mutation.${WithoutEntry<D>}: say which action it leaves, in the record of its domain (null of what changes nothing)`
+  | `${WithoutMeaning<D> & string}: say what it means, in the record of its domain`;
 
 /**
  * The list of domains, if it is complete.

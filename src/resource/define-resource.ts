@@ -4,11 +4,13 @@ import { newId } from '../data/id.js';
 import { type OwnedModelName, propertyOf } from '../data/organization/models.js';
 import type { Created, Row } from '../data/organization/table.js';
 import type { MutationResolvers, QueryResolvers, Resolver, Resolvers } from '../generated/graphql.js';
+import { WORDS } from '../generated/words.js';
 import type { Grant, Permission } from '../permissions/catalogue.js';
 import { can, type Rule } from '../permissions/rules.js';
 import type { Access, Domain, NodeLookup, NodeType } from './define-domain.js';
 import { given, parseInput } from './input.js';
 import { type List, tableOf } from './list.js';
+import type { Action, DomainRecord } from './record.js';
 import { deleteRow, updateIfUnchanged } from './rows.js';
 
 type Verb = 'create' | 'update' | 'delete';
@@ -59,15 +61,29 @@ type Plain<M extends OwnedModelName, T, P extends keyof QueryResolvers> = {
 } & { readonly [V in Offered<M, keyof Inputs<M>>]: Inputs<M>[V] };
 
 /** What else it has, or does otherwise, is said as in any domain. */
-interface More<A extends Access, R extends Resolvers> extends Pick<
+interface More<A extends Access, R extends Resolvers, W extends DomainRecord> extends Pick<
   Domain,
   'grants' | 'jobs' | 'due' | 'owed' | 'provide'
 > {
   readonly access: A;
   readonly resolvers?: R;
+  readonly record?: W;
 }
 
-interface ResourceDomain<M extends string, T, P extends keyof QueryResolvers, A, R> extends Domain {
+/** What a model is called in the record: `service_account`. */
+type Kind<M extends string> = M extends `${infer First}${infer Rest}`
+  ? `${Lowercase<First>}${Rest extends Uncapitalize<Rest> ? Kind<Rest> : `_${Kind<Rest>}`}`
+  : M;
+type ActionsOf<W> = W extends { readonly actions: infer A } ? A : object;
+type LeavesOf<W> = W extends { readonly leaves: infer L } ? L : object;
+
+type Became<M extends string, V> = `${Kind<M>}.${V extends Verb ? `${V}d` : never}`;
+
+interface ResourceDomain<M extends string, T, P extends keyof QueryResolvers, A, R, W> extends Domain {
+  readonly record: {
+    readonly actions: Readonly<Record<Became<M, Verb> | `${Kind<M>}.read`, string>> & ActionsOf<W>;
+    readonly leaves: { readonly [V in Verb as `${V}${M}` & Mutations<M>]: Became<M, V> } & LeavesOf<W>;
+  };
   readonly access: A & {
     readonly Query: { readonly [F in Queries<M, P>]: Rule };
     readonly Mutation: { readonly [F in Mutations<M>]: Rule };
@@ -80,7 +96,7 @@ interface ResourceDomain<M extends string, T, P extends keyof QueryResolvers, A,
 }
 
 /** The same, whichever model it is of. */
-interface Spec extends More<Access, Resolvers> {
+interface Spec extends More<Access, Resolvers, DomainRecord> {
   readonly type: NodeType;
   readonly prefix: string;
   readonly plural: string;
@@ -100,6 +116,42 @@ interface MutationArgs {
   readonly input: unknown;
 }
 
+/** `serviceAccounts` in parts, put together otherwise. */
+const spelt = (name: string, between: string): string => name.replaceAll(/(?<=.)[A-Z]/g, `${between}$&`).toLowerCase();
+
+const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
+
+const statusesOf = (model: string): string[] => {
+  const columns: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    ...new Map(Object.entries(WORDS)).get(model),
+  };
+  return Object.keys(columns['status'] ?? {});
+};
+
+/** The words that the database has for changes of any table, and what each leaves that the contract has mutations for. */
+function plainRecord(
+  model: string,
+  plural: string,
+  verbs: readonly string[],
+): Required<Pick<DomainRecord, 'actions' | 'leaves'>> {
+  const kind = spelt(model, '_');
+  const noun = spelt(model, ' ');
+  const one = `${/^[aeiou]/.test(noun) ? 'An' : 'A'} ${noun}`;
+  const became = (verb: string): Action => `${kind}.${verb}`;
+  return {
+    actions: {
+      [became('created')]: `${one} was made.`,
+      [became('updated')]: `${one} changed.`,
+      ...Object.fromEntries(
+        statusesOf(model).map((status) => [became(status.toLowerCase()), `${one} became ${status}.`]),
+      ),
+      [became('deleted')]: `${one} was deleted.`,
+      [became('read')]: `${capital(spelt(plural, ' '))} were to be read.`,
+    },
+    leaves: Object.fromEntries(verbs.map((verb) => [`${verb}${model}`, became(`${verb}d`)])),
+  };
+}
+
 /** Which row an update is for. */
 const whichInput = z.object({ id: z.string(), expectedUpdatedAt: z.date().nullish() });
 
@@ -113,12 +165,27 @@ export function defineResource<
   P extends keyof QueryResolvers,
   const A extends Access,
   R extends Resolvers = object,
->(model: M, spec: Plain<M, T, P> & More<A, R>): ResourceDomain<M, T, P, A, R>;
+  const W extends DomainRecord = object,
+>(model: M, spec: Plain<M, T, P> & More<A, R, W>): ResourceDomain<M, T, P, A, R, W>;
 export function defineResource(model: OwnedModelName, spec: Spec): Domain {
-  const { type, prefix, plural, list, rights, create = {}, update = {}, grants, access, resolvers, ...more } = spec;
+  const {
+    type,
+    prefix,
+    plural,
+    list,
+    rights,
+    create = {},
+    update = {},
+    grants,
+    access,
+    resolvers,
+    record,
+    ...more
+  } = spec;
   const noun = propertyOf(model);
-  const permission = (verb: string): Permission => `${model.replaceAll(/(?<=.)[A-Z]/g, '-$&').toLowerCase()}:${verb}`;
+  const permission = (verb: string): Permission => `${spelt(model, '-')}:${verb}`;
   const verbs = Object.keys(rights).filter((verb) => verb !== 'read');
+  const { actions, leaves } = plainRecord(model, plural, verbs);
   const table = ({ db }: RequestContext) => tableOf<PlainRow>(db, model);
   const createInput = z.object(create);
   const changeInput = z.object(update).partial();
@@ -134,6 +201,7 @@ export function defineResource(model: OwnedModelName, spec: Spec): Domain {
 
   return {
     ...more,
+    record: { ...record, actions: { ...actions, ...record?.actions }, leaves: { ...leaves, ...record?.leaves } },
     grants: {
       ...Object.fromEntries(Object.entries(rights).map(([verb, right]) => [permission(verb), right])),
       ...grants,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { launchChromium } from '../support/chromium.js';
+import { samples } from '../../src/gateway/pages/graphiql/samples.js';
 import { newDirectory, type Process, start } from '../support/process.js';
 
 jest.setTimeout(120_000);
@@ -51,7 +52,16 @@ jest.setTimeout(120_000);
   test('it fits at 360 pixels', async () => {
     await page.setViewportSize({ width: 360, height: 760 });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+    for (const part of ['.graphiql-query-editor', '.graphiql-response']) {
+      const { width = 0 } = (await page.locator(part).boundingBox()) ?? {};
+      expect([part, width > 240]).toEqual([part, true]);
+    }
     await page.setViewportSize({ width: 1400, height: 850 });
+  });
+
+  test('what the tabs hold stands there whole, without scrolling, at 1280 pixels', () => {
+    const lines = samples('agt_01k3m40309ec6p3083egp82fk4').flatMap(({ query }) => query.split('\n'));
+    expect(lines.filter((line) => line.length > 50)).toEqual([]);
   });
 
   test('the first tab says who is asking, and another organization answers after a switch', async () => {

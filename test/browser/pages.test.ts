@@ -201,6 +201,8 @@ const SCHEMES = ['light', 'dark'] as const;
             await page.screenshot({ path: `${PICTURES}/${name}-${colorScheme}-${width}.png`, fullPage: true });
           if (await page.evaluate('document.documentElement.scrollWidth > innerWidth'))
             found.push(`too wide at ${width}`);
+          for (const word of (await page.evaluate(BROKEN_WORDS)) as string[])
+            found.push(`“${word}” is broken in the middle at ${width}`);
           // As the debugger's own word: the page's policy lets no script in, ours neither.
           const results = (await page.evaluate(
             `${AXE}; axe.run({ rules: ${JSON.stringify(name === 'mail-page' ? OF_DOCUMENTS : {})} })`,
@@ -210,6 +212,13 @@ const SCHEMES = ['light', 'dark'] as const;
         }
       }
       expect(found).toEqual([]);
+      // Whoever has a keyboard only comes to what there is to do before the ways to be somebody else.
+      if (await page.locator('.actions, .choices a').count()) {
+        await page.evaluate('document.activeElement?.blur()');
+        await page.keyboard.press('Tab');
+        const isReached = `document.querySelector('main :focus') !== null && document.querySelector('.who :focus') === null`;
+        expect(await page.evaluate(isReached)).toBe(true);
+      }
     },
   );
 
@@ -218,6 +227,21 @@ const SCHEMES = ['light', 'dark'] as const;
 
 /** A mail is shown inside a page of whoever shows it. */
 const OF_DOCUMENTS = { 'landmark-one-main': { enabled: false }, region: { enabled: false } };
+
+/** Words that fit on a line, and stand on two; addresses and what is to be copied may. */
+const BROKEN_WORDS = `(() => {
+  const broken = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (const { 0: word, index } of node.data.matchAll(/(?<=^|[\\s(“])\\p{L}{2,20}(?=$|[\\s.,:;!?)”])/gu)) {
+      const range = document.createRange();
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) broken.push(word);
+    }
+  }
+  return broken;
+})()`;
 
 const PROVIDERS = ['Google', 'Microsoft', 'GitHub'].map((name) => ({
   id: name.toLowerCase(),

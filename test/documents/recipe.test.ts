@@ -11,9 +11,6 @@ jest.setTimeout(300_000);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const OWN = ['.git', '.data', 'node_modules', 'dist'];
 
-/** `project.created` is what `createProject` leaves. */
-const verbOf = (word: string): string => word.replace(/^.*\.(\w+)d$/, '$1');
-
 /** Follows the README's "Add your own org-owned resource" to the letter, in a copy. Once is enough, so not on PostgreSQL. */
 (isPostgres ? describe.skip : describe)('the recipe', () => {
   let copy: string;
@@ -49,12 +46,6 @@ const verbOf = (word: string): string => word.replace(/^.*\.(\w+)d$/, '$1');
       /`(src\/domains\/index\.ts)`: import `(\w+)` from `(.+?)`, and add it to `listed`/.exec(recipe) ?? [];
     await edit(list, /import \{ agent \}/, (first) => `import { ${name} } from '${from}';\n${first}`);
     await edit(list, /\n\] as const;/, (end) => `\n  ${name},${end}`);
-    const [, actions = '', ...words] =
-      /in the record stand with all others, in `(.+?)`: what `(.+?)`, `(.+?)` and\s+`(.+?)` mean/.exec(recipe) ?? [];
-    const means = words.map((word) => `  '${word}': 'As it says.',\n`).join('');
-    await edit(actions, /(?<=export const ACTIONS = \{\n)/, () => means);
-    const left = words.map((word) => `  ${verbOf(word)}Project: inCurrent('${word}'),\n`).join('');
-    await edit(actions, /(?<=\nexport const RECORDED: .*\n)/, () => left);
   }
 
   async function edit(file: string, at: RegExp, change: (found: string) => string): Promise<void> {
@@ -77,6 +68,9 @@ const verbOf = (word: string): string => word.replace(/^.*\.(\w+)d$/, '$1');
     expect(await failure('npx', 'tsc', '-p', '.', '--noEmit')).toBe('');
     const made = ['test/domains/project', 'test/data/organization/schema-agreement', 'test/guarantees/database'];
     expect(await failure('npm', 'test', '--', '--silent', ...made)).toBe('');
+    // Its words in the record, and their lines in docs/audit.md.
+    expect(await failure('npm', 'test', '--', '--silent', '-u', 'test/guarantees/record.test')).toBe('');
+    expect(await readFile(path.join(copy, 'docs/audit.md'), 'utf8')).toContain('| A project became OVERDUE.');
     expect(await failure('npm', 'test', '--', '--silent', 'test/resource/lists', '-t', 'Query.projects')).toBe('');
   });
 });

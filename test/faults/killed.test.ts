@@ -135,4 +135,67 @@ const SEALED = 'query ($from: SafeInt) { verifyAuditChain(from: $from) { ok head
       }
     }
   });
+
+  test('an export that is cut off goes on at the next replica, nothing twice and nothing missing, and is spent by its end', async () => {
+    const slug = unique('acme');
+    const token = await issuer.sign({ sub: slug, email: `owner@${slug}.example`, email_verified: true });
+    const made = await ask(
+      replicas[0],
+      token,
+      `mutation { createOrganization(input: { name: "Acme", slug: "${slug}" }) { id } }`,
+    );
+    const orgId = made?.data?.createOrganization.id as string;
+    // More than any connection holds by itself, so that the gateway is still at it when it is killed.
+    await postgres.query(
+      `with act as materialized (select set_config('app.act', '{"kind":"SYSTEM","name":"test"}', true))
+       insert into repository (org_id, id, name, git_url)
+       select $1, 'rep_' || gen_random_uuid(), 'r' || i, 'https://git.example/' || repeat('x', 300)
+       from act, generate_series(1, 20000) i`,
+      [orgId],
+    );
+    const sealed = async () =>
+      (await postgres.query<{ count: number }>('select count(*)::int from audit_seal where org_id = $1', [orgId]))[0]
+        ?.count ?? 0;
+    await eventually(async () => ((await sealed()) > 20_000 ? true : undefined), 60_000);
+    const asked = await ask(replicas[0], token, 'mutation { exportAudit(input: { format: NDJSON }) { url } }');
+    const path = new URL(asked?.data?.exportAudit.url as string).pathname;
+    const last = await sealed();
+    const came: number[] = [];
+    /** Reads on behind what came; kills who serves it once so many came of it. */
+    const read = async (index: number, killAt: number): Promise<number> => {
+      const at = replicas[index];
+      const after = came.length === 0 ? '' : `?after=${came.at(-1)}`;
+      const headers = { authorization: `Bearer ${token}` };
+      const response = await fetch(`${at?.url}${path}${after}`, { headers });
+      const decoder = new TextDecoder();
+      let text = '';
+      let lines = 0;
+      for await (const part of response.body ?? []) {
+        text += decoder.decode(part as Uint8Array, { stream: true });
+        const whole = text.split('\n');
+        text = whole.pop() ?? '';
+        for (const line of whole) came.push((JSON.parse(line) as { sequence: number }).sequence);
+        lines += whole.length;
+        if (lines >= killAt && at?.child.signalCode === null) await at.end('SIGKILL');
+      }
+      return response.status;
+    };
+    for (const [round, killAt] of [1, 700, 2500].entries()) {
+      const at = round % 2;
+      await expect(read(at, killAt)).rejects.toThrow();
+      expect(came.length).toBeGreaterThanOrEqual(killAt);
+      expect(came.length).toBeLessThan(last);
+      if (round === 0) continue; // the next one goes on while it is away
+      replicas[0] = await start(env);
+      replicas[1] = replicas[1]?.child.signalCode ? await start(env) : (replicas[1] as Process);
+    }
+    expect(await read(0, Infinity)).toBe(200);
+    expect(came).toEqual(Array.from({ length: came.length }, (_, index) => index + 1));
+    expect(came.length).toBeGreaterThan(20_000);
+    const state = () => postgres.query<{ read: boolean }>('select read_at is not null as read from audit_export');
+    await eventually(async () => ((await state())[0]?.read ? true : undefined));
+    expect((await fetch(`${replicas[1]?.url}${path}`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(
+      404,
+    );
+  });
 });

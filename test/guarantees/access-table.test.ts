@@ -1,9 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { type GraphQLObjectType, isObjectType } from 'graphql';
-import { UNRECORDED } from '../../src/domains/audit-entry/unrecorded.js';
+import { domains } from '../../src/domains/index.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { ROLES } from '../../src/permissions/catalogue.js';
 import { accessTable, guard } from '../../src/permissions/shield.js';
+import { composeRecord } from '../../src/resource/record.js';
 
 const { schema, catalogue, access } = createContract();
 
@@ -15,7 +16,7 @@ test('the access table MUST be this one: who may use each field', () => {
 });
 
 test('what is done and not recorded singly MUST be this, with the reasons', () => {
-  const lines = UNRECORDED.map(({ what, because }) => `${what}: ${because}`);
+  const lines = composeRecord(domains).untold.map(({ what, because }) => `${what}: ${because}`);
   expect(lines.join('\n')).toMatchSnapshot();
 });
 

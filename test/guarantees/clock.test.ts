@@ -35,6 +35,7 @@ const REAL: Readonly<Record<string, string>> = {
   'identity/find-person.ts': TOKENS,
   'identity/issuer-keys.ts': TOKENS,
   'identity/registry.ts': SHOWN,
+  'identity/sealed.ts': TOKENS,
   'identity/session-tokens.ts': TOKENS,
   'identity/sessions.ts': TOKENS,
   'identity/sign-in-attempts.ts': TOKENS,

@@ -15,6 +15,7 @@ const NO_NODES: Record<string, string> = {
   exp: 'an export of the record is read by its link, by whoever made that',
   usr: 'a person is no object of one organization',
   mal: 'mail is nothing that clients see',
+  dek: 'what secrets are sealed under is nothing that clients see',
   due: 'due work is nothing that clients see',
   owe: 'nor is what the deployment owes',
   scg: "a directory's group is found through its directory",

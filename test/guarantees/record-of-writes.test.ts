@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { GraphQLObjectType } from 'graphql';
-import { RECORDED } from '../../src/domains/audit-entry/actions.js';
+import { domains } from '../../src/domains/index.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { openSessions } from '../../src/identity/sessions.js';
+import { composeRecord } from '../../src/resource/record.js';
 import { givenKey } from '../support/api-key.js';
 import { Browser } from '../support/browser.js';
 import { startNameServer } from '../support/dns.js';
@@ -21,6 +22,7 @@ import { givenDirectory, type ScimClient } from '../support/scim.js';
 import { type Client, useServer } from '../support/server.js';
 import { givenBrowser, ownOrigin, renew } from '../support/sessions.js';
 
+const { leaves } = composeRecord(domains);
 const dns = await startNameServer();
 const server = useServer({ env: { DNS_SERVERS: dns.address, RATE_LIMIT_SIGN_IN: 'off' } });
 let idp: OidcIdentityProvider;
@@ -146,7 +148,7 @@ async function givenInvited() {
 describe('A mutation', () => {
   const names = Object.keys((createContract().schema.getMutationType() as GraphQLObjectType).getFields());
   const inOrder = [...Object.keys(MUTATIONS), ...Object.keys(OTHERS).filter((name) => !(name in MUTATIONS))];
-  const changing = names.filter((name) => RECORDED[name as keyof typeof RECORDED] !== null);
+  const changing = names.filter((name) => leaves.get(name) !== null);
 
   test('MUST be done here, unless it changes nothing', () => {
     const missing = changing.filter((name) => !inOrder.includes(name));
@@ -157,7 +159,7 @@ describe('A mutation', () => {
   const last = ['transferOwnership', 'leaveOrganization'];
   const ordered = [...inOrder.filter((name) => !last.includes(name)), ...last];
   test.each(ordered)('MUST leave who did it, and what, in the record that it concerns: %s', async (name) => {
-    const said = RECORDED[name as keyof typeof RECORDED];
+    const said = leaves.get(name);
     const { headers, actor, orgId } = await (OTHERS[name] ?? (() => byOwner(MUTATIONS[name]?.text(acme) ?? '')))();
     const left = await entriesOf(headers);
     const entry = left.find(({ action }) => action === said?.action);

@@ -235,7 +235,7 @@ describe('An outbox', () => {
     here.dispatch({ ...mail, orgId: globex.id });
     await here.close();
     expect(received(to)).toEqual([]);
-    expect(here.ended.at(-1)?.error).toMatchObject({ message: 'a secret was sealed for another purpose' });
+    expect(here.ended.at(-1)?.error).toMatchObject({ message: 'a secret was sealed under a data key that is gone' });
   });
 });
 

@@ -76,11 +76,13 @@ const ABOUT_ONESELF = [
   'myOrganizations',
   'organization',
   'organizations',
+  'deploymentCheckpoint',
   'deploymentLog',
   'joinableOrganizations',
   'mySessions',
   'rateLimit',
   'permissionCatalogue',
+  'verifyDeploymentChain',
 ];
 
 /** One's own keys, for which test/domains/api-key/api-key.test.ts makes some for each. */

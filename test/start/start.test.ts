@@ -70,6 +70,19 @@ test.each<[string, number, string[], NodeJS.ProcessEnv, RegExp]>([
   expect(stderr).toMatch(message);
 });
 
+test.each([
+  ['ann@acme.example', 'initech', 'In the demo world ann@acme.example is in acme and globex, not in initech: unless'],
+  ['nia@acme.example', 'acme', 'In the demo world nia@acme.example is in no organization, not in acme: unless'],
+  ['ann@acme.example', 'globex', ''],
+  ['gus@globex.example', 'globex', ''],
+  ['ann@acme.example', 'org_01k3m40309ec6p3083egp82fk4', ''],
+])('the token command says, beside the token, that %s is not in %s, where that is so', async (email, org, message) => {
+  const { code, stdout, stderr } = await command('token', [email, '--org', org], { DATA_DIR: await newDirectory() });
+  expect([code, stdout.split('.').length]).toEqual([0, 3]);
+  if (message === '') expect(stderr).toBe('');
+  else expect(stderr).toContain(message);
+});
+
 test('what is in flight is finished when the process is asked to end', async () => {
   const server = await start({ DATA_DIR: await newDirectory(), SHUTDOWN_DELAY_MS: '300' });
   const { stdout } = await command('token', ['ann@acme.example', '--org', 'acme'], { DATA_DIR: await newDirectory() });

@@ -6,12 +6,13 @@ import type { Mailer } from '../../src/mail/mail.js';
 import { createOutbox, OUTBOX, sendMail } from '../../src/mail/outbox.js';
 import { openSmtp } from '../../src/mail/smtp.js';
 import { Parts } from '../../src/parts.js';
+import { createOrganizationSeal } from '../../src/secrets/organization-seal.js';
 import { createSeal } from '../../src/secrets/seal.js';
 import { byTest } from './act.js';
 import type { TestServer } from './server.js';
 
 /** As every test server seals. */
-const seal = createSeal([Buffer.alloc(32, 7).toString('base64')]);
+const seal = createOrganizationSeal(createSeal([Buffer.alloc(32, 7).toString('base64')]));
 export const outbox = createOutbox(seal);
 
 interface Replica {

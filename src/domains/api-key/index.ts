@@ -13,6 +13,7 @@ import { toServiceAccount } from '../service-account/parent.js';
 import type { UserParent } from '../viewer/parent.js';
 import { createApiKey, rotateApiKey } from './create-api-key.js';
 import { due } from './jobs.js';
+import { record } from './record.js';
 import { revokeApiKey, visibleKeys } from './revoke-api-key.js';
 
 type KeyRow = Row<'ApiKey'>;
@@ -114,6 +115,7 @@ export const apiKey = defineDomain({
     'api-key:revoke': { from: 'VIEWER', may: "Revoke one's own API keys." },
     'api-key:manage': { from: 'ADMIN', may: 'Read and revoke the API keys of others.' },
   },
+  record,
   access: {
     Query: { apiKeys: can('api-key:read') },
     Mutation: {

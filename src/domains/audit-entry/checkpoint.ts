@@ -1,15 +1,19 @@
 import { CompactSign } from 'jose';
-import type { RequestContext } from '../../context/context.js';
+import type { Use } from '../../parts.js';
 import { SIGNING_ALGORITHM, SIGNING_KEYS } from '../../identity/signing-keys.js';
-import { readHead } from './verify-chain.js';
+import type { Chain } from './read-chain.js';
 
-/** Says by signature how long the record was at this moment, and what it held; null while nothing is sealed. */
-export async function signCheckpoint({ db, organization, use }: RequestContext): Promise<string | null> {
-  const head = await readHead(db);
+/**
+ * Says by signature how long a record was at this moment, and what it held; null while nothing is sealed.
+ *
+ * @param organizationId whose it is; null of the deployment's own
+ */
+export async function signCheckpoint(chain: Chain, organizationId: string | null, use: Use): Promise<string | null> {
+  const head = await chain.head();
   if (!head) return null;
   const key = await use(SIGNING_KEYS).current();
   const { sequence, hash } = head;
-  const said = { organizationId: organization.orgId, sequence: Number(sequence), hash, at: new Date().toISOString() };
+  const said = { organizationId, sequence: Number(sequence), hash, at: new Date().toISOString() };
   return new CompactSign(new TextEncoder().encode(JSON.stringify(said)))
     .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: 'orgate-checkpoint+jws', kid: key.kid })
     .sign(key);

@@ -5,8 +5,9 @@ import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { codeOf } from '../../thrown.js';
 import type { AuditEntryFilter, AuditExportFormat } from '../../generated/graphql.js';
+import { RECORD } from '../../resource/record.js';
 import { parseAction } from './actions.js';
-import { readHead } from './verify-chain.js';
+import { readHead } from './read-chain.js';
 import { type EntryFilter, whichEntries } from './which-entries.js';
 
 /** How long a link works. */
@@ -19,9 +20,9 @@ export const urlOf = (id: string, { organization, use }: RequestContext): string
 /** Makes a link for whoever asks. @throws BAD_USER_INPUT at `input.filter.action` */
 export async function createExport(
   { format, filter }: { format: AuditExportFormat; filter?: AuditEntryFilter | null },
-  { db, act }: RequestContext,
+  { db, act, use }: RequestContext,
 ): Promise<Row<'AuditExport'>> {
-  parseAction(filter?.action, 'input.filter.action');
+  parseAction(use(RECORD), filter?.action, 'input.filter.action');
   const head = await readHead(db);
   const given = Object.entries(filter ?? {}).filter(([, value]) => value != null);
   return db.auditExport.create({

@@ -1,17 +1,26 @@
-import type { AuditChange, AuditEntryFilter, AuditEntryOrderField, Resolvers } from '../../generated/graphql.js';
+import type {
+  AuditChange,
+  AuditEntryFilter,
+  AuditEntryOrderField,
+  QueryVerifyAuditChainArgs,
+  Resolvers,
+} from '../../generated/graphql.js';
 import { allow, canWhereNamed, isSystemAdmin } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { asked, defineList, type ListArgs } from '../../resource/list.js';
 import { connect } from '../../resource/paging.js';
 import type { RequestContext } from '../../context/context.js';
 import { REFUSALS } from '../../context/refusal.js';
+import { RECORD } from '../../resource/record.js';
 import { parseAction } from './actions.js';
+import { record } from './record.js';
 import { Refusals, WAITING_REFUSALS } from './refusals.js';
 import { signCheckpoint } from './checkpoint.js';
 import { createExport, urlOf } from './export-audit.js';
 import { jobs } from './jobs.js';
-import { openDeploymentRecord } from './outside.js';
+import { openDeploymentChain, openDeploymentRecord } from './outside.js';
 import { type AuditEntryParent, withSeals } from './parent.js';
+import { chainOf } from './read-chain.js';
 import { verifyChain } from './verify-chain.js';
 import { whichEntries } from './which-entries.js';
 
@@ -27,17 +36,14 @@ const OFFERED = {
 const entries = defineList('AuditEntry', {
   ...OFFERED,
   name: 'auditLog',
-  where: ({ filter }: LogArgs) => {
-    parseAction(filter?.action, 'filter.action');
-    return whichEntries(filter);
-  },
+  where: ({ filter }: LogArgs) => whichEntries(filter),
   show: withSeals,
 });
 
-function listOfDeployment(args: LogArgs, { person, outside }: RequestContext) {
+function listOfDeployment(args: LogArgs, { person, outside, use }: RequestContext) {
   const { order } = asked<AuditEntryParent, AuditEntryOrderField>({ ...OFFERED, name: 'deploymentLog' }, args);
   const record = outside(openDeploymentRecord);
-  const filter = { ...args.filter, action: parseAction(args.filter?.action, 'filter.action') };
+  const filter = { ...args.filter, action: parseAction(use(RECORD), args.filter?.action, 'filter.action') };
   return connect(args, person.id, order, {
     read: (page) => record.list(page, filter),
     count: () => record.count(filter),
@@ -53,13 +59,22 @@ const toChanges = (changes: unknown): AuditChange[] =>
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([path, [before, after]]) => ({ path, before, after }));
 
+const stretchOf = ({ from, to }: QueryVerifyAuditChainArgs) => ({
+  from: Number(from ?? 1),
+  to: to == null ? null : Number(to),
+});
+
 const resolvers = {
   Query: {
-    auditLog: (_, args, context) => entries.page(args, context),
+    auditLog: (_, args, context) => {
+      parseAction(context.use(RECORD), args.filter?.action, 'filter.action');
+      return entries.page(args, context);
+    },
     deploymentLog: (_, args, context) => listOfDeployment(args, context),
-    verifyAuditChain: (_, { from, to }, { db }) =>
-      verifyChain(db, { from: Number(from ?? 1), to: to == null ? null : Number(to) }),
-    auditCheckpoint: (_, _args, context) => signCheckpoint(context),
+    verifyAuditChain: (_, places, { db }) => verifyChain(chainOf(db), stretchOf(places)),
+    auditCheckpoint: (_, _args, { db, organization, use }) => signCheckpoint(chainOf(db), organization.orgId, use),
+    verifyDeploymentChain: (_, places, { outside }) => verifyChain(outside(openDeploymentChain), stretchOf(places)),
+    deploymentCheckpoint: (_, _args, { outside, use }) => signCheckpoint(outside(openDeploymentChain), null, use),
   },
   Mutation: {
     exportAudit: (_, { input }, context) => createExport(input, context),
@@ -78,8 +93,16 @@ export const auditEntry = defineDomain({
   grants: {
     'audit:read': { from: 'ADMIN', may: 'Read the record of who did what, and check that it is whole.' },
   },
+  record,
   access: {
-    Query: { auditLog: mayRead, verifyAuditChain: mayRead, auditCheckpoint: mayRead, deploymentLog: isSystemAdmin },
+    Query: {
+      auditLog: mayRead,
+      verifyAuditChain: mayRead,
+      auditCheckpoint: mayRead,
+      deploymentLog: isSystemAdmin,
+      verifyDeploymentChain: isSystemAdmin,
+      deploymentCheckpoint: isSystemAdmin,
+    },
     Mutation: { exportAudit: mayRead },
     AuditEntry: allow,
     AuditActor: allow,
@@ -88,8 +111,8 @@ export const auditEntry = defineDomain({
     AuditExport: allow,
   },
   jobs,
-  provide: (parts) => {
-    const refusals = new Refusals();
+  provide: (parts, { use }) => {
+    const refusals = new Refusals(use(RECORD));
     parts.add(REFUSALS, refusals).add(WAITING_REFUSALS, refusals);
   },
 });

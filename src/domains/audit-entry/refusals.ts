@@ -2,7 +2,7 @@ import type { NoteRefusals, Refusal, Tried } from '../../context/refusal.js';
 import type { Outside } from '../../data/connection/outside.js';
 import type { OrgId } from '../../data/id.js';
 import { part } from '../../parts.js';
-import { type AuditAction, isAction, RECORDED } from './actions.js';
+import type { WholeRecord } from '../../resource/record.js';
 import { openEntryWriter, type OwnEntry } from './outside.js';
 
 /** How long nobody is told again that the same was refused to the same. */
@@ -26,10 +26,13 @@ export class Refusals implements NoteRefusals {
   readonly #waiting = new Map<OrgId, OwnEntry[]>();
   #count = 0;
 
-  constructor(private readonly now: () => number = () => performance.now()) {}
+  constructor(
+    private readonly record: WholeRecord,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
 
   note({ orgId, act, tried, error }: Refusal): void {
-    const action = actionOf(tried);
+    const action = actionOf(tried, this.record);
     if (!action || this.#isNoted(`${orgId} ${act.id} ${action}`)) return;
     const { requiredPermission } = error.detail;
     const reason = requiredPermission ? `${error.code}: needs ${requiredPermission}` : error.code;
@@ -88,11 +91,11 @@ export class Refusals implements NoteRefusals {
 }
 
 /** Null of what is done in no organization, or in another than the request's. */
-function actionOf(tried: Tried): AuditAction | null {
+function actionOf(tried: Tried, { actions, leaves }: WholeRecord): string | null {
   if ('mutation' in tried) {
-    const recorded = Object.hasOwn(RECORDED, tried.mutation) ? RECORDED[tried.mutation as keyof typeof RECORDED] : null;
-    return recorded?.of === 'current' ? recorded.action : null;
+    const left = leaves.get(tried.mutation);
+    return left?.of === 'current' ? left.action : null;
   }
   const word = 'action' in tried ? tried.action : tried.permission.replaceAll('-', '_').replace(':', '.');
-  return isAction(word) ? word : null;
+  return actions.has(word) ? word : null;
 }

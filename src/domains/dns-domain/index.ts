@@ -12,6 +12,7 @@ import { readActor } from '../../rights/actor.js';
 import { challengeOf, verifyDomain } from './check-domain.js';
 import { parseDomain } from './domain-name.js';
 import { owed } from './jobs.js';
+import { record } from './record.js';
 
 export type DomainParent = Row<'OrganizationDomain'>;
 
@@ -71,6 +72,7 @@ export const domain = defineDomain({
     'domain:read': { from: 'ADMIN', may: 'Read the domains that the organization claims.' },
     'domain:manage': { from: 'ADMIN', may: 'Claim, prove and remove domains, and say how people join by them.' },
   },
+  record,
   access: {
     Query: { domains: can('domain:read') },
     Mutation: {

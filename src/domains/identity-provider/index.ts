@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
-import { newId } from '../../data/id.js';
-import type { LockedDb } from '../../data/organization/organization-db.js';
+import { newId, type OrgId } from '../../data/id.js';
+import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import { badInput, conflict, OrgateError } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
 import { openSessions } from '../../identity/sessions.js';
@@ -12,8 +12,14 @@ import { given, parseInput } from '../../resource/input.js';
 import { defineList } from '../../resource/list.js';
 import { deleteRow, updateIfUnchanged } from '../../resource/rows.js';
 import { readActor } from '../../rights/actor.js';
-import { SEAL } from '../../secrets/seal.js';
+import {
+  isSealedWithoutDataKey,
+  type OrganizationSeal,
+  SEAL,
+  type SecretPlace,
+} from '../../secrets/organization-seal.js';
 import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
+import { record } from './record.js';
 import { callbackUrl, samlUrls, startUrl } from './sign-in-urls.js';
 
 const providers = defineList('IdentityProvider', {
@@ -25,8 +31,12 @@ const providers = defineList('IdentityProvider', {
 
 export const MAX_PROVIDERS = 10;
 
-/** What a provider's client secret is sealed for: it opens in its own row only. */
-export const clientSecretPurpose = (orgId: string, id: string): string => `identity_provider/${orgId}/${id}`;
+/** Where a provider's client secret stands: it opens in its own row only. */
+export const clientSecretPlace = (orgId: string, id: string): SecretPlace => ({
+  orgId,
+  table: 'identity_provider',
+  id,
+});
 
 /**
  * Works as someone who is OWNER now: whoever points sign-in at a provider could let it
@@ -45,8 +55,21 @@ const assertRoom = async (db: LockedDb): Promise<void> => {
   }
 };
 
-const sealSecret = (secret: string, id: string, { use, organization }: RequestContext): Promise<string> =>
-  use(SEAL).seal(secret, clientSecretPurpose(organization.orgId, id));
+const sealSecret = (secret: string, id: string, { use, db, organization }: RequestContext): Promise<string> =>
+  use(SEAL).seal(db, secret, clientSecretPlace(organization.orgId, id));
+
+/** Seals those anew that were sealed before the organization had a key of its own. @returns how many */
+export async function moveClientSecrets(db: OrganizationDb, orgId: OrgId, seal: OrganizationSeal): Promise<number> {
+  const rows = await db.identityProvider.list({ where: {}, orderBy: { id: 'asc' }, take: MAX_PROVIDERS });
+  let moved = 0;
+  for (const { id, clientSecret } of rows) {
+    if (clientSecret === null || !isSealedWithoutDataKey(clientSecret)) continue;
+    const place = clientSecretPlace(orgId, id);
+    const sealed = await seal.seal(db, await seal.open(db, clientSecret, place), place);
+    moved += await db.identityProvider.updateMany({ id, clientSecret }, { clientSecret: sealed });
+  }
+  return moved;
+}
 
 /** Whoever holds the other end of one of these says who someone is. */
 const BELIEVED_BY = ['clientId', 'clientSecret', 'signInUrl', 'certificates'] as const;
@@ -132,6 +155,7 @@ export const identityProvider = defineDomain({
       may: "Read and change how people sign in through the organization's own identity providers.",
     },
   },
+  record,
   access: {
     Query: { identityProviders: can('identity-provider:manage'), identityProvider: can('identity-provider:manage') },
     Mutation: {

@@ -13,6 +13,7 @@ import { acceptInvitation, declineInvitation, requestNewInvitation } from './ans
 import { resendInvitation, revokeInvitation } from './change-invitation.js';
 import { inviteUser } from './invite-user.js';
 import { withMembership, withMemberships } from './parent.js';
+import { record } from './record.js';
 
 const invitations = defineList('Invitation', {
   name: 'invitations',
@@ -92,6 +93,7 @@ const resolvers = {
 export const invitation = defineDomain({
   resolvers,
   grants: { 'member:invite': { from: 'ADMIN', may: 'Invite people, read invitations, and answer requests to join.' } },
+  record,
   access: {
     Query: { invitations: can('member:invite') },
     Mutation: {

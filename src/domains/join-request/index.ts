@@ -21,6 +21,7 @@ import { memberUser } from '../membership/parent.js';
 import { approveJoinRequest, declineJoinRequest } from './decide-join-request.js';
 import { createJoinOnSignIn, joinByDomain } from './join-by-domain.js';
 import { type Joinable, openJoinable } from './outside.js';
+import { record } from './record.js';
 
 const requests = defineList('JoinRequest', {
   name: 'joinRequests',
@@ -99,6 +100,7 @@ const resolvers = {
 
 export const joinRequest = defineDomain({
   resolvers,
+  record,
   access: {
     Query: { joinableOrganizations: isPerson, joinRequests: can('member:invite') },
     Mutation: {

@@ -16,6 +16,7 @@ import {
   listWorkingKeys,
   previewMemberRemoval,
 } from './preview-member-removal.js';
+import { record } from './record.js';
 import { leaveOrganization, removeMember } from './remove-member.js';
 import { transferOwnership } from './transfer-ownership.js';
 
@@ -97,6 +98,7 @@ export const membership = defineDomain({
     'member:remove': { from: 'ADMIN', may: 'Remove members, and see beforehand what stops.' },
     'ownership:transfer': { from: 'OWNER', may: 'Make another member the OWNER.' },
   },
+  record,
   access: {
     Query: { members: can('member:read'), previewMemberRemoval: can('member:remove') },
     Mutation: {

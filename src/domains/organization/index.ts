@@ -25,6 +25,7 @@ import { listRuns } from '../run/index.js';
 import { readUsage } from '../usage/index.js';
 import { personUser } from '../viewer/parent.js';
 import { type OrganizationParent, withMembership } from './parent.js';
+import { record } from './record.js';
 import { slugText } from './slug.js';
 import { updateOrganization } from './update-organization.js';
 
@@ -151,6 +152,7 @@ export const organization = defineDomain({
     'organization:delete': { from: 'OWNER', may: 'Delete the organization.' },
     'billing:manage': { from: 'OWNER', may: 'Manage what is paid.' },
   },
+  record,
   access: {
     Query: {
       currentOrganization: can('organization:read'),

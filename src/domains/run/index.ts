@@ -11,6 +11,7 @@ import { parseInput } from '../../resource/input.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
 import { cancelRun } from './cancel-run.js';
 import { MICROS, recordRunProgress, STATUSES } from './record-run-progress.js';
+import { record } from './record.js';
 import { startRun } from './start-run.js';
 
 type RunRow = Row<'Run'>;
@@ -132,6 +133,7 @@ export const run = defineDomain({
     'run:cancel': { from: 'DEVELOPER', may: 'Cancel runs.' },
     'run:record': { from: 'DEVELOPER', may: 'Report how runs go, as executors do.' },
   },
+  record,
   access: {
     Query: { runs: can('run:read'), run: can('run:read') },
     Mutation: {

@@ -15,6 +15,7 @@ import { assertNoEscalation } from '../../rights/escalation.js';
 import { makeScimToken } from '../../secrets/scim-token.js';
 import { applyRoles } from './apply-roles.js';
 import { WORDS } from '../../generated/words.js';
+import { record } from './record.js';
 
 const directories = defineList('ScimDirectory', {
   name: 'scimDirectories',
@@ -130,6 +131,7 @@ const manage = canAsPerson('scim:manage');
 export const scimDirectory = defineDomain({
   resolvers,
   grants: { 'scim:manage': { from: 'OWNER', may: 'Read and change the directories that provision members.' } },
+  record,
   access: {
     Query: { scimDirectories: can('scim:manage') },
     Mutation: {

@@ -7,6 +7,7 @@ import { nameText, parseInput } from '../../resource/input.js';
 import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
 import { createServiceAccount, removeServiceAccount, updateServiceAccount } from './change-service-account.js';
 import { toServiceAccount } from './parent.js';
+import { record } from './record.js';
 
 const accounts = defineList('Membership', {
   name: 'service accounts',
@@ -69,6 +70,7 @@ export const serviceAccount = defineDomain({
       may: 'Make, change and remove service accounts, and make keys for them.',
     },
   },
+  record,
   access: {
     Query: { serviceAccounts: can('service-account:read') },
     Mutation: {

@@ -6,6 +6,7 @@ import { openSessions, type SessionSummary } from '../../identity/sessions.js';
 import { allow, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, type Order } from '../../resource/paging.js';
+import { record } from './record.js';
 
 const byAge: Order<SessionSummary> = { name: 'sessions', column: { by: 'id' }, direction: 'desc' };
 
@@ -46,6 +47,7 @@ const resolvers = {
 
 export const session = defineDomain({
   resolvers,
+  record,
   access: {
     Query: { mySessions: isPerson },
     Mutation: { revokeSession: isPerson, signOut: isPerson, signOutEverywhere: isPerson },

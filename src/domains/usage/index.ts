@@ -5,6 +5,7 @@ import type { OrganizationUsage, Resolvers, RunStatus } from '../../generated/gr
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { MICROS, STATUSES } from '../run/index.js';
+import { record } from './record.js';
 
 /** A UTC month: `start` inclusive, `end` exclusive. */
 function monthOf(period: string | null | undefined, now: Date): { start: Date; end: Date } {
@@ -59,6 +60,7 @@ const resolvers = {
 export const usage = defineDomain({
   resolvers,
   grants: { 'usage:read': { from: 'VIEWER', may: 'Read what a month used.' } },
+  record,
   access: {
     Query: { organizationUsage: can('usage:read') },
     OrganizationUsage: allow,

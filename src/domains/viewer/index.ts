@@ -5,6 +5,7 @@ import { allow, isSignedIn } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, type Order, type PageArgs, type PageQuery } from '../../resource/paging.js';
 import { personUser } from './parent.js';
+import { record } from './record.js';
 
 interface Listed extends ActiveMembership {
   readonly orgId: string;
@@ -53,5 +54,6 @@ const resolvers = {
 
 export const viewer = defineDomain({
   resolvers,
+  record,
   access: { Query: { viewer: isSignedIn }, Viewer: allow, User: allow },
 });

@@ -6,7 +6,7 @@ import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
 import { closeExport, openExport } from '../../domains/audit-entry/export-audit.js';
 import { noteStreaming } from '../../domains/audit-entry/note-streaming.js';
 import { readStretch, STRETCH } from '../../domains/audit-entry/read-stretch.js';
-import { readHead } from '../../domains/audit-entry/verify-chain.js';
+import { readHead } from '../../domains/audit-entry/read-chain.js';
 import type { EntryFilter } from '../../domains/audit-entry/which-entries.js';
 import { type Lines, LINES } from '../../domains/audit-entry/write-lines.js';
 import { badInput } from '../../errors.js';

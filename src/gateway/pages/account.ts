@@ -2,7 +2,8 @@ import { html, type Html } from '../../html.js';
 import { initial } from './look.js';
 
 /**
- * Who is signed in in this browser, and the ways to be somebody else, or nobody.
+ * Who is signed in in this browser, and the ways to be somebody else, or nobody. It stands last, so that the keyboard comes to
+ * what there is to do first.
  *
  * @param returnTo where that leads back to: a path of the gateway, or an address that it knows
  */

@@ -27,8 +27,8 @@ export function serveHome(app: FastifyInstance, { outside, offersSignIn }: HomeP
         200,
         productName,
         html`<h1>Welcome back</h1>
-          ${account(found.person, null)}
-          <div class="actions"><a class="button" href="/auth/organizations">Continue</a></div>`,
+          <div class="actions"><a class="button" href="/auth/organizations">Continue</a></div>
+          ${account(found.person, null)}`,
       );
     }
     const signIn = (await offersSignIn())

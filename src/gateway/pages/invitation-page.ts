@@ -117,8 +117,8 @@ function sendInvitation(reply: FastifyReply, visit: Visit, followed: FollowedInv
     title,
     html`<h1>${title}</h1>
       <p class="lead">${text}</p>
-      ${facts ?? html``} ${person ? account(person, visit.path) : html``}
-      ${actions.length > 0 ? html`<div class="actions">${actions}</div>` : html``}`,
+      ${facts ?? html``} ${actions.length > 0 ? html`<div class="actions">${actions}</div>` : html``}
+      ${person ? account(person, visit.path) : html``}`,
     onward === undefined ? {} : { onward },
   );
 }

@@ -68,12 +68,14 @@ button:hover, .button:hover { background: var(--pressed); }
 .quiet { background: transparent; color: var(--muted); font-weight: 400; }
 .quiet:hover { background: var(--raised); color: var(--text); }
 .small-button { width: auto; min-height: 32px; padding: 3px 12px; font-size: 14px; }
+button, .button, label, th { overflow-wrap: break-word; }
 .facts { margin: 20px 0 0; border-top: 1px solid var(--line); }
 .facts div { display: flex; gap: 16px; padding: 10px 0; border-bottom: 1px solid var(--line); }
 .facts dt { flex: 0 0 82px; color: var(--muted); }
 .facts dd { flex: 1; margin: 0; min-width: 0; }
 .facts small { display: block; color: var(--muted); font-size: 14px; }
 .who { display: flex; align-items: flex-start; gap: 12px; margin: 20px 0 0; }
+.actions + .who { margin-top: 24px; padding-top: 20px; border-top: 1px solid var(--line); }
 .who > div { flex: 1; min-width: 0; }
 .who p { margin: 0; line-height: 1.35; }
 .who small { display: block; color: var(--muted); font-size: 14px; }

@@ -6,7 +6,7 @@ import { roleName } from '../../permissions/catalogue.js';
 import { account } from '../pages/account.js';
 import { initial } from '../pages/look.js';
 import { sendPage } from '../pages/page.js';
-import { withOrganization } from './return-to.js';
+import { organizationNamedIn, withOrganization } from './return-to.js';
 import { clearSessionCookie } from './session-cookie.js';
 import { findSignedIn } from './signed-in.js';
 
@@ -20,9 +20,9 @@ export interface OrganizationsParts {
 }
 
 /**
- * Whoever has signed in chooses where to work, unless their only organization or their default says so. Nothing is
- * stored by that: the page they came for is told, and names the organization in its requests. Whoever came for an
- * invitation is asked nothing.
+ * Whoever has signed in chooses where to work, unless the page that they came from says so, where they worked before; or
+ * their only organization, or their default. Nothing is stored by that: the page they came for is told, and names the
+ * organization in its requests. Whoever came for an invitation is asked nothing.
  *
  * @param asked what they came for, if they said so
  */
@@ -40,13 +40,18 @@ export async function sendOrganizations(
   const returnTo = asked ?? productUrl();
   if (returnTo?.startsWith(`${publicUrl()}/invitations/`)) return reply.redirect(returnTo, 303);
   const { person, memberships, session } = found;
-  const [only] = memberships.length === 1 ? memberships : [];
-  const chosen = memberships.find(({ organization }) => organization.id === person.defaultOrgId) ?? only;
-  if (returnTo !== null && chosen) return reply.redirect(withOrganization(returnTo, chosen.organization.slug), 303);
-
   const { boundOrgId, startedAt } = session;
   const sessionScope = { personId: person.id, boundOrgId, startedAt };
-  const available = await outside(openRegistry).listMemberships(sessionScope, {
+  const registry = outside(openRegistry);
+  const named = returnTo === null ? null : organizationNamedIn(returnTo);
+  const [only] = memberships.length === 1 ? memberships : [];
+  const chosen =
+    (named === null ? null : await registry.findMembership(sessionScope, named)) ??
+    memberships.find(({ organization }) => organization.id === person.defaultOrgId) ??
+    only;
+  if (returnTo !== null && chosen) return reply.redirect(withOrganization(returnTo, chosen.organization.slug), 303);
+
+  const available = await registry.listMemberships(sessionScope, {
     orderBy: { id: 'asc' },
     past: undefined,
     take: SHOWN,
@@ -74,7 +79,7 @@ export async function sendOrganizations(
             </ul>`
           : WITHOUT_ORGANIZATION
       }
-      ${account(person, asked)} ${onward(returnTo, isQuestion)}`,
+      ${onward(returnTo, isQuestion)} ${account(person, asked)}`,
   );
 }
 

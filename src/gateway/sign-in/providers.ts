@@ -3,9 +3,9 @@ import type { Outside } from '../../data/connection/outside.js';
 import type { OrgId } from '../../data/id.js';
 import { bySystem } from '../../data/connection/act.js';
 import type { OpenOrganizationDb } from '../../data/organization/organization-db.js';
-import { clientSecretPurpose } from '../../domains/identity-provider/index.js';
+import { clientSecretPlace } from '../../domains/identity-provider/index.js';
 import { type OfferedProvider, openIdentityProviders } from '../../domains/identity-provider/outside.js';
-import type { Seal } from '../../secrets/seal.js';
+import type { OrganizationSeal } from '../../secrets/organization-seal.js';
 
 interface Common {
   readonly id: string;
@@ -46,7 +46,7 @@ export interface ProvidersParts {
   readonly configured: () => readonly SignInProviderConfig[];
   readonly outside: Outside;
   readonly organizationDb: OpenOrganizationDb;
-  readonly seal: Seal;
+  readonly seal: OrganizationSeal;
 }
 
 const SIGN_IN = bySystem('sign-in');
@@ -63,8 +63,10 @@ export function createProviders({ configured, outside, organizationDb, seal }: P
       const known = configured().find((provider) => provider.id === id);
       if (known) return { ...known, organization: null, version: '' };
       const orgId = await identityProviders.findOrganization(id);
-      const row = orgId && (await organizationDb(orgId, SIGN_IN).identityProvider.find({ id, status: 'ACTIVE' }));
-      if (!orgId || !row) return null;
+      if (!orgId) return null;
+      const db = organizationDb(orgId, SIGN_IN);
+      const row = await db.identityProvider.find({ id, status: 'ACTIVE' });
+      if (!row) return null;
       const common = {
         id,
         name: row.name,
@@ -77,7 +79,7 @@ export function createProviders({ configured, outside, organizationDb, seal }: P
       if (signInUrl !== null) return { ...common, kind: 'SAML', signInUrl, certificates };
       if (clientId === null) throw new Error(`the provider ${id} is neither whole OIDC nor whole SAML`);
       const clientSecret =
-        row.clientSecret === null ? null : await seal.open(row.clientSecret, clientSecretPurpose(orgId, id));
+        row.clientSecret === null ? null : await seal.open(db, row.clientSecret, clientSecretPlace(orgId, id));
       return { ...common, kind: 'OIDC', clientId, clientSecret };
     },
   };

@@ -25,6 +25,12 @@ export function originAsked(asked: unknown): Error | undefined {
   return origin === 'null' ? undefined : new Error(`it leads to ${origin}; CORS_ORIGINS names where it may lead`);
 }
 
+/** Which organization an address names: that of a page which was in one before, by slug or id. */
+export function organizationNamedIn(returnTo: string): string | null {
+  const named = new URL(returnTo).searchParams.get('organization') ?? '';
+  return /^[\w-]{1,64}$/.test(named) ? named : null;
+}
+
 /** The same address with the organization that was chosen, for the page there to name in its requests. */
 export function withOrganization(returnTo: string, slug: string): string {
   const url = new URL(returnTo);

@@ -3,7 +3,9 @@ import { expect, test } from '@jest/globals';
 import type { Act } from '../../../src/data/connection/act.js';
 import { brandOrgId, newId, type OrgId } from '../../../src/data/id.js';
 import { Refusals } from '../../../src/domains/audit-entry/refusals.js';
+import { domains } from '../../../src/domains/index.js';
 import { OrgateError } from '../../../src/errors.js';
+import { composeRecord } from '../../../src/resource/record.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenOrganization, givenTwoOrganizations, personId, unique } from '../../support/given.js';
 import { eventually } from '../../support/mail.js';
@@ -111,7 +113,7 @@ test('what comes from outside is told in the log of the deployment, and in no re
 test('however much is refused, what is kept of it is bounded', () => {
   let now = 0;
   const acme = brandOrgId(newId('org'));
-  const refusals = new Refusals(() => now);
+  const refusals = new Refusals(composeRecord(domains), () => now);
   const note = (orgId: OrgId, actor: number) =>
     refusals.note({
       orgId,

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { createOrganizationSeal } from '../../../src/secrets/organization-seal.js';
 import { createSeal } from '../../../src/secrets/seal.js';
 import { givenCertifiedKey } from '../../support/certificate.js';
 import { givenMember, givenOrganization } from '../../support/given.js';
@@ -81,11 +82,13 @@ test('the client secret is sealed for its row, and no answer and no log holds it
   const { owner, id: orgId } = await givenOrganization(server);
   const created = await owner(CREATE_OIDC, { input: oidc });
   const { id } = created.data.createOidcProvider;
-  const { clientSecret } = await server.database.organizationDb(orgId, byTest).identityProvider.get({ id });
+  const db = server.database.organizationDb(orgId, byTest);
+  const { clientSecret } = await db.identityProvider.get({ id });
   expect(clientSecret).not.toContain('very-secret');
-  const seal = createSeal(server.config.secretKeys ?? []);
-  expect(await seal.open(clientSecret as string, `identity_provider/${orgId}/${id}`)).toBe('very-secret');
-  await expect(seal.open(clientSecret as string, `identity_provider/${orgId}/idp_other`)).rejects.toThrow();
+  const seal = createOrganizationSeal(createSeal(server.config.secretKeys ?? []));
+  const place = { orgId, table: 'identity_provider', id };
+  expect(await seal.open(db, clientSecret as string, place)).toBe('very-secret');
+  await expect(seal.open(db, clientSecret as string, { ...place, id: 'idp_other' })).rejects.toThrow();
   expect([created.text, ...server.logs].join('\n')).not.toContain('very-secret');
 });
 

@@ -1,3 +1,4 @@
+import { createSeal } from '../../../src/secrets/seal.js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Browser } from '../../support/browser.js';
 import { givenHeldDomain, givenMember, givenOrganization, unique } from '../../support/given.js';
@@ -227,6 +228,32 @@ describe('After sign-in', () => {
     expect(url).toBe(`${page}&organization=${organizations[1]?.slug}`);
   });
 
+  test.each(['slug', 'id'] as const)(
+    'a page that names one of theirs by its %s goes on there, whatever the default; of others it says nothing',
+    async (by) => {
+      const { account, organizations, client } = await givenMemberOf('acme', 'globex');
+      const [acme, globex] = organizations;
+      const foreign = await givenOrganization(server, 'initech');
+      const browser = new Browser();
+      const back = async (named: string | undefined) =>
+        signIn(
+          `/auth/start/first${query(`${page}&organization=${encodeURIComponent(named ?? '')}`)}`,
+          account,
+          browser,
+          until,
+        );
+      expect((await back(globex?.[by])).url).toBe(`${page}&organization=${globex?.slug}`);
+      for (const other of [foreign[by], unique('nowhere'), '\0', 'x'.repeat(65)]) {
+        const { text } = await back(other);
+        expect([other, text.includes('Where do you want to work?')]).toEqual([other, true]);
+      }
+      const SET = 'mutation ($id: ID!) { setDefaultOrganization(organizationId: $id) { role } }';
+      await client(SET, { id: acme?.id });
+      expect((await back(globex?.[by])).url).toBe(`${page}&organization=${globex?.slug}`);
+      expect((await back(foreign[by])).url).toBe(`${page}&organization=${acme?.slug}`);
+    },
+  );
+
   test('else the person chooses, and nothing is stored by that', async () => {
     const { account, organizations, client } = await givenMemberOf('acme', 'globex', 'initech');
     const browser = new Browser();
@@ -301,7 +328,7 @@ describe('After sign-in', () => {
     await server.database.pool.queryAsLoginRole(`update sign_in_attempt set expires_at = '2020-01-01'`);
     expect(await count()).toBeGreaterThan(0);
     const { createSignInAttempts } = await import('../../../src/identity/sign-in-attempts.js');
-    await createSignInAttempts(server.database.pool, { seal: async () => '', open: async () => '' }).sweep();
+    await createSignInAttempts(server.database.pool, createSeal([Buffer.alloc(32).toString('base64')])).sweep();
     expect(await count()).toBe(0);
   });
 });

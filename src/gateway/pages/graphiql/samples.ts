@@ -1,20 +1,24 @@
 /** What the tabs hold at the first look; each runs as it stands. @param agent the id of one, where there is any */
 export const samples = (agent: string | null) => [
   {
-    query: `# Who am I, and in which organization? Switch the organization above and see.
+    query: `# Who am I, and in which organization? Switch
+# the organization above and see.
 query WhoAmI {
   viewer {
     user { name email }
     role
     organizationSource
     currentOrganization { id name slug }
-    memberships { nodes { role organization { name slug } } }
+    memberships {
+      nodes { role organization { name slug } }
+    }
   }
 }
 `,
   },
   {
-    query: `# Only this organization's repositories, with their agents and latest runs.
+    query: `# Only this organization's repositories, with
+# their agents and latest runs.
 query Repositories {
   repositories {
     totalCount
@@ -23,7 +27,13 @@ query Repositories {
       name
       gitUrl
       agents { nodes { name } }
-      runs(first: 3) { nodes { status totalCost createdBy { name } } }
+      runs(first: 3) {
+        nodes {
+          status
+          totalCost
+          createdBy { name }
+        }
+      }
     }
   }
 }
@@ -31,8 +41,18 @@ query Repositories {
   },
   {
     query: `query FailedRuns($after: String) {
-  runs(first: 10, after: $after, filter: { status: FAILED }) {
-    nodes { id createdAt error agent { name } createdBy { name } }
+  runs(
+    first: 10
+    after: $after
+    filter: { status: FAILED }
+  ) {
+    nodes {
+      id
+      createdAt
+      error
+      agent { name }
+      createdBy { name }
+    }
     pageInfo { hasNextPage endCursor }
   }
 }
@@ -53,7 +73,12 @@ query Repositories {
   },
   {
     query: `mutation StartRun($agent: ID!) {
-  startRun(input: { agentId: $agent, input: { task: "Say hello" } }) {
+  startRun(
+    input: {
+      agentId: $agent
+      input: { task: "Say hello" }
+    }
+  ) {
     id
     status
     createdBy { name }
@@ -63,17 +88,30 @@ query Repositories {
     variables: JSON.stringify({ agent: agent ?? 'paste the id of an agent' }),
   },
   {
-    query: `# A key for a machine, shown this once. It is sent as a bearer token, in the place of a person's.
+    query: `# A key for a machine, shown this once. It is
+# sent as a bearer token, in the place of a
+# person's.
 mutation CreateApiKey {
-  createApiKey(input: { name: "Made in GraphiQL", permissions: ["agent:read", "run:start"] }) {
+  createApiKey(
+    input: {
+      name: "Made in GraphiQL"
+      permissions: ["agent:read", "run:start"]
+    }
+  ) {
     secret
-    apiKey { id permissions expiresAt owner { name } }
+    apiKey {
+      id
+      permissions
+      expiresAt
+      owner { name }
+    }
   }
 }
 `,
   },
   {
-    query: `# Who did what here, the newest first; what is sealed has its place in the chain.
+    query: `# Who did what here, the newest first; what is
+# sealed has its place in the chain.
 query Record {
   auditLog(first: 10) {
     totalCount
@@ -91,26 +129,55 @@ query Record {
 `,
   },
   {
-    query: `# Only what somebody did to runs that went wrong. A word that is none is refused, with those there are.
+    query: `# Only what somebody did to runs that went
+# wrong. A word that is none is refused, with
+# those there are.
 query FailedRunsInTheRecord {
-  auditLog(first: 10, filter: { action: "run.failed", outcome: DONE }) {
-    nodes { at actor { name } targetId changes { path after } requestId address }
+  auditLog(
+    first: 10
+    filter: {
+      action: "run.failed"
+      outcome: DONE
+    }
+  ) {
+    nodes {
+      at
+      actor { name }
+      targetId
+      changes { path after }
+      requestId
+      address
+    }
   }
 }
 `,
   },
   {
-    query: `# Whether anybody altered, took or moved an entry, and a signed note of how long the record is: keep it elsewhere.
+    query: `# Whether anybody altered, took or moved an
+# entry, and a signed note of how long the
+# record is: keep it elsewhere.
 query ChainCheck {
-  verifyAuditChain { ok checked headSequence headHash firstBad problem }
+  verifyAuditChain {
+    ok
+    checked
+    headSequence
+    headHash
+    firstBad
+    problem
+  }
   auditCheckpoint
 }
 `,
   },
   {
-    query: `# A link for ten minutes, with these credentials. docs/audit.md prints the program that checks what it leads to.
+    query: `# A link for ten minutes, with these
+# credentials. docs/audit.md prints the program
+# that checks what it leads to.
 mutation ExportRecord {
-  exportAudit(input: { format: NDJSON }) { url expiresAt }
+  exportAudit(input: { format: NDJSON }) {
+    url
+    expiresAt
+  }
 }
 `,
   },

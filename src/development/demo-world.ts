@@ -1,0 +1,23 @@
+import { readFile } from 'node:fs/promises';
+
+export interface DemoOrganization {
+  slug: string;
+  name: string;
+  description: string;
+  plan: string;
+  defaultModel: string | null;
+  defaultProvider: string | null;
+  /** How people with an e-mail of its domain, which it holds, come in. */
+  joining: { domain: string; joining: string; role: string } | null;
+  /** Roles by e-mail. */
+  members: Record<string, string>;
+  repositories: { name: string; agents: string[] }[];
+}
+export interface DemoWorld {
+  people: { email: string; name: string; systemRole?: string }[];
+  organizations: DemoOrganization[];
+}
+
+/** What prisma/demo.json says. */
+export const readDemoWorld = async (): Promise<DemoWorld> =>
+  JSON.parse(await readFile(new URL('../../prisma/demo.json', import.meta.url), 'utf8')) as DemoWorld;

@@ -1,0 +1,34 @@
+import type { DomainRecord } from '../../resource/record.js';
+
+export const record = {
+  actions: {
+    'organization.created': 'The organization was made.',
+    'organization.updated': 'Its name, description, settings, limits or subscription changed.',
+    'organization.active': 'It is no longer suspended.',
+    'organization.suspended': 'It was suspended: reads answer, mutations do not.',
+    'organization.deleted': 'It was deleted.',
+    'data_key.created': 'The key that the organization’s secrets are sealed under was made.',
+    'data_key.updated': 'That key was sealed under another secret key of the deployment, by `npm run rotate-keys`.',
+    'data_key.deleted': 'That key was deleted, and with it what was sealed under it.',
+    'organization.read': 'The organization was to be read.',
+  },
+  leaves: {
+    createOrganization: { inAnother: 'organization.created' },
+    updateOrganization: 'organization.updated',
+    switchOrganization: null,
+    setDefaultOrganization: { inDeployment: 'person.updated' },
+  },
+  untold: [
+    {
+      what: 'work that is due, and what became of it',
+      because: 'what it does is told, such as that a domain lapsed',
+      tables: ['due_work', 'owed_work'],
+    },
+    {
+      what: 'host names',
+      because: 'they are told with the organization’s slug, or the domain that has them',
+      tables: ['address'],
+    },
+    { what: 'the count that orders writers', because: 'it says nothing', columns: ['organization.lock_version'] },
+  ],
+} as const satisfies DomainRecord;
