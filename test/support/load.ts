@@ -15,21 +15,27 @@ export interface Gateway extends Process {
   close(): Promise<void>;
 }
 
-/** @param env names the database, and whatever else the trial is about */
-export async function startGateway(env: NodeJS.ProcessEnv): Promise<Gateway> {
+/**
+ * @param env names the database, and whatever else the trial is about
+ * @param through the command that starts it, and becomes it
+ */
+export async function startGateway(env: NodeJS.ProcessEnv, through: readonly string[] = []): Promise<Gateway> {
   const issuer: TestIssuer = await startIssuer();
-  const process = await start({
-    DATA_DIR: await newDirectory(),
-    LOG_LEVEL: 'warn',
-    RATE_LIMIT_ADDRESS: 'off',
-    RATE_LIMIT_PERSON: 'off',
-    RATE_LIMIT_ORGANIZATION: 'off',
-    RATE_LIMIT_CREATION: 'off',
-    RATE_LIMIT_PERSON_POINTS: 'off',
-    RATE_LIMIT_ORGANIZATION_POINTS: 'off',
-    AUTH_ISSUERS: JSON.stringify([{ issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'orgate' }]),
-    ...env,
-  });
+  const process = await start(
+    {
+      DATA_DIR: await newDirectory(),
+      LOG_LEVEL: 'warn',
+      RATE_LIMIT_ADDRESS: 'off',
+      RATE_LIMIT_PERSON: 'off',
+      RATE_LIMIT_ORGANIZATION: 'off',
+      RATE_LIMIT_CREATION: 'off',
+      RATE_LIMIT_PERSON_POINTS: 'off',
+      RATE_LIMIT_ORGANIZATION_POINTS: 'off',
+      AUTH_ISSUERS: JSON.stringify([{ issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'orgate' }]),
+      ...env,
+    },
+    { through },
+  );
   const slug = unique('acme');
   const email = `owner@${slug}.example`;
   const token = await issuer.sign({ sub: email, email, email_verified: true });

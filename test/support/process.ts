@@ -67,7 +67,7 @@ export async function imageWithoutDevelopment(): Promise<string> {
  * Starts the program; resolves once it answers, or has ended.
  *
  * @param options its arguments, a file that its standard output goes to instead, where another build of it is, or
- *   what else is started, where, and who is told that it has begun
+ *   what else is started, where, by which command that becomes it, and who is told that it has begun
  */
 export async function start(
   env: NodeJS.ProcessEnv,
@@ -77,6 +77,7 @@ export async function start(
     cwd,
     dist = DIST,
     program = `${dist}main.js`,
+    through = [],
     onBegun = () => undefined,
   }: {
     args?: readonly string[];
@@ -84,11 +85,13 @@ export async function start(
     cwd?: string;
     dist?: string;
     program?: string;
+    through?: readonly string[];
     onBegun?: (process: Process) => void;
   } = {},
 ): Promise<Process> {
   const port = await freePort();
-  const child = spawn(process.execPath, [program, ...args], {
+  const [command = '', ...rest] = [...through, process.execPath, program, ...args];
+  const child = spawn(command, rest, {
     // Where nobody left a .env.
     cwd: cwd ?? (await newDirectory()),
     env: environment({ PORT: String(port), ...env }),
