@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
+import { EXPORT_LAPSES } from '../../src/domains/audit-entry/export-audit.js';
 import { openSealing } from '../../src/domains/audit-entry/outside.js';
 import { newId, type OrgId } from '../../src/data/id.js';
+import type { DueKind } from '../../src/jobs/due-kind.js';
 import { byTest } from '../support/act.js';
 import { givenKey } from '../support/api-key.js';
+import { openReplica } from '../support/due-work.js';
 import { givenMember, givenOrganization, type GivenOrganization, personId } from '../support/given.js';
 import { eventually } from '../support/mail.js';
 import { type Client, useServer } from '../support/server.js';
@@ -137,6 +140,34 @@ describe('An export', () => {
     const all = [...came, ...linesOf(others)].map(({ sequence }) => sequence);
     expect(all).toEqual(all.map((_, index) => index + 1));
     return expect(all.length).toBeGreaterThan(600);
+  });
+
+  test('is forgotten a day after it is over, and not before; that it was stands in the record', async () => {
+    const acme = await givenRecord();
+    const ids: string[] = [];
+    for (let count = 0; count < 2; count += 1)
+      ids.push((await link(acme.admin, { format: 'NDJSON' })).split('/').at(-1) ?? '');
+    const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
+    const hoursOld = (id: string | undefined, hours: number) =>
+      sql(`update due_work set due_at = due_at - $2 * interval '1 hour' where subject = $1`, [id, hours]);
+    const replica = openReplica(server, { kinds: [EXPORT_LAPSES as DueKind<never>] });
+    await hoursOld(ids[0], 24);
+    await hoursOld(ids[1], 24.2);
+    await replica.workOff();
+    const left = () => sql('select id from audit_export where org_id = $1', [acme.id]);
+    expect((await left()).rows).toEqual([{ id: ids[0] }]);
+    await hoursOld(ids[0], 0.2);
+    await replica.workOff();
+    expect((await left()).rows).toEqual([]);
+    expect((await sql('select from due_work where org_id = $1', [acme.id])).rows).toEqual([]);
+    const { data } = await acme.admin('{ auditLog(first: 2) { nodes { action actor { kind name } targetId } } }');
+    expect(data.auditLog.nodes).toEqual(
+      ids.map((targetId) => ({
+        action: 'audit_export.deleted',
+        actor: { kind: 'SYSTEM', name: 'audit-export-lapses' },
+        targetId,
+      })),
+    );
   });
 
   test('is what its filter leaves, and never what is another organization’s', async () => {

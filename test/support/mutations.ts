@@ -172,6 +172,11 @@ export const MUTATIONS: Record<string, Operation> = {
     from: 'ADMIN',
     text: () => 'updateOrganization(input: { description: "x" }) { id }',
   },
+  rollbackSettings: {
+    permission: 'organization:update',
+    from: 'ADMIN',
+    text: () => 'rollbackSettings(version: 2, expectedVersion: 2) { id }',
+  },
   createApiKey: {
     permission: 'api-key:create',
     from: 'DEVELOPER',
