@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { asError, codeOf } from '../../thrown.js';
 import { translateDatabaseError } from '../database-error.js';
 import type { Act } from './act.js';
 import { inFrame, type ScopedPool } from './org-connection.js';
@@ -29,6 +30,13 @@ const asDirectory =
       const { rows } = await inFrame(frame, () => run({ text, values, types: ROW_TYPES }));
       return rows;
     } catch (error) {
-      throw translateDatabaseError(error);
+      throw translateDatabaseError(codeOf(error) === '42501' ? withAdvice(asError(error)) : error);
     }
   };
+
+/** Whoever wrote the statement is told what it lacks. */
+function withAdvice(error: Error): Error {
+  error.message +=
+    ': a migration grants orgate_directory the columns that it names, and gives the table a policy for it';
+  return error;
+}

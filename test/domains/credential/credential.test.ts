@@ -179,12 +179,9 @@ test('of whoever has several organizations and named none, credentials are not r
     `mutation { createOrganization(input: { name: "Other", slug: "${unique('other')}" }) { id } }`,
   );
   expect(data.createOrganization).not.toBeNull();
-  await acme.admin(
-    'mutation ($id: ID!) { setDefaultOrganization(organizationId: $id) { user { id } } }',
-    {
-      id: acme.id,
-    },
-  );
+  await acme.admin('mutation ($id: ID!) { setDefaultOrganization(organizationId: $id) { user { id } } }', {
+    id: acme.id,
+  });
   const unnamed = await server.as(acme.admin.email);
   for (const query of [
     '{ credentials { nodes { id } } }',
