@@ -244,10 +244,12 @@ test('entries of one moment come in the order in which they were made, once each
   const read: string[] = [];
   let after: string | null = null;
   do {
-    const { data } = await admin(PAGE, { after });
-    const { nodes, pageInfo } = data.auditLog;
-    read.push(...nodes.map(({ id }: { id: string }) => id));
-    after = pageInfo.hasNextPage ? (pageInfo.endCursor as string) : null;
+    const page: { nodes: { id: string }[]; pageInfo: { endCursor: string; hasNextPage: boolean } } = (
+      await admin(PAGE, { after })
+    ).data.auditLog;
+    const { nodes, pageInfo } = page;
+    read.push(...nodes.map(({ id }) => id));
+    after = pageInfo.hasNextPage ? pageInfo.endCursor : null;
     await developer(CREATE, { input: { name: unique('later'), gitUrl: 'https://git.example/x.git' } });
     await seal(orgId);
   } while (after !== null);
