@@ -36,6 +36,7 @@ const say = (line) => console.log(`${((performance.now() - began) / 1000).toFixe
 const agent = new Agent({ keepAlive: true, maxSockets: WRITERS });
 const round = (value, digits = 0) => Math.round(value * 10 ** digits) / 10 ** digits;
 
+/** @type {(() => unknown)[]} */
 const undo = [() => rmSync(`${BENCH}work`, { recursive: true, force: true })];
 try {
   const world = await createWorld(settings, 'orgate_bench_log', 0);

@@ -1,6 +1,6 @@
 /** Where a page begins: past the row that has these values in the fields of the order, in their order. */
 export interface PastRow {
-  readonly at: readonly (string | Date | null)[];
+  readonly at: readonly (string | number | Date | null)[];
   /** Whether the first of the fields may be null. Such rows are the last upward, and the first downward. */
   readonly mayBeNull?: boolean;
 }

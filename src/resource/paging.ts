@@ -28,9 +28,11 @@ export interface Connection<T> {
 export type OrderColumn<T> = {
   [F in keyof T & string]: NonNullable<T[F]> extends Date
     ? { readonly by: F; readonly is: 'instant' } & MayBeNull<T[F]>
-    : NonNullable<T[F]> extends string
-      ? { readonly by: F; readonly is?: never } & MayBeNull<T[F]>
-      : never;
+    : NonNullable<T[F]> extends number
+      ? { readonly by: F; readonly is: 'number' } & MayBeNull<T[F]>
+      : NonNullable<T[F]> extends string
+        ? { readonly by: F; readonly is?: never } & MayBeNull<T[F]>
+        : never;
 }[keyof T & string];
 
 type MayBeNull<V> = null extends V ? { readonly mayBeNull: true } : { readonly mayBeNull?: never };
@@ -149,7 +151,7 @@ function decodeCursor<T>(cursor: string, argument: string, scope: string, order:
   if (owner === scope && name === order.name && values.length === fieldsOf(order).length) {
     const at = values.map((value, index) => {
       if (value === null && index === 0 && mayBeNull) return null;
-      return index === 0 && column.is === 'instant' ? instantOf(value) : textOf(value);
+      return (index === 0 && column.is ? READERS[column.is] : textOf)(value);
     });
     if (at.every((value) => value !== undefined)) return { at, mayBeNull };
   }
@@ -175,3 +177,9 @@ function instantOf(value: unknown): Date | undefined {
   const instant = new Date(value);
   return !Number.isNaN(instant.getTime()) && instant.toISOString() === value ? instant : undefined;
 }
+
+/** A whole number that PostgreSQL's own hold. */
+const numberOf = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? value : undefined;
+
+const READERS = { instant: instantOf, number: numberOf };

@@ -114,6 +114,7 @@ const OTHERS: Readonly<Record<string, () => Promise<Write> | Write>> = {
     return { ...made, orgId: rows[0].id as string };
   },
   setDefaultOrganization: () => by(acme.owner, `setDefaultOrganization(organizationId: "${acme.id}") { role }`, ''),
+  rollbackSettings: () => byOwner('rollbackSettings(version: 1, expectedVersion: 2) { id }'),
   revokeSession: async () => {
     const { sessionId } = await givenBrowser(server, await personId(acme.owner));
     return by(acme.owner, `revokeSession(id: "${sessionId}")`, '');

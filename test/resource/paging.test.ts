@@ -42,6 +42,7 @@ const SHORT_LISTS = [
   'MemberRemovalPreview.directories',
   'MemberRemovalPreview.identityProviders',
   'AuditEntry.changes',
+  'SettingsVersion.changes',
 ];
 
 /** Lists that belong to the person, not to an organization. */

@@ -21,6 +21,11 @@ const QUERIES: Record<string, Operation> = {
     from: 'VIEWER',
     text: () => 'currentOrganization { settings { featureFlags } }',
   },
+  settingsVersions: {
+    permission: 'organization:read',
+    from: 'VIEWER',
+    text: () => 'settingsVersions { totalCount }',
+  },
   members: { permission: 'member:read', from: 'VIEWER', text: () => 'members { totalCount }' },
   repositories: { permission: 'repository:read', from: 'VIEWER', text: () => 'repositories { totalCount }' },
   repository: {

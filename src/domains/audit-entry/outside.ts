@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import type { Act } from '../../data/connection/act.js';
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { Frame } from '../../data/connection/frame.js';
@@ -9,6 +10,9 @@ import { type Page, pageOf } from '../../identity/page.js';
 import { hashOf, hashOfGone, newSalts, NO_HASH, SALTS_BYTES, type Sealable } from './chain.js';
 import type { AuditEntryParent } from './parent.js';
 import type { Chain, ChainHead } from './read-chain.js';
+
+/** So long it chains before others have their turn: an entry may be as long as the list of a hundred members. */
+const AT_ONCE_MS = 2;
 
 /** Whose record: an organization's, or with '' that of the deployment. */
 export type RecordOf = OrgId | '';
@@ -127,12 +131,17 @@ export function openSealing(pool: ScopedPool): Sealing {
       const head = first.headSequence ?? 0;
       let before = first.headHash ?? NO_HASH;
       const random = randomBytes(SALTS_BYTES * rows.length);
-      const links = rows.map((entry, index) => {
+      const links: { number: string; hash: string; salts: string }[] = [];
+      let began = performance.now();
+      for (const [index, entry] of rows.entries()) {
         const sequence = head + index + 1;
         const salts = isThere(entry) ? newSalts(entry, random.subarray(index * SALTS_BYTES)) : [];
         before = isThere(entry) ? hashOf(entry, { before, sequence, salts }) : hashOfGone({ before, sequence });
-        return { number: entry.number, hash: before, salts: JSON.stringify(salts) };
-      });
+        links.push({ number: entry.number, hash: before, salts: JSON.stringify(salts) });
+        if (performance.now() - began < AT_ONCE_MS) continue;
+        await othersTurn();
+        began = performance.now();
+      }
       const columns = [
         links.map(({ number }) => number),
         links.map(({ hash }) => hash),

@@ -26,6 +26,9 @@ import { readUsage } from '../usage/index.js';
 import { personUser } from '../viewer/parent.js';
 import { type OrganizationParent, withMembership } from './parent.js';
 import { record } from './record.js';
+import { toContract } from './settings/document.js';
+import { changesIn, settingsVersions } from './settings/list-versions.js';
+import { rollbackSettings } from './settings/rollback-settings.js';
 import { slugText } from './slug.js';
 import { updateOrganization } from './update-organization.js';
 
@@ -92,6 +95,7 @@ const resolvers = {
       return withMembership(membership);
     },
     organizations: (_, args, context) => listOrganizations(args, context),
+    settingsVersions: (_, args, context) => settingsVersions.page(args, context),
   },
   Mutation: {
     createOrganization: async (_, { input }, { person, sessionScope, registry, origin }) => {
@@ -101,6 +105,7 @@ const resolvers = {
       return withMembership(orNotFound(await registry.findMembership(sessionScope, summary.id)));
     },
     updateOrganization: (_, { input }, context) => updateOrganization(input, context),
+    rollbackSettings: (_, args, context) => rollbackSettings(args, context),
     switchOrganization: async (_, { organizationId }, context) => {
       const membership = await context.registry.findMembership(context.sessionScope, organizationId);
       if (!membership || !context.viewer) throw notFound();
@@ -120,14 +125,7 @@ const resolvers = {
   Organization: {
     description: async (_, _args, context) => (await settingsRow(context)).description,
     updatedAt: async (_, _args, context) => (await settingsRow(context)).updatedAt,
-    settings: async (_, _args, context) => {
-      const row = await settingsRow(context);
-      return {
-        agentExecution: row,
-        security: row,
-        featureFlags: row.featureFlags as Record<string, unknown>,
-      };
-    },
+    settings: async (_, _args, context) => toContract(await settingsRow(context)),
     subscription: async (_, _args, context) => {
       const { plan, subscriptionStatus, seatLimit } = await settingsRow(context);
       return { plan, status: subscriptionStatus, seatLimit };
@@ -139,6 +137,10 @@ const resolvers = {
     usage: (_, { period }, context) => readUsage(period, context),
     viewerRole: (parent, _args, context) => viewerAssignment(parent, context)?.role ?? null,
     viewerPermissions: (parent, _args, context) => [...(viewerAssignment(parent, context)?.permissions ?? [])],
+  },
+  SettingsVersion: {
+    by: ({ byKind: kind, byId: id, byName: name }) => ({ kind, id, name }),
+    changes: changesIn,
   },
 } satisfies Resolvers;
 
@@ -159,10 +161,12 @@ export const organization = defineDomain({
       myOrganizations: isPerson,
       organization: isPerson,
       organizations: isSystemAdmin,
+      settingsVersions: can('organization:read'),
     },
     Mutation: {
       createOrganization: canCreateOrganization,
       updateOrganization: can('organization:update'),
+      rollbackSettings: can('organization:update'),
       switchOrganization: isPerson,
       setDefaultOrganization: isUnboundPerson,
     },
@@ -182,6 +186,12 @@ export const organization = defineDomain({
     OrganizationSettings: allow,
     AgentExecutionSettings: allow,
     SecuritySettings: allow,
+    ProviderRoutingSettings: allow,
+    BrandingSettings: allow,
+    BrandColours: allow,
+    SupportSettings: allow,
+    SettingsVersion: allow,
+    SettingChange: allow,
     SubscriptionInfo: allow,
     SwitchOrganizationPayload: allow,
   },

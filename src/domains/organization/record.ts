@@ -15,6 +15,7 @@ export const record = {
   leaves: {
     createOrganization: { inAnother: 'organization.created' },
     updateOrganization: 'organization.updated',
+    rollbackSettings: 'organization.updated',
     switchOrganization: null,
     setDefaultOrganization: { inDeployment: 'person.updated' },
   },
@@ -28,6 +29,11 @@ export const record = {
       what: 'host names',
       because: 'they are told with the organization’s slug, or the domain that has them',
       tables: ['address'],
+    },
+    {
+      what: 'versions of settings',
+      because: 'what changed is told with the organization, by path',
+      tables: ['settings_version'],
     },
     { what: 'the count that orders writers', because: 'it says nothing', columns: ['organization.lock_version'] },
   ],

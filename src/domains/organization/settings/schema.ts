@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import type { Row } from '../../../data/organization/table.js';
+import { ExternalAgentPolicy, SupportAccess } from '../../../generated/enums.js';
+import type { OrganizationSettings } from '../../../generated/graphql.js';
+import { emailText, nameText } from '../../../resource/input.js';
+import type { Permission } from '../../../permissions/catalogue.js';
+import { coloursThatContrast, httpsUrl } from './branding.js';
+
+type Groups = Omit<OrganizationSettings, '__typename' | 'version' | 'featureFlags'>;
+type Group = keyof Groups;
+type PathIn<G extends Group> = `${G}.${Exclude<keyof Groups[G] & string, '__typename'>}`;
+
+/** Every setting that the contract has, by the path at which a client reads and writes it. */
+export type SettingPath = 'featureFlags' | { [G in Group]: PathIn<G> }[Group];
+
+/** What a setting holds, as the contract says. */
+export type SettingValue<P extends SettingPath> = P extends 'featureFlags'
+  ? Record<string, boolean>
+  : P extends `${infer G extends Group}.${infer F}`
+    ? Groups[G][F & keyof Groups[G]]
+    : never;
+
+/** All settings of an organization. */
+export type Settings = { readonly [P in SettingPath]: SettingValue<P> };
+
+/** What is said of a setting beside what it may hold. */
+interface Rights {
+  /** Who may change it, beside the role that updates the organization. */
+  readonly needs: Permission | 'OWNER';
+  /** Whether it may be taken over from another organization: nothing that names people, hosts or credentials. */
+  readonly isPromotable: boolean;
+  /** How the record tells a change: both values, or only that there was one. `orgate_masked` in the database says the same. */
+  readonly inRecord: 'values' | 'masked';
+}
+
+/** Columns beside the document: what is decided by under the organization's lock, or when a request comes in. */
+export type SettingColumn = keyof Pick<
+  Row<'Organization'>,
+  'maxConcurrentRuns' | 'apiKeyMaxDays' | 'allowedDomains' | 'featureFlags'
+>;
+
+export interface Setting<V> extends Rights {
+  /** What it is while nothing was chosen. */
+  readonly initial: V;
+  /** What it may become, and as what it is kept. */
+  readonly check: z.ZodType<V>;
+  /** Where it is kept, if not in the document. */
+  readonly column?: SettingColumn;
+}
+
+const USUAL: Rights = { needs: 'organization:update', isPromotable: true, inRecord: 'values' };
+const OF_HOSTS: Rights = { ...USUAL, isPromotable: false };
+const OF_PEOPLE: Rights = { ...OF_HOSTS, inRecord: 'masked' };
+const OF_OWNERS: Rights = { ...USUAL, needs: 'OWNER', isPromotable: false };
+
+const NOT_NULL = 'Must not be null.';
+const settingText = z.string().trim().min(1, 'Must not be blank.').max(100, 'At most 100 characters.');
+const domainName = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
+const eachOnce = (list: readonly string[]): boolean => new Set(list).size === list.length;
+const fallback = z.array(settingText, NOT_NULL).max(10, 'At most 10.').refine(eachOnce, 'Each once.');
+const yesOrNo = z.boolean(NOT_NULL);
+const upTo = (most: number) =>
+  z
+    .int('Must be a whole number.')
+    .min(1, 'At least 1.')
+    .max(most, `At most ${most.toLocaleString('en')}.`);
+
+/** Checked as a whole: a path into it would repeat the names that the client sent. */
+const featureFlags = z
+  .record(z.string(), z.unknown(), NOT_NULL)
+  .refine((flags) => Object.keys(flags).length <= 100, 'At most 100 flags.')
+  .refine((flags) => Object.keys(flags).every((name) => /^.{1,100}$/su.test(name)), 'Names have 1 to 100 characters.')
+  .refine((flags) => Object.values(flags).every((flag) => typeof flag === 'boolean'), 'Each flag is true or false.')
+  .pipe(z.record(z.string(), z.boolean()));
+
+/**
+ * Every setting there is, in one place: the contract's types demand the paths, and all that reads, checks, compares, copies
+ * or records settings goes by this table.
+ */
+export const SETTINGS: { readonly [P in SettingPath]: Setting<SettingValue<P>> } = {
+  'agentExecution.defaultModel': { ...USUAL, initial: null, check: settingText.nullable() },
+  'agentExecution.defaultProvider': { ...USUAL, initial: null, check: settingText.nullable() },
+  'agentExecution.maxConcurrentRuns': { ...USUAL, initial: 10, check: upTo(10_000), column: 'maxConcurrentRuns' },
+  'security.externalAgentPolicy': { ...USUAL, initial: 'DENY', check: z.enum(ExternalAgentPolicy, NOT_NULL) },
+  'security.allowedDomains': {
+    ...OF_HOSTS,
+    initial: [],
+    check: z
+      .array(z.string().trim().toLowerCase().regex(domainName, 'Not a domain name.'))
+      .max(100, 'At most 100 domains.'),
+    column: 'allowedDomains',
+  },
+  'security.apiKeyMaxDays': { ...USUAL, initial: 365, check: upTo(3650), column: 'apiKeyMaxDays' },
+  'providerRouting.llmPreference': { ...USUAL, initial: null, check: settingText.nullable() },
+  'providerRouting.llmFallback': { ...USUAL, initial: [], check: fallback },
+  'providerRouting.imagePreference': { ...USUAL, initial: null, check: settingText.nullable() },
+  'providerRouting.imageFallback': { ...USUAL, initial: [], check: fallback },
+  'providerRouting.fallbackEnabled': { ...USUAL, initial: true, check: yesOrNo },
+  'providerRouting.costOptimization': { ...USUAL, initial: false, check: yesOrNo },
+  'branding.displayName': { ...USUAL, initial: null, check: nameText.nullable() },
+  'branding.logoUrl': { ...OF_HOSTS, initial: null, check: httpsUrl.nullable() },
+  'branding.colours': { ...USUAL, initial: null, check: coloursThatContrast.nullable() },
+  'branding.supportEmail': { ...OF_PEOPLE, initial: null, check: emailText.nullable() },
+  'support.access': { ...OF_OWNERS, initial: 'READ', check: z.enum(SupportAccess, NOT_NULL) },
+  featureFlags: { ...USUAL, initial: {}, check: featureFlags, column: 'featureFlags' },
+};
+
+/** Every path, in the order of the table. */
+export const SETTING_PATHS = Object.keys(SETTINGS) as readonly SettingPath[];
+
+export const isSettingPath = (path: string): path is SettingPath => Object.hasOwn(SETTINGS, path);

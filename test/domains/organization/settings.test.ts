@@ -1,0 +1,337 @@
+import { describe, expect, test } from '@jest/globals';
+import { readSettings } from '../../../src/domains/organization/settings/document.js';
+import { SETTING_PATHS, SETTINGS, type SettingPath } from '../../../src/domains/organization/settings/schema.js';
+import { givenKey } from '../../support/api-key.js';
+import { byTest } from '../../support/act.js';
+import { type GivenOrganization, givenOrganization } from '../../support/given.js';
+import { describeIsolation, fromCursor } from '../../support/isolation.js';
+import { type Answer, type Client, codeOf, useServer } from '../../support/server.js';
+
+const server = useServer();
+
+const UPDATE = `mutation ($settings: OrganizationSettingsInput!) { updateOrganization(input: { settings: $settings }) {
+  settings { ...all } } } ${'fragment all on OrganizationSettings'} {
+    version
+    agentExecution { defaultModel defaultProvider maxConcurrentRuns }
+    security { externalAgentPolicy allowedDomains apiKeyMaxDays }
+    providerRouting { llmPreference llmFallback imagePreference imageFallback fallbackEnabled costOptimization }
+    branding { displayName logoUrl colours { primary onPrimary } supportEmail }
+    support { access }
+    featureFlags
+  }`;
+const READ = `{ currentOrganization { settings { ...all } } } ${UPDATE.slice(UPDATE.indexOf('fragment all'))}`;
+const VERSIONS = `{ settingsVersions { totalCount nodes { version at by { kind id name } changes { path before after } } } }`;
+const ROLLBACK = `mutation ($version: Int!, $expected: Int!) {
+  rollbackSettings(version: $version, expectedVersion: $expected) { settings { version branding { displayName } } } }`;
+
+const change = (client: Client, settings: object) => client(UPDATE, { settings });
+const argumentOf = ({ errors }: Answer) => errors[0]?.extensions['argument'];
+
+async function settingsOf({ viewer }: GivenOrganization) {
+  const { data, errors } = await viewer(READ);
+  expect(errors).toEqual([]);
+  return data.currentOrganization.settings;
+}
+
+/** Every setting, chosen otherwise than it begins. */
+const CHOSEN: { readonly [P in SettingPath]: unknown } = {
+  'agentExecution.defaultModel': 'claude',
+  'agentExecution.defaultProvider': 'anthropic',
+  'agentExecution.maxConcurrentRuns': 3,
+  'security.externalAgentPolicy': 'ALLOW',
+  'security.allowedDomains': ['agents.example'],
+  'security.apiKeyMaxDays': 30,
+  'providerRouting.llmPreference': 'claude',
+  'providerRouting.llmFallback': ['openai', 'google'],
+  'providerRouting.imagePreference': 'openai',
+  'providerRouting.imageFallback': ['google'],
+  'providerRouting.fallbackEnabled': false,
+  'providerRouting.costOptimization': true,
+  'branding.displayName': 'Acme Assist',
+  'branding.logoUrl': 'https://cdn.acme.example/logo.svg',
+  'branding.colours': { primary: '#0a5cd6', onPrimary: '#ffffff' },
+  'branding.supportEmail': 'help@acme.example',
+  'support.access': 'ON_GRANT',
+  featureFlags: { webhooks: false },
+};
+
+/** One setting, as a client gives it. */
+const at = (path: string, value: unknown): object => {
+  const [group = '', field] = path.split('.');
+  return field === undefined ? { [group]: value } : { [group]: { [field]: value } };
+};
+const lookUp = (settings: Answer['data'], path: string): unknown =>
+  path.split('.').reduce((found: Record<string, unknown>, key) => found[key] as never, settings as never);
+
+describe('Each setting', () => {
+  test('begins as the table says, and as the database fills it in', async () => {
+    const acme = await givenOrganization(server);
+    const settings = await settingsOf(acme);
+    for (const path of SETTING_PATHS) expect([path, lookUp(settings, path)]).toEqual([path, SETTINGS[path].initial]);
+    expect(settings.version).toBe(1);
+  });
+
+  test('is changed, read, told with its version and in the record by its path, and nothing else is changed', async () => {
+    const acme = await givenOrganization(server);
+    let expected = await settingsOf(acme);
+    for (const [index, path] of SETTING_PATHS.entries()) {
+      const value = CHOSEN[path];
+      const { data, errors, headers } = await change(acme.owner, at(path, value));
+      expect([path, errors]).toEqual([path, []]);
+      const before = lookUp(expected, path);
+      const [group = '', field] = path.split('.');
+      expected = {
+        ...expected,
+        version: index + 2,
+        [group]: field === undefined ? value : { ...expected[group], [field]: value },
+      };
+      expect(data.updateOrganization.settings).toEqual(expected);
+      const { data: told } = await acme.viewer(VERSIONS);
+      expect(told.settingsVersions.nodes[0]).toMatchObject({
+        version: index + 2,
+        by: { kind: 'PERSON', name: expect.any(String) },
+        changes: [{ path, before, after: value }],
+      });
+      const { rows } = await server.database.pool.queryAsLoginRole(
+        'select action, changes from audit_entry where request_id = $1',
+        [headers.get('x-request-id')],
+      );
+      expect(rows).toHaveLength(1);
+      const { column, inRecord, initial } = SETTINGS[path];
+      const [changes] = rows.map((row) => row.changes as Record<string, unknown>);
+      const at_ = column ? column.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : `settings.${path}`;
+      const masked = [null, '***'];
+      // Of what was never chosen the store knows nothing.
+      const values = [column ? initial : null, value];
+      expect(changes).toEqual({
+        settings_version: [index + 1, index + 2],
+        [at_]: inRecord === 'masked' ? masked : values,
+      });
+    }
+    expect((await acme.viewer(VERSIONS)).data.settingsVersions.totalCount).toBe(SETTING_PATHS.length);
+    const row = await server.database.organizationDb(acme.id, byTest).organization.get({});
+    expect(readSettings(row)).toEqual(CHOSEN);
+  });
+
+  test('that the record does not tell is masked there both before and after', async () => {
+    const acme = await givenOrganization(server);
+    await change(acme.owner, { branding: { supportEmail: 'one@acme.example' } });
+    const { headers } = await change(acme.owner, { branding: { supportEmail: 'two@acme.example' } });
+    const { rows } = await server.database.pool.queryAsLoginRole(
+      'select changes from audit_entry where request_id = $1',
+      [headers.get('x-request-id')],
+    );
+    expect(rows[0]?.changes['settings.branding.supportEmail']).toEqual(['***', '***']);
+    const { rows: masked } = await server.database.pool.queryAsLoginRole('select unnest(orgate_masked()) as path');
+    const wanted = SETTING_PATHS.filter((path) => SETTINGS[path].inRecord === 'masked' && !SETTINGS[path].column);
+    expect(masked.map(({ path }) => path as string)).toEqual(wanted.map((path) => `settings.${path}`));
+  });
+
+  test('that names people or hosts, or is for OWNERs, is never promotable', () => {
+    expect(SETTING_PATHS.filter((path) => !SETTINGS[path].isPromotable)).toEqual([
+      'security.allowedDomains',
+      'branding.logoUrl',
+      'branding.supportEmail',
+      'support.access',
+    ]);
+  });
+});
+
+describe('A setting that does not fit is BAD_USER_INPUT at its path, and its value is not repeated', () => {
+  const CANARY = 'swordfish';
+  test.each<[string, ...unknown[]]>([
+    ['providerRouting.llmFallback', ['a', 'a'], null, Array.from({ length: 11 }, (_, index) => `p${index}`)],
+    ['providerRouting.fallbackEnabled', null],
+    ['branding.displayName', '', ' ', 'x'.repeat(101), 'two\nlines'],
+    [
+      'branding.logoUrl',
+      CANARY,
+      `http://${CANARY}.example/`,
+      `https://user:${CANARY}@acme.example/`,
+      `https://${CANARY}@acme.example/`,
+      `https://acme.example/#${CANARY}`,
+      'https://localhost/',
+      'javascript:alert(1)',
+      'data:image/png;base64,AAAA',
+      `https://acme.example/${'x'.repeat(2000)}`,
+    ],
+    ['branding.colours', { primary: '#777777', onPrimary: '#888888' }, { primary: '#ffffff', onPrimary: '#ffff00' }],
+    ['branding.colours.primary', { primary: CANARY, onPrimary: '#ffffff' }, { primary: '#12345', onPrimary: '#fff' }],
+    ['branding.colours.onPrimary', { primary: '#000', onPrimary: 'red' }],
+    ['branding.supportEmail', CANARY, `a@${CANARY}`, 'a b@acme.example'],
+    ['support.access', null],
+  ])('%s', async (path, ...values) => {
+    const { owner } = await givenOrganization(server);
+    const setting = SETTING_PATHS.find((each) => path.startsWith(each)) ?? path;
+    for (const value of values) {
+      const refused = await change(owner, at(setting, value));
+      expect([value, codeOf(refused), argumentOf(refused)]).toEqual([
+        value,
+        'BAD_USER_INPUT',
+        `input.settings.${path}`,
+      ]);
+      expect(refused.text).not.toContain(CANARY);
+    }
+  });
+
+  test('short colours, and spaces around, are kept in one way', async () => {
+    const { owner } = await givenOrganization(server);
+    const branding = { colours: { primary: ' #05C', onPrimary: '#FFF ' }, logoUrl: ' HTTPS://CDN.acme.example/a ' };
+    const { data } = await change(owner, { branding });
+    expect(data.updateOrganization.settings.branding).toMatchObject({
+      colours: { primary: '#0055cc', onPrimary: '#ffffff' },
+      logoUrl: 'https://cdn.acme.example/a',
+    });
+  });
+});
+
+describe('`support` is changed by OWNERs only', () => {
+  const DENY = { support: { access: 'DENIED' } };
+
+  test('not by an ADMIN, nor by the key of an OWNER, whatever stands beside it', async () => {
+    const acme = await givenOrganization(server);
+    const { client: key } = await givenKey(server, acme.owner, ['organization:update', 'organization:read']);
+    for (const client of [acme.admin, key]) {
+      const refused = await change(client, { ...DENY, branding: { displayName: 'Sneaked in' } });
+      expect([codeOf(refused), argumentOf(refused)]).toEqual(['FORBIDDEN', 'input.settings.support.access']);
+    }
+    expect(await settingsOf(acme)).toMatchObject({
+      version: 1,
+      support: { access: 'READ' },
+      branding: { displayName: null },
+    });
+    expect((await change(acme.owner, DENY)).errors).toEqual([]);
+  });
+
+  test('nor by going back to a version in which it was another', async () => {
+    const acme = await givenOrganization(server);
+    await change(acme.owner, DENY);
+    await change(acme.admin, { branding: { displayName: 'Acme' } });
+    const refused = await acme.admin(ROLLBACK, { version: 1, expected: 3 });
+    expect([codeOf(refused), argumentOf(refused)]).toEqual(['FORBIDDEN', 'version']);
+    expect(refused.errors[0]?.message).toContain('support.access');
+    // Back to where it was the same, they may.
+    expect((await acme.admin(ROLLBACK, { version: 2, expected: 3 })).errors).toEqual([]);
+    expect((await acme.owner(ROLLBACK, { version: 1, expected: 4 })).errors).toEqual([]);
+    expect(await settingsOf(acme)).toMatchObject({ version: 5, support: { access: 'READ' } });
+  });
+
+  test('and what an ADMIN sends along unchanged does not stand in the way', async () => {
+    const acme = await givenOrganization(server);
+    const { errors } = await change(acme.admin, { support: { access: 'READ' }, branding: { displayName: 'Acme' } });
+    expect(errors).toEqual([]);
+  });
+});
+
+describeIsolation({
+  'Query.settingsVersions.after': fromCursor('after', 'settingsVersions', 'settingsVersions VERSION DESC', 2),
+  'Query.settingsVersions.before': fromCursor('before', 'settingsVersions', 'settingsVersions VERSION DESC', 2),
+});
+
+describe('Versions', () => {
+  test('are made by what changes something, one for each request, and tell who it was', async () => {
+    const acme = await givenOrganization(server);
+    const { client: key } = await givenKey(server, acme.admin, ['organization:update', 'organization:read']);
+    await change(acme.admin, { branding: { displayName: 'One' }, providerRouting: { costOptimization: true } });
+    await change(acme.admin, { branding: { displayName: 'One' } });
+    await acme.admin('mutation { updateOrganization(input: { description: "another" }) { id } }');
+    await change(key, { branding: { displayName: 'Two' } });
+    const { nodes } = (await acme.viewer(VERSIONS)).data.settingsVersions;
+    expect(nodes).toMatchObject([
+      { version: 3, by: { kind: 'API_KEY', id: expect.stringMatching(/^key_/), name: expect.any(String) } },
+      {
+        version: 2,
+        by: { kind: 'PERSON', name: `ADMIN of ${acme.slug}` },
+        changes: [
+          { path: 'branding.displayName', before: null, after: 'One' },
+          { path: 'providerRouting.costOptimization', before: false, after: true },
+        ],
+      },
+    ]);
+    expect(nodes[0].changes).toEqual([{ path: 'branding.displayName', before: 'One', after: 'Two' }]);
+  });
+
+  test('come page by page, either way round', async () => {
+    const acme = await givenOrganization(server);
+    for (const displayName of ['One', 'Two', 'Three']) await change(acme.admin, { branding: { displayName } });
+    const PAGE = `query ($after: String, $orderBy: SettingsVersionOrderBy) {
+      settingsVersions(first: 2, after: $after, orderBy: $orderBy) { nodes { version } pageInfo { hasNextPage endCursor } } }`;
+    for (const [direction, versions] of [
+      ['DESC', [4, 3, 2]],
+      ['ASC', [2, 3, 4]],
+    ] as const) {
+      const orderBy = { field: 'VERSION', direction };
+      const { nodes, pageInfo } = (await acme.viewer(PAGE, { orderBy })).data.settingsVersions;
+      const next = (await acme.viewer(PAGE, { orderBy, after: pageInfo.endCursor })).data.settingsVersions;
+      expect([...nodes, ...next.nodes].map(({ version }) => version as number)).toEqual(versions);
+      expect(next.pageInfo.hasNextPage).toBe(false);
+      const [scope, name] = JSON.parse(Buffer.from(pageInfo.endCursor as string, 'base64url').toString()) as string[];
+      for (const place of ['3', 2 ** 31, 1.5, null]) {
+        const after = Buffer.from(JSON.stringify([scope, name, place])).toString('base64url');
+        expect(argumentOf(await acme.viewer(PAGE, { orderBy, after }))).toBe('after');
+      }
+    }
+  });
+
+  test('`expectedVersion` that is not the stored one is CONFLICT, and changes nothing', async () => {
+    const acme = await givenOrganization(server);
+    const expecting = (expectedVersion: number | null, displayName: string) =>
+      change(acme.admin, { expectedVersion, branding: { displayName } });
+    expect((await expecting(1, 'One')).errors).toEqual([]);
+    const refused = await expecting(1, 'Two');
+    expect([codeOf(refused), argumentOf(refused)]).toEqual(['CONFLICT', 'input.settings.expectedVersion']);
+    const back = await acme.admin(ROLLBACK, { version: 1, expected: 1 });
+    expect([codeOf(back), argumentOf(back)]).toEqual(['CONFLICT', 'expectedVersion']);
+    expect((await expecting(null, 'Three')).errors).toEqual([]);
+    expect(await settingsOf(acme)).toMatchObject({ version: 3, branding: { displayName: 'Three' } });
+  });
+
+  test('are gone back to: all settings are what they were, by a new version', async () => {
+    const acme = await givenOrganization(server);
+    const first = await settingsOf(acme);
+    await change(acme.owner, { branding: { displayName: 'One' }, agentExecution: { maxConcurrentRuns: 3 } });
+    const second = await settingsOf(acme);
+    await change(acme.owner, { branding: { displayName: 'Two' }, featureFlags: { webhooks: false } });
+    await change(acme.owner, { branding: { displayName: null }, security: { allowedDomains: ['a.example'] } });
+    for (const [version, settings] of [
+      [2, second],
+      [1, first],
+      [2, second],
+    ] as const) {
+      const { version: expected } = await settingsOf(acme);
+      const { errors, data } = await acme.admin(ROLLBACK, { version, expected });
+      expect(errors).toEqual([]);
+      expect(data.rollbackSettings.settings.version).toBe(expected + 1);
+      expect(await settingsOf(acme)).toEqual({ ...settings, version: expected + 1 });
+    }
+    // Going back to what is changes nothing.
+    const { version } = await settingsOf(acme);
+    await acme.admin(ROLLBACK, { version, expected: version });
+    expect((await settingsOf(acme)).version).toBe(version);
+  });
+
+  test('that there never were, or are kept no more, are NOT_FOUND', async () => {
+    const acme = await givenOrganization(server);
+    await change(acme.admin, { branding: { displayName: 'One' } });
+    for (const version of [0, -1, 3]) {
+      expect([version, codeOf(await acme.admin(ROLLBACK, { version, expected: 2 }))]).toEqual([version, 'NOT_FOUND']);
+    }
+    const count = 'update organization set settings_version = 1500 where id = $1';
+    await server.database.pool.queryAsLoginRole(count, [acme.id]);
+    await change(acme.admin, { branding: { displayName: 'Two' } });
+    expect((await acme.admin(VERSIONS)).data.settingsVersions.nodes).toMatchObject([{ version: 1501 }]);
+    expect(codeOf(await acme.admin(ROLLBACK, { version: 2, expected: 1501 }))).toBe('NOT_FOUND');
+  });
+
+  test('in which a setting was what it can no longer be are BAD_USER_INPUT, naming it', async () => {
+    const acme = await givenOrganization(server);
+    await change(acme.admin, { branding: { logoUrl: 'https://acme.example/a' } });
+    await server.database.pool.queryAsLoginRole(
+      `update settings_version set changes = '{"branding.logoUrl": ["http://acme.example/old", null]}' where org_id = $1`,
+      [acme.id],
+    );
+    const refused = await acme.admin(ROLLBACK, { version: 1, expected: 2 });
+    expect([codeOf(refused), argumentOf(refused)]).toEqual(['BAD_USER_INPUT', 'version']);
+    expect(refused.errors[0]?.message).toContain('branding.logoUrl');
+  });
+});
