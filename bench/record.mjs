@@ -8,6 +8,7 @@ import { Agent } from 'node:http';
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ask } from './measure/ask.mjs';
+import { backendsOf, cpuOf, spent } from './measure/proc.mjs';
 import { startGateway } from './servers/start.mjs';
 import { BENCH, PROJECT, readSettings } from './settings.mjs';
 import { createWorld, dropWorld, readAsked } from './world/database.mjs';
@@ -57,6 +58,7 @@ try {
   };
   const measure = async (each) => {
     let done = 0;
+    const before = { gateway: cpuOf(gateway.pid), database: await backendsOf(world) };
     const until = performance.now() + SECONDS * 1000;
     const loop = async (index) => {
       while (performance.now() < until) {
@@ -65,7 +67,12 @@ try {
       }
     };
     await Promise.all(Array.from({ length: LOOPS }, (_, index) => loop(index)));
-    return done / SECONDS;
+    const database = spent(before.database, await backendsOf(world));
+    return {
+      rate: done / SECONDS,
+      gateway: ((cpuOf(gateway.pid) - before.gateway) / done) * 1000,
+      database: (database / done) * 1000,
+    };
   };
   const turn = async (isOn) => {
     for (const each of ['created', 'updated']) {
@@ -79,19 +86,27 @@ try {
   for (const [name, each] of Object.entries(work)) {
     const ratios = [];
     const rates = { with: [], without: [] };
+    const used = { gateway: { with: [], without: [] }, database: { with: [], without: [] } };
     for (let round = 0; round < ROUNDS; round += 1) {
       const pair = {};
       for (const isOn of round % 2 === 0 ? [true, false] : [false, true]) {
         await turn(isOn);
         pair[isOn ? 'with' : 'without'] = await measure(each);
       }
-      rates.with.push(pair.with);
-      rates.without.push(pair.without);
-      ratios.push(pair.with / pair.without);
+      for (const [which, { rate, ...cpu }] of Object.entries(pair)) {
+        rates[which].push(rate);
+        for (const part of Object.keys(cpu)) used[part][which].push(cpu[part]);
+      }
+      ratios.push(pair.with.rate / pair.without.rate);
     }
+    const more = (part) => Math.round(median(used[part].with) - median(used[part].without));
     results[name] = {
       with: Math.round(median(rates.with)),
       without: Math.round(median(rates.without)),
+      gateway: more('gateway'),
+      database: more('database'),
+      gatewayWithout: Math.round(median(used.gateway.without)),
+      databaseWithout: Math.round(median(used.database.without)),
       ratio: Math.round(median(ratios) * 100) / 100,
       from: Math.round(Math.min(...ratios) * 100) / 100,
       to: Math.round(Math.max(...ratios) * 100) / 100,

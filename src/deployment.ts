@@ -8,6 +8,7 @@ import {
   KEY_ENVIRONMENT,
   ORGANIZATION_CREATION,
   PUBLIC_URL,
+  REAL_TIME,
   REPORT,
   SESSION_ISSUER,
 } from './context/deployment.js';
@@ -65,7 +66,7 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
   const seal = createOrganizationSeal(secretKeys);
   const signingKeys = createSigningKeys(pool, secretKeys);
   await signingKeys.keep();
-  const tokens = createSessionTokens(signingKeys, publicUrl);
+  const tokens = createSessionTokens(signingKeys, publicUrl, () => pool.clock.real());
   const signInAttempts = createSignInAttempts(pool, secretKeys);
   const mailer = config.mail ? openSmtp(config.mail.url, config.mail.from) : (development?.mailer ?? noMailer);
   const parts = new Parts();
@@ -85,6 +86,7 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     .add(DUE_WORK, work)
     .add(OUTBOX, createOutbox(seal))
     .add(PUBLIC_URL, publicUrl)
+    .add(REAL_TIME, () => pool.clock.real())
     .add(RECORD, composeRecord(domains))
     .add(REPORT, (err, what) => log.error({ err }, what))
     .add(SEAL, seal)

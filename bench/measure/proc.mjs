@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK']));
 
@@ -36,6 +36,9 @@ export function memoryOf(pid) {
   const read = (field) => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
   return { peak: read('VmHWM'), present: read('VmRSS') };
 }
+
+/** Has the peak told from here on. Of one's own processes only. */
+export const resetPeak = (pid) => writeFileSync(`/proc/${pid}/clear_refs`, '5');
 
 /**
  * CPU time of the backends that serve a database, by process id. Backends of other databases, and what PostgreSQL does in

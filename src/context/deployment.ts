@@ -14,6 +14,8 @@ export interface Deployment {
   readonly use: Use;
 }
 
+/** What time it is for everybody: the database's, which nothing moves. What others verify is told by it. */
+export const REAL_TIME = part<() => Date>('real time');
 export const CATALOGUE = part<Catalogue>('catalogue of permissions');
 /** The origin that browsers and identity providers reach the gateway at. Known once it listens. */
 export const PUBLIC_URL = part<() => string>('public URL');

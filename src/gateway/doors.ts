@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.js';
 import { createAuthenticate } from '../context/authenticate.js';
-import { CATALOGUE, KEY_ENVIRONMENT, PUBLIC_URL } from '../context/deployment.js';
+import { CATALOGUE, KEY_ENVIRONMENT, PUBLIC_URL, REAL_TIME } from '../context/deployment.js';
 import { REFUSALS } from '../context/refusal.js';
 import { JOIN_ON_SIGN_IN } from '../context/enter-organization.js';
 import type { OpenedDeployment } from '../deployment.js';
@@ -61,7 +61,10 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     return { ...issuer, keys: remoteKeys(jwksUri), development: false };
   });
   const issuers = [tokens.trusted, ...configured, ...(development ? [development.issuer.trusted] : [])];
-  const authenticate = createAuthenticate(issuers, use(KEY_ENVIRONMENT), countLookups(metrics, 'tokens'));
+  const realTime = use(REAL_TIME);
+  const authenticate = createAuthenticate(issuers, use(KEY_ENVIRONMENT), countLookups(metrics, 'tokens'), () =>
+    realTime().getTime(),
+  );
   const slots = new Slots(countWait(metrics, 'thread'));
   metrics.waiting.set('thread', () => slots.waiting);
   const context = { authenticate, isFromOwnPage, deployment, limits, senders: new Senders() };

@@ -24,8 +24,15 @@ export interface SessionTokens {
   issue(subject: TokenSubject): Promise<{ token: string; expiresInSeconds: number }>;
 }
 
-/** @param publicUrl the issuer that tokens name, known once the server listens */
-export const createSessionTokens = (keys: SigningKeys, publicUrl: () => string): SessionTokens => ({
+/**
+ * @param publicUrl the issuer that tokens name, known once the server listens
+ * @param realTime the database's: a token of a replica whose clock is ahead would begin later than others look at it
+ */
+export const createSessionTokens = (
+  keys: SigningKeys,
+  publicUrl: () => string,
+  realTime: () => Date,
+): SessionTokens => ({
   trusted: {
     get issuer() {
       return publicUrl();
@@ -43,7 +50,7 @@ export const createSessionTokens = (keys: SigningKeys, publicUrl: () => string):
   },
   async issue({ sessionId, personId, orgId, notAfter }) {
     const key = await keys.current();
-    const now = Math.floor(Date.now() / 1000);
+    const now = Math.floor(realTime().getTime() / 1000);
     const expiresAt = Math.min(now + LIFETIME_S, notAfter);
     const token = await new SignJWT({ sid: sessionId, ...(orgId !== null && { org: orgId }) })
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: TYP, kid: key.kid })

@@ -144,7 +144,7 @@ export function openSessions(pool: ScopedPool): Sessions {
       const started = {
         sessionId: newId('ses'),
         cookie: newSecret(),
-        expiresAt: new Date(Date.now() + LIFETIME_MS),
+        expiresAt: new Date(pool.clock.real().getTime() + LIFETIME_MS),
       };
       // Told by the clock that told when they joined: a session counts for the stay that it began in.
       await query(

@@ -52,7 +52,12 @@ interface KeyRow {
 
 const KEEPER = bySystem('keep-signing-keys');
 
-export function createSigningKeys(pool: ScopedPool, seal: Seal, now: () => number = Date.now): SigningKeys {
+/** @param now real time, by the database: a replica whose clock is ahead would drop what others still sign with */
+export function createSigningKeys(
+  pool: ScopedPool,
+  seal: Seal,
+  now: () => number = () => pool.clock.real().getTime(),
+): SigningKeys {
   let keys: readonly KeyRow[] = [];
   let readAt = 0;
   const opened = new Map<string, JWK & { kid: string }>();

@@ -7,9 +7,10 @@ import { addDueWork, type DueKind } from '../../src/jobs/due-kind.js';
 import { byTest } from '../support/act.js';
 import { givenKey } from '../support/api-key.js';
 import { openReplica } from '../support/due-work.js';
-import { givenOrganization, unique } from '../support/given.js';
+import { givenOrganization, personId, unique } from '../support/given.js';
 import { eventually, secretFor } from '../support/mail.js';
 import { codeOf, useServer } from '../support/server.js';
+import { givenBrowser } from '../support/sessions.js';
 
 const SRC = path.join(import.meta.dirname, '../../src');
 const TOKENS = 'tokens and sessions keep real time: others verify them by theirs';
@@ -25,7 +26,6 @@ const REAL: Readonly<Record<string, string>> = {
   'development/demo.ts': 'the demo world is made for today',
   'development/issuer.ts': TOKENS,
   'development/mailbox.ts': 'a mail came when it came',
-  'domains/audit-entry/checkpoint.ts': 'the record keeps real time',
   'domains/audit-entry/outside.ts': 'the record keeps real time',
   'gateway/graphql/serve-graphql.ts': 'limits keep real time',
   'gateway/http/': 'limits and metrics keep real time; a use is noted once a minute',
@@ -36,10 +36,9 @@ const REAL: Readonly<Record<string, string>> = {
   'identity/issuer-keys.ts': TOKENS,
   'identity/registry.ts': SHOWN,
   'identity/sealed.ts': TOKENS,
-  'identity/session-tokens.ts': TOKENS,
   'identity/sessions.ts': TOKENS,
   'identity/sign-in-attempts.ts': TOKENS,
-  'identity/signing-keys.ts': TOKENS,
+  'identity/signing-keys.ts': 'its `now` is real time, as the database has it',
   'identity/system-admins.ts': SHOWN,
   'jobs/outside.ts': 'beside how far the clock was moved',
 };
@@ -158,6 +157,22 @@ describe.each([
     for (const [index, person] of people.entries())
       outcomes.push((await person(ACCEPT, { secret: secrets[index] })).data.acceptInvitation.outcome);
     expect(outcomes).toEqual(['ACCEPTED', 'EXPIRED']);
+  });
+
+  test('MUST make tokens that hold elsewhere, and take those that do', async () => {
+    const acme = await givenOrganization(server);
+    const browser = await givenBrowser(server, await personId(acme.owner));
+    const ask = async (token: string) =>
+      (await server.post(JSON.stringify({ query: '{ viewer { role } }' }), { authorization: `Bearer ${token}` }))
+        .errors;
+    const [right, other] = [await browser.token(), await browser.token()];
+    expect(await ask(other.access)).toEqual([]);
+    beWrong();
+    const wrong = await browser.token();
+    expect(await ask(right.access)).toEqual([]);
+    Object.assign(globalThis, { Date: RealDate });
+    expect(await ask(wrong.access)).toEqual([]);
+    expect(wrong.expiresIn).toBe(right.expiresIn);
   });
 
   test('MUST give what begins there the time that it says', async () => {

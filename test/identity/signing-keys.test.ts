@@ -55,6 +55,24 @@ test('a replica whose clock is behind that of whoever made the first key signs w
   await verify(ahead.keys, await sign(behind.keys));
 });
 
+test('a replica whose machine is an hour ahead drops no key that others still verify by', async () => {
+  const { clock, keys } = givenReplica();
+  const real = Date.now;
+  // The second key began half an hour ago.
+  clock.at = real() - 30 * DAY - 1800 * 1000;
+  await keys.keep();
+  const first = kids(keys)[0];
+  try {
+    Date.now = () => real() + 3600 * 1000;
+    const ahead = createSigningKeys(database.pool, seal);
+    await ahead.keep();
+    expect(kids(ahead)).toContain(first);
+    expect((await ahead.current()).kid).toBe(kids(keys)[1]);
+  } finally {
+    Date.now = real;
+  }
+});
+
 test('a key signs for thirty days, and is published until its tokens have expired', async () => {
   const { clock, keys } = givenReplica();
   await keys.keep();

@@ -40,7 +40,6 @@ export const MUTANTS = [
   ],
   ['data/organization/insert-row.ts', 'if (!data[model.orgField])', 'if (false)', 'data/organization/own-statements'],
   // Wall 2 and what watches it
-  ['data/connection/scoped-query.ts', "frame.role === 'orgate_app' ? frame.orgId : ''", "''", 'guarantees/walls'],
   [
     'data/connection/tripwire.ts',
     'const positions = [...compared(text), ...inserted(text)];',
@@ -230,4 +229,55 @@ export const MUTANTS = [
   // The clock
   ['rights/end-invitation.ts', 'expiresAt > now;', 'expiresAt.getTime() > Date.now();', 'guarantees/clock'],
   ['data/connection/clock.ts', 'new Date(performance.now() + this.#ahead', 'new Date(Date.now()', 'guarantees/clock'],
+  [
+    'identity/session-tokens.ts',
+    'Math.floor(realTime().getTime() / 1000)',
+    'Math.floor(Date.now() / 1000)',
+    'guarantees/clock',
+  ],
+  // The record
+  [
+    'domains/audit-entry/outside.ts',
+    '  order by u.number`;',
+    '  order by u.number desc`;',
+    'domains/audit-entry/audit-entry',
+  ],
+  [
+    'domains/audit-entry/chain.ts',
+    'entry[field] == null ? null : random',
+    'entry[field] == null || true ? null : random',
+    'domains/audit-entry/audit-entry',
+  ],
+  [
+    'domains/audit-entry/chain.ts',
+    "salt.digest : 'more than was erased'",
+    'salt.digest : salt.digest',
+    'domains/audit-entry/audit-entry',
+  ],
+  [
+    'domains/audit-entry/verify-chain.ts',
+    "isElsewhere ? 'REORDERED' : 'ALTERED'",
+    "isElsewhere ? 'ALTERED' : 'ALTERED'",
+    'domains/audit-entry/audit-entry',
+  ],
+  [
+    'domains/audit-entry/checkpoint.ts',
+    'sequence: Number(sequence)',
+    'sequence: 1 + Number(sequence)',
+    'domains/audit-entry/audit-entry',
+  ],
+  ['domains/audit-entry/read-stretch.ts', 'gt: BigInt(after)', 'gte: BigInt(after)', 'gateway/audit'],
+  ['domains/audit-entry/export-audit.ts', ' || found.readAt !== null', '', 'gateway/audit'],
+  [
+    'domains/audit-entry/export-audit.ts',
+    'db.auditExport.delete({ id: subject })',
+    'db.auditExport.list({ orderBy: {}, take: 1 })',
+    'gateway/audit',
+  ],
+  [
+    '../prisma/migrations/20261129120000_record/migration.sql',
+    "raise exception using errcode = 'OG001'",
+    "return null; raise exception using errcode = 'OG001'",
+    'data/connection/org-connection',
+  ],
 ];

@@ -144,6 +144,36 @@ test.each<[string, string[], RegExp]>([
     expect(await said('grant', '--id', off.id, ...why)).toMatch(/^1 .* is disabled/);
   });
 
+  test('beside whoever reads the record for long it says so and changes nothing, and the gateway goes on', async () => {
+    const { client, id } = await givenPerson();
+    const reader = new pg.Client({ connectionString: MIGRATION_DATABASE_URL });
+    await reader.connect();
+    const grant = () => run('grant', '--id', id, '--reason', 'why');
+    try {
+      await reader.query('begin; select from audit_entry limit 1');
+      const granting = grant();
+      let isOver = false;
+      void granting.then(() => (isOver = true));
+      let written = 0;
+      while (!isOver) {
+        const slug = unique('acme');
+        const { errors } = await client(
+          `mutation ($input: CreateOrganizationInput!) { createOrganization(input: $input) { id } }`,
+          { input: { name: 'Acme', slug } },
+        );
+        expect(errors).toEqual([]);
+        written += 1;
+      }
+      const { code, stderr } = await granting;
+      expect([code, stderr]).toEqual([1, expect.stringContaining('being read by something that takes long')]);
+      expect(written).toBeGreaterThan(0);
+      expect(await roleOf(client)).toBe('USER');
+    } finally {
+      await reader.end();
+    }
+    expect((await grant()).code).toBe(0);
+  });
+
   test('of two grants at once one is made', async () => {
     const { id } = await givenPerson();
     const both = await Promise.all([1, 2].map(() => run('grant', '--id', id, '--reason', 'twice')));

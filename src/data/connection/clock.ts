@@ -9,7 +9,12 @@ export class Clock {
   #movedMs = 0;
 
   now(): Date {
-    return new Date(performance.now() + this.#ahead + this.#movedMs);
+    return new Date(this.real().getTime() + this.#movedMs);
+  }
+
+  /** What time it is for everybody: as `now`, but never moved. Tokens and signatures are told by it, which others read by theirs. */
+  real(): Date {
+    return new Date(performance.now() + this.#ahead);
   }
 
   /** By how many milliseconds it was moved ahead of the database's: 0 in production, where nothing moves it. */

@@ -1,4 +1,5 @@
 import { CompactSign } from 'jose';
+import { REAL_TIME } from '../../context/deployment.js';
 import type { Use } from '../../parts.js';
 import { SIGNING_ALGORITHM, SIGNING_KEYS } from '../../identity/signing-keys.js';
 import type { Chain } from './read-chain.js';
@@ -13,7 +14,7 @@ export async function signCheckpoint(chain: Chain, organizationId: string | null
   if (!head) return null;
   const key = await use(SIGNING_KEYS).current();
   const { sequence, hash } = head;
-  const said = { organizationId, sequence: Number(sequence), hash, at: new Date().toISOString() };
+  const said = { organizationId, sequence: Number(sequence), hash, at: use(REAL_TIME)().toISOString() };
   return new CompactSign(new TextEncoder().encode(JSON.stringify(said)))
     .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: 'orgate-checkpoint+jws', kid: key.kid })
     .sign(key);
