@@ -64,10 +64,7 @@ test('a word that no action has is refused, with those that there are', async ()
     ...refused,
     'There is no such action. There are repository.created, repository.updated, repository.deleted, repository.read.',
   ]);
-  expect(await told('login')).toEqual([
-    ...refused,
-    expect.stringMatching(/begins with one of person, identity, /),
-  ]);
+  expect(await told('login')).toEqual([...refused, expect.stringMatching(/begins with one of person, identity, /)]);
 });
 
 test('entries are sealed in order, and whoever alters, takes or swaps one is found out', async () => {
