@@ -1,11 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, statSync, watch } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import './typescript.js';
+import { compile } from './typescript-hooks.js';
 
 /**
  * `npm run dev`: the gateway from TypeScript, started anew whenever a file of src, schema or prisma was saved. What is
- * generated is generated before, and the embedded database migrated by the start. The port stays, and with it what
- * GraphiQL keeps in the browser. Types are not checked here: `npm run check` does.
+ * generated is generated before, and the database migrated by the start. The embedded database stays open here while
+ * servers come and go, and the next server waits with the packages loaded; a change of how it is opened needs a new
+ * `npm run dev`. The port stays, and with it what GraphiQL keeps in the browser. Types are not checked here: `npm run check` does.
  */
 const ROOT = new URL('../', import.meta.url);
 const WATCHED = {
@@ -28,12 +32,46 @@ const GENERATORS = [
   [/^src\/domains\/[^/]+\/parent\.ts$/, [GRAPHQL]],
 ];
 
-const run = (args, stdio) => spawn(process.execPath, args, { cwd: ROOT, stdio });
+const run = (args, stdio, env = process.env) => spawn(process.execPath, args, { cwd: ROOT, stdio, env });
 const isOver = ({ exitCode, signalCode }) => exitCode !== null || signalCode !== null;
 
+/** The embedded database, opened once; null where there is another, or the settings are wrong, which a server says. */
+const opened = await openEmbedded().catch((error) => {
+  console.error(`orgate cannot start. ${error.message}`);
+  process.exit(1);
+});
+
+async function openEmbedded() {
+  const [{ readConfig }, { openEmbeddedDatabase }] = await Promise.all([
+    import('../src/config/config.ts'),
+    import('../src/data/start/embedded.ts'),
+  ]);
+  const config = await Promise.resolve()
+    .then(readConfig)
+    .catch(() => null);
+  if (config === null || config.databaseUrl !== null) return null;
+  return openEmbeddedDatabase(config.dataDirectory, () => {
+    console.error(
+      'The embedded database has crashed. Nothing that was answered is lost: mend what is wrong, and start anew.',
+    );
+    void end().then(() => process.exit(1));
+  });
+}
+
+/** A server that waits until it is told to serve. */
+function prepare() {
+  const env = opened ? { ...process.env, ORGATE_DEV_SOCKET: opened.socketDirectory } : process.env;
+  return run(['.config/dev-server.js', ...process.argv.slice(2)], ['inherit', 'inherit', 'inherit', 'ipc'], env);
+}
+
+let spare = prepare();
+
 function start() {
-  const child = run(['--import', './.config/typescript.js', 'src/main.ts', ...process.argv.slice(2)], 'inherit');
+  const child = isOver(spare) ? prepare() : spare;
+  child.send('serve');
   child.once('exit', (code) => code && console.log('\nIt starts anew once a file is saved.'));
+  // The next is not loaded beside one that starts.
+  child.once('message', () => (spare = prepare()));
   return child;
 }
 
@@ -71,8 +109,22 @@ async function restart() {
   if (isServed) console.log(`\n${files.join(', ')} saved.`);
   // What is generated is not half there for whoever is served meanwhile: it is read at the start.
   if (!(await generate(files)) || !isServed) return;
-  await end();
+  const changed = files.filter(
+    (file) => file.startsWith('src/') && statSync(new URL(file, ROOT), { throwIfNoEntry: false }),
+  );
+  await Promise.all([end(), compileAll(changed)]);
   child = start();
+}
+
+/** Here the compiler is loaded already. What does not compile, the server says. */
+async function compileAll(files) {
+  for (const file of files) {
+    try {
+      compile(fileURLToPath(new URL(file, ROOT)));
+    } catch {
+      return;
+    }
+  }
 }
 
 function note(file) {
@@ -99,4 +151,11 @@ function watchFolder(folder) {
 
 for (const folder of Object.keys(WATCHED)) watchFolder(folder);
 
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void end().then(() => process.exit(0)));
+async function leave() {
+  spare.kill();
+  await end();
+  await opened?.close();
+  process.exit(0);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void leave());

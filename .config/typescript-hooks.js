@@ -12,12 +12,16 @@ const OPTIONS = {
   swcrc: false,
 };
 
+/** In place of which file of src another stands, in servers of `npm run dev`. */
+const OPENED = process.env.ORGATE_DEV_SOCKET && new URL('../src/data/start/embedded.ts', import.meta.url).href;
+
 const isTypeScript = (url) => /^file:.*\.ts(\?|$)/.test(url);
 
 /** TypeScript names what its compiler writes: `./roles.js` is roles.ts. */
 export function resolve(specifier, context, next) {
   if (!/^\.{1,2}\/.*\.js$/.test(specifier) || !isTypeScript(context.parentURL ?? '')) return next(specifier, context);
   const source = new URL(specifier.replace(/js$/, 'ts'), context.parentURL);
+  if (source.href === OPENED) return { url: new URL('./opened-embedded.js', import.meta.url).href, shortCircuit: true };
   return existsSync(source) ? next(source.href, context) : next(specifier, context);
 }
 
@@ -27,7 +31,7 @@ export function load(url, context, next) {
 }
 
 /** What was compiled once is read again, by this process and by those after it, until the file says something else. */
-function compile(filename) {
+export function compile(filename) {
   const text = readFileSync(filename, 'utf8');
   // Wherever it lies: maps name it from beside itself.
   const options = { ...OPTIONS, sourceFileName: path.basename(filename) };

@@ -1,4 +1,3 @@
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { DestinationStream } from 'pino';
 import type { Config } from './config/config.js';
 import type { Database } from './data/database.js';
@@ -6,13 +5,13 @@ import { openDeployment } from './deployment.js';
 import { domains } from './domains/index.js';
 import { openDoors } from './gateway/doors.js';
 import { createContract } from './gateway/graphql/schema.js';
-import { createHttpServer } from './gateway/http/http.js';
-import { type Metrics, serveMetrics } from './gateway/http/metrics.js';
+import { createHttpServer, portOf } from './gateway/http/http.js';
+import type { Metrics } from './gateway/http/metrics.js';
+import { serveMetrics } from './gateway/http/serve-metrics.js';
 import { watchDatabase, watchRuns } from './gateway/http/watch-metrics.js';
 import { createDeadline } from './jobs/deadline.js';
 import { createSchedule, type Schedule } from './jobs/schedule.js';
 import { loadDevelopment } from './load-development.js';
-import { codeOf } from './thrown.js';
 
 export interface Server {
   /** Where it listens: `http://127.0.0.1:4000`. */
@@ -49,20 +48,11 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const contract = createContract();
   const { catalogue } = contract;
   const log = app.log;
-  const deployment = await openDeployment({
-    config,
-    database,
-    development,
-    catalogue,
-    domains,
-    publicUrl,
-    log,
-    metrics,
-  });
+  const deployment = await openDeployment({ ...parts, development, catalogue, domains, publicUrl, log });
   const closeDoors = await openDoors(app, { config, deployment, development, contract, metrics, compileFrom });
   const schedule = parts.schedule ?? createSchedule(watchRuns(metrics, log));
   for (const { name, everyMs, run } of deployment.jobs) schedule.every(name, everyMs, (stop) => run(deployment, stop));
-  const closeMetrics = await openMetrics(config, metrics, log);
+  const closeMetrics = await serveMetrics(metrics, config, log);
   await app.listen({ host: config.host, port: config.port });
   const port = portOf(app) ?? config.port;
   return {
@@ -76,28 +66,8 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       await Promise.all([endInTime('scheduled work', schedule.close()), app.close()]);
       await endInTime('the doors', closeDoors());
       await endInTime('work that is due', deployment.closeWork());
-      closeMetrics?.();
+      closeMetrics();
       await endInTime('the database', database.close());
     },
   };
-}
-
-/** Two servers on the machine of whoever develops are no mistake; in production nobody would watch the second. */
-async function openMetrics(
-  { metrics: at, production }: Config,
-  metrics: Metrics,
-  log: FastifyBaseLogger,
-): Promise<(() => void) | null> {
-  try {
-    return at && (await serveMetrics(metrics, at.host, at.port));
-  } catch (error) {
-    if (production || codeOf(error) !== 'EADDRINUSE') throw error;
-    log.warn({ port: at?.port }, 'METRICS_PORT is taken, perhaps by another orgate: this one serves no metrics');
-    return null;
-  }
-}
-
-function portOf(app: FastifyInstance): number | undefined {
-  const address = app.server.address();
-  return typeof address === 'string' ? undefined : address?.port;
 }

@@ -1,4 +1,5 @@
 import { Agent } from 'node:http';
+import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ask } from '../measure/ask.mjs';
 
@@ -7,12 +8,24 @@ const WRITE = 'mutation ($d: String!) { updateOrganization(input: { description:
 /** A second. */
 const RATES = { reads: 40, writes: 12 };
 
+/** Before all that it measures: what waits here for the machine is no fault of the gateway's. */
+const PRIORITY = -15;
+
+function goFirst() {
+  try {
+    setPriority(PRIORITY);
+  } catch {
+    console.warn('Only the superuser may go first: what this process waits for the machine is in the figures.');
+  }
+}
+
 /**
  * The organization whose times count. It asks at a pace, whether it is answered or not: a gateway that stands still for a
  * tenth of a second is felt by all that would have been answered then.
  */
 export function openQuiet(url, token) {
   const agent = new Agent({ keepAlive: true });
+  goFirst();
   async function paced(rate, isOver, call) {
     const began = performance.now();
     const pending = [];

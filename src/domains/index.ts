@@ -2,6 +2,7 @@ import { completeDomains } from '../resource/define-domain.js';
 import { agent } from './agent/index.js';
 import { apiKey } from './api-key/index.js';
 import { auditEntry } from './audit-entry/index.js';
+import { credential } from './credential/index.js';
 import { domain } from './dns-domain/index.js';
 import { identityProvider } from './identity-provider/index.js';
 import { invitation } from './invitation/index.js';
@@ -33,6 +34,7 @@ const listed = [
   identityProvider,
   scimDirectory,
   repository,
+  credential,
   agent,
   run,
   usage,

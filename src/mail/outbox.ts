@@ -90,5 +90,5 @@ export const sendMail = (mailer: Mailer, seal: OrganizationSeal): DueKind<z.infe
 /** For the people who read the invitation. */
 function problemOf(error: unknown): string {
   if (error === null) return 'It is unknown whether it was sent.';
-  return error instanceof MailRefusedError ? error.message : 'The mail server could not be reached.';
+  return error instanceof MailRefusedError ? error.message : 'It could not be handed to the mail server.';
 }

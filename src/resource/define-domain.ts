@@ -31,6 +31,8 @@ export interface NodeLookup {
   readonly type: NodeType;
   /** Null where it finds only what is the viewer's own. */
   readonly permission: Permission | null;
+  /** Found where the organization was named, and not where it is only the default among several: as by `canWhereNamed`. */
+  readonly isSensitive?: true;
   find(id: string, context: RequestContext): Promise<object | null>;
 }
 

@@ -11,13 +11,15 @@ interface Identified {
  * Updates a row unless someone else did since the client read it.
  *
  * @param expectedUpdatedAt the `updatedAt` that the client has seen; anything goes when it gave none
- * @throws NOT_FOUND; CONFLICT on `input.expectedUpdatedAt`
+ * @param argument where that stands
+ * @throws NOT_FOUND; CONFLICT on the argument
  */
 export async function updateIfUnchanged<R extends Identified & { readonly updatedAt: Date }>(
   table: Pick<Table<R, never>, 'update' | 'find'>,
   id: string,
   expectedUpdatedAt: Date | null | undefined,
   changes: object,
+  argument = 'input.expectedUpdatedAt',
 ): Promise<R> {
   const it = { id } as Filter<R>;
   if (!expectedUpdatedAt) return table.update(it, changes);
@@ -26,7 +28,7 @@ export async function updateIfUnchanged<R extends Identified & { readonly update
   } catch (error) {
     if (codeOf(error) !== 'NOT_FOUND') throw error;
     if (!(await table.find(it))) throw notFound();
-    throw conflict('This was changed in the meantime.', 'input.expectedUpdatedAt');
+    throw conflict('This was changed in the meantime.', argument);
   }
 }
 

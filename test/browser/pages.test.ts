@@ -142,7 +142,7 @@ const SCHEMES = ['light', 'dark'] as const;
       'invitation-expired',
       hers,
       async (page) => {
-        await sql('update invitation set expires_at = now() where id = $1', [invited.id]);
+        await sql(`update invitation set expires_at = now() - interval '1 s' where id = $1`, [invited.id]);
         await page.goto(link());
       },
     ],

@@ -8,10 +8,10 @@ const server = useServer();
 test('what is misspelt in a document, its variables or its answer does not compile', async () => {
   const ann = await server.as(`${unique('ann')}@acme.example`);
   // @ts-expect-error: the field is `viewer`
-  expect(codeOf(await ann('{ viewr { role } }'))).toBe('GRAPHQL_VALIDATION_FAILED');
+  expect(() => ann('{ viewr { role } }')).toThrow('Cannot query field "viewr"');
   const FIELDS = 'id slgu';
   // @ts-expect-error: the field is `slug`, wherever the text comes from
-  expect(codeOf(await ann(`{ organizations { nodes { ${FIELDS} } } }`))).toBe('GRAPHQL_VALIDATION_FAILED');
+  expect(() => ann(`{ organizations { nodes { ${FIELDS} } } }`)).toThrow('Cannot query field "slgu"');
   // @ts-expect-error: the variable is `id`
   const unset = await ann('query ($id: ID!) { repository(id: $id) { id } }', { di: 'rep_x' });
   expect(codeOf(unset)).toBe('BAD_USER_INPUT');
@@ -19,4 +19,13 @@ test('what is misspelt in a document, its variables or its answer does not compi
   // @ts-expect-error: the field is `user`
   expect(data.viewer.usr).toBeUndefined();
   expect(codeOf(await ann(unchecked('{ viewr { role } }')))).toBe('GRAPHQL_VALIDATION_FAILED');
+});
+
+test('what is misspelt in a document that is put together while a test runs fails that test, whatever it expects', async () => {
+  const ann = await server.as(`${unique('ann')}@acme.example`);
+  const put = (field: string, args = ''): string => `query { ${field}${args} { role } }`;
+  expect((await ann(put('viewer'))).errors).toEqual([]);
+  expect(() => ann(put('viewr'))).toThrow('Cannot query field "viewr"');
+  expect(() => ann(put('viewer', '(id: 1)'))).toThrow('Unknown argument "id"');
+  expect(codeOf(await ann(unchecked(put('viewr'))))).toBe('GRAPHQL_VALIDATION_FAILED');
 });

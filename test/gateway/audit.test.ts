@@ -1,13 +1,17 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
+import { EXPORT_LAPSES } from '../../src/domains/audit-entry/export-audit.js';
 import { openSealing } from '../../src/domains/audit-entry/outside.js';
 import { newId, type OrgId } from '../../src/data/id.js';
+import type { DueKind } from '../../src/jobs/due-kind.js';
 import { byTest } from '../support/act.js';
 import { givenKey } from '../support/api-key.js';
+import { openReplica } from '../support/due-work.js';
 import { givenMember, givenOrganization, type GivenOrganization, personId } from '../support/given.js';
 import { eventually } from '../support/mail.js';
 import { type Client, useServer } from '../support/server.js';
@@ -138,6 +142,34 @@ describe('An export', () => {
     return expect(all.length).toBeGreaterThan(600);
   });
 
+  test('is forgotten a day after it is over, and not before; that it was stands in the record', async () => {
+    const acme = await givenRecord();
+    const ids: string[] = [];
+    for (let count = 0; count < 2; count += 1)
+      ids.push((await link(acme.admin, { format: 'NDJSON' })).split('/').at(-1) ?? '');
+    const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
+    const hoursOld = (id: string | undefined, hours: number) =>
+      sql(`update due_work set due_at = due_at - $2 * interval '1 hour' where subject = $1`, [id, hours]);
+    const replica = openReplica(server, { kinds: [EXPORT_LAPSES as DueKind<never>] });
+    await hoursOld(ids[0], 24);
+    await hoursOld(ids[1], 24.2);
+    await replica.workOff();
+    const left = () => sql('select id from audit_export where org_id = $1', [acme.id]);
+    expect((await left()).rows).toEqual([{ id: ids[0] }]);
+    await hoursOld(ids[0], 0.2);
+    await replica.workOff();
+    expect((await left()).rows).toEqual([]);
+    expect((await sql('select from due_work where org_id = $1', [acme.id])).rows).toEqual([]);
+    const { data } = await acme.admin('{ auditLog(first: 2) { nodes { action actor { kind name } targetId } } }');
+    expect(data.auditLog.nodes).toEqual(
+      ids.map((targetId) => ({
+        action: 'audit_export.deleted',
+        actor: { kind: 'SYSTEM', name: 'audit-export-lapses' },
+        targetId,
+      })),
+    );
+  });
+
   test('is what its filter leaves, and never what is another organization’s', async () => {
     const [acme, globex] = [await givenRecord(), await givenRecord()];
     const targetId = acme.repositoryId;
@@ -256,15 +288,37 @@ describe('verify-audit.mjs, as docs/audit.md prints it,', () => {
       const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...files], { encoding: 'utf8' });
       return { status, said: (stdout + stderr).trim() };
     };
-    return { acme, text, run };
+    return { acme, text, run, program };
   }
 
+  test('is led to by commands that the page prints, word for word', async () => {
+    const acme = await givenRecord(5);
+    const block = (name: string) => new RegExp(`^\`\`\`sh ${name}\\n([^]*?)^\`\`\``, 'm').exec(page)?.[1] ?? '';
+    const page = readFileSync(new URL('../../docs/audit.md', import.meta.url), 'utf8');
+    const { token } = acme.admin;
+    const asked = new URL(await link(acme.admin, { format: 'NDJSON' })).href;
+    const commands = [block('checkpoint'), block('export'), block('verify')].join('\n');
+    const here = commands
+      .replace(/'http[^']*exp_…'/, `'${asked}'`)
+      .replaceAll('http://localhost:4000', server.url)
+      .replaceAll('Bearer $TOKEN"', `Bearer $TOKEN" -H "x-organization-id: ${acme.slug}"`);
+    const cwd = await mkdtemp(path.join(tmpdir(), 'orgate-verify-'));
+    writeFileSync(path.join(cwd, 'verify-audit.mjs'), printed());
+    const { stdout, stderr } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', here], {
+      cwd,
+      env: { ...process.env, TOKEN: token },
+    });
+    expect(`${stdout}${stderr}`).toMatch(/^Whole: \d+ entries; the checkpoint holds \d+ of them\.$/m);
+  });
+
   test('ends with 0 for what is whole, and with 1 for what is not', async () => {
-    const { acme, text, run } = await givenFiles();
+    const { acme, text, run, program } = await givenFiles();
     const lines = text.trimEnd().split('\n');
     const whole = (changed: string[]) => `${changed.join('\n')}\n`;
     const with5 = (line: string) => whole(lines.with(4, line));
     const fifth = JSON.parse(lines[4] ?? '');
+    const { status, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^usage: node verify-audit/)]);
     expect(run(text)).toEqual({ status: 0, said: expect.stringMatching(/^Whole: \d+ entries/) });
     const bad = (exported: string, said: RegExp, ...more: string[]) =>
       expect(run(exported, ...more)).toEqual({ status: 1, said: expect.stringMatching(said) });

@@ -72,6 +72,34 @@ test('a table that only a newer release knows MUST NOT keep this one from starti
   ).toEqual([]);
 });
 
+const NEWER =
+  "create table newer (org_id text not null references organization (id) on delete cascade, number text primary key); call orgate_isolate('newer')";
+
+test('a key across organizations that only a newer release knows MUST NOT keep this one from starting again', async () => {
+  expect(
+    await brokenBy(`${NEWER}; comment on index newer_pkey is 'across organizations: a number has one holder'`),
+  ).toEqual([]);
+  for (const comment of ['', "; comment on table newer is 'across organizations: a number has one holder'"]) {
+    const broken = await brokenBy(`${NEWER}${comment}`);
+    expect(broken).toEqual([
+      { rule: expect.stringContaining('primary keys begin'), broken: ['newer'] },
+      { rule: expect.stringContaining('every unique index'), broken: ['newer_pkey'] },
+    ]);
+  }
+});
+
+test('what is unique across organizations MUST be these keys, each with its reason', async () => {
+  const { rows } = await database.pool.queryAsLoginRole(`
+    select i.indexrelid::regclass::text as name, obj_description(i.indexrelid, 'pg_class') as reason
+    from pg_index i where obj_description(i.indexrelid, 'pg_class') like 'across organizations: %' order by 1`);
+  expect(rows).toEqual([
+    {
+      name: 'address_pkey',
+      reason: 'across organizations: slugs are host names and a domain has one holder, so both are claimed here',
+    },
+  ]);
+});
+
 test.each([
   ['on delete cascade', 'stray: write `on delete set null (repository_id)`'],
   ['on delete set null', 'stray: write `on delete set null (repository_id)`'],

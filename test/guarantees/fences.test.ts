@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -80,4 +80,9 @@ async function refusedIn(imports: readonly Import[]): Promise<string[]> {
 
 test('no import crosses a fence', async () => {
   expect(await refusedIn([...REFUSED, ...ALLOWED])).toEqual(REFUSED.map(([file]) => file).toSorted());
+});
+
+test('what composes the server is read in a minute: no feature adds to it', async () => {
+  const lines = (await readFile(join(PROJECT, 'src/server.ts'), 'utf8')).trimEnd().split('\n');
+  expect(lines.length).toBeLessThanOrEqual(80);
 });

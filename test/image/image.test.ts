@@ -53,6 +53,30 @@ test('the composition needs its secrets named, and serves with no more than it h
   expect(services['gateway']?.environment['NODE_ENV']).toBeUndefined();
 });
 
+test('what the composition names is there, and waits for what can say that it is', async () => {
+  const { services, configs, volumes } = await readCompose(VARIABLES);
+  for (const [name, service] of Object.entries(services)) {
+    expect([name, Object.keys(service).filter((key) => !SERVICE_KEYS.has(key))]).toEqual([name, []]);
+    expect([name, ['image', 'build'].filter((key) => key in service)]).toEqual([name, [expect.anything()]]);
+    for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
+      const offered = services[other]?.healthcheck ? 'service_healthy' : 'service_completed_successfully';
+      expect([name, other, condition]).toEqual([name, other, offered]);
+    }
+    for (const { source } of service.configs ?? []) expect(Object.keys(configs)).toContain(source);
+    for (const volume of service.volumes ?? []) expect(Object.keys(volumes)).toContain(volume.split(':')[0]);
+    // Nobody but this machine gets there.
+    for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+    for (const word of service.healthcheck?.test.slice(0, 1) ?? []) expect(word).toBe('CMD');
+  }
+  expect(Object.keys(services)).toEqual(['database', 'redis', 'mail', 'migrate', 'gateway', 'proxy']);
+});
+
+/** Of Compose's specification, those that are used. */
+const SERVICE_KEYS = new Set(
+  `image build command environment configs volumes healthcheck ports depends_on read_only cap_drop security_opt mem_limit restart
+   stop_grace_period`.split(/\s+/),
+);
+
 (isPostgres ? describe : describe.skip)('the image, started as the composition says', () => {
   let image: Image;
   let compose: Composition;
@@ -134,6 +158,7 @@ test('the composition needs its secrets named, and serves with no more than it h
     const installed = new Set(await readdir(path.join(image.files, 'node_modules')));
     expect(Object.keys(devDependencies).filter((name) => installed.has(name))).toEqual([]);
     expect(image.user).toBe('node');
+    expect(image.command).toContain('--max-semi-space-size=16');
     expect(readConfig({ ...serving(), NODE_ENV: 'production' }).production).toBe(true);
   });
 

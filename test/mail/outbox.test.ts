@@ -89,7 +89,7 @@ describe('A mail', () => {
     smtp.refuseWith = { code: 451, message: 'Try again later' };
     await invite(acme, email);
     const problem = await eventually(async () => ((await mailOf(acme)).mailProblem ? mailOf(acme) : undefined));
-    expect(problem).toEqual({ mailStatus: 'QUEUED', mailProblem: 'The mail server could not be reached.' });
+    expect(problem).toEqual({ mailStatus: 'QUEUED', mailProblem: 'It could not be handed to the mail server.' });
     const [row] = await waiting(acme);
     expect(row).toMatchObject({ attempts: 1 });
     expect(row?.['due_at'].getTime()).toBeGreaterThan(Date.now() + 60_000);

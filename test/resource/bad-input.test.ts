@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { type GivenOrganization, givenOrganization } from '../support/given.js';
-import { codeOf, useServer } from '../support/server.js';
+import { codeOf, unchecked, useServer } from '../support/server.js';
 
 const server = useServer();
 let acme: GivenOrganization;
@@ -158,7 +158,7 @@ test('values written into the document do not come back either', async () => {
     'recordRunProgress(id: "x", input: { totalTokens: 1.5 })',
     'updateOrganization(input: { settings: { featureFlags: "swordfish" } })',
   ]) {
-    const refused = await acme.owner(`mutation { ${field} { __typename } }`);
+    const refused = await acme.owner(unchecked(`mutation { ${field} { __typename } }`));
     expect([field, codeOf(refused)]).toEqual([field, 'GRAPHQL_VALIDATION_FAILED']);
     expect(refused.text.toLowerCase()).not.toContain(CANARY);
   }

@@ -4,7 +4,12 @@ import { parse } from 'yaml';
 interface Service {
   readonly command?: string[];
   readonly environment: Readonly<Record<string, string>>;
-  readonly healthcheck: { readonly test: string[] };
+  readonly healthcheck?: { readonly test: string[] };
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly configs?: readonly { readonly source: string }[];
+  /** Each `<name>:<path>`. */
+  readonly volumes?: readonly string[];
+  readonly ports?: readonly string[];
   readonly [setting: string]: unknown;
 }
 
@@ -12,6 +17,7 @@ interface Service {
 export interface Composition {
   readonly services: Readonly<Record<string, Service>>;
   readonly configs: Readonly<Record<string, { readonly content: string }>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
 }
 
 /** @param variables in the places of `${NAME}`, `${NAME:-default}` and `${NAME:?}`, the last of which must be there */

@@ -17,6 +17,7 @@ export interface GivenEverything extends GivenOrganization {
   readonly identityProviderId: string;
   readonly scimDirectoryId: string;
   readonly scimGroupId: string;
+  readonly credentialId: string;
 }
 
 /** What a domain's tests may have beside them, in `test/domains/<noun>/given.ts`: nobody asks for these by id. */
@@ -87,6 +88,14 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     createdBy: ownerId,
     tokenMadeBy: ownerId,
   });
+  const credential = await db.credential.create({
+    id: newId('crd'),
+    kind: 'GIT',
+    name: 'GitHub',
+    provider: 'github',
+    secret: 'x',
+    rotatedAt: new Date(),
+  });
   await giveOfDomains(db);
   return {
     ...organization,
@@ -99,6 +108,7 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     removedId: (await db.membership.create(removed)).userId,
     identityProviderId: identityProvider.id,
     scimDirectoryId: directory.id,
+    credentialId: credential.id,
     scimGroupId: (await db.scimGroup.create({ id: newId('scg'), directoryId: directory.id, displayName: 'All' })).id,
   };
 }

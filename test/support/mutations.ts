@@ -27,6 +27,33 @@ export const MUTATIONS: Record<string, Operation> = {
     from: 'DEVELOPER',
     text: ({ repositoryId }) => `updateRepository(input: { id: "${repositoryId}", branch: "x" }) { id }`,
   },
+  setRepositoryCredential: {
+    permission: 'credential:manage',
+    from: 'ADMIN',
+    text: ({ repositoryId, credentialId }) =>
+      `setRepositoryCredential(id: "${repositoryId}", credentialId: "${credentialId}") { id }`,
+  },
+  createCredential: {
+    permission: 'credential:manage',
+    from: 'ADMIN',
+    text: () =>
+      `createCredential(input: { kind: GIT, name: "${unique('c')}", provider: "github", secret: "x" }) { id }`,
+  },
+  updateCredential: {
+    permission: 'credential:manage',
+    from: 'ADMIN',
+    text: ({ credentialId }) => `updateCredential(input: { id: "${credentialId}", enabled: false }) { id }`,
+  },
+  replaceCredentialSecret: {
+    permission: 'credential:manage',
+    from: 'ADMIN',
+    text: ({ credentialId }) => `replaceCredentialSecret(id: "${credentialId}", secret: "y") { id }`,
+  },
+  deleteCredential: {
+    permission: 'credential:manage',
+    from: 'ADMIN',
+    text: ({ credentialId }) => `deleteCredential(id: "${credentialId}")`,
+  },
   createAgent: {
     permission: 'agent:create',
     from: 'DEVELOPER',

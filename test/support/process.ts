@@ -66,8 +66,8 @@ export async function imageWithoutDevelopment(): Promise<string> {
 /**
  * Starts the program; resolves once it answers, or has ended.
  *
- * @param options its arguments, a file that its standard output goes to instead, where another build of it is, where it is
- *   started, and who is told that it has begun
+ * @param options its arguments, a file that its standard output goes to instead, where another build of it is, or
+ *   what else is started, where, and who is told that it has begun
  */
 export async function start(
   env: NodeJS.ProcessEnv,
@@ -76,17 +76,19 @@ export async function start(
     output = 'pipe',
     cwd,
     dist = DIST,
+    program = `${dist}main.js`,
     onBegun = () => undefined,
   }: {
     args?: readonly string[];
     output?: number | 'pipe';
     cwd?: string;
     dist?: string;
+    program?: string;
     onBegun?: (process: Process) => void;
   } = {},
 ): Promise<Process> {
   const port = await freePort();
-  const child = spawn(process.execPath, [`${dist}main.js`, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     // Where nobody left a .env.
     cwd: cwd ?? (await newDirectory()),
     env: environment({ PORT: String(port), ...env }),

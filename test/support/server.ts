@@ -13,6 +13,7 @@ import { createMetrics, type Metrics } from '../../src/gateway/http/metrics.js';
 import type { Schedule } from '../../src/jobs/schedule.js';
 import { createServer, type Server } from '../../src/server.js';
 import type { Documents, WrongDocuments } from '../generated/documents.js';
+import { checkSpelling } from './misspelt.js';
 
 export const isPostgres = process.env['ORGATE_TEST_URL'] !== undefined;
 
@@ -40,8 +41,7 @@ type VariablesOf<Text> = Text extends keyof Documents
   ? { readonly [Name in Documents[Text]['variables']]?: unknown }
   : Readonly<Record<string, unknown>>;
 
-/** A document that is wrong on purpose. */
-export const unchecked = (text: string): string => text;
+export { unchecked } from './misspelt.js';
 
 /** Sends operations as one person, in one organization or in none. */
 export interface Client {
@@ -232,8 +232,10 @@ export async function startServer({
   };
   const withToken = (token: string, email = '', base: Record<string, string> = {}): Client =>
     Object.assign(
-      (query: string, variables?: Record<string, unknown>, headers: Record<string, string> = {}) =>
-        post(JSON.stringify({ query, variables }), { authorization: `Bearer ${token}`, ...base, ...headers }),
+      (query: string, variables?: Record<string, unknown>, headers: Record<string, string> = {}) => {
+        checkSpelling(query);
+        return post(JSON.stringify({ query, variables }), { authorization: `Bearer ${token}`, ...base, ...headers });
+      },
       { token, email },
     );
   return {

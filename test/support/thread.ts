@@ -1,6 +1,7 @@
+import { getPriority } from 'node:os';
 import { answerInThread } from '../../src/jobs/thread.js';
 
-export type Told = 'its own number' | 'throw' | 'leave' | 'go on' | 'take all memory';
+export type Told = 'its own number' | 'its priority' | 'throw' | 'leave' | 'go on' | 'take all memory';
 
 let answered = 0;
 
@@ -12,6 +13,7 @@ answerInThread<{ told: Told; bytes?: Uint8Array }, number>(({ told, bytes }) => 
   while (told === 'go on' || told === 'take all memory') {
     if (told === 'take all memory') kept.push(Array.from({ length: 100_000 }, (_, each) => each));
   }
+  if (told === 'its priority') return getPriority();
   answered += 1;
   return bytes?.length ?? answered;
 });

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** Of an entry, what its hash covers through digests: each with a salt of its own, so that it can be erased alone. */
 export const DIGESTED = [
@@ -29,12 +29,14 @@ export type Salt = string | null | { readonly digest: string };
 /** Before the first entry. */
 export const NO_HASH = '';
 
-export function newSalts(entry: Sealable): Salt[] {
-  const random = randomBytes(16 * DIGESTED.length); // at once, which takes a tenth of the time
-  return DIGESTED.map((field, index) =>
+/** What the salts of one entry are made of. */
+export const SALTS_BYTES = 16 * DIGESTED.length;
+
+/** @param random so many bytes that nobody else is given; drawn for many entries at once they take a fifth of the time */
+export const newSalts = (entry: Sealable, random: Buffer = randomBytes(SALTS_BYTES)): Salt[] =>
+  DIGESTED.map((field, index) =>
     entry[field] == null ? null : random.toString('base64url', 16 * index, 16 * (index + 1)),
   );
-}
 
 /**
  * The hash of an entry, which covers that of the one before it. docs/audit.md says how it is made, and prints a program that
@@ -64,7 +66,8 @@ function digestOf(value: unknown, salt: Salt): string {
   return value == null && salt === null ? '' : sha256(`${salt ?? ''}${canonical(value)}`);
 }
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
+// At once, which takes half as long as what is told bit by bit.
+const sha256 = (text: string): string => hash('sha256', text, 'base64url');
 
 /** JSON with the keys of objects in order, so that the same value is always the same text. */
 const canonical = (value: unknown): string =>

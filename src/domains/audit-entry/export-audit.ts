@@ -1,8 +1,10 @@
+import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
+import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
 import { codeOf } from '../../thrown.js';
 import type { AuditEntryFilter, AuditExportFormat } from '../../generated/graphql.js';
 import { RECORD } from '../../resource/record.js';
@@ -12,6 +14,16 @@ import { type EntryFilter, whichEntries } from './which-entries.js';
 
 /** How long a link works. */
 const LINK_MS = 10 * 60_000;
+
+/** How long what is behind one is kept after that: who began to read in time is told to have read it to its end. */
+const KEPT_MS = 24 * 3_600_000;
+
+/** A link that is over is forgotten; that it was made, of what, and that it was read stands in the record. */
+export const EXPORT_LAPSES: DueKind<object> = {
+  name: 'audit-export-lapses',
+  payload: z.object({}),
+  run: ({ subject }) => Promise.resolve({ settle: (db) => db.auditExport.delete({ id: subject }) }),
+};
 
 /** Where a link leads. */
 export const urlOf = (id: string, { organization, use }: RequestContext): string =>
@@ -25,16 +37,22 @@ export async function createExport(
   parseAction(use(RECORD), filter?.action, 'input.filter.action');
   const head = await readHead(db);
   const given = Object.entries(filter ?? {}).filter(([, value]) => value != null);
-  return db.auditExport.create({
-    id: newId('exp'),
-    format,
-    filter: Object.fromEntries(
-      given.map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value]),
-    ),
-    makerKind: act.kind,
-    makerId: act.id ?? '',
-    lastSequence: head?.sequence ?? 0n,
-    expiresAt: new Date(db.now().getTime() + LINK_MS),
+  return db.transaction(async (tx) => {
+    const expiresAt = new Date(tx.now().getTime() + LINK_MS);
+    const made = await tx.auditExport.create({
+      id: newId('exp'),
+      format,
+      filter: Object.fromEntries(
+        given.map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value]),
+      ),
+      makerKind: act.kind,
+      makerId: act.id ?? '',
+      lastSequence: head?.sequence ?? 0n,
+      expiresAt,
+    });
+    const dueAt = new Date(expiresAt.getTime() + KEPT_MS);
+    await addDueWork(tx, EXPORT_LAPSES, { subject: made.id, payload: {}, dueAt });
+    return made;
   });
 }
 

@@ -17,7 +17,7 @@ import { record } from './record.js';
 import { Refusals, WAITING_REFUSALS } from './refusals.js';
 import { signCheckpoint } from './checkpoint.js';
 import { createExport, urlOf } from './export-audit.js';
-import { jobs } from './jobs.js';
+import { due, jobs } from './jobs.js';
 import { openDeploymentChain, openDeploymentRecord } from './outside.js';
 import { type AuditEntryParent, withSeals } from './parent.js';
 import { chainOf } from './read-chain.js';
@@ -111,6 +111,7 @@ export const auditEntry = defineDomain({
     AuditExport: allow,
   },
   jobs,
+  due,
   provide: (parts, { use }) => {
     const refusals = new Refusals(use(RECORD));
     parts.add(REFUSALS, refusals).add(WAITING_REFUSALS, refusals);

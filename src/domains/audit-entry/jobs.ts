@@ -1,4 +1,5 @@
 import type { Job } from '../../jobs/job.js';
+import { EXPORT_LAPSES } from './export-audit.js';
 import { WAITING_REFUSALS } from './refusals.js';
 import { createSealRecords } from './seal-record.js';
 
@@ -12,3 +13,5 @@ export const jobs: readonly Job[] = [
   },
   { name: 'seal-record', everyMs: 500, run: ({ outside }, signal) => sealRecords(outside, signal) },
 ];
+
+export const due = [EXPORT_LAPSES];

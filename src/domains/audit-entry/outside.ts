@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import type { Act } from '../../data/connection/act.js';
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { Frame } from '../../data/connection/frame.js';
@@ -5,9 +7,12 @@ import { inFrame, type ScopedPool } from '../../data/connection/org-connection.j
 import { ROW_TYPES } from '../../data/connection/pg-types.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
 import { type Page, pageOf } from '../../identity/page.js';
-import { hashOf, hashOfGone, newSalts, NO_HASH, type Sealable } from './chain.js';
+import { hashOf, hashOfGone, newSalts, NO_HASH, SALTS_BYTES, type Sealable } from './chain.js';
 import type { AuditEntryParent } from './parent.js';
 import type { Chain, ChainHead } from './read-chain.js';
+
+/** So long it chains before others have their turn: an entry may be as long as the list of a hundred members. */
+const AT_ONCE_MS = 2;
 
 /** Whose record: an organization's, or with '' that of the deployment. */
 export type RecordOf = OrgId | '';
@@ -125,12 +130,18 @@ export function openSealing(pool: ScopedPool): Sealing {
       if (!first) return 0;
       const head = first.headSequence ?? 0;
       let before = first.headHash ?? NO_HASH;
-      const links = rows.map((entry, index) => {
+      const random = randomBytes(SALTS_BYTES * rows.length);
+      const links: { number: string; hash: string; salts: string }[] = [];
+      let began = performance.now();
+      for (const [index, entry] of rows.entries()) {
         const sequence = head + index + 1;
-        const salts = isThere(entry) ? newSalts(entry) : [];
+        const salts = isThere(entry) ? newSalts(entry, random.subarray(index * SALTS_BYTES)) : [];
         before = isThere(entry) ? hashOf(entry, { before, sequence, salts }) : hashOfGone({ before, sequence });
-        return { number: entry.number, hash: before, salts: JSON.stringify(salts) };
-      });
+        links.push({ number: entry.number, hash: before, salts: JSON.stringify(salts) });
+        if (performance.now() - began < AT_ONCE_MS) continue;
+        await othersTurn();
+        began = performance.now();
+      }
       const columns = [
         links.map(({ number }) => number),
         links.map(({ hash }) => hash),
@@ -165,12 +176,22 @@ export interface DeploymentRecord {
   count(filter: DeploymentFilter): Promise<number>;
 }
 
-const OF_DEPLOYMENT = `e.org_id = '' and ($1::text is null or e.actor_id = $1) and ($2::text is null or e.action = $2)
-  and ($3::text is null or e.target_id = $3) and ($4::text is null or e.outcome = $4)
-  and ($5::timestamptz is null or e.at >= $5) and ($6::timestamptz is null or e.at < $6)`;
-
-const valuesOf = ({ actorId, action, targetId, outcome, from, before }: DeploymentFilter): unknown[] =>
-  [actorId, action, targetId, outcome, from, before].map((value) => value ?? null);
+/** Written for what is given: of a filter that may be there or not no kept plan uses its index. */
+function ofDeployment(
+  { actorId, action, targetId, outcome, from, before }: DeploymentFilter,
+  values: unknown[],
+): string {
+  const given = [
+    ['e.actor_id =', actorId],
+    ['e.action =', action],
+    ['e.target_id =', targetId],
+    ['e.outcome =', outcome],
+    ['e.at >=', from],
+    ['e.at <', before],
+  ] as const;
+  const conditions = given.flatMap(([is, value]) => (value == null ? [] : [` and ${is} $${values.push(value)}`]));
+  return `e.org_id = ''${conditions.join('')}`;
+}
 
 type FoundEntry = Omit<AuditEntryParent, 'sealed'> & { readonly sequence: bigint | null; readonly hash: string | null };
 
@@ -178,11 +199,12 @@ export function openDeploymentRecord(pool: ScopedPool): DeploymentRecord {
   const query = createDirectoryQuery(pool);
   return {
     async list(page, filter) {
-      const values = valuesOf(filter);
+      const values: unknown[] = [];
+      const where = ofDeployment(filter, values);
       const rows = await query<FoundEntry>(
         `select ${ENTRY}, s.sequence, s.hash from audit_entry e
          left join audit_seal s on s.org_id = e.org_id and s.number = e.number
-         where ${OF_DEPLOYMENT}${pageOf({ at: 'e.at', id: 'e.id' }, page, values)}`,
+         where ${where}${pageOf({ at: 'e.at', id: 'e.id' }, page, values)}`,
         values,
       );
       return rows.map(({ sequence, hash, ...entry }) => ({
@@ -192,10 +214,10 @@ export function openDeploymentRecord(pool: ScopedPool): DeploymentRecord {
     },
 
     async count(filter) {
-      const [row] = await query<{ count: number }>(
-        `select count(*)::int as count from audit_entry e where ${OF_DEPLOYMENT}`,
-        valuesOf(filter),
-      );
+      const values: unknown[] = [];
+      const where = ofDeployment(filter, values);
+      const text = `select count(*)::int as count from audit_entry e where ${where}`;
+      const [row] = await query<{ count: number }>(text, values);
       return row?.count ?? 0;
     },
   };

@@ -4,7 +4,7 @@ export const record = {
   actions: {
     'audit_export.created': 'A link to the record was made.',
     'audit_export.updated': 'An export of the record was read to its end.',
-    'audit_export.deleted': 'An export was deleted.',
+    'audit_export.deleted': 'A link to the record that was over was forgotten.',
     'audit.streamed': 'The record was fetched by a SIEM; told once a day of each that does.',
     'audit.read': 'The record was to be read.',
   },

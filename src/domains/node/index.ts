@@ -24,10 +24,11 @@ export function nodeDomain(domains: readonly Domain[]) {
   const find = (id: string, context: RequestContext) => {
     const lookup = lookups.get(idPrefix(id) ?? '');
     if (!lookup) return null;
-    const { permission } = lookup;
+    const { permission, isSensitive } = lookup;
     if (permission !== null && !context.organization.permissions.has(permission)) {
       throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
     }
+    if (isSensitive && !context.organization.servesMutations) throw new OrgateError('ORG_CONTEXT_REQUIRED');
     return lookup.find(id, context) as never;
   };
 

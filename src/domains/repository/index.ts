@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Resolvers } from '../../generated/graphql.js';
-import { can } from '../../permissions/rules.js';
+import { can, canWhereNamed } from '../../permissions/rules.js';
 import { currentOrganization } from '../../resource/current-organization.js';
 import { allowing } from '../../resource/define-domain.js';
 import { defineResource } from '../../resource/define-resource.js';
@@ -88,6 +88,7 @@ export const repository = defineResource('Repository', {
     AgentRepository: {
       ...allowing('id', 'organization', 'name', 'gitUrl', 'branch', 'description'),
       ...allowing('lastSyncedAt', 'createdAt', 'updatedAt'),
+      credential: canWhereNamed('credential:read'),
       agents: can('agent:read'),
       runs: can('run:read'),
     },

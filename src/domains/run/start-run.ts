@@ -13,7 +13,8 @@ export interface RunStart {
 /**
  * Queues a run. With a key that was used before it answers the run of that time, also when both calls came at once.
  *
- * @throws NOT_FOUND without such an agent; CONFLICT on `input.idempotencyKey` when the key stands for another start
+ * @throws NOT_FOUND without such an agent; CONFLICT on `input.idempotencyKey` when the key stands for another start, or for
+ *   someone else's where the actor reads no runs
  */
 export async function startRun(
   { agentId, input, idempotencyKey }: RunStart,
@@ -23,10 +24,14 @@ export async function startRun(
   const { repositoryId } = await db.agent.get({ id: agentId });
   // As the store gives it back: objects written into a query have no prototype, and would differ from those it gives.
   const stored: unknown = JSON.parse(JSON.stringify(input ?? null));
+  // Keys are chosen by their users, and may be guessed.
+  const mayReadOthers = context.organization.permissions.has('run:read');
   const earlier = async () => {
     const found = idempotencyKey == null ? null : await db.run.find({ idempotencyKey });
-    const isSame = async ({ id, agentId: before }: Row<'Run'>) =>
-      before === agentId && isDeepStrictEqual(await db.run.loadApart(id, 'input'), stored);
+    const isSame = async ({ id, agentId: before, createdById }: Row<'Run'>) =>
+      (createdById === context.actorId || mayReadOthers) &&
+      before === agentId &&
+      isDeepStrictEqual(await db.run.loadApart(id, 'input'), stored);
     if (found && !(await isSame(found))) {
       throw conflict('This key was used for another start.', 'input.idempotencyKey');
     }

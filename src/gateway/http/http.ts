@@ -302,3 +302,9 @@ function refuseConnection(error: ConnectionError, socket: Socket): void {
   }
   socket.destroy(error);
 }
+
+/** Where it listens; nothing until it does. */
+export function portOf(app: FastifyInstance): number | undefined {
+  const address = app.server.address();
+  return typeof address === 'string' ? undefined : address?.port;
+}

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { DueCount } from '../../jobs/outside.js';
@@ -216,24 +215,4 @@ export function countRun({ jobs, jobDuration, jobSuccess }: Metrics, { name: job
   jobs.inc({ job, outcome: error === undefined ? 'succeeded' : 'failed' });
   jobDuration.observe({ job }, ms / 1000);
   if (error === undefined) jobSuccess.set({ job }, Date.now() / 1000);
-}
-
-/** Serves the metrics at a port of their own. @returns what closes it */
-export async function serveMetrics(metrics: Metrics, host: string, port: number): Promise<() => void> {
-  const server = createServer((request, response) => {
-    if (request.url !== '/metrics') return void response.writeHead(404).end();
-    metrics.registry.metrics().then(
-      (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
-      () => response.writeHead(500).end(),
-    );
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
-  });
-  server.on('error', () => undefined); // a connection that could not be accepted; the gateway's own server says so
-  return () => {
-    server.close();
-    server.closeAllConnections();
-  };
 }

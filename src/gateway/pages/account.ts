@@ -1,4 +1,5 @@
 import { html, type Html } from '../../html.js';
+import { leadingTo } from '../sign-in/return-to.js';
 import { initial } from './look.js';
 
 /**
@@ -8,13 +9,12 @@ import { initial } from './look.js';
  * @param returnTo where that leads back to: a path of the gateway, or an address that it knows
  */
 export function account(person: { readonly name: string; readonly email: string }, returnTo: string | null): Html {
-  const back = returnTo === null ? '' : `&return_to=${encodeURIComponent(returnTo)}`;
   return html`<div class="who">
     ${initial(person.name)}
     <div>
       <p>Signed in as ${person.name}<small>${person.email}</small></p>
       <div class="ways">
-        <a href="/auth?switch=1${back}">Switch account</a>
+        <a href="${leadingTo(returnTo, '/auth', true)}">Switch account</a>
         <form method="post" action="/auth/sign-out"><button class="link">Sign out</button></form>
       </div>
     </div>

@@ -16,8 +16,7 @@ import { roleName } from '../../permissions/catalogue.js';
 import { STRANGERS_BODY_BYTES } from '../http/bodies/receive-bodies.js';
 import type { ContextParts } from '../http/open-context.js';
 import { openVisit } from '../http/open-visit.js';
-import { asQuery } from '../sign-in/organizations-page.js';
-import { withOrganization } from '../sign-in/return-to.js';
+import { leadingTo, withOrganization } from '../sign-in/return-to.js';
 import { account } from './account.js';
 import { rememberAcceptance, takeAcceptance } from './invitation-acceptance.js';
 import { sendPage } from './page.js';
@@ -69,7 +68,7 @@ export function serveInvitations(app: FastifyInstance, parts: InvitationParts): 
       const { offer } = await followInvitation(secret, await openVisit(request, reply, parts));
       rememberAcceptance(reply, secret);
       const door = offer && request.query.through === 'organization' ? `/auth/${offer.organization.slug}` : '/auth';
-      return reply.redirect(`${door}${asQuery(pathOf(secret))}`, 303);
+      return reply.redirect(leadingTo(pathOf(secret), door), 303);
     });
 
     scope.post<Followed>('/invitations/:secret/:act', { bodyLimit: STRANGERS_BODY_BYTES }, async (request, reply) => {
@@ -131,9 +130,7 @@ function say({ path, productUrl, hasAccepted }: Visit, { offer, answer }: Follow
   const invitation = offer ? `Join ${name}` : 'Invitation';
   if (!answer) return { ...sayToStranger(path, offer), title: invitation };
   const askAgain = form(path, 'request-new', 'Ask for a new one', 'second');
-  const signInAnew = html`<a class="button" href="/auth?switch=1&amp;return_to=${encodeURIComponent(path)}"
-    >Use another account</a
-  >`;
+  const signInAnew = html`<a class="button" href="${leadingTo(path, '/auth', true)}">Use another account</a>`;
   const home = productUrl && offer ? withOrganization(productUrl, offer.organization.slug) : '/auth/organizations';
   const goOn = html`<a class="button" href="${home}">Continue</a>`;
   const led = hasAccepted && productUrl !== null && { onward: home };
@@ -166,7 +163,7 @@ function sayToStranger(path: string, offer: Offer | null): Omit<Said, 'title'> {
   if (!offer) {
     return {
       text: 'Sign in with the address that the invitation was sent to.',
-      actions: [html`<a class="button" href="/auth${asQuery(path)}">Sign in</a>`],
+      actions: [html`<a class="button" href="${leadingTo(path, '/auth')}">Sign in</a>`],
     };
   }
   const { name, hasProvider } = offer.organization;

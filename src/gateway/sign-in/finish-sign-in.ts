@@ -11,7 +11,7 @@ import { openSessions } from '../../identity/sessions.js';
 import type { SignInAttempts } from '../../identity/sign-in-attempts.js';
 import { SignInFailure } from './failure.js';
 import type { Oidc } from './oidc.js';
-import { asQuery } from './organizations-page.js';
+import { leadingTo } from './return-to.js';
 import type { Provider, Providers } from './providers.js';
 import type { Saml } from './saml.js';
 import { setSessionCookie } from './session-cookie.js';
@@ -91,5 +91,5 @@ export async function finishSignIn(
   setSessionCookie(reply, started);
   countSignIn(parts.metrics, request, 'SIGNED_IN');
   request.log.info({ requestId: request.id, provider: provider.id, viewer: person.id }, 'signed in');
-  return reply.redirect(`/auth/organizations${asQuery(returnTo)}`, 303);
+  return reply.redirect(leadingTo(returnTo, '/auth/organizations'), 303);
 }

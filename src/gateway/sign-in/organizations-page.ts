@@ -6,7 +6,7 @@ import { roleName } from '../../permissions/catalogue.js';
 import { account } from '../pages/account.js';
 import { initial } from '../pages/look.js';
 import { sendPage } from '../pages/page.js';
-import { organizationNamedIn, withOrganization } from './return-to.js';
+import { leadingTo, organizationNamedIn, withOrganization } from './return-to.js';
 import { clearSessionCookie } from './session-cookie.js';
 import { findSignedIn } from './signed-in.js';
 
@@ -35,7 +35,7 @@ export async function sendOrganizations(
   const found = await findSignedIn(outside, request);
   if (!found) {
     clearSessionCookie(reply);
-    return reply.redirect(`/auth${asQuery(asked)}`, 303);
+    return reply.redirect(leadingTo(asked, '/auth'), 303);
   }
   const returnTo = asked ?? productUrl();
   if (returnTo?.startsWith(`${publicUrl()}/invitations/`)) return reply.redirect(returnTo, 303);
@@ -94,6 +94,3 @@ const onward = (returnTo: string | null, isQuestion: boolean): Html =>
     : html`<div class="actions">
         <a class="button ${isQuestion ? 'quiet' : 'second'}" href="${returnTo}">Continue without an organization</a>
       </div>`;
-
-export const asQuery = (returnTo: string | null): string =>
-  returnTo === null ? '' : `?return_to=${encodeURIComponent(returnTo)}`;

@@ -19,6 +19,18 @@ export function parseReturnTo(
   return isOurs && `${username}${password}` === '' ? href : undefined;
 }
 
+/**
+ * A path of the sign-in that leads on to an address afterwards.
+ *
+ * @param anew whether the provider is to ask who it is, whomever it knows already
+ */
+export function leadingTo(returnTo: string | null, path: string, anew = false): string {
+  const query = new URLSearchParams();
+  if (anew) query.set('switch', '1');
+  if (returnTo !== null) query.set('return_to', returnTo);
+  return query.size > 0 ? `${path}?${query.toString()}` : path;
+}
+
 /** For the log, which origin a deployment may have forgotten; of the rest of the address nothing, since it may hold a secret. */
 export function originAsked(asked: unknown): Error | undefined {
   const origin = typeof asked === 'string' && URL.canParse(asked) ? new URL(asked).origin : 'null';

@@ -8,7 +8,7 @@ import { type Asked, findProvider, idOf, type Kept, type SignInParts, slugOf } f
 import { takeOidcCallback } from './oidc-callback.js';
 import type { OidcAttempt } from './oidc.js';
 import { sendOrganizations } from './organizations-page.js';
-import { originAsked, parseReturnTo } from './return-to.js';
+import { leadingTo, originAsked, parseReturnTo } from './return-to.js';
 import { finishSaml, type KeptSaml, takeSamlResponse } from './saml-acs.js';
 
 type Request = FastifyRequest<Asked>;
@@ -61,17 +61,16 @@ function returnToOf({ publicUrl, productUrl, corsOrigins }: SignInParts, request
 
 /** Leads on to the only provider there is, or asks which. */
 async function chooseProvider(parts: SignInParts, request: Request, reply: FastifyReply): Promise<FastifyReply> {
-  const query = new URLSearchParams();
   const returnTo = returnToOf(parts, request);
-  if (returnTo !== null) query.set('return_to', returnTo);
-  if (isSwitching(request)) query.set('switch', '1');
-  const search = query.size > 0 ? `?${query.toString()}` : '';
   const offered = await parts.providers.offered(slugOf(request));
   const [only] = offered;
   if (!only) throw new SignInFailure('UNKNOWN');
   if (offered.length === 1) return begin(parts, request, reply, only.id);
   const choices = offered.map(
-    ({ id, name }) => html`<a class="button second" href="/auth/start/${id}${search}">Continue with ${name}</a>`,
+    ({ id, name }) =>
+      html`<a class="button second" href="${leadingTo(returnTo, `/auth/start/${id}`, isSwitching(request))}"
+        >Continue with ${name}</a
+      >`,
   );
   return sendPage(
     reply,

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { StartedSession } from '../../identity/sessions.js';
+import { OWN_COOKIE } from '../http/own-cookie.js';
 
 /**
  * Names a person, never an organization: a tab names its own. The prefix has browsers refuse the cookie unless it is
@@ -7,13 +8,10 @@ import type { StartedSession } from '../../identity/sessions.js';
  */
 const NAME = '__Host-orgate';
 
-/** Out of reach of scripts; sent along by links from other sites, but not by their forms and requests. */
-const ATTRIBUTES = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const;
-
 export const setSessionCookie = (reply: FastifyReply, { cookie, expiresAt }: StartedSession): FastifyReply =>
-  reply.setCookie(NAME, cookie, { ...ATTRIBUTES, expires: expiresAt });
+  reply.setCookie(NAME, cookie, { ...OWN_COOKIE, expires: expiresAt });
 
-export const clearSessionCookie = (reply: FastifyReply): FastifyReply => reply.clearCookie(NAME, ATTRIBUTES);
+export const clearSessionCookie = (reply: FastifyReply): FastifyReply => reply.clearCookie(NAME, OWN_COOKIE);
 
 /** The secret in the cookie of the request, whoever it may name. */
 export const readSessionCookie = (request: FastifyRequest): string | null => request.cookies[NAME] ?? null;

@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { createLocalJWKSet, compactVerify } from 'jose';
+import type { QueryConfig } from 'pg';
+import { ScopedPool } from '../../../src/data/connection/org-connection.js';
 import { DIGESTED } from '../../../src/domains/audit-entry/chain.js';
-import { openSealing } from '../../../src/domains/audit-entry/outside.js';
+import { openEntryWriter, openSealing } from '../../../src/domains/audit-entry/outside.js';
 import { createSealRecords } from '../../../src/domains/audit-entry/seal-record.js';
 import type { OrgId } from '../../../src/data/id.js';
+import { byTest } from '../../support/act.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenOrganization, personId, unique } from '../../support/given.js';
 import { describeIsolation, fromCursor, never } from '../../support/isolation.js';
-import { codeOf, useServer } from '../../support/server.js';
+import { codeOf, isPostgres, useServer } from '../../support/server.js';
 
 const server = useServer();
 
@@ -65,6 +68,37 @@ test('a word that no action has is refused, with those that there are', async ()
     'There is no such action. There are repository.created, repository.updated, repository.deleted, repository.read.',
   ]);
   expect(await told('login')).toEqual([...refused, expect.stringMatching(/begins with one of person, identity, /)]);
+});
+
+test('while many entries are sealed, others have their turn', async () => {
+  const { id: orgId } = await givenOrganization(server);
+  while ((await seal(orgId)) > 0);
+  const members = Array.from({ length: 100 }, () => unique('usr'));
+  const entry = { act: byTest, action: 'scim_group.members_added', outcome: 'DONE' } as const;
+  const entries = Array.from({ length: 500 }, () => ({ ...entry, changes: { members: [null, members] as const } }));
+  await server.database.outside(openEntryWriter)(orgId, entries);
+
+  let turns = 0;
+  const between: number[] = [];
+  const { pool } = server.database;
+  const count = () => {
+    turns += 1;
+    if (between.length < 2) setImmediate(count);
+  };
+  const query = jest.spyOn(pool, 'query').mockImplementation((async (statement: QueryConfig) => {
+    if (/^\s*with sealed/.test(statement.text)) between.push(turns);
+    const result = await ScopedPool.prototype.query.call(pool, statement);
+    if (between.length === 0) between.push(turns);
+    return result;
+  }) as typeof pool.query);
+  try {
+    setImmediate(count);
+    expect(await seal(orgId)).toBe(500);
+  } finally {
+    query.mockRestore();
+  }
+  const [read = 0, sealed = 0] = between;
+  expect(sealed - read).toBeGreaterThan(1);
 });
 
 test('entries are sealed in order, and whoever alters, takes or swaps one is found out', async () => {
@@ -227,6 +261,31 @@ test('what belongs to no organization is read by a SYSTEM_ADMIN, sealed, and by 
        or action like 'system_admin.%')`,
   );
   expect(rows).toEqual([{ n: 0 }]);
+});
+
+test('entries of one moment come in the order in which they were made, once each, while others come in and all are sealed', async () => {
+  const { id: orgId, admin, developer } = await givenOrganization(server);
+  const sql = (text: string) => server.database.pool.queryAsLoginRole(text, [orgId]);
+  await sql(
+    `with act as materialized (select set_config('app.act', '{"kind":"SYSTEM","name":"test"}', true))
+     insert into repository (org_id, id, name, git_url)
+     select $1, 'rep_' || gen_random_uuid(), 'r' || i, 'https://git.example/x' from act, generate_series(1, 250) i`,
+  );
+  // The embedded database knows milliseconds only: of one, there, the order is any, and stays.
+  const order = isPostgres ? 'number desc' : 'at desc, id desc';
+  const { rows } = await sql(`select id from audit_entry where org_id = $1 order by ${order}`);
+  const PAGE = `query ($after: String) { auditLog(first: 30, after: $after) { nodes { id } pageInfo { endCursor hasNextPage } } }`;
+  const page = (behind: string | null) => admin(PAGE, { after: behind });
+  const read: string[] = [];
+  const cursors: (string | null)[] = [null];
+  for (const after of cursors) {
+    const { nodes, pageInfo } = (await page(after)).data.auditLog;
+    read.push(...nodes.map(({ id }: { id: string }) => id));
+    if (pageInfo.hasNextPage) cursors.push(pageInfo.endCursor);
+    await developer(CREATE, { input: { name: unique('later'), gitUrl: 'https://git.example/x.git' } });
+    await seal(orgId);
+  }
+  expect(read).toEqual(rows.map(({ id }: { id: string }) => id));
 });
 
 test('the record of the deployment is verified and signed like any other, for a SYSTEM_ADMIN and nobody else', async () => {

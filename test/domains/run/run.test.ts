@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { newId } from '../../../src/data/id.js';
-import { givenOrganization, givenTwoOrganizations, personId, unique } from '../../support/given.js';
+import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../../support/given.js';
 import { codeOf, useServer } from '../../support/server.js';
 import { byTest } from '../../support/act.js';
 
@@ -82,6 +82,23 @@ test('an idempotency key names one start: repeated it answers the first run, wit
   expect(elsewhere.data.startRun).toMatchObject({ status: 'QUEUED' });
   const { data } = await developer('{ runs { totalCount } }');
   expect(data.runs.totalCount).toBe(2); // the one that was given, and this
+});
+
+test("who starts runs and reads none gets their own by a key, and nobody else's, as if it stood for another start", async () => {
+  const { developer, agentId, id: orgId, slug } = await givenOrganization(server);
+  const starter = await givenMember(server, { id: orgId, slug }, 'DEVELOPER', { withheld: ['run:read'] });
+  const [theirs, own] = [unique('key'), unique('key')];
+  const input = { ticket: 17 };
+  await developer(START, { input: { agentId, input, idempotencyKey: theirs } });
+  const guessed = await starter(START, { input: { agentId, input, idempotencyKey: theirs } });
+  const other = await starter(START, { input: { agentId, input: { ticket: 18 }, idempotencyKey: theirs } });
+  expect([codeOf(guessed), guessed.data]).toEqual(['CONFLICT', { startRun: null }]);
+  const told = ({ errors: [error] }: typeof guessed) => [error?.message, error?.extensions['argument']];
+  expect(told(guessed)).toEqual(told(other));
+
+  const first = await starter(START, { input: { agentId, input, idempotencyKey: own } });
+  const again = await starter(START, { input: { agentId, input, idempotencyKey: own } });
+  expect(again.data).toEqual(first.data);
 });
 
 test('without a key every start is a new run', async () => {

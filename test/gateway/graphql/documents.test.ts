@@ -256,5 +256,5 @@ const operations = ({ runId, agentId }: GivenOrganization): [string, Record<stri
   ],
   ['mutation { deleteRepository(id: "nope") }'],
   ['mutation { a: cancelRun(id: "nope") { id } b: cancelRun(id: "nope") { id } }'],
-  ['{ members { nodes { role status user { name } } } currentOrganization { slug settings { timezone } } }'],
+  ['{ members { nodes { role status user { name } } } currentOrganization { slug settings { featureFlags } } }'],
 ];

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { parse } from 'yaml';
 import { countDueWork, createMetrics } from '../../../src/gateway/http/metrics.js';
 import { watchRuns } from '../../../src/gateway/http/watch-metrics.js';
 import { createSchedule } from '../../../src/jobs/schedule.js';
@@ -226,6 +227,26 @@ test('docs/operations.md says what each metric means, with its labels, and names
     const told = [...(line ?? '').matchAll(/(\w+)="/g)].map(([, label]) => label).filter((label) => label !== 'le');
     if (line) expect([name, ...told]).toEqual([name, ...labels.filter((label) => label !== '-')]);
   }
+});
+
+test('the alerts of docs/operations.md are rules as Prometheus reads them', async () => {
+  const page = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  const { groups } = parse(/```yaml\n(groups:[^]*?)```/.exec(page)?.[1] ?? '') as { groups: { rules: object[] }[] };
+  const rules = groups.flatMap((group) => group.rules);
+  expect(rules.length).toBeGreaterThan(10);
+  for (const rule of rules) {
+    expect(rule).toEqual({
+      alert: expect.stringMatching(/^[A-Z]\w+$/),
+      expr: expect.any(String),
+      ...('for' in rule && { for: expect.stringMatching(/^\d+m$/) }),
+    });
+  }
+  const brackets = rules.map((rule) => JSON.stringify(rule).replaceAll(/[^()[\]{}]/g, ''));
+  const isClosed = (text: string): boolean => {
+    const less = text.replaceAll(/\(\)|\[\]|\{\}/g, '');
+    return less === '' || (less !== text && isClosed(less));
+  };
+  expect(brackets.filter((each) => !isClosed(each))).toEqual([]);
 });
 
 /** What else is called so in the database. */

@@ -121,7 +121,7 @@ describe('The link of an invitation', () => {
   test('declines, and asks for a new one', async () => {
     const given = await givenLink();
     const { id, secret, browser } = given;
-    await sql('update invitation set expires_at = now() where id = $1', [id]);
+    await sql(`update invitation set expires_at = now() - interval '1 s' where id = $1`, [id]);
     const expired = await follow(secret, browser);
     expect(expired.text).toContain('This invitation has expired.');
     expect(expired.text).toContain(`action="/invitations/${secret}/request-new"`);

@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { CredentialKind } from '../../generated/enums.js';
+import { nameText } from '../../resource/input.js';
+
+/** As it was given: keys in PEM have line breaks, and some end with one. */
+export const secretText = z
+  .string('Must not be null.')
+  .refine((secret) => secret.trim() !== '', 'Must not be blank.')
+  .max(16_384, 'At most 16,384 characters.')
+  .refine((secret) => !secret.includes('\0'), 'No zero bytes.');
+
+const MAX_CONFIG = 4096;
+
+/** Checked as a whole: a path into it would repeat the names that the client sent. */
+const config = z
+  .record(z.string(), z.json('Not JSON.'), 'Must not be null.')
+  .refine((value) => JSON.stringify(value).length <= MAX_CONFIG, 'At most 4,096 characters as JSON.')
+  .refine((value) => !JSON.stringify(value).includes('\\u0000'), 'No zero bytes.');
+
+export const createInput = z.object({
+  kind: z.enum(CredentialKind),
+  name: nameText,
+  provider: nameText,
+  secret: secretText,
+  enabled: z
+    .boolean()
+    .nullish()
+    .transform((enabled) => enabled ?? true),
+  config: config.nullish().transform((value) => value ?? {}),
+});
+
+export const updateInput = z.object({
+  id: z.string(),
+  name: nameText.optional(),
+  provider: nameText.optional(),
+  enabled: z.boolean('Must not be null.').optional(),
+  config: config.optional(),
+  expectedUpdatedAt: z.date().nullish(),
+});
+
+/** What is shown of a secret: too little of a long one to guess the rest by, and nothing of a short one. */
+export const lastFourOf = (secret: string): string | null => (/^\S{16,}$/.test(secret) ? secret.slice(-4) : null);

@@ -1,0 +1,126 @@
+import type { RequestContext } from '../../context/context.js';
+import { newId } from '../../data/id.js';
+import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
+import { badInput, conflict } from '../../errors.js';
+import type { CredentialFilter, CredentialOrderField, Resolvers } from '../../generated/graphql.js';
+import { allow, canAsPerson, canWhereNamed } from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { given, parseInput } from '../../resource/input.js';
+import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
+import { deleteRow, updateIfUnchanged } from '../../resource/rows.js';
+import { readActor } from '../../rights/actor.js';
+import { SEAL } from '../../secrets/organization-seal.js';
+import { createInput, lastFourOf, secretText, updateInput } from './credential-input.js';
+import { record } from './record.js';
+
+const credentials = defineList('Credential', {
+  name: 'credentials',
+  orders: {
+    NAME: { by: 'name', isUnique: true },
+    CREATED_AT: { by: 'id' },
+    ROTATED_AT: { by: 'rotatedAt', is: 'instant' },
+    LAST_USED_AT: { by: 'lastUsedAt', is: 'instant', mayBeNull: true },
+  },
+  usual: { field: 'NAME', direction: 'ASC' },
+  search: ['name', 'provider'],
+  where: ({ filter }: ListArgs<CredentialOrderField, CredentialFilter>) => ({
+    ...anyOf({ kind: filter?.kind }),
+    ...given({ enabled: filter?.enabled ?? undefined }),
+  }),
+});
+
+const MAX_CREDENTIALS = 500;
+
+/** Works as someone who may manage them now, under the organization's lock. */
+const asManager = <T>(context: RequestContext, work: (db: LockedDb) => Promise<T>): Promise<T> =>
+  context.db.locked(async (db) => {
+    await readActor(db, context, 'credential:manage');
+    return work(db);
+  });
+
+/** As it is kept: it opens in its own row only. */
+async function sealed(db: OrganizationDb, id: string, secret: string, { use, organization }: RequestContext) {
+  const place = { orgId: organization.orgId, table: 'credential', id };
+  return {
+    secret: await use(SEAL).seal(db, secret, place),
+    lastFour: lastFourOf(secret),
+    rotatedAt: db.now(),
+  };
+}
+
+const resolvers = {
+  Query: {
+    credentials: (_, args, context) => credentials.page(args, context),
+    credential: (_, { id }, { db }) => db.credential.get({ id }),
+  },
+  Mutation: {
+    createCredential: (_, { input }, context) => {
+      const { secret, ...columns } = parseInput(createInput, input);
+      return asManager(context, async (db) => {
+        if ((await db.credential.count({})) >= MAX_CREDENTIALS) {
+          throw conflict(`An organization has at most ${MAX_CREDENTIALS} credentials.`);
+        }
+        const id = newId('crd');
+        return db.credential.create({ ...columns, id, ...(await sealed(db, id, secret, context)) });
+      });
+    },
+    updateCredential: (_, { input }, context) => {
+      const { id, expectedUpdatedAt, ...changes } = parseInput(updateInput, input);
+      return asManager(context, (db) => updateIfUnchanged(db.credential, id, expectedUpdatedAt, given(changes)));
+    },
+    replaceCredentialSecret: (_, args, context) => {
+      const secret = parseInput(secretText, args.secret, 'secret');
+      return asManager(context, async (db) =>
+        db.credential.update({ id: args.id }, await sealed(db, args.id, secret, context)),
+      );
+    },
+    deleteCredential: (_, { id }, context) =>
+      asManager(context, async (db) => {
+        await db.repository.updateMany({ credentialId: id }, { credentialId: null });
+        return deleteRow(db.credential, id);
+      }),
+    setRepositoryCredential: (_, { id, credentialId = null, expectedUpdatedAt }, context) =>
+      asManager(context, async (db) => {
+        if (credentialId !== null && (await db.credential.get({ id: credentialId })).kind !== 'GIT') {
+          throw badInput('credentialId', 'Must be of kind GIT.');
+        }
+        return updateIfUnchanged(db.repository, id, expectedUpdatedAt, { credentialId }, 'expectedUpdatedAt');
+      }),
+  },
+  AgentRepository: {
+    credential: ({ credentialId }, _args, { db }) => (credentialId === null ? null : db.credential.load(credentialId)),
+  },
+} satisfies Resolvers;
+
+const mayRead = canWhereNamed('credential:read');
+const mayManage = canAsPerson('credential:manage');
+
+export const credential = defineDomain({
+  resolvers,
+  grants: {
+    'credential:read': { from: 'ADMIN', may: 'See which credentials there are; nobody reads their secrets.' },
+    'credential:manage': {
+      from: 'ADMIN',
+      may: 'Make, change and delete credentials, replace their secrets, and say which repository is fetched with them.',
+    },
+  },
+  access: {
+    Query: { credentials: mayRead, credential: mayRead },
+    Mutation: {
+      createCredential: mayManage,
+      updateCredential: mayManage,
+      replaceCredentialSecret: mayManage,
+      deleteCredential: mayManage,
+      setRepositoryCredential: mayManage,
+    },
+    Credential: allow,
+  },
+  node: {
+    prefix: 'crd',
+    type: 'Credential',
+    permission: 'credential:read',
+    isSensitive: true,
+    find: (id, { db }) => db.credential.load(id),
+  },
+  record,
+});

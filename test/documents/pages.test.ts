@@ -1,0 +1,76 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { expect, test } from '@jest/globals';
+import { buildSchema, isTypeSystemDefinitionNode, Kind, parse, validate } from 'graphql';
+
+const ROOT = new URL('../../', import.meta.url);
+const read = (file: string) => readFile(new URL(file, ROOT), 'utf8');
+const pages = ['README.md', ...(await readdir(new URL('docs', ROOT))).map((name) => `docs/${name}`)].filter((name) =>
+  name.endsWith('.md'),
+);
+
+const schema = buildSchema(await read('schema.graphql'));
+const asOperation = (field: string): string => {
+  const name = /^\w+/.exec(field)?.[0] ?? '';
+  return `${schema.getMutationType()?.getFields()[name] ? 'mutation ' : ''}{ ${field} }`;
+};
+/** Other things stand in braces, too, and parts of what was told whole before. */
+const isAsked = (text: string): boolean => {
+  const [, field, hasArguments] = /^(\w+)(\(?)/.exec(text) ?? [];
+  if (field && !hasArguments && !schema.getQueryType()?.getFields()[field]) return false;
+  try {
+    return parse(text.startsWith('{') ? text : `{ ${text} }`).definitions.length > 0;
+  } catch {
+    return false;
+  }
+};
+
+/** What the pages tell people to ask, in blocks of their own and in the text between. */
+async function operationsOf(file: string): Promise<string[]> {
+  const page = await read(file);
+  const blocks = [...page.matchAll(/^ *```graphql\n([^]*?)^ *```/gm)].map(([, text]) => text ?? '');
+  const curls = [...page.matchAll(/"query":"(.*?)"}'/g)].map(([, text]) => text?.replaceAll('\\"', '"') ?? '');
+  const inline = [...page.matchAll(/`(\{ .*? \}|[a-z]\w*(?:\([^`]*?\))? \{ [^`]*? \})`/g)].map(([, text = '']) => text);
+  const wrapped = inline.filter(isAsked).map((text) => (text.startsWith('{') ? text : asOperation(text)));
+  return [...blocks, ...curls, ...wrapped].filter((text) => {
+    const { definitions } = parse(text);
+    return definitions.every((each) => !isTypeSystemDefinitionNode(each) && each.kind !== Kind.OBJECT_TYPE_EXTENSION);
+  });
+}
+
+test.each(pages)('%s: what it tells people to ask is of the contract', async (file) => {
+  const operations = await operationsOf(file);
+  const problems = operations.flatMap((text) =>
+    validate(schema, parse(text)).map(({ message }) => `${message} in ${text}`),
+  );
+  expect(problems).toEqual([]);
+});
+
+test('there is something to check', async () => {
+  const counts = await Promise.all(pages.map(async (file) => (await operationsOf(file)).length));
+  expect(Math.max(...counts)).toBeGreaterThan(10);
+});
+
+/** As GitHub makes the anchor of a heading. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+test.each(pages)('%s: links lead to what is there', async (file) => {
+  const page = await read(file);
+  const links = [...page.matchAll(/\]\((?!https?:)([^)\s]*?)(?:#([^)\s]*))?\)/g)];
+  const lost: string[] = [];
+  for (const [, target = '', anchor] of links) {
+    const url = target === '' ? new URL(file, ROOT) : new URL(target, new URL(file, ROOT));
+    const text = await readFile(url, 'utf8').catch(({ code }: NodeJS.ErrnoException) =>
+      code === 'EISDIR' ? '' : null,
+    );
+    if (text === null) lost.push(target);
+    else if (anchor !== undefined) {
+      const anchors = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading ?? ''));
+      if (!anchors.includes(anchor)) lost.push(`${target}#${anchor}`);
+    }
+  }
+  expect(lost).toEqual([]);
+});
