@@ -147,6 +147,14 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       ...input({}, 'slug'),
     },
   },
+  'Mutation.setEntitlements': {
+    'input.organizationId': {
+      query: mutation('setEntitlements', 'SetEntitlementsInput', 'id slug'),
+      ...organization,
+      ...input({ features: [] }, 'organizationId'),
+      uncontrolled: FOR_ADMINISTRATORS,
+    },
+  },
   'Mutation.switchOrganization': {
     organizationId: {
       query: 'mutation ($id: ID!) { switchOrganization(organizationId: $id) { currentOrganization { name } token } }',

@@ -5,7 +5,6 @@ import type { ErrorCode, OrgateError } from '../../errors.js';
 const STATUSES: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
-  FEATURE_DISABLED: 403,
   METHOD_NOT_ALLOWED: 405,
   RATE_LIMITED: 429,
   INTERNAL_SERVER_ERROR: 500,

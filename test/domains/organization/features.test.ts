@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { decideFeature, decideLimit, FEATURE_NAMES, PLANS } from '../../../src/permissions/features.js';
 import { canWhereNamed, withFeature } from '../../../src/permissions/rules.js';
 import { type GivenOrganization, givenOrganization, personId, unique } from '../../support/given.js';
-import { describeIsolation, never } from '../../support/isolation.js';
+import { never } from '../../support/isolation.js';
 import { type Answer, type Client, codeOf, useServer } from '../../support/server.js';
 
 const server = useServer();
@@ -243,14 +243,4 @@ describe('A rule that names a feature', () => {
     const { url } = link.data.exportAudit;
     expect((await fetch(url, { headers: { authorization: `Bearer ${acme.admin.token}` } })).status).toBe(200);
   });
-});
-
-describeIsolation({
-  'Mutation.setEntitlements.input.organizationId': {
-    query: SET,
-    foreign: ({ id }) => id,
-    unknown: never('org'),
-    variables: (organizationId) => ({ input: { organizationId, features: [] } }),
-    uncontrolled: 'it is open to system administrators only, who are no OWNER by that',
-  },
 });
