@@ -44,6 +44,8 @@ export default [
               'InvitationAnswer',
               'MemberRemovalPreview',
               'Membership',
+              'OrganizationFeature',
+              'OrganizationLimit',
               'OrganizationUsage',
               'Permission',
               'RateLimit',

@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'ORG_CONTEXT_CONFLICT',
   'ROLE_ESCALATION',
   'LAST_OWNER',
+  'FEATURE_DISABLED',
   'QUERY_TOO_EXPENSIVE',
   'RATE_LIMITED',
   'TIMEOUT',
@@ -38,6 +39,7 @@ const MESSAGES = {
   ORG_CONTEXT_CONFLICT: 'The request names two different organizations.',
   ROLE_ESCALATION: 'Nobody grants, edits or removes more than they hold.',
   LAST_OWNER: 'An organization keeps at least one active OWNER.',
+  FEATURE_DISABLED: 'This organization does not have this feature.',
   QUERY_TOO_EXPENSIVE: 'This operation reads more than one answer may hold; ask for fewer rows or fields.',
   RATE_LIMITED: 'Too many requests; try again after as many seconds as Retry-After says.',
   TIMEOUT: 'The request took too long and was stopped.',
@@ -50,6 +52,8 @@ export interface ErrorDetail {
   /** Dotted, from the field's arguments down: `input.slug`. */
   readonly argument?: string;
   readonly requiredPermission?: string;
+  /** The feature that the organization has not. */
+  readonly feature?: string;
   /** In seconds. */
   readonly retryAfter?: number;
   /** Of a rate limit: what a minute holds, what is left of it, and when the next begins. */

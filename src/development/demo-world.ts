@@ -11,6 +11,8 @@ export interface DemoOrganization {
   joining: { domain: string; joining: string; role: string } | null;
   /** Roles by e-mail. */
   members: Record<string, string>;
+  /** How its settings changed, the first change first; each in the document, and no column. */
+  settings?: { by: string; daysAgo: number; changes: Record<string, [unknown, unknown]> }[];
   repositories: { name: string; agents: string[] }[];
 }
 export interface DemoWorld {

@@ -95,6 +95,11 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
         );
         await insert(inside, 'organization_domain', rows.domains);
       }
+      for (const version of rows.settingsVersions) {
+        const theirs = as(orgId, version.by_id);
+        await insert(theirs, 'settings_version', [version]);
+        await inFrame(theirs, () => client.query({ text: CHANGE_SETTINGS, values: [orgId, version.version] }));
+      }
       const [owner = ''] = rows.starters;
       await insert(as(orgId, owner), 'repository', rows.repositories);
       await insert(as(orgId, owner), 'agent', rows.agents);
@@ -139,6 +144,11 @@ const END_RUNS = `
   from jsonb_populate_recordset(null::run, $1) d
   where r.org_id = d.org_id and r.id = d.id and d.status <> 'QUEUED'`;
 
+const CHANGE_SETTINGS = `
+  update organization o set settings_version = v.version, updated_at = v.at, settings = o.settings
+    || (select jsonb_object_agg(key, value -> 1) from jsonb_each(v.changes))
+  from settings_version v where o.id = $1 and v.org_id = o.id and v.version = $2`;
+
 /**
  * The entries that came of all this were written today. Where the login may do anything, as on the embedded database, they are
  * told as of the two months in which it is said to have happened, and in that order. Nothing of it is sealed yet.
@@ -153,6 +163,8 @@ async function tellAsOfThen(client: Connection, made: number, orgIds: readonly O
     `update audit_entry e set at = case
        when e.action = 'run.created' then (select created_at from run r where r.org_id = e.org_id and r.id = e.target_id)
        when e.target_type = 'run' then (select coalesce(finished_at, started_at) from run r where r.org_id = e.org_id and r.id = e.target_id)
+       when e.action = 'organization.updated' then (select v.at from settings_version v
+         where v.org_id = e.org_id and v.version = (e.changes -> 'settings_version' ->> 1)::integer)
        else $1 end
      where e.org_id = any ($2)`,
     [new Date(made), orgIds],
@@ -273,6 +285,18 @@ function demoRows(
     agents,
     runs,
     starters,
+    settingsVersions: (organization.settings ?? []).map(({ by, daysAgo, changes }, index) => {
+      const { id, name: byName } = people.get(by) ?? missing(by);
+      return {
+        org_id: orgId,
+        version: index + 2,
+        at: new Date(now - daysAgo * DAY_MS),
+        by_kind: 'PERSON',
+        by_id: id,
+        by_name: byName,
+        changes,
+      };
+    }),
   };
 }
 

@@ -1,5 +1,11 @@
 import type { OrganizationRole } from '../generated/enums.js';
-import type { ActiveMembership, OrganizationSummary, Person, PersonInOrganizations } from './person.js';
+import type {
+  ActiveMembership,
+  OrganizationStanding,
+  OrganizationSummary,
+  Person,
+  PersonInOrganizations,
+} from './person.js';
 
 /** Who asks, as far as a verified credential says. */
 export type Claimant =
@@ -15,7 +21,7 @@ const SESSION = `s.id as "sessionId", s.bound_org_id as "boundOrgId", s.expires_
 
 export const MEMBERSHIP = `m.id as "membershipId", m.org_id as "orgId", m.user_id as "userId", m.email, m.name, m.role, m.granted, m.withheld,
   m.created_at as "createdAt", m.joined_at as "joinedAt", o.name as "organizationName", o.slug, o.status as "organizationStatus",
-  o.created_at as "organizationCreatedAt"`;
+  o.created_at as "organizationCreatedAt", o.plan, o.entitlements, o.feature_flags as "featureFlags"`;
 
 /** A session that still holds. */
 export const isLive = (alias: string): string =>
@@ -126,6 +132,9 @@ export interface MembershipRow {
   slug: string;
   organizationStatus: OrganizationSummary['status'];
   organizationCreatedAt: Date;
+  plan: OrganizationStanding['plan'];
+  entitlements: unknown;
+  featureFlags: unknown;
 }
 
 interface PersonRow {
@@ -193,4 +202,5 @@ export const toMembership = (row: MembershipRow): ActiveMembership => ({
   withheld: row.withheld,
   createdAt: row.createdAt,
   joinedAt: row.joinedAt,
+  standing: { plan: row.plan, entitlements: row.entitlements, featureFlags: row.featureFlags },
 });

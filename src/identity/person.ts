@@ -1,4 +1,4 @@
-import type { OrganizationRole } from '../generated/enums.js';
+import type { OrganizationRole, SubscriptionPlan } from '../generated/enums.js';
 
 /** A human being, as the deployment knows them. */
 export interface Person {
@@ -23,6 +23,15 @@ export interface ActiveMembership {
   readonly withheld: readonly string[];
   readonly createdAt: Date;
   readonly joinedAt: Date | null;
+  /** What decides of the organization's features. */
+  readonly standing: OrganizationStanding;
+}
+
+/** As it is stored: what its plan is, what it has otherwise, and what it switched off. */
+export interface OrganizationStanding {
+  readonly plan: SubscriptionPlan;
+  readonly entitlements: unknown;
+  readonly featureFlags: unknown;
 }
 
 /** What is known of an organization outside it. */

@@ -3,6 +3,7 @@ import type { Viewer } from '../context/viewer.js';
 import { ORGANIZATION_CREATION } from '../context/deployment.js';
 import { OrgateError } from '../errors.js';
 import type { Permission } from './catalogue.js';
+import { decideFeature, type FeatureName } from './features.js';
 
 /** What is about to be done: a suspended organization, or one that was only guessed, is read and not written. */
 export type AccessMode = 'read' | 'write';
@@ -124,6 +125,24 @@ export const canAsPerson = memo<Permission>((permission) =>
     true,
   ),
 );
+
+const withFeatures = new Map<string, Rule>();
+
+/** A rule that holds in the current organization only, and there only where it has this feature. */
+export function withFeature(feature: FeatureName, rule: Rule): Rule {
+  const name = `${rule.name} with ${feature}`;
+  const known = withFeatures.get(name) ?? {
+    ...rule,
+    name,
+    check: (context: RequestContext, mode: AccessMode, parent: unknown): Verdict => {
+      const verdict = rule.check(context, mode, parent);
+      if (verdict !== true || decideFeature(context.organization.membership.standing, feature).enabled) return verdict;
+      return new OrgateError('FEATURE_DISABLED', undefined, { feature });
+    },
+  };
+  withFeatures.set(name, known);
+  return known;
+}
 
 const isCurrent = (parent: unknown, { current }: RequestContext): boolean =>
   current !== null && typeof parent === 'object' && parent !== null && 'id' in parent && parent.id === current.orgId;

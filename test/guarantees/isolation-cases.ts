@@ -133,6 +133,13 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
     },
   },
   'Mutation.updateOrganization': {
+    'input.settings.branding.supportEmail': {
+      query: mutation('updateOrganization', 'UpdateOrganizationInput', 'name'),
+      foreign: (acme) => acme.owner.email,
+      unknown: () => `${fresh('nobody')()}@nowhere.example`,
+      variables: (supportEmail) => ({ input: { settings: { branding: { supportEmail } } } }),
+      names: true,
+    },
     'input.name': {
       query: mutation('updateOrganization', 'UpdateOrganizationInput', 'name'),
       foreign: () => 'acme Inc.',
@@ -145,6 +152,28 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       ...slug,
       unknown: () => 'taken-by-nobody-in-particular',
       ...input({}, 'slug'),
+    },
+  },
+  'Mutation.setEntitlements': {
+    'input.organizationId': {
+      query: mutation('setEntitlements', 'SetEntitlementsInput', 'id slug'),
+      ...organization,
+      ...input({ features: [] }, 'organizationId'),
+      uncontrolled: FOR_ADMINISTRATORS,
+    },
+    'input.features.name': {
+      query: mutation('setEntitlements', 'SetEntitlementsInput', 'id slug'),
+      foreign: () => 'webhooks',
+      unknown: fresh('feature'),
+      variables: (name, own) => ({ input: { organizationId: own.id, features: [{ name, enabled: true }] } }),
+      uncontrolled: FOR_ADMINISTRATORS,
+    },
+    'input.limits.name': {
+      query: mutation('setEntitlements', 'SetEntitlementsInput', 'id slug'),
+      foreign: () => 'seats',
+      unknown: fresh('limit'),
+      variables: (name, own) => ({ input: { organizationId: own.id, limits: [{ name, max: 1 }] } }),
+      uncontrolled: FOR_ADMINISTRATORS,
     },
   },
   'Mutation.switchOrganization': {

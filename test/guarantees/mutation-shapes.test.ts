@@ -25,6 +25,9 @@ const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'names first what it acts on': {
     addDomain: 'a domain is nothing but its name',
     setDefaultOrganization: 'none is a default, too',
+    rollbackSettings: 'it acts on the settings of the current organization, whose versions have a number and no id',
+    setEntitlements:
+      'an update of what an organization has, by whom it has not: it takes an input as updates do, with the id in it',
     setScimGroupRole:
       'an update of the one thing of a group that can be changed here, so it takes an input as updates do',
   },

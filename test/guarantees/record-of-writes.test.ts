@@ -113,6 +113,14 @@ const OTHERS: Readonly<Record<string, () => Promise<Write> | Write>> = {
     const { rows } = await server.database.pool.queryAsLoginRole('select id from organization where slug = $1', [slug]);
     return { ...made, orgId: rows[0].id as string };
   },
+  setEntitlements: async () => {
+    const sam = await server.as(`${unique('sam')}@orgate.example`);
+    await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [
+      await personId(sam),
+    ]);
+    const features = '[{ name: "webhooks", enabled: false }]';
+    return by(sam, `setEntitlements(input: { organizationId: "${acme.id}", features: ${features} }) { id }`, acme.id);
+  },
   setDefaultOrganization: () => by(acme.owner, `setDefaultOrganization(organizationId: "${acme.id}") { role }`, ''),
   rollbackSettings: () => byOwner('rollbackSettings(version: 1, expectedVersion: 2) { id }'),
   revokeSession: async () => {

@@ -43,6 +43,8 @@ const SHORT_LISTS = [
   'MemberRemovalPreview.identityProviders',
   'AuditEntry.changes',
   'SettingsVersion.changes',
+  'Organization.features',
+  'Organization.limits',
 ];
 
 /** Lists that belong to the person, not to an organization. */

@@ -65,6 +65,7 @@ const QUERIES: Record<string, Operation> = {
 
 const OUTSIDE = [
   'createOrganization',
+  'setEntitlements',
   'switchOrganization',
   'setDefaultOrganization',
   'leaveOrganization',

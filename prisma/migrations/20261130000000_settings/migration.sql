@@ -11,7 +11,29 @@ update organization set settings = jsonb_strip_nulls(jsonb_build_object(
   'security.externalAgentPolicy', nullif(external_agent_policy, 'DENY')))
   where default_model is not null or default_provider is not null or external_agent_policy <> 'DENY';
 alter table organization force row level security;
-alter table organization drop column default_model, drop column default_provider, drop column external_agent_policy;
+
+-- The columns stay for the release before, which may serve beside this one: what either writes the other reads. A later release takes
+-- them away, and this with them.
+create function orgate_settings_of_before() returns trigger
+language plpgsql
+as $$
+begin
+  if new.settings is distinct from old.settings then
+    new.default_model := new.settings ->> 'agentExecution.defaultModel';
+    new.default_provider := new.settings ->> 'agentExecution.defaultProvider';
+    new.external_agent_policy := coalesce(new.settings ->> 'security.externalAgentPolicy', 'DENY');
+  else
+    new.settings := new.settings || jsonb_build_object(
+      'agentExecution.defaultModel', new.default_model,
+      'agentExecution.defaultProvider', new.default_provider,
+      'security.externalAgentPolicy', new.external_agent_policy);
+  end if;
+  return new;
+end $$;
+create trigger settings_of_before before update on organization for each row
+  when (new.settings is distinct from old.settings or new.default_model is distinct from old.default_model
+    or new.default_provider is distinct from old.default_provider or new.external_agent_policy <> old.external_agent_policy)
+  execute function orgate_settings_of_before();
 
 -- Who changed them, and what they were. 1 is what an organization begins with, and nobody's change.
 create table settings_version (
@@ -75,4 +97,4 @@ as $$
       string_agg(format('%L, case when %s then %s end', name, is_told, pair), ', ' order by place)) end
   from pairs
 $$;
-call orgate_record('organization', org_column => 'id', silent => '{lock_version}');
+call orgate_record('organization', org_column => 'id', silent => '{lock_version,default_model,default_provider,external_agent_policy}');

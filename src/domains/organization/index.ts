@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { SESSION_ISSUER } from '../../context/deployment.js';
+import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound, orNotFound } from '../../errors.js';
 import type { OrganizationOrderField, Resolvers } from '../../generated/graphql.js';
@@ -14,6 +15,9 @@ import {
   ofCurrentOrganization,
   ofCurrentOrganizationOrSystemAdmin,
 } from '../../permissions/rules.js';
+import { decideFeature, decideLimit, FEATURE_NAMES, LIMIT_NAMES, type LimitName } from '../../permissions/features.js';
+import { countSeats } from '../../rights/seats.js';
+import { setEntitlements } from './set-entitlements.js';
 import { allowing, defineDomain } from '../../resource/define-domain.js';
 import { descriptionText, nameText, parseInput } from '../../resource/input.js';
 import { asked, type ListArgs, type Offer } from '../../resource/list.js';
@@ -81,6 +85,12 @@ const createInput = z.object({
   description: descriptionText,
 });
 
+/** How many there are of what is limited. */
+const USED: Readonly<Record<LimitName, (db: OrganizationDb) => Promise<number>>> = {
+  seats: countSeats,
+  concurrent_runs: (db) => db.run.count({ status: 'RUNNING' }),
+};
+
 const resolvers = {
   Query: {
     currentOrganization: (_, _args, context) => context.organization.organization,
@@ -106,6 +116,7 @@ const resolvers = {
     },
     updateOrganization: (_, { input }, context) => updateOrganization(input, context),
     rollbackSettings: (_, args, context) => rollbackSettings(args, context),
+    setEntitlements: (_, { input }, context) => setEntitlements(input, context),
     switchOrganization: async (_, { organizationId }, context) => {
       const membership = await context.registry.findMembership(context.sessionScope, organizationId);
       if (!membership || !context.viewer) throw notFound();
@@ -127,8 +138,16 @@ const resolvers = {
     updatedAt: async (_, _args, context) => (await settingsRow(context)).updatedAt,
     settings: async (_, _args, context) => toContract(await settingsRow(context)),
     subscription: async (_, _args, context) => {
-      const { plan, subscriptionStatus, seatLimit } = await settingsRow(context);
-      return { plan, status: subscriptionStatus, seatLimit };
+      const row = await settingsRow(context);
+      return { plan: row.plan, status: row.subscriptionStatus, seatLimit: decideLimit(row, 'seats').max };
+    },
+    features: async (_, _args, context) => {
+      const row = await settingsRow(context);
+      return FEATURE_NAMES.map((name) => ({ name, ...decideFeature(row, name) }));
+    },
+    limits: async (_, _args, context) => {
+      const row = await settingsRow(context);
+      return LIMIT_NAMES.map((name) => ({ name, ...decideLimit(row, name) }));
     },
     members: (_, args, context) => listMembers(args, context),
     repositories: (_, args, context) => listRepositories(args, context),
@@ -138,6 +157,7 @@ const resolvers = {
     viewerRole: (parent, _args, context) => viewerAssignment(parent, context)?.role ?? null,
     viewerPermissions: (parent, _args, context) => [...(viewerAssignment(parent, context)?.permissions ?? [])],
   },
+  OrganizationLimit: { used: ({ name }, _args, { db }) => USED[name](db) },
   SettingsVersion: {
     by: ({ byKind: kind, byId: id, byName: name }) => ({ kind, id, name }),
     changes: changesIn,
@@ -167,6 +187,7 @@ export const organization = defineDomain({
       createOrganization: canCreateOrganization,
       updateOrganization: can('organization:update'),
       rollbackSettings: can('organization:update'),
+      setEntitlements: isSystemAdmin,
       switchOrganization: isPerson,
       setDefaultOrganization: isUnboundPerson,
     },
@@ -177,6 +198,8 @@ export const organization = defineDomain({
       description: own,
       settings: own,
       subscription: own,
+      features: own,
+      limits: own,
       members: ofCurrentOrganization('member:read'),
       repositories: ofCurrentOrganization('repository:read'),
       agents: ofCurrentOrganization('agent:read'),
@@ -190,6 +213,8 @@ export const organization = defineDomain({
     BrandingSettings: allow,
     BrandColours: allow,
     SupportSettings: allow,
+    OrganizationFeature: allow,
+    OrganizationLimit: allow,
     SettingsVersion: allow,
     SettingChange: allow,
     SubscriptionInfo: allow,

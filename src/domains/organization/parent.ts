@@ -1,8 +1,14 @@
+import type { LimitDecision, LimitName } from '../../permissions/features.js';
 import type { ActiveMembership, OrganizationSummary } from '../../identity/person.js';
 
 /** An organization as the request may see it, with the viewer's membership where it is not the current one. */
 export interface OrganizationParent extends OrganizationSummary {
   readonly membership?: ActiveMembership;
+}
+
+/** How many of something it may have; how many there are is counted when it is asked for. */
+export interface OrganizationLimitParent extends LimitDecision {
+  readonly name: LimitName;
 }
 
 export const withMembership = (membership: ActiveMembership): OrganizationParent => ({

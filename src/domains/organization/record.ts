@@ -3,7 +3,7 @@ import type { DomainRecord } from '../../resource/record.js';
 export const record = {
   actions: {
     'organization.created': 'The organization was made.',
-    'organization.updated': 'Its name, description, settings, limits or subscription changed.',
+    'organization.updated': 'Its name, description, settings, features, limits or subscription changed.',
     'organization.active': 'It is no longer suspended.',
     'organization.suspended': 'It was suspended: reads answer, mutations do not.',
     'organization.deleted': 'It was deleted.',
@@ -16,6 +16,7 @@ export const record = {
     createOrganization: { inAnother: 'organization.created' },
     updateOrganization: 'organization.updated',
     rollbackSettings: 'organization.updated',
+    setEntitlements: { inAnother: 'organization.updated' },
     switchOrganization: null,
     setDefaultOrganization: { inDeployment: 'person.updated' },
   },
@@ -34,6 +35,11 @@ export const record = {
       what: 'versions of settings',
       because: 'what changed is told with the organization, by path',
       tables: ['settings_version'],
+    },
+    {
+      what: 'settings as columns, for the release before',
+      because: 'they are told by path',
+      columns: ['organization.default_model', 'organization.default_provider', 'organization.external_agent_policy'],
     },
     { what: 'the count that orders writers', because: 'it says nothing', columns: ['organization.lock_version'] },
   ],

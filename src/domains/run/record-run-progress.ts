@@ -3,6 +3,7 @@ import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict } from '../../errors.js';
 import { RunStatus } from '../../generated/enums.js';
 import { given } from '../../resource/input.js';
+import { decideLimit } from '../../permissions/features.js';
 import { readActor } from '../../rights/actor.js';
 
 /** Millionths in one unit of the currency. */
@@ -38,7 +39,7 @@ export const isFinished = (status: RunStatus): boolean => NEXT[status].length ==
 export function recordRunProgress(id: string, progress: RunProgress, context: RequestContext): Promise<Row<'Run'>> {
   return context.db.locked(async (tx) => {
     await readActor(tx, context, 'run:record');
-    const { maxConcurrentRuns } = tx.held;
+    const { max } = decideLimit(tx.held, 'concurrent_runs');
     const run = await tx.run.get({ id });
     const status = progress.status ?? run.status;
     const moves = status !== run.status;
@@ -48,8 +49,8 @@ export function recordRunProgress(id: string, progress: RunProgress, context: Re
     const saysMore = progress.output != null || progress.error != null;
     const mayCostMore = !isFinished(run.status) || run.status === 'CANCELLED';
     if (isFinished(run.status) && saysMore) throw conflict('A finished run stays as it is.', 'input');
-    if (moves && status === 'RUNNING' && (await tx.run.count({ status: 'RUNNING' })) >= maxConcurrentRuns) {
-      throw conflict(`${maxConcurrentRuns} runs are RUNNING, which is the organization's limit.`, 'input.status');
+    if (moves && status === 'RUNNING' && max !== null && (await tx.run.count({ status: 'RUNNING' })) >= max) {
+      throw conflict(`${max} runs are RUNNING, which is the organization's limit.`, 'input.status');
     }
     const now = tx.now();
     const cost =

@@ -10,7 +10,7 @@ import { readStretch } from '../../domains/audit-entry/read-stretch.js';
 import type { EntryFilter } from '../../domains/audit-entry/which-entries.js';
 import { type Lines, LINES } from '../../domains/audit-entry/write-lines.js';
 import { badInput } from '../../errors.js';
-import { canWhereNamed } from '../../permissions/rules.js';
+import { canWhereNamed, type Rule, withFeature } from '../../permissions/rules.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
 import { inSlot, type Slots } from '../http/slots.js';
 import { onceDone, whenOver } from '../http/when-over.js';
@@ -46,6 +46,7 @@ interface Reading {
 }
 
 const mayRead = canWhereNamed('audit:read');
+const mayStream = withFeature('audit_stream', mayRead);
 
 /**
  * Serves the record of an organization as text: by a link that `exportAudit` made, and to whoever keeps a copy, from any place
@@ -73,25 +74,28 @@ export function serveAudit(app: FastifyInstance, parts: AuditParts): void {
         'audit',
       );
     });
-    const serve = (open: (context: RequestContext, request: FastifyRequest<Asked>) => Promise<Reading>) => ({
+    const serve = (
+      rule: Rule,
+      open: (context: RequestContext, request: FastifyRequest<Asked>) => Promise<Reading>,
+    ) => ({
       method: ['GET', 'HEAD'],
       exposeHeadRoute: false,
       handler: async (request: FastifyRequest<Asked>, reply: FastifyReply) => {
         const after = parseAfter(request.query.after);
         const leave = (context: RequestContext) => streams.take(context.organization.orgId);
         const { context, reading } = await inSlot(parts.slots, parts.senders.of(request), reply, async () => {
-          const entered = await enter(request, reply, parts, null);
+          const entered = await enter(request, reply, parts, rule, null);
           return { context: entered, reading: await open(entered, request) };
         });
         reply.type(reading.lines.mediaType).header('cache-control', 'private, no-store');
         if (request.method === 'HEAD') return reply.send();
         const giveBack = leave(context);
         whenOver(reply.raw, giveBack);
-        return reply.send(Readable.from(read(request, reply, { parts, context, reading, after })));
+        return reply.send(Readable.from(read(request, reply, { parts, rule, context, reading, after })));
       },
     });
-    audit.route<Asked>({ url: '/organizations/:organization/audit', ...serve(openStream) });
-    audit.route<Asked>({ url: '/organizations/:organization/audit/exports/:id', ...serve(openLink) });
+    audit.route<Asked>({ url: '/organizations/:organization/audit', ...serve(mayStream, openStream) });
+    audit.route<Asked>({ url: '/organizations/:organization/audit/exports/:id', ...serve(mayRead, openLink) });
   });
 }
 
@@ -100,11 +104,12 @@ async function enter(
   request: FastifyRequest<Asked>,
   reply: FastifyReply,
   parts: AuditParts,
+  rule: Rule,
   before: RequestContext | null,
 ): Promise<RequestContext> {
   const context = await openContext(request, reply, parts, before, request.params.organization);
   request.reader = context;
-  const verdict = mayRead.check(context, 'read', null);
+  const verdict = rule.check(context, 'read', null);
   if (verdict === true) return context;
   context.noteRefusal({ permission: 'audit:read' }, verdict);
   throw verdict;
@@ -145,6 +150,7 @@ async function openLink(context: RequestContext, { params }: FastifyRequest<Aske
 
 interface Job {
   readonly parts: AuditParts;
+  readonly rule: Rule;
   readonly context: RequestContext;
   readonly reading: Reading;
   readonly after: number;
@@ -152,7 +158,7 @@ interface Job {
 
 /** Reads stretch by stretch, as quickly as they are taken. Whoever may no longer is cut off. */
 async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: Job): AsyncGenerator<string> {
-  const { parts, reading } = job;
+  const { parts, rule, reading } = job;
   const { lines, where } = reading;
   let { context, after } = job;
   let { last } = reading;
@@ -168,7 +174,7 @@ async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: J
     const from = after;
     const text = await inSlot(parts.slots, context.organization.orgId, reply, () =>
       stoppable(stop, async () => {
-        if (from !== job.after) context = await enter(request, reply, parts, context);
+        if (from !== job.after) context = await enter(request, reply, parts, rule, context);
         const entries = await readStretch(context.db, { after: from, last, where });
         const written = entries.map(lines.write).join('');
         bound.printed(Buffer.byteLength(written));

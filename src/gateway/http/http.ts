@@ -265,7 +265,8 @@ const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 function sendError(error: FastifyError | OrgateError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error instanceof OrgateError) {
     const { code, message, detail } = error;
-    const [status = 400] = Object.entries(CODES_BY_STATUS).find(([, each]) => each === code) ?? [];
+    const known = code === 'FEATURE_DISABLED' ? 'FORBIDDEN' : code; // HTTP has one word for both
+    const [status = 400] = Object.entries(CODES_BY_STATUS).find(([, each]) => each === known) ?? [];
     if (detail.retryAfter !== undefined) reply.header('retry-after', String(detail.retryAfter));
     // Being full is no fault, and has no cause.
     if (code === 'SERVICE_UNAVAILABLE' && error.cause !== undefined)

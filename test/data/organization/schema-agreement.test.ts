@@ -94,6 +94,9 @@ function declared(): Record<string, Table> {
 /** Its own bookkeeping, and what only the trigger and the sealer know. */
 const NOT_PRISMAS = '{_prisma_migrations,audit_unsealed}';
 
+/** What this release does not know any more, and the one before it does. */
+const OF_BEFORE = ['organization.default_model', 'organization.default_provider', 'organization.external_agent_policy'];
+
 async function migrated(): Promise<Record<string, Table>> {
   const query = async <R>(text: string) => (await database.pool.queryAsLoginRole(text)).rows as R[];
   const columns = await query<Record<'table' | 'column' | 'type', string>>(`
@@ -122,7 +125,7 @@ async function migrated(): Promise<Record<string, Table>> {
       array(select a.attname from unnest(k.confkey) with ordinality x(n, o) join pg_attribute a on a.attrelid = k.confrelid and a.attnum = x.n order by o)::text[] as far
     from pg_constraint k where k.contype = 'f' and k.connamespace = 'public'::regnamespace`);
   const tables: Record<string, Table> = {};
-  for (const { table, column, type } of columns) {
+  for (const { table, column, type } of columns.filter((each) => !OF_BEFORE.includes(`${each.table}.${each.column}`))) {
     tables[table] ??= { columns: {}, primaryKey: [], uniques: [], indexes: [], foreignKeys: [] };
     (tables[table] as Table).columns[column] = type;
   }
@@ -183,7 +186,9 @@ test('columns that hold one of a few words hold those of the contract, and their
     }
   }
   const tables = new Set(owned.map(({ table }) => table));
-  const ofOrganizations = Object.entries(held).filter(([column]) => tables.has(column.split('.')[0] as string));
+  const ofOrganizations = Object.entries(held).filter(
+    ([column]) => tables.has(column.split('.')[0] as string) && !OF_BEFORE.includes(column),
+  );
   expect(declaredWords).toEqual(Object.fromEntries(ofOrganizations));
   expect(ofOrganizations.length).toBeGreaterThan(15);
 });

@@ -128,7 +128,7 @@ describe('Updating an organization', () => {
     const settings = {
       agentExecution: { defaultModel: 'model-x', defaultProvider: 'provider-y', maxConcurrentRuns: 3 },
       security: { externalAgentPolicy: 'ALLOWED_DOMAINS', allowedDomains: ['agents.example', 'b.example'] },
-      featureFlags: { beta: true, legacy: false },
+      featureFlags: { webhooks: true, approvals: false },
     };
     const all = await update({ name: ' Acme ', description: 'x', settings });
     expect(all).toMatchObject({ name: 'Acme', description: 'x', settings });
@@ -136,8 +136,15 @@ describe('Updating an organization', () => {
       name: 'Acme',
       settings: { ...settings, agentExecution: { ...settings.agentExecution, defaultModel: null } },
     });
-    const flags = await update({ description: null, settings: { featureFlags: { gamma: true }, security: null } });
-    expect(flags).toMatchObject({ name: 'Acme', description: '', settings: { featureFlags: { gamma: true } } });
+    const flags = await update({
+      description: null,
+      settings: { featureFlags: { own_executors: false }, security: null },
+    });
+    expect(flags).toMatchObject({
+      name: 'Acme',
+      description: '',
+      settings: { featureFlags: { own_executors: false } },
+    });
     expect(flags.settings.security).toEqual(settings.security);
     const domains = await update({ settings: { security: { allowedDomains: [' AGENTS.example '] } } });
     expect(domains.settings.security.allowedDomains).toEqual(['agents.example']);

@@ -4,6 +4,7 @@ import { ExternalAgentPolicy, SupportAccess } from '../../../generated/enums.js'
 import type { OrganizationSettings } from '../../../generated/graphql.js';
 import { emailText, nameText } from '../../../resource/input.js';
 import type { Permission } from '../../../permissions/catalogue.js';
+import { FEATURE_NAMES, isFeature } from '../../../permissions/features.js';
 import { coloursThatContrast, httpsUrl } from './branding.js';
 
 type Groups = Omit<OrganizationSettings, '__typename' | 'version' | 'featureFlags'>;
@@ -68,8 +69,7 @@ const upTo = (most: number) =>
 /** Checked as a whole: a path into it would repeat the names that the client sent. */
 const featureFlags = z
   .record(z.string(), z.unknown(), NOT_NULL)
-  .refine((flags) => Object.keys(flags).length <= 100, 'At most 100 flags.')
-  .refine((flags) => Object.keys(flags).every((name) => /^.{1,100}$/su.test(name)), 'Names have 1 to 100 characters.')
+  .refine((flags) => Object.keys(flags).every(isFeature), `There are ${FEATURE_NAMES.join(', ')}.`)
   .refine((flags) => Object.values(flags).every((flag) => typeof flag === 'boolean'), 'Each flag is true or false.')
   .pipe(z.record(z.string(), z.boolean()));
 

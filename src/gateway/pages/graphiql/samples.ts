@@ -110,6 +110,84 @@ mutation CreateApiKey {
 `,
   },
   {
+    query: `# How this organization's settings changed, and
+# who changed them. An ADMIN or OWNER changes them
+# in the next tab.
+query SettingsVersions {
+  currentOrganization {
+    settings {
+      version
+      branding {
+        displayName
+        colours { primary onPrimary }
+      }
+      providerRouting {
+        llmPreference
+        llmFallback
+      }
+      support { access }
+    }
+  }
+  settingsVersions(first: 5) {
+    nodes {
+      version
+      at
+      by { kind name }
+      changes { path before after }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Makes a version. With expectedVersion it would
+# be refused where somebody else was first.
+mutation ChangeSettings {
+  updateOrganization(
+    input: {
+      settings: {
+        branding: { displayName: "Helpdesk" }
+      }
+    }
+  ) {
+    settings {
+      version
+      branding { displayName }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Back to the first settings: a new version. Of
+# somebody who has not seen the last one it is
+# refused, so put the version in that you have.
+mutation RollbackSettings($seen: Int!) {
+  rollbackSettings(
+    version: 1
+    expectedVersion: $seen
+  ) {
+    settings {
+      version
+      branding { displayName }
+    }
+  }
+}
+`,
+    variables: JSON.stringify({ seen: 5 }),
+  },
+  {
+    query: `# What this organization has, how many of what it
+# may have, and who decided that.
+query FeaturesAndLimits {
+  currentOrganization {
+    features { name enabled decidedBy }
+    limits { name max used decidedBy }
+  }
+}
+`,
+  },
+  {
     query: `# Who did what here, the newest first; what is
 # sealed has its place in the chain.
 query Record {
