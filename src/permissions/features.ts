@@ -22,7 +22,6 @@ export const FEATURE_NAMES = Object.keys(FEATURES) as readonly FeatureName[];
 export const LIMIT_NAMES = Object.keys(LIMITS) as readonly LimitName[];
 
 export const isFeature = (name: string): name is FeatureName => Object.hasOwn(FEATURES, name);
-export const isLimit = (name: string): name is LimitName => Object.hasOwn(LIMITS, name);
 
 interface Plan {
   readonly features: Readonly<Record<FeatureName, boolean>>;
