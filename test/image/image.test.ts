@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
 import { readConfig } from '../../src/config/config.js';
+import { launchChromium } from '../support/chromium.js';
 import { unique } from '../support/given.js';
 import { readCompose, type Composition } from '../support/compose.js';
 import { type Image, makeImage, readContext } from '../support/image.js';
@@ -17,6 +18,23 @@ import { startRedis, type TestRedis } from '../support/redis.js';
 import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
 
 jest.setTimeout(120_000);
+
+/** As a browser shows it: with its look, and nothing refused by its own policy. */
+async function expectPage(url: string, text: RegExp): Promise<void> {
+  const browser = await launchChromium();
+  try {
+    const page = await browser.newPage();
+    const troubles: string[] = [];
+    page.on('console', (message) => void (message.type() === 'error' && troubles.push(message.text())));
+    page.on('requestfailed', (request) => void troubles.push(request.url()));
+    await page.goto(url);
+    expect(await page.innerText('main')).toMatch(text);
+    expect(await page.evaluate('document.styleSheets.length')).toBeGreaterThan(0);
+    expect(troubles).toEqual([]);
+  } finally {
+    await browser.close();
+  }
+}
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -190,6 +208,9 @@ const SERVICE_KEYS = new Set(
     expect(await ask(ann, invite, slug)).toMatchObject({ data: { inviteUser: { invitation: { status: 'PENDING' } } } });
     const [mail] = await eventually(() => (smtp.received.length > 0 ? smtp.received : undefined));
     expect(mail?.text).toContain('https://localhost/invitations/');
+    const [, link = ''] = /https:\/\/localhost(\/invitations\/\S+)/.exec(mail?.text ?? '') ?? [];
+    if (process.env['ORGATE_BROWSER_TESTS'])
+      await expectPage(`http://127.0.0.1:${port}${link}`, /Join Acme.*invites you/s);
     for (const page of ['/', '/dev/people', '/dev/token', '/graphiql'])
       expect([page, (await raw(`http://127.0.0.1:${port}${page}`)).status]).toEqual([page, 404]);
 

@@ -30,7 +30,14 @@ function sample(type: GraphQLInputType): unknown {
   if (isListType(bare)) return [];
   if (isEnumType(bare)) return bare.getValues()[0]?.name;
   if (!isInputObjectType(bare)) {
-    const scalars: Record<string, unknown> = { Int: 1, Float: 1, SafeInt: 1, DateTime: new Date(), JSONObject: {} };
+    const scalars: Record<string, unknown> = {
+      Boolean: true,
+      Int: 1,
+      Float: 1,
+      SafeInt: 1,
+      DateTime: new Date(),
+      JSONObject: {},
+    };
     return scalars[bare.name] ?? 'x';
   }
   const required = Object.values(bare.getFields()).filter((field) => isNonNullType(field.type));

@@ -28,13 +28,20 @@ export async function applyRoles(db: LockedDb, directoryId: string, users: Ids):
 }
 
 async function giveRole(db: LockedDb, users: ManyFilter<Row<'ScimUser'>>, role: Role): Promise<void> {
-  const userId = { in: await db.scimUser.ids('userId', users) };
   // What the removed were stays as it was: whoever brings them back must hold it. What they are then is read anew.
-  await db.membership.updateMany(
-    { userId, status: { in: ['ACTIVE', 'SUSPENDED'] }, role: { not: role } },
-    { role, ...(role === 'OWNER' && { withheld: [] }) },
-  );
+  const change = { role, ...(role === 'OWNER' && { withheld: [] }) };
+  // Each of them is told in the record: of 50,000 at once that would take as long as a statement may.
+  for (const part of (await db.scimUser.ids('userId', users)).parts(AT_ONCE)) {
+    const those = {
+      userId: { in: Ids.of(part) },
+      status: { in: ['ACTIVE', 'SUSPENDED'] },
+      role: { not: role },
+    } as const;
+    await db.membership.updateMany(those, change);
+  }
 }
+
+const AT_ONCE = 10_000;
 
 const hasOwner = async (db: OrganizationDb): Promise<boolean> =>
   (await db.membership.find({ role: 'OWNER', status: 'ACTIVE' })) !== null;

@@ -68,6 +68,7 @@ describe('the catalogue of permissions', () => {
     expect(personsOnly).toEqual([
       'api-key:create',
       'billing:manage',
+      'credential:manage',
       'identity-provider:manage',
       'organization:delete',
       'ownership:transfer',
