@@ -4,7 +4,7 @@ import type { OrganizationDb } from '../data/organization/organization-db.js';
 import { addDueWork, dropDueWork, type DueKind, type DueWork } from '../jobs/due-kind.js';
 import { DISPATCH_MS } from '../jobs/due-work.js';
 import { part } from '../parts.js';
-import { isSealedWithoutDataKey, type OrganizationSeal, type SecretPlace } from '../secrets/organization-seal.js';
+import { type OrganizationSeal, sealAnew, type SecretPlace } from '../secrets/organization-seal.js';
 import { type Mail, type Mailer, MailRefusedError } from './mail.js';
 
 /** A mail that waits. */
@@ -59,10 +59,9 @@ export async function moveMail(db: OrganizationDb, orgId: OrgId, seal: Organizat
     const rows = await db.dueWork.list({ where, orderBy: { id: 'asc' }, take: AT_ONCE });
     for (const { id, payload } of rows) {
       const written = WRITTEN.parse(JSON.parse(payload));
-      if (!isSealedWithoutDataKey(written.sealed)) continue;
-      const place = placeOf(orgId, written.id);
-      const sealed = await seal.seal(db, await seal.open(db, written.sealed, place), place);
-      moved += await db.dueWork.updateMany({ id, payload }, { payload: JSON.stringify({ ...written, sealed }) });
+      const sealed = await sealAnew(seal, db, written.sealed, placeOf(orgId, written.id));
+      if (sealed)
+        moved += await db.dueWork.updateMany({ id, payload }, { payload: JSON.stringify({ ...written, sealed }) });
     }
     if (rows.length < AT_ONCE) return moved;
     behind = rows.at(-1)?.id ?? '';

@@ -57,7 +57,16 @@ export const rewrap = async (secretKeys: Seal, { id, wrapped }: KeptDataKey, org
   wrap(secretKeys, await secretKeys.open(wrapped, wrappedIn(orgId, id)), orgId, id);
 
 /** Whether something was sealed before organizations had keys of their own. */
-export const isSealedWithoutDataKey = (sealed: string): boolean => !keyNameOf(sealed).startsWith('dek_');
+const isSealedWithoutDataKey = (sealed: string): boolean => !keyNameOf(sealed).startsWith('dek_');
+
+/** The same sealed under the organization's own key; null where it is already. @throws when it does not open */
+export const sealAnew = async (
+  seal: OrganizationSeal,
+  db: DataKeys,
+  sealed: string,
+  place: SecretPlace,
+): Promise<string | null> =>
+  isSealedWithoutDataKey(sealed) ? seal.seal(db, await seal.open(db, sealed, place), place) : null;
 
 export function createOrganizationSeal(secretKeys: Seal): OrganizationSeal {
   // Opened each time: a key that was kept longer than its row would open what was to be lost with it.

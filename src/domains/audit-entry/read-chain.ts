@@ -1,5 +1,7 @@
 import type { RequestDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
 import type { Sealable } from './chain.js';
+import type { EntryFilter } from './which-entries.js';
 
 /** A place of a chain, as it stands in the store. */
 export interface ChainLink {
@@ -32,23 +34,33 @@ export async function readHead(db: RequestDb): Promise<ChainHead | null> {
   return head ?? null;
 }
 
+/** A place of an organization's chain, and the entry behind it: undefined where it is gone, or not asked for. */
+export interface Place {
+  readonly seal: Row<'AuditSeal'>;
+  readonly entry: Row<'AuditEntry'> | undefined;
+}
+
+/** Places in their order, `STRETCH` at the most, the last included; of their entries those that are asked for. */
+export async function readPlaces(db: RequestDb, from: number, to: number, where: EntryFilter = {}): Promise<Place[]> {
+  const seals = await db.auditSeal.list({
+    where: { sequence: { gte: BigInt(from), lte: BigInt(to) } },
+    orderBy: { sequence: 'asc' },
+    take: STRETCH,
+  });
+  if (seals.length === 0) return [];
+  const entries = await db.auditEntry.list({
+    where: { ...where, number: { in: seals.map(({ number }) => number) } },
+    orderBy: { number: 'asc' },
+    take: STRETCH,
+  });
+  const byNumber = new Map(entries.map((entry) => [entry.number, entry]));
+  return seals.map((seal) => ({ seal, entry: byNumber.get(seal.number) }));
+}
+
 /** The chain of an organization. */
 export const chainOf = (db: RequestDb): Chain => ({
   head: () => readHead(db),
   hashAt: async (sequence) => (await db.auditSeal.find({ sequence: BigInt(sequence) }))?.hash ?? null,
-  async links(from, to) {
-    const seals = await db.auditSeal.list({
-      where: { sequence: { gte: BigInt(from), lte: BigInt(to) } },
-      orderBy: { sequence: 'asc' },
-      take: STRETCH,
-    });
-    const numbers = seals.map(({ number }) => number);
-    const entries = await db.auditEntry.list({
-      where: { number: { in: numbers } },
-      orderBy: { number: 'asc' },
-      take: STRETCH,
-    });
-    const byNumber = new Map(entries.map((entry) => [entry.number, entry]));
-    return new Map(seals.map((seal) => [Number(seal.sequence), { seal, entry: byNumber.get(seal.number) }]));
-  },
+  links: async (from, to) =>
+    new Map((await readPlaces(db, from, to)).map((place) => [Number(place.seal.sequence), place])),
 });

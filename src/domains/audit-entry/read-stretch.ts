@@ -1,6 +1,6 @@
 import type { RequestDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
-import { STRETCH } from './read-chain.js';
+import { readPlaces, STRETCH } from './read-chain.js';
 import type { EntryFilter } from './which-entries.js';
 
 /** An entry with its place in the chain, and what its hash is checked with. */
@@ -14,20 +14,6 @@ export async function readStretch(
   db: RequestDb,
   { after, last, where }: { readonly after: number; readonly last: number; readonly where: EntryFilter },
 ): Promise<SealedEntry[]> {
-  const seals = await db.auditSeal.list({
-    where: { sequence: { gt: BigInt(after), lte: BigInt(Math.min(after + STRETCH, last)) } },
-    orderBy: { sequence: 'asc' },
-    take: STRETCH,
-  });
-  if (seals.length === 0) return [];
-  const entries = await db.auditEntry.list({
-    where: { ...where, number: { in: seals.map(({ number }) => number) } },
-    orderBy: { number: 'asc' },
-    take: STRETCH,
-  });
-  const byNumber = new Map(entries.map((entry) => [entry.number, entry]));
-  return seals.flatMap((seal) => {
-    const entry = byNumber.get(seal.number);
-    return entry ? [{ entry, seal }] : [];
-  });
+  const places = await readPlaces(db, after + 1, Math.min(after + STRETCH, last), where);
+  return places.flatMap(({ seal, entry }) => (entry ? [{ entry, seal }] : []));
 }

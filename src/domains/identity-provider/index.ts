@@ -12,12 +12,7 @@ import { given, parseInput } from '../../resource/input.js';
 import { defineList } from '../../resource/list.js';
 import { deleteRow, updateIfUnchanged } from '../../resource/rows.js';
 import { readActor } from '../../rights/actor.js';
-import {
-  isSealedWithoutDataKey,
-  type OrganizationSeal,
-  SEAL,
-  type SecretPlace,
-} from '../../secrets/organization-seal.js';
+import { type OrganizationSeal, SEAL, sealAnew, type SecretPlace } from '../../secrets/organization-seal.js';
 import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
 import { record } from './record.js';
 import { callbackUrl, samlUrls, startUrl } from './sign-in-urls.js';
@@ -63,10 +58,8 @@ export async function moveClientSecrets(db: OrganizationDb, orgId: OrgId, seal: 
   const rows = await db.identityProvider.list({ where: {}, orderBy: { id: 'asc' }, take: MAX_PROVIDERS });
   let moved = 0;
   for (const { id, clientSecret } of rows) {
-    if (clientSecret === null || !isSealedWithoutDataKey(clientSecret)) continue;
-    const place = clientSecretPlace(orgId, id);
-    const sealed = await seal.seal(db, await seal.open(db, clientSecret, place), place);
-    moved += await db.identityProvider.updateMany({ id, clientSecret }, { clientSecret: sealed });
+    const sealed = clientSecret && (await sealAnew(seal, db, clientSecret, clientSecretPlace(orgId, id)));
+    if (sealed) moved += await db.identityProvider.updateMany({ id, clientSecret }, { clientSecret: sealed });
   }
   return moved;
 }
