@@ -65,13 +65,21 @@ export class Slots {
   /** The turn of whoever was let in last. */
   #turn = 0;
   #waiting = 0;
-  #looked = eventLoopUtilization();
+  #looked;
   #lookedAt = 0;
   #isBusy = false;
   #isWatching = false;
 
-  /** @param tellWait told of each wait that is over, and whether it was in vain */
-  constructor(private readonly tellWait: (ms: number, isInVain: boolean) => void = () => undefined) {}
+  /**
+   * @param tellWait told of each wait that is over, and whether it was in vain
+   * @param thread says how busy it was
+   */
+  constructor(
+    private readonly tellWait: (ms: number, isInVain: boolean) => void = () => undefined,
+    private readonly thread: { eventLoopUtilization: typeof eventLoopUtilization } = { eventLoopUtilization },
+  ) {
+    this.#looked = thread.eventLoopUtilization();
+  }
 
   get waiting(): number {
     return this.#waiting;
@@ -91,10 +99,14 @@ export class Slots {
     let lane = this.#lanes.get(who);
     if (!lane) this.#lanes.set(who, (lane = { who, taken: 0, turn: this.#turn, waiting: new Set() }));
     if (this.#waiting === 0 && this.#taken.size < this.#slots) return this.#grant(lane);
-    // While the thread has time, those who wait for something else keep out nobody who has little under way.
-    if (!this.#isBusy && lane.taken < FEWEST && lane.waiting.size === 0) return this.#grant(lane);
+    if (this.#isLetBy(lane) && lane.waiting.size === 0) return this.#grant(lane);
     if (lane.waiting.size < MAX_WAITING) return this.#wait(lane, onOver);
     return new Promise((_, reject) => this.#tell(() => reject(busy())));
+  }
+
+  /** While the thread has time, those who wait for something else keep out nobody who has little under way. */
+  #isLetBy({ taken }: Lane): boolean {
+    return !this.#isBusy && taken < FEWEST;
   }
 
   #look(): void {
@@ -102,8 +114,8 @@ export class Slots {
     if (now - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = now;
     const before = this.#looked;
-    this.#looked = eventLoopUtilization();
-    const { utilization } = eventLoopUtilization(this.#looked, before);
+    this.#looked = this.thread.eventLoopUtilization();
+    const { utilization } = this.thread.eventLoopUtilization(this.#looked, before);
     this.#isBusy = utilization > ENOUGH;
     if (utilization > TOO_MUCH) this.#slots = Math.max(Math.floor(this.#slots * 0.8), FEWEST);
     else if (utilization < ENOUGH && this.#waiting > 0) this.#slots = Math.min(this.#slots + 1, MOST);
@@ -167,6 +179,18 @@ export class Slots {
     }
   }
 
+  /** Those who came while the thread was busy, and find that it only seemed so: a few at a time, or it would be. */
+  #letBy(): void {
+    let left = this.#slots;
+    for (const lane of this.#lanes.values()) {
+      for (const waiter of lane.waiting) {
+        if (left === 0 || !this.#isLetBy(lane)) break;
+        left -= 1;
+        waiter.grant();
+      }
+    }
+  }
+
   #forget(lane: Lane): void {
     if (lane.taken === 0 && lane.waiting.size === 0) this.#lanes.delete(lane.who);
   }
@@ -185,9 +209,14 @@ export class Slots {
           waiter.refuse();
         }
       }
-      const [longest] = this.#taken;
-      if (longest && longest.since < now - SLOW_MS) longest.leave();
+      for (const slot of this.#taken) {
+        if (slot.since >= now - SLOW_MS) break;
+        slot.leave();
+        // Where all are slow since the thread is busy, giving up all their slots would have it do even more at a time.
+        if (this.#isBusy) break;
+      }
       this.#letIn();
+      this.#letBy();
       if (this.#waiting > 0) this.#watch();
     }, LOOK_MS).unref();
   }

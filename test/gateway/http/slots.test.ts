@@ -90,6 +90,23 @@ describe('slots', () => {
       await expect(globex[2]).resolves.toBeDefined();
       for (const slot of held) slot.leave(); // given up already, or not: no harm
     });
+
+    test('nor whoever came in a busy moment, once it is over', async () => {
+      const thread = { eventLoopUtilization: () => ({ idle: 0, active: 0, utilization: 1 }) };
+      const slots = new Slots(undefined, thread);
+      jest.advanceTimersByTime(25);
+      const held = ask(slots, 'acme', 50).filter(isThere).length;
+      const [globex, initech] = [ask(slots, 'globex', 3), ask(slots, 'initech', 1)];
+      expect([...globex, ...initech].filter(isThere)).toEqual([]);
+      thread.eventLoopUtilization = () => ({ idle: 0, active: 0, utilization: 0.1 });
+      jest.advanceTimersByTime(25);
+      await Promise.all([globex[0], globex[1], initech[0]]);
+      expect(slots.waiting).toBe(50 - held + 1);
+      // All who have been at work for long need no slot.
+      jest.advanceTimersByTime(50);
+      await globex[2];
+      expect(slots.waiting).toBeLessThan(50 - 2 * held + 2);
+    });
   });
 });
 
