@@ -5,6 +5,9 @@ import { connect, createServer } from 'node:net';
  * Query, and a round trip is an answer that ends in ReadyForQuery. The texts and values are kept for pgbench.
  */
 
+/** What orgate does beside requests: seals the record, looks for due work and what time it is. */
+const BESIDE_REQUESTS = /\b(?:audit_unsealed|audit_seal|due_work|clock_timestamp)\b/;
+
 /** @typedef {{ text: string, values: (string | null)[], isPrepared?: boolean }} Statement */
 
 /**
@@ -14,26 +17,28 @@ import { connect, createServer } from 'node:net';
 export async function openWire(target) {
   const { hostname, port } = new URL(target);
   let count = emptyCount();
+  const sent = (session, batch) => {
+    const isOfRequest = !batch.some((each) => BESIDE_REQUESTS.test(each?.text ?? ''));
+    session.awaited.push(isOfRequest);
+    if (!isOfRequest) return;
+    count.statements += batch.length;
+    count.batches.push(batch);
+  };
   const sockets = new Set();
   const server = createServer((client) => {
     const database = connect(Number(port || 5432), hostname);
-    const session = { statements: new Map(), portals: new Map(), batch: [] };
+    const session = { statements: new Map(), portals: new Map(), batch: [], awaited: [] };
     const fromClient = messageReader(true, (type, body) => {
       if (type === 'P') parse(session, body);
       else if (type === 'B') bind(session, body);
-      else if (type === 'E') {
-        count.statements += 1;
-        session.batch.push(session.portals.get(cstring(body, 0).text));
-      } else if (type === 'S') {
-        count.batches.push(session.batch);
+      else if (type === 'E') session.batch.push(session.portals.get(cstring(body, 0).text));
+      else if (type === 'S') {
+        sent(session, session.batch);
         session.batch = [];
-      } else if (type === 'Q') {
-        count.statements += 1;
-        count.batches.push([{ text: cstring(body, 0).text, values: [] }]);
-      }
+      } else if (type === 'Q') sent(session, [{ text: cstring(body, 0).text, values: [] }]);
     });
     const fromDatabase = messageReader(false, (type) => {
-      if (type === 'Z') count.roundTrips += 1;
+      if (type === 'Z' && session.awaited.shift()) count.roundTrips += 1;
     });
     for (const [from, to, read] of [
       [client, database, fromClient],

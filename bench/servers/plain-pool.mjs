@@ -21,6 +21,9 @@ class PlainClient extends pg.Client {
   }
 }
 
+/** The record is no wall, and written here too: one and the same stands in it for whoever acts. */
+const ACT = '{"kind":"SYSTEM","id":null,"name":"benchmark"}';
+
 /** A pool as anyone would write it: no frame, no role, no organization. */
 export class PlainPool extends pg.Pool {
   constructor({ url, poolSize, statementTimeoutMs, onStatement }) {
@@ -31,6 +34,7 @@ export class PlainPool extends pg.Pool {
       connectionTimeoutMillis: 10_000,
       statement_timeout: statementTimeoutMs,
       application_name: 'orgate-without-walls',
+      options: `-c app.act=${ACT}`,
       Client: PlainClient,
     });
     this.onStatement = onStatement;

@@ -12,6 +12,9 @@ const { PORT, DATABASE_URL, DATABASE_POOL_SIZE, BENCH_ISSUER } = process.env;
 const { issuer, jwksUri, audience } = JSON.parse(BENCH_ISSUER);
 const keys = createRemoteJWKSet(new URL(jwksUri));
 
+/** Whoever creates something is told to the record, as PostgreSQL demands. */
+const ACT = JSON.stringify({ kind: 'SYSTEM', id: null, name: 'PostGraphile' });
+
 /** Verified tokens are remembered, as orgate remembers them, so that signatures decide nothing. */
 const verified = new Map();
 
@@ -46,7 +49,11 @@ const preset = {
   grafast: {
     explain: false,
     context: async ({ node }) => ({
-      pgSettings: { role: 'orgate_app', 'app.org_id': await organizationOf(node.req.headers.authorization) },
+      pgSettings: {
+        role: 'orgate_app',
+        'app.org_id': await organizationOf(node.req.headers.authorization),
+        'app.act': ACT,
+      },
     }),
   },
 };

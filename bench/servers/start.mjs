@@ -27,10 +27,14 @@ export const UNREACHED_LIMITS = Object.fromEntries(
 /**
  * @param {keyof typeof CONTESTANTS} name
  * @param {{ world: import('../world/database.mjs').World, jwksUri: string, settings: import('../settings.mjs').Settings,
- *   databasePort?: number, nodeArguments?: string[] }} options `databasePort` leads through the counter on the wire
+ *   databasePort?: number, nodeArguments?: string[], runtime?: string, prefix?: readonly string[] }} options `databasePort`
+ *   leads through the counter on the wire; `runtime` is another Node for orgate; `prefix` a command that becomes it
  * @returns {Promise<Gateway>}
  */
-export async function startGateway(name, { world, jwksUri, settings, databasePort, nodeArguments = [] }) {
+export async function startGateway(
+  name,
+  { world, jwksUri, settings, databasePort, nodeArguments = [], runtime = process.execPath, prefix = [] },
+) {
   const port = await freePort();
   const through = (url) => {
     if (databasePort === undefined) return url;
@@ -75,8 +79,9 @@ export async function startGateway(name, { world, jwksUri, settings, databasePor
       },
     ],
   }[name];
-  const [runtime, args, env] = start();
-  const { process: child, logFile } = launch(name, runtime === 'peer' ? peerNode() : process.execPath, args, env);
+  const [whose, args, env] = start();
+  const [command, ...rest] = [...prefix, whose === 'peer' ? peerNode() : runtime, ...args];
+  const { process: child, logFile } = launch(name, command, rest, env);
   const url = `http://127.0.0.1:${port}`;
   await answered(url, child, logFile);
   return { name, kind: CONTESTANTS[name].kind, url, pid: child.pid, stop: () => stop(child) };

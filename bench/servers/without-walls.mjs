@@ -7,6 +7,7 @@ import { PlainPool } from './plain-pool.mjs';
 
 const { readConfig } = await import(`${PROJECT}dist/config/config.js`);
 const { createServer } = await import(`${PROJECT}dist/server.js`);
+const { Clock } = await import(`${PROJECT}dist/data/connection/clock.js`);
 const { createOutside } = await import(`${PROJECT}dist/data/connection/outside.js`);
 const { readLatestPerParent } = await import(`${PROJECT}dist/data/organization/latest-per-parent.js`);
 const { insertRow } = await import(`${PROJECT}dist/data/organization/insert-row.js`);
@@ -26,15 +27,18 @@ const pool = new PlainPool({
   onStatement: () => counted.inc(),
 });
 const models = readModels(createPrisma(pool));
+const clock = new Clock();
+const isNotMeasured = () => {
+  throw new Error('no measured operation has a transaction, changes a row or counts');
+};
 
 const database = {
   outside: createOutside(pool),
   organizationDb: (orgId) =>
     organizationDbOver({
-      client: () => {
-        throw new Error('no measured operation has a transaction, changes a row or counts');
-      },
+      client: isNotMeasured,
       models,
+      now: () => clock.now(),
       inFrame: (work) => work(),
       statements: {
         rows: (model, query) => readRows(pool, model, { ...query, where: { ...query.where, [model.orgField]: orgId } }),
@@ -42,11 +46,15 @@ const database = {
           countRows(pool, model, { ...query, where: { ...query.where, [model.orgField]: orgId } }),
         latest: (model, parent, ids, page) => readLatestPerParent(pool, model, orgId, parent, ids, page),
         insert: (model, data) => insertRow(pool, model, { ...data, [model.orgField]: orgId }),
+        sets: isNotMeasured,
       },
+      setsInTransaction: isNotMeasured,
     }),
-  pool,
+  pool: Object.assign(pool, { clock, turns: { waiting: 0 } }),
+  keepTime: async () => undefined,
   watchAlarms: () => undefined,
   watchPoolSize: () => undefined,
+  watchWaits: () => undefined,
   checkReadiness: () => pool.query({ text: 'select' }),
   close: async () => {
     await pool.end();
