@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
-import { notFound, OrgateError } from '../../errors.js';
+import { OrgateError, orNotFound } from '../../errors.js';
 import type { InvitationOutcome, OrganizationRole } from '../../generated/graphql.js';
 import type { Person } from '../../identity/person.js';
 import { writeLetter } from '../../mail/letter.js';
@@ -16,7 +16,11 @@ import { enrolMember } from '../../rights/enrol-member.js';
 import { effective, isWithinRights } from '../../rights/escalation.js';
 import { hashSecret } from '../../secrets/secret.js';
 import type { MembershipParent } from '../membership/parent.js';
+import { listWaiting } from './list-waiting.js';
 import { type FoundInvitation, openInvitations } from './outside.js';
+
+/** By a secret that was mailed for it, or by its id, which leads only whom it waits for to it. */
+export type NamedInvitation = { readonly secret: string } | { readonly waiting: string };
 
 /** What came of it, for the person who answered. */
 export interface InvitationAnswer {
@@ -31,7 +35,7 @@ const answering = (outcome: InvitationOutcome, maskedEmail: string | null = null
   maskedEmail,
 });
 
-/** The invitation as it is now. It was mailed to the viewer's verified address. */
+/** The invitation as it is now. It was sent to the viewer's verified address. */
 interface Asked {
   readonly db: LockedDb;
   readonly invitation: Row<'Invitation'>;
@@ -55,9 +59,9 @@ export interface FollowedInvitation {
   readonly answer: InvitationAnswer | null;
 }
 
-/** Changes nothing. @throws NOT_FOUND for a secret that was never sent */
-export async function followInvitation(secret: string, context: RequestContext): Promise<FollowedInvitation> {
-  const found = await findInvitation(secret, context);
+/** Changes nothing. @throws NOT_FOUND for a secret that was never sent, and where none of this id waits for the viewer */
+export async function followInvitation(named: NamedInvitation, context: RequestContext): Promise<FollowedInvitation> {
+  const found = await findInvitation(named, context);
   const db = context.deployment.organizationDb(found.orgId, context.act);
   const invitation = await db.invitation.get({ id: found.invitationId });
   const offer = await findOffer(db, found, invitation);
@@ -85,14 +89,14 @@ async function findOffer(
 }
 
 /**
- * Makes the viewer a member, where the secret was mailed to their verified address. What they become was granted by
+ * Makes the viewer a member, where it was sent to their verified address. What they become was granted by
  * whoever invited them, and only while that person still may.
  *
- * @throws NOT_FOUND for a secret that was never sent; FORBIDDEN in a suspended organization; CONFLICT of `enrolMember`
+ * @throws NOT_FOUND as `followInvitation`; FORBIDDEN in a suspended organization; CONFLICT of `enrolMember`
  */
-export async function acceptInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
+export async function acceptInvitation(named: NamedInvitation, context: RequestContext): Promise<InvitationAnswer> {
   const { person } = context;
-  const found = await findInvitation(secret, context);
+  const found = await findInvitation(named, context);
   const answer = await asInvited(found, context, async ({ db, invitation }) => {
     if (db.held.status !== 'ACTIVE') {
       throw new OrgateError('FORBIDDEN', 'This organization is suspended: nobody joins it.');
@@ -111,9 +115,9 @@ export async function acceptInvitation(secret: string, context: RequestContext):
   return { ...answer, membership: joined };
 }
 
-/** Turns an invitation down. @throws NOT_FOUND for a secret that was never sent */
-export async function declineInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
-  return asInvited(await findInvitation(secret, context), context, async ({ db, invitation }) => {
+/** Turns an invitation down. @throws NOT_FOUND as `followInvitation` */
+export async function declineInvitation(named: NamedInvitation, context: RequestContext): Promise<InvitationAnswer> {
+  return asInvited(await findInvitation(named, context), context, async ({ db, invitation }) => {
     if (!isOpen(invitation, db.now())) return outcomeOf(invitation);
     await withdrawInvitation(db, invitation, 'DECLINED');
     return 'DECLINED';
@@ -126,11 +130,11 @@ const TOLD_FOR_MS = 24 * 3_600_000;
 /**
  * Tells whoever sent an expired or declined invitation, or an OWNER where they have gone, that a new one is wanted.
  *
- * @throws NOT_FOUND for a secret that was never sent
+ * @throws NOT_FOUND as `followInvitation`
  */
-export async function requestNewInvitation(secret: string, context: RequestContext): Promise<InvitationAnswer> {
+export async function requestNewInvitation(named: NamedInvitation, context: RequestContext): Promise<InvitationAnswer> {
   const outbox = context.use(OUTBOX);
-  const found = await findInvitation(secret, context);
+  const found = await findInvitation(named, context);
   let mail: DueWork | undefined;
   const answer = await asInvited(found, context, async ({ db, invitation }) => {
     if (isOpen(invitation, db.now())) return 'PENDING';
@@ -154,10 +158,14 @@ export async function requestNewInvitation(secret: string, context: RequestConte
   return answer;
 }
 
-async function findInvitation(secret: string, context: RequestContext): Promise<FoundInvitation> {
+async function findInvitation(named: NamedInvitation, context: RequestContext): Promise<FoundInvitation> {
   const { viewer, outside } = context;
-  const found = await outside(openInvitations)(hashSecret(secret), viewer?.person?.id ?? null);
-  if (!found) throw notFound();
+  const person = viewer?.person ?? null;
+  if ('waiting' in named) {
+    const waiting = person ? await listWaiting(outside, context.sessionScope) : [];
+    return orNotFound(waiting.find(({ invitationId }) => invitationId === named.waiting));
+  }
+  const found = orNotFound(await outside(openInvitations)(hashSecret(named.secret), person?.id ?? null));
   const boundOrgId = viewer?.session.boundOrgId ?? null;
   if (boundOrgId !== null && boundOrgId !== found.orgId) {
     throw new OrgateError('FORBIDDEN', 'You signed in to one organization only; sign in as yourself to join another.');

@@ -77,9 +77,9 @@ const resolvers = {
     resendInvitation: async (_, { id, expiresInHours }, context) =>
       withMembership(await resendInvitation(id, lifetime(expiresInHours, 'expiresInHours'), context), context),
     revokeInvitation: async (_, { id }, context) => withMembership(await revokeInvitation(id, context), context),
-    acceptInvitation: (_, { secret }, context) => acceptInvitation(secret, context),
-    declineInvitation: (_, { secret }, context) => declineInvitation(secret, context),
-    requestNewInvitation: (_, { secret }, context) => requestNewInvitation(secret, context),
+    acceptInvitation: (_, { secret }, context) => acceptInvitation({ secret }, context),
+    declineInvitation: (_, { secret }, context) => declineInvitation({ secret }, context),
+    requestNewInvitation: (_, { secret }, context) => requestNewInvitation({ secret }, context),
   },
   Invitation: {
     status: (row, _args, { db }) => (row.status === 'PENDING' && !isOpen(row, db.now()) ? 'EXPIRED' : row.status),

@@ -1,13 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../../context/context.js';
+import { idPrefix } from '../../data/id.js';
 import {
   acceptInvitation,
   declineInvitation,
   followInvitation,
   type FollowedInvitation,
+  type NamedInvitation,
   type Offer,
   requestNewInvitation,
 } from '../../domains/invitation/answer-invitation.js';
+
 import { OrgateError } from '../../errors.js';
 import type { InvitationOutcome } from '../../generated/graphql.js';
 import { html, type Html } from '../../html.js';
@@ -23,8 +26,8 @@ import { sendPage } from './page.js';
 import { requestNote } from './problem-page.js';
 
 interface Followed {
-  Params: { secret: string; act: string };
-  Querystring: { through?: unknown };
+  Params: { name: string; act: string };
+  Querystring: { through?: unknown; return_to?: unknown };
 }
 
 export interface InvitationParts extends ContextParts {
@@ -41,50 +44,65 @@ const ACTS: Readonly<Record<string, typeof acceptInvitation>> = {
 /**
  * Where the link of an invitation leads: a page on which whoever is signed in in this browser answers it. Following the
  * link changes nothing, since mail programs follow links too. Who accepts before they signed in has accepted once they
- * are back as the invited.
+ * are back as the invited. Whoever it waits for answers it by its id, too (`organizations-page.ts`).
  */
 export function serveInvitations(app: FastifyInstance, parts: InvitationParts): void {
   void app.register(async (scope) => {
     // The forms have no fields: the address says it all.
     scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async () => null);
-    scope.setErrorHandler((error, request, reply) => {
+    scope.setErrorHandler<Error, Followed>((error, request, reply) => {
       if (!(error instanceof OrgateError)) throw error;
+      // It waits no longer, perhaps since it was answered a moment ago.
+      if (error.code === 'NOT_FOUND' && 'waiting' in namedIn(request)) {
+        return reply.redirect(leadingTo(returnToOf(request), '/auth/organizations'), 303);
+      }
       return sendRefusal(request, reply, error);
     });
 
-    scope.get<Followed>('/invitations/:secret', async (request, reply) => {
-      const { secret } = request.params;
+    const visitOf = (request: FastifyRequest<Followed>, context: RequestContext, hasAccepted: boolean): Visit => {
+      const [returnTo, productUrl] = [returnToOf(request), parts.productUrl()];
+      return { path: pathOf(request), context, returnTo, productUrl, hasAccepted };
+    };
+
+    scope.get<Followed>('/invitations/:name', async (request, reply) => {
+      const named = namedIn(request);
       const context = await openVisit(request, reply, parts);
-      const followed = await followInvitation(secret, context);
-      const hasAccepted = followed.answer !== null && takeAcceptance(request, reply, secret);
-      const answer = hasAccepted ? await acceptInvitation(secret, context) : followed.answer;
-      const visit = { path: pathOf(secret), context, productUrl: parts.productUrl(), hasAccepted };
-      return sendInvitation(reply, visit, { ...followed, answer });
+      const followed = await followInvitation(named, context);
+      const hasAccepted = followed.answer !== null && takeAcceptance(request, reply, request.params.name);
+      const answer = hasAccepted ? await acceptInvitation(named, context) : followed.answer;
+      return sendInvitation(reply, visitOf(request, context, hasAccepted), { ...followed, answer });
     });
 
-    scope.get<Followed>('/invitations/:secret/accept', async (request, reply) => {
-      const { secret } = request.params;
-      if (isFromElsewhere(request)) return reply.redirect(pathOf(secret), 303);
-      const { offer } = await followInvitation(secret, await openVisit(request, reply, parts));
-      rememberAcceptance(reply, secret);
+    scope.get<Followed>('/invitations/:name/accept', async (request, reply) => {
+      if (isFromElsewhere(request)) return reply.redirect(pathOf(request), 303);
+      const { offer } = await followInvitation(namedIn(request), await openVisit(request, reply, parts));
+      rememberAcceptance(reply, request.params.name);
       const door = offer && request.query.through === 'organization' ? `/auth/${offer.organization.slug}` : '/auth';
-      return reply.redirect(leadingTo(pathOf(secret), door), 303);
+      return reply.redirect(leadingTo(pathOf(request), door), 303);
     });
 
-    scope.post<Followed>('/invitations/:secret/:act', { bodyLimit: STRANGERS_BODY_BYTES }, async (request, reply) => {
-      const { secret, act } = request.params;
+    scope.post<Followed>('/invitations/:name/:act', { bodyLimit: STRANGERS_BODY_BYTES }, async (request, reply) => {
+      const { act } = request.params;
       const answer = ACTS[act];
       if (!answer) return reply.callNotFound();
       const context = await openVisit(request, reply, parts);
-      if (!context.viewer) return reply.redirect(pathOf(secret), 303);
-      const followed = await followInvitation(secret, context);
-      const visit = { path: pathOf(secret), context, productUrl: parts.productUrl(), hasAccepted: act === 'accept' };
-      return sendInvitation(reply, visit, { ...followed, answer: await answer(secret, context) });
+      if (!context.viewer) return reply.redirect(pathOf(request), 303);
+      const named = namedIn(request);
+      const followed = await followInvitation(named, context);
+      const visit = visitOf(request, context, act === 'accept');
+      return sendInvitation(reply, visit, { ...followed, answer: await answer(named, context) });
     });
   });
 }
 
-const pathOf = (secret: string): string => `/invitations/${encodeURIComponent(secret)}`;
+const namedIn = ({ params: { name } }: FastifyRequest<Followed>): NamedInvitation =>
+  idPrefix(name) === 'inv' ? { waiting: name } : { secret: name };
+
+const pathOf = ({ params: { name } }: FastifyRequest<Followed>): string => `/invitations/${encodeURIComponent(name)}`;
+
+/** Where they were going when they were told of it; `/auth/organizations`, which leads there, says whether it may. */
+const returnToOf = ({ query: { return_to } }: FastifyRequest<Followed>): string | null =>
+  typeof return_to === 'string' ? return_to : null;
 
 /** Another site's link accepts nothing in anybody's name. Only old browsers do not say where a link stands. */
 const isFromElsewhere = ({ headers }: FastifyRequest): boolean =>
@@ -93,6 +111,7 @@ const isFromElsewhere = ({ headers }: FastifyRequest): boolean =>
 interface Visit {
   readonly path: string;
   readonly context: RequestContext;
+  readonly returnTo: string | null;
   readonly productUrl: string | null;
   /** Whether they accepted just now, and so are led on. */
   readonly hasAccepted: boolean;
@@ -125,15 +144,18 @@ function sendInvitation(reply: FastifyReply, visit: Visit, followed: FollowedInv
 const form = (path: string, act: string, label: string, look: string) =>
   html`<form method="post" action="${path}/${act}"><button class="${look}">${label}</button></form>`;
 
-function say({ path, productUrl, hasAccepted }: Visit, { offer, answer }: FollowedInvitation): Said {
+function say({ path, returnTo, productUrl, hasAccepted }: Visit, { offer, answer }: FollowedInvitation): Said {
   const name = offer?.organization.name ?? 'the organization';
   const invitation = offer ? `Join ${name}` : 'Invitation';
   if (!answer) return { ...sayToStranger(path, offer), title: invitation };
   const askAgain = form(path, 'request-new', 'Ask for a new one', 'second');
   const signInAnew = html`<a class="button" href="${leadingTo(path, '/auth', true)}">Use another account</a>`;
-  const home = productUrl && offer ? withOrganization(productUrl, offer.organization.slug) : '/auth/organizations';
+  const home =
+    returnTo === null && productUrl && offer
+      ? withOrganization(productUrl, offer.organization.slug)
+      : leadingTo(returnTo, '/auth/organizations');
   const goOn = html`<a class="button" href="${home}">Continue</a>`;
-  const led = hasAccepted && productUrl !== null && { onward: home };
+  const led = hasAccepted && (returnTo ?? productUrl) !== null && { onward: home };
   const told: Readonly<Record<InvitationOutcome, Omit<Said, 'title'> & { readonly title?: string }>> = {
     PENDING: {
       text: invites(offer),

@@ -98,6 +98,12 @@ button, .button, label, th { overflow-wrap: break-word; }
 }
 .choices a:hover, .choices button:hover { background: var(--raised); }
 .choices a::after, .choices button::after { content: '›'; margin-left: auto; padding-left: 8px; color: var(--muted); font-size: 20px; }
+.choices .plain form { flex: none; margin-left: auto; }
+.choices .plain button {
+  width: auto; min-height: 36px; padding: 5px 14px; border-radius: 9px; background: var(--button); color: var(--on-button); font-size: 14px;
+}
+.choices .plain button:hover { background: var(--pressed); }
+.choices .plain button::after { content: none; }
 .choices small { display: block; color: var(--muted); font-weight: 400; font-size: 14px; }
 .choices span:not(.initial) { min-width: 0; line-height: 1.35; }
 .or { display: flex; align-items: center; gap: 12px; margin: 24px 0 16px; color: var(--muted); font-size: 14px; }

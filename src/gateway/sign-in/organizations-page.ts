@@ -1,7 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Outside } from '../../data/connection/outside.js';
+import { listWaiting } from '../../domains/invitation/list-waiting.js';
+import type { WaitingInvitation } from '../../domains/invitation/outside.js';
 import { html, type Html } from '../../html.js';
 import { openRegistry } from '../../identity/registry.js';
+import { inWords } from '../../instant.js';
 import { roleName } from '../../permissions/catalogue.js';
 import { account } from '../pages/account.js';
 import { initial } from '../pages/look.js';
@@ -22,7 +25,8 @@ export interface OrganizationsParts {
 /**
  * Whoever has signed in chooses where to work, unless the page that they came from says so, where they worked before; or
  * their only organization, or their default. Nothing is stored by that: the page they came for is told, and names the
- * organization in its requests. Whoever came for an invitation is asked nothing.
+ * organization in its requests. Whoever came for an invitation is asked nothing, and whoever has no organization is shown
+ * what waits for them.
  *
  * @param asked what they came for, if they said so
  */
@@ -77,16 +81,37 @@ export async function sendOrganizations(
           ? html`<ul class="choices">
               ${rows}
             </ul>`
-          : WITHOUT_ORGANIZATION
+          : withoutOrganization(await listWaiting(outside, sessionScope), asked)
       }
       ${onward(returnTo, isQuestion)} ${account(person, asked)}`,
   );
 }
 
-const WITHOUT_ORGANIZATION = html`<p class="lead">
-  You do not belong to an organization yet. If you were invited, follow the link in the mail, and sign in with the
-  address that it came to.
-</p>`;
+function withoutOrganization(waiting: readonly WaitingInvitation[], asked: string | null): Html {
+  if (waiting.length === 0) {
+    return html`<p class="lead">
+      You do not belong to an organization yet. If you were invited, follow the link in the mail, and sign in with the
+      address that it came to.
+    </p>`;
+  }
+  const rows = waiting.map(({ invitationId, organizationName: name, role, invitedBy, expiresAt }) => {
+    const accept = leadingTo(asked, `/invitations/${invitationId}/accept`);
+    return html`<li>
+      <div class="plain">
+        ${initial(name)}
+        <span
+          >${name}<small>${invitedBy} invites you</small
+          ><small>${roleName(role)} · until ${inWords(expiresAt)}</small></span
+        >
+        <form method="post" action="${accept}"><button aria-label="Accept: ${name}">Accept</button></form>
+      </div>
+    </li>`;
+  });
+  return html`<p class="lead">You do not belong to an organization yet. You are invited:</p>
+    <ul class="choices">
+      ${rows}
+    </ul>`;
+}
 
 const onward = (returnTo: string | null, isQuestion: boolean): Html =>
   returnTo === null

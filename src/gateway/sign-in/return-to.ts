@@ -10,7 +10,7 @@ export function parseReturnTo(
   corsOrigins: readonly string[],
 ): string | null | undefined {
   if (asked === undefined || asked === '') return null;
-  if (typeof asked !== 'string' || asked.length > 2000 || /[\p{Cc}\\]/u.test(asked)) return undefined;
+  if (typeof asked !== 'string' || asked.length > 2000) return undefined;
   const isPath = asked.startsWith('/') && !asked.startsWith('//');
   if (!isPath && !/^https?:\/\//.test(asked)) return undefined;
   if (!URL.canParse(asked, publicUrl)) return undefined;

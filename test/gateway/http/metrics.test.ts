@@ -146,6 +146,9 @@ test('ends of signing in are counted by the provider’s kind', async () => {
   await grows('orgate_sign_ins_total', { kind: 'oidc', outcome: 'NOT_UNDER_WAY' }, () =>
     browser.visit(`${home}/auth/oidc/demo/callback?state=stale`),
   );
+  await grows('orgate_sign_ins_total', { kind: 'saml', outcome: 'NOT_UNDER_WAY' }, () =>
+    browser.visit(`${home}/auth/saml/x/finish?ticket=x`),
+  );
   await grows('orgate_sign_ins_total', { kind: 'none', outcome: 'RETURN_TO' }, () =>
     browser.visit(`${home}/auth?return_to=https://elsewhere.example`),
   );

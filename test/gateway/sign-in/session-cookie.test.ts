@@ -100,6 +100,11 @@ describe('The cookie', () => {
       () => ({ origin: server.url, host: new URL(server.url).host }),
       200,
     ],
+    [
+      'another site whose name was made to lead here',
+      () => ({ origin: 'http://evil.example:4000', host: 'evil.example:4000' }),
+      403,
+    ],
     ['a frontend of CORS_ORIGINS', () => ({ origin: FRONTEND }), 200],
     ['the browser says that it is the same origin', () => ({ origin: '', 'sec-fetch-site': 'same-origin' }), 200],
     ['another site', () => ({ origin: 'https://evil.example' }), 403],

@@ -298,6 +298,9 @@ describe('After sign-in', () => {
     const line = server.logs.findLast((each) => each.includes('RETURN_TO'));
     expect(line).toContain('it leads to https://forgotten.example:8443; CORS_ORIGINS names where it may lead');
     expect(line).not.toContain('s3cret');
+    await new Browser().visit(`${home()}/auth${query(`https://${'x'.repeat(1500)}.example/`)}`);
+    const { fault } = JSON.parse(server.logs.at(-1) ?? '') as { fault: string };
+    expect([fault.length, fault.slice(0, 24)]).toEqual([200, 'it leads to https://xxxx']);
   });
 
   test('whoever asks for a switch is asked for by the provider anew; nobody else is', async () => {
