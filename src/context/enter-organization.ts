@@ -83,9 +83,7 @@ export async function enterOrganization(
   });
 
   if (named.length > 0) {
-    const held = named.map(({ name }) =>
-      memberships.find(({ organization }) => organization.id === name || organization.slug === name),
-    );
+    const held = named.map(({ name }) => memberships.find((membership) => membership.named === name));
     const [first] = held;
     const missed = named.filter(({ required }, index) => required && !held[index]).map(({ name }) => name);
     if (missed.length > 0) {

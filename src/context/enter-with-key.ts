@@ -29,8 +29,9 @@ export async function enterWithKey(
   if (!key || !isRight) throw refuseKey(id, key ? 'WRONG_SECRET' : 'UNKNOWN');
   if (key.fault !== null) throw refuseKey(id, key.fault);
   const { organization, role, granted, withheld } = key.membership;
-  if (named.some(({ name }) => name !== organization.id && name !== organization.slug)) {
-    throw new OrgateError('ORG_CONTEXT_CONFLICT');
+  for (const { name } of named) {
+    if (name === organization.id || name === organization.slug) continue;
+    if (!(await apiKeys.isFormerSlug(name, organization.id))) throw new OrgateError('ORG_CONTEXT_CONFLICT');
   }
   apiKeys.noteUse(key);
   const assignment = catalogue.ofKey({ role, granted, withheld }, key.permissions);

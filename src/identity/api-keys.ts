@@ -3,6 +3,7 @@ import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
 import { brandOrgId } from '../data/id.js';
 import type { ActiveMembership } from './person.js';
 import { MEMBERSHIP, type MembershipRow, toMembership } from './find-person.js';
+import { leads } from './slugs.js';
 
 /** Why a key that was made here counts no more. */
 export type KeyFault = 'REVOKED' | 'EXPIRED' | 'OWNER_INACTIVE';
@@ -26,6 +27,8 @@ export type FoundApiKey = LiveApiKey | (Pick<LiveApiKey, 'secretHash'> & { reado
 export interface ApiKeys {
   /** The key and its owner's membership, in one round trip; null when there is none. */
   find(id: string): Promise<FoundApiKey | null>;
+  /** Whether a name that is neither its id nor its slug leads to an organization: one that it had before. */
+  isFormerSlug(name: string, orgId: string): Promise<boolean>;
   /** Notes that a key was used, at most once a minute. Nobody waits for it, and a use that was missed is no matter. */
   noteUse(key: LiveApiKey): void;
 }
@@ -47,6 +50,8 @@ export const FIND = `
       when k.expires_at <= current_timestamp + $2 * interval '1 millisecond' then 'EXPIRED'
       when ${OWNER_IS_ACTIVE} is not true then 'OWNER_INACTIVE' end as fault, ${MEMBERSHIP}
   from ${KEYS} where k.id = $1`;
+
+const IS_FORMER_SLUG = `select from address a where a.name = $1 and a.org_id = $2 and ${leads('a', '$3')}`;
 
 /** Replicas may note at the same moment; the first of them does. */
 const NOTE_USE = `
@@ -70,6 +75,11 @@ export function openApiKeys(pool: ScopedPool): ApiKeys {
     async find(id) {
       const [row] = await query<KeyRow>(FIND, [id, pool.clock.movedMs]);
       return row ? toFoundKey(row) : null;
+    },
+
+    async isFormerSlug(name, orgId) {
+      const rows = await query(IS_FORMER_SLUG, [name, orgId, pool.clock.movedMs]);
+      return rows.length > 0;
     },
 
     noteUse({ id, lastUsedAt, membership }) {

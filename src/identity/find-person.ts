@@ -6,6 +6,7 @@ import type {
   Person,
   PersonInOrganizations,
 } from './person.js';
+import { organizationNamed } from './slugs.js';
 
 /** Who asks, as far as a verified credential says. */
 export type Claimant =
@@ -26,10 +27,6 @@ export const MEMBERSHIP = `m.id as "membershipId", m.org_id as "orgId", m.user_i
 /** A session that still holds. */
 export const isLive = (alias: string): string =>
   `${alias}.ended_at is null and ${alias}.expires_at > current_timestamp`;
-
-/** The organization that a name, an id or a slug, stands for. */
-export const organizationNamed = (name: string): string =>
-  `coalesce((select a.org_id from address a where a.name = ${name} and a.kind = 'SLUG'), ${name})`;
 
 /** Where a credential leads to its person. An identity reaches every organization of theirs, a session perhaps one. */
 const CLAIMANTS = {
@@ -75,19 +72,22 @@ const texts = new Map<string, string>();
  * With names: one row for each, and one primary-key read. Without: the default, and enough others to tell whether there
  * is only one. Without memberships a single row says who asks.
  */
-export function findPersonStatement(claimant: Claimant, names: readonly string[], cookieHash: string | null) {
+export function findPersonStatement(
+  claimant: Claimant,
+  { names, cookieHash, movedMs }: { names: readonly string[]; cookieHash: string | null; movedMs: number },
+) {
   const { kind } = claimant;
   const values: unknown[] = CLAIMANTS[kind].values(claimant as never);
   const cookieAt = cookieHash !== null && values.push(cookieHash);
   const isSole = names.length === 1;
-  const namesAt = names.length > 0 && values.push(isSole ? names[0] : names);
+  const namesAt = names.length > 0 && values.push(isSole ? names[0] : names, movedMs) - 1;
   const key = `${kind} ${cookieAt} ${namesAt} ${isSole}`;
   const text = texts.get(key) ?? writeStatement(kind, cookieAt, namesAt, isSole);
   texts.set(key, text);
   return { text, values };
 }
 
-/** The two parameters beside the claimant's own are told by their number, and left out where there is none. */
+/** The parameters beside the claimant's own are told by their number, and left out where there are none. */
 function writeStatement(
   kind: Claimant['kind'],
   cookieAt: number | false,
@@ -104,7 +104,7 @@ function writeStatement(
     ? ['', `$${namesAt}::text`]
     : [`cross join unnest($${namesAt}::text[]) as ref(name)`, 'ref.name'];
   const memberships = namesAt
-    ? `${list} left join membership m on m.org_id = ${organizationNamed(name)} and m.user_id = p.id
+    ? `${list} left join membership m on m.org_id = ${organizationNamed(name, `$${namesAt + 1}`)} and m.user_id = p.id
          and m.status = 'ACTIVE' and ${reaches('m')}`
     : `left join lateral (
          (select * from membership d
@@ -113,7 +113,7 @@ function writeStatement(
          (select * from membership e where e.user_id = p.id and e.status = 'ACTIVE' and ${reaches('e')}
           order by e.org_id limit 2)
        ) m on true`;
-  return `select ${PERSON}, ${MEMBERSHIP}${columns}${cookie} from ${from} ${memberships}
+  return `select ${PERSON}, ${MEMBERSHIP}${columns}${cookie}${namesAt ? `, ${name} as named` : ''} from ${from} ${memberships}
     left join organization o on o.id = m.org_id where ${where}`;
 }
 
@@ -153,6 +153,7 @@ interface SessionRow {
   sessionLastUsedAt: Date;
   sessionStartedAt: Date;
   cookiePersonId?: string | null;
+  named?: string;
 }
 
 export type FoundRow = PersonRow & SessionRow & (MembershipRow | { orgId: null });
@@ -169,7 +170,9 @@ export function toPersonInOrganizations(rows: readonly FoundRow[]): PersonInOrga
       status: first.personStatus,
       defaultOrgId: first.defaultOrgId,
     },
-    memberships: rows.filter((row) => row.orgId !== null).map(toMembership),
+    memberships: rows
+      .filter((row) => row.orgId !== null)
+      .map((row) => ({ ...toMembership(row), named: row.named ?? null })),
     session:
       first.sessionId === undefined
         ? null

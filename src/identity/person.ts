@@ -51,10 +51,15 @@ export interface VerifiedIdentity {
   readonly name: string | null;
 }
 
+/** A membership, and the name that led to it: an id, or a slug that its organization has or had; null where none was named. */
+export interface NamedMembership extends ActiveMembership {
+  readonly named: string | null;
+}
+
 export interface PersonInOrganizations {
   readonly person: Person;
   /** By what was named; when nothing was, the stored default and up to two others. Active ones within the session's scope only. */
-  readonly memberships: readonly ActiveMembership[];
+  readonly memberships: readonly NamedMembership[];
   /** Orgate's own session, which has not ended; null where another issuer's token was presented. */
   readonly session: LiveSession | null;
   /** Whom the cookie names that came beside a token; null without one, and for one that is over. */

@@ -20,11 +20,11 @@ import {
   type FoundRow,
   MEMBERSHIP,
   type MembershipRow,
-  organizationNamed,
   toMembership,
   toPersonInOrganizations,
 } from './find-person.js';
 import { type Page, pageOf, searchedOrganizations } from './page.js';
+import { FREE_SLUG, organizationNamed } from './slugs.js';
 
 /** Whose memberships count: all of a person's, or the only one that their session reaches, of the stay that it began in. */
 export interface SessionScope {
@@ -90,7 +90,11 @@ export function openRegistry(pool: ScopedPool): Registry {
 
   return {
     async findPerson(claimant, names, cookieHash = null) {
-      const { text, values } = findPersonStatement(claimant, names, cookieHash);
+      const { text, values } = findPersonStatement(claimant, {
+        names,
+        cookieHash,
+        movedMs: pool.clock.movedMs,
+      });
       return toPersonInOrganizations(await query<FoundRow>(text, values));
     },
 
@@ -123,9 +127,10 @@ export function openRegistry(pool: ScopedPool): Registry {
     },
 
     async findMembership(sessionScope, name) {
-      const found = await memberships(`${LIST_MEMBERSHIPS} and m.org_id = ${organizationNamed('$4')}`, [
+      const found = await memberships(`${LIST_MEMBERSHIPS} and m.org_id = ${organizationNamed('$4', '$5')}`, [
         ...valuesOf(sessionScope),
         name,
+        pool.clock.movedMs,
       ]);
       return found[0] ?? null;
     },
@@ -181,6 +186,7 @@ export function openRegistry(pool: ScopedPool): Registry {
           `insert into organization (id, name, slug, description, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)`,
           [summary.id, name, slug, description, summary.createdAt],
         );
+        await run(outside, FREE_SLUG, [slug, pool.clock.movedMs]);
         await run(outside, `insert into address (name, kind, org_id) values ($1, 'SLUG', $2)`, [slug, summary.id]);
         await run(
           inside,

@@ -154,6 +154,19 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       ...input({}, 'slug'),
     },
   },
+  'Mutation.releaseSlug': {
+    slug: {
+      query: 'mutation ($slug: String!) { releaseSlug(slug: $slug) { name } }',
+      foreign: async (_acme, db) => {
+        const name = fresh('former')();
+        await db.address.create({ name, kind: 'SLUG' });
+        await db.address.update({ name }, { givenUpAt: new Date() });
+        return name;
+      },
+      unknown: fresh('former'),
+      variables: (value) => ({ slug: value }),
+    },
+  },
   'Mutation.setEntitlements': {
     'input.organizationId': {
       query: mutation('setEntitlements', 'SetEntitlementsInput', 'id slug'),

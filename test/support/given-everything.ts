@@ -18,6 +18,7 @@ export interface GivenEverything extends GivenOrganization {
   readonly scimDirectoryId: string;
   readonly scimGroupId: string;
   readonly credentialId: string;
+  readonly formerSlug: string;
 }
 
 /** What a domain's tests may have beside them, in `test/domains/<noun>/given.ts`: nobody asks for these by id. */
@@ -96,6 +97,9 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     secret: 'x',
     rotatedAt: new Date(),
   });
+  const formerSlug = unique('former');
+  await db.address.create({ name: formerSlug, kind: 'SLUG' });
+  await db.address.update({ name: formerSlug }, { givenUpAt: new Date() });
   await giveOfDomains(db);
   return {
     ...organization,
@@ -109,6 +113,7 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     identityProviderId: identityProvider.id,
     scimDirectoryId: directory.id,
     credentialId: credential.id,
+    formerSlug,
     scimGroupId: (await db.scimGroup.create({ id: newId('scg'), directoryId: directory.id, displayName: 'All' })).id,
   };
 }

@@ -254,6 +254,12 @@ export const MUTATIONS: Record<string, Operation> = {
     ownersOnly: true,
     text: ({ scimDirectoryId }) => `deleteScimDirectory(id: "${scimDirectoryId}")`,
   },
+  releaseSlug: {
+    permission: 'slug:release',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ formerSlug }) => `releaseSlug(slug: "${formerSlug}") { slug }`,
+  },
   transferOwnership: {
     permission: 'ownership:transfer',
     from: 'OWNER',

@@ -74,7 +74,7 @@ async function inspectAddresses(pool: ScopedPool): Promise<Check[]> {
   const { rows } = await asDirectory(
     pool,
     `select coalesce(a.name, o.slug) as name from organization o
-     full join (select name, org_id from address where kind = 'SLUG') a on a.org_id = o.id and a.name = o.slug
+     full join (select name, org_id from address where kind = 'SLUG' and given_up_at is null) a on a.org_id = o.id and a.name = o.slug
      where o.id is null or a.name is null
      union select min(name) from address group by lower(name) having count(*) > 1`,
   );

@@ -24,6 +24,8 @@ import { chainOf } from './read-chain.js';
 import { verifyChain } from './verify-chain.js';
 import { whichEntries } from './which-entries.js';
 
+export { openHeldEntryWriter } from './outside.js';
+
 interface LogArgs extends ListArgs<AuditEntryOrderField> {
   readonly filter?: AuditEntryFilter | null;
 }

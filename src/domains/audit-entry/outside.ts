@@ -97,13 +97,17 @@ const WRITE = `
   )
   insert into audit_unsealed (org_id, number) select $1, number from fresh`;
 
-export const openEntryWriter =
-  (pool: ScopedPool): WriteEntries =>
+const createEntryWriter =
+  (run: (statement: { text: string; values: unknown[] }) => Promise<unknown>): WriteEntries =>
   async (orgId, entries) => {
-    await inFrame({ role: 'orgate_app', orgId }, () =>
-      pool.query({ text: WRITE, values: [orgId, JSON.stringify(entries)] }),
-    );
+    await inFrame({ role: 'orgate_app', orgId }, () => run({ text: WRITE, values: [orgId, JSON.stringify(entries)] }));
   };
+
+export const openEntryWriter = (pool: ScopedPool): WriteEntries => createEntryWriter((each) => pool.query(each));
+
+/** The same in the transaction that it is called in, which is what is told. */
+export const openHeldEntryWriter = (pool: ScopedPool): WriteEntries =>
+  createEntryWriter((each) => pool.queryHeld(each));
 
 type WaitingEntry = (Sealable | { readonly id: null }) & {
   readonly number: string;

@@ -1,6 +1,7 @@
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { ScopedPool } from '../../data/connection/org-connection.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
+import { leads } from '../../identity/slugs.js';
 
 /** What the sign-in page says of an identity provider. */
 export interface OfferedProvider {
@@ -13,7 +14,7 @@ export interface OfferedProvider {
  * the organization.
  */
 export interface IdentityProviders {
-  /** Those in use of the organization with this slug, the oldest first; none when there is no such organization. */
+  /** Those in use of the organization that this slug leads to, the oldest first; none when there is no such organization. */
   listOffered(slug: string): Promise<OfferedProvider[]>;
   /**
    * The organization of a provider in use. Whoever the provider then vouches for is let in there as its member or not
@@ -28,8 +29,8 @@ export function openIdentityProviders(pool: ScopedPool): IdentityProviders {
     listOffered: (slug) =>
       query(
         `select p.id, p.name from address a join identity_provider p on p.org_id = a.org_id
-         where a.name = $1 and a.kind = 'SLUG' and p.status = 'ACTIVE' order by p.id`,
-        [slug],
+         where a.name = $1 and ${leads('a', '$2')} and p.status = 'ACTIVE' order by p.id`,
+        [slug, pool.clock.movedMs],
       ),
 
     async findOrganization(providerId) {

@@ -8,6 +8,7 @@ import type { OrganizationOrderField, Resolvers } from '../../generated/graphql.
 import {
   allow,
   can,
+  canAsPerson,
   canCreateOrganization,
   isPerson,
   isUnboundPerson,
@@ -29,7 +30,10 @@ import { listRuns } from '../run/index.js';
 import { readUsage } from '../usage/index.js';
 import { personUser } from '../viewer/parent.js';
 import { type OrganizationParent, withMembership } from './parent.js';
+import { heldUntil, leadsUntil, listFormerSlugs } from './former-slugs.js';
+import { jobs } from './jobs.js';
 import { record } from './record.js';
+import { releaseSlug } from './release-slug.js';
 import { toContract } from './settings/document.js';
 import { changesIn, settingsVersions } from './settings/list-versions.js';
 import { rollbackSettings } from './settings/rollback-settings.js';
@@ -100,8 +104,8 @@ const resolvers = {
       if (name == null || (slug != null && id != null)) throw badInput('slug', 'Give exactly one of slug and id.');
       const membership = await registry.findMembership(sessionScope, name);
       // `slug` takes no id and `id` no slug, though both are looked up in one place.
-      const matches = slug != null ? membership?.organization.slug === slug : membership?.organization.id === id;
-      if (!membership || !matches) throw notFound();
+      const isFoundById = membership?.organization.id === name;
+      if (!membership || isFoundById !== (id != null)) throw notFound();
       return withMembership(membership);
     },
     organizations: (_, args, context) => listOrganizations(args, context),
@@ -116,6 +120,7 @@ const resolvers = {
     },
     updateOrganization: (_, { input }, context) => updateOrganization(input, context),
     rollbackSettings: (_, args, context) => rollbackSettings(args, context),
+    releaseSlug: (_, { slug }, context) => releaseSlug(slug, context),
     setEntitlements: (_, { input }, context) => setEntitlements(input, context),
     switchOrganization: async (_, { organizationId }, context) => {
       const membership = await context.registry.findMembership(context.sessionScope, organizationId);
@@ -136,6 +141,7 @@ const resolvers = {
   Organization: {
     description: async (_, _args, context) => (await settingsRow(context)).description,
     updatedAt: async (_, _args, context) => (await settingsRow(context)).updatedAt,
+    formerSlugs: (_, _args, { db }) => listFormerSlugs(db),
     settings: async (_, _args, context) => toContract(await settingsRow(context)),
     subscription: async (_, _args, context) => {
       const row = await settingsRow(context);
@@ -157,6 +163,10 @@ const resolvers = {
     viewerRole: (parent, _args, context) => viewerAssignment(parent, context)?.role ?? null,
     viewerPermissions: (parent, _args, context) => [...(viewerAssignment(parent, context)?.permissions ?? [])],
   },
+  FormerSlug: {
+    leadsUntil: ({ givenUpAt }) => leadsUntil(givenUpAt),
+    heldUntil: ({ givenUpAt }) => heldUntil(givenUpAt),
+  },
   OrganizationLimit: { used: ({ name }, _args, { db }) => USED[name](db) },
   SettingsVersion: {
     by: ({ byKind: kind, byId: id, byName: name }) => ({ kind, id, name }),
@@ -171,10 +181,12 @@ export const organization = defineDomain({
   grants: {
     'organization:read': { from: 'VIEWER', may: 'Read the organization and its settings.' },
     'organization:update': { from: 'ADMIN', may: 'Change the organization and its settings.' },
+    'slug:release': { from: 'OWNER', may: 'Give back a former slug, which anyone may take then.' },
     'organization:delete': { from: 'OWNER', may: 'Delete the organization.' },
     'billing:manage': { from: 'OWNER', may: 'Manage what is paid.' },
   },
   record,
+  jobs,
   access: {
     Query: {
       currentOrganization: can('organization:read'),
@@ -187,6 +199,7 @@ export const organization = defineDomain({
       createOrganization: canCreateOrganization,
       updateOrganization: can('organization:update'),
       rollbackSettings: can('organization:update'),
+      releaseSlug: canAsPerson('slug:release'),
       setEntitlements: isSystemAdmin,
       switchOrganization: isPerson,
       setDefaultOrganization: isUnboundPerson,
@@ -196,6 +209,7 @@ export const organization = defineDomain({
       createdAt: ofCurrentOrganizationOrSystemAdmin,
       updatedAt: own,
       description: own,
+      formerSlugs: own,
       settings: own,
       subscription: own,
       features: own,
@@ -219,6 +233,7 @@ export const organization = defineDomain({
     SettingChange: allow,
     SubscriptionInfo: allow,
     SwitchOrganizationPayload: allow,
+    FormerSlug: allow,
   },
   node: {
     prefix: 'org',

@@ -15,3 +15,9 @@ export const withMembership = (membership: ActiveMembership): OrganizationParent
   ...membership.organization,
   membership,
 });
+
+/** A slug that the organization had, and holds for some time. */
+export interface FormerSlugParent {
+  readonly slug: string;
+  readonly givenUpAt: Date;
+}

@@ -4,6 +4,7 @@ export const record = {
   actions: {
     'organization.created': 'The organization was made.',
     'organization.updated': 'Its name, description, settings, features, limits or subscription changed.',
+    'organization.slug_released': 'A former slug was given back before its time.',
     'organization.active': 'It is no longer suspended.',
     'organization.suspended': 'It was suspended: reads answer, mutations do not.',
     'organization.deleted': 'It was deleted.',
@@ -16,6 +17,7 @@ export const record = {
     createOrganization: { inAnother: 'organization.created' },
     updateOrganization: 'organization.updated',
     rollbackSettings: 'organization.updated',
+    releaseSlug: 'organization.slug_released',
     setEntitlements: { inAnother: 'organization.updated' },
     switchOrganization: null,
     setDefaultOrganization: { inDeployment: 'person.updated' },

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
-import { conflict, OrgateError } from '../../errors.js';
+import { conflict } from '../../errors.js';
 import type { OrganizationSummary } from '../../identity/person.js';
 import { readActor } from '../../rights/actor.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
 import { type Arguments, changeSettings } from './settings/change-settings.js';
 import { settingsInput } from './settings/document.js';
+import { takeSlug } from './former-slugs.js';
 import { slugText } from './slug.js';
 
 const updateInput = z.object({
@@ -25,7 +26,7 @@ const AT: Arguments = {
  * Changes the current organization, all or nothing.
  *
  * @throws BAD_USER_INPUT; FORBIDDEN when the actor lost the permission, or on a setting that is for others to change; CONFLICT
- *   on `input.expectedUpdatedAt` and `input.settings.expectedVersion` when they are stale, on `input.slug` when it is taken
+ *   on `input.expectedUpdatedAt` and `input.settings.expectedVersion` when they are stale, on `input.slug` as `takeSlug` says
  */
 export async function updateOrganization(input: unknown, context: RequestContext): Promise<OrganizationSummary> {
   const { settings, slug, description, expectedUpdatedAt, name } = parseInput(updateInput, input);
@@ -37,12 +38,7 @@ export async function updateOrganization(input: unknown, context: RequestContext
       throw conflict('The organization was changed in the meantime.', 'input.expectedUpdatedAt');
     }
     const settled = settings ? await changeSettings(db, context, actor, settings, AT) : {};
-    if (slug !== undefined && slug !== before.slug) {
-      await db.address.update({ name: before.slug }, { name: slug }).catch((error: unknown) => {
-        if (!(error instanceof OrgateError) || error.code !== 'CONFLICT') throw error;
-        throw conflict('This slug is already taken.', 'input.slug');
-      });
-    }
+    if (slug !== undefined && slug !== before.slug) await takeSlug(db, slug, context);
     return db.organization.update({}, { ...changes, ...settled, updatedAt: db.now() });
   });
   return row;

@@ -74,6 +74,7 @@ describe('the catalogue of permissions', () => {
       'ownership:transfer',
       'scim:manage',
       'service-account:manage',
+      'slug:release',
     ]);
     const { access } = createContract();
     const rules = [...access.values()].flatMap((fields) => [...fields.values()]);
