@@ -41,6 +41,7 @@ export default [
               'BrandColours',
               'DomainCheck',
               'DomainRecord',
+              'FormerSlug',
               'InvitationAnswer',
               'MemberRemovalPreview',
               'Membership',
