@@ -21,8 +21,8 @@ const isPaging = (type: string): boolean => /^PageInfo$|(Connection|Edge)$/.test
 export function accessTable(schema: GraphQLSchema, domains: readonly Domain[], catalogue: Catalogue): AccessTable {
   const table = new Map<string, Map<string, Rule>>();
   for (const { node } of domains) {
-    if (node?.permission && !catalogue.has(node.permission)) {
-      throw new Error(`node asks for ${node.permission}, which no domain grants`);
+    if (node?.rule.permission && !catalogue.has(node.rule.permission)) {
+      throw new Error(`node asks for ${node.rule.permission}, which no domain grants`);
     }
   }
   for (const type of Object.values(schema.getTypeMap())) {

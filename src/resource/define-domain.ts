@@ -4,7 +4,7 @@ import type { NodeResolvers, Resolver, Resolvers, ResolversParentTypes, TypeReso
 import type { DueKind, OwedKind } from '../jobs/due-kind.js';
 import type { Job } from '../jobs/job.js';
 import type { Parts } from '../parts.js';
-import type { Grants, Permission } from '../permissions/catalogue.js';
+import type { Grants } from '../permissions/catalogue.js';
 import { allow, type Rule } from '../permissions/rules.js';
 import type { DomainRecord } from './record.js';
 
@@ -29,10 +29,8 @@ export interface NodeLookup {
   /** Three letters, as in `newId`. */
   readonly prefix: string;
   readonly type: NodeType;
-  /** Null where it finds only what is the viewer's own. */
-  readonly permission: Permission | null;
-  /** Found where the organization was named, and not where it is only the default among several: as by `canWhereNamed`. */
-  readonly isSensitive?: true;
+  /** Who may; `allow` where it finds only what is the viewer's own. */
+  readonly rule: Rule;
   find(id: string, context: RequestContext): Promise<object | null>;
 }
 

@@ -231,6 +231,6 @@ export function defineResource(model: OwnedModelName, spec: Spec): Domain {
         ...access.Mutation,
       },
     },
-    node: { prefix, type, permission: permission('read'), find: (id, context) => table(context).load(id) },
+    node: { prefix, type, rule: can(permission('read')), find: (id, context) => table(context).load(id) },
   };
 }

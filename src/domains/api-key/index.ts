@@ -129,7 +129,7 @@ export const apiKey = defineDomain({
   node: {
     prefix: 'key',
     type: 'ApiKey',
-    permission: 'api-key:read',
+    rule: can('api-key:read'),
     find: async (id, context) => context.db.apiKey.find({ id, ...visibleKeys(context) }),
   },
   due,

@@ -118,8 +118,7 @@ export const credential = defineDomain({
   node: {
     prefix: 'crd',
     type: 'Credential',
-    permission: 'credential:read',
-    isSensitive: true,
+    rule: mayRead,
     find: (id, { db }) => db.credential.load(id),
   },
   record,

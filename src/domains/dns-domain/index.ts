@@ -87,7 +87,7 @@ export const domain = defineDomain({
   node: {
     prefix: 'dom',
     type: 'Domain',
-    permission: 'domain:read',
+    rule: can('domain:read'),
     find: (id, { db }) => db.organizationDomain.load(id),
   },
   owed,

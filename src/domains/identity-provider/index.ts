@@ -165,7 +165,7 @@ export const identityProvider = defineDomain({
   node: {
     prefix: 'idp',
     type: 'IdentityProvider',
-    permission: 'identity-provider:manage',
+    rule: can('identity-provider:manage'),
     find: (id, { db }) => db.identityProvider.load(id),
   },
 });

@@ -111,7 +111,7 @@ export const invitation = defineDomain({
   node: {
     prefix: 'inv',
     type: 'Invitation',
-    permission: 'member:invite',
+    rule: can('member:invite'),
     find: async (id, context) => {
       const row = await context.db.invitation.load(id);
       return row && withMembership(row, context);

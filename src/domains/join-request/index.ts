@@ -116,7 +116,7 @@ export const joinRequest = defineDomain({
   node: {
     prefix: 'jrq',
     type: 'JoinRequest',
-    permission: 'member:invite',
+    rule: can('member:invite'),
     find: (id, { db }) => db.joinRequest.load(id),
   },
   provide: (parts, deployment) =>

@@ -125,7 +125,7 @@ export const membership = defineDomain({
   node: {
     prefix: 'mem',
     type: 'Membership',
-    permission: 'member:read',
+    rule: can('member:read'),
     find: async (id, { db, actorId }) => {
       const [row] = await db.membership.listFor('id', id, { orderBy: { userId: 'asc' }, take: 1 });
       // A machine's is shown as a service account, and as a membership to its own keys alone.

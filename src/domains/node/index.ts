@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../context/context.js';
 import { idPrefix, newId } from '../../data/id.js';
-import { badInput, OrgateError } from '../../errors.js';
+import { badInput } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
 import { can } from '../../permissions/rules.js';
 import { type Domain, defineDomain, type NodeLookup } from '../../resource/define-domain.js';
@@ -24,11 +24,8 @@ export function nodeDomain(domains: readonly Domain[]) {
   const find = (id: string, context: RequestContext) => {
     const lookup = lookups.get(idPrefix(id) ?? '');
     if (!lookup) return null;
-    const { permission, isSensitive } = lookup;
-    if (permission !== null && !context.organization.permissions.has(permission)) {
-      throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
-    }
-    if (isSensitive && !context.organization.servesMutations) throw new OrgateError('ORG_CONTEXT_REQUIRED');
+    const verdict = lookup.rule.check(context, 'read', undefined);
+    if (verdict !== true) throw verdict;
     return lookup.find(id, context) as never;
   };
 

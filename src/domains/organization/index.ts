@@ -238,7 +238,7 @@ export const organization = defineDomain({
   node: {
     prefix: 'org',
     type: 'Organization',
-    permission: 'organization:read',
+    rule: can('organization:read'),
     find: async (id, { organization: current }) => (id === current.orgId ? current.organization : null),
   },
 });

@@ -81,11 +81,7 @@ const startInput = z.object({
   idempotencyKey: z.string().min(1, 'Must not be blank.').max(100, 'At most 100 characters.').nullish(),
 });
 
-const total = z
-  .int('Must be a whole number.')
-  .min(0, 'Totals are not negative.')
-  .max(Number.MAX_SAFE_INTEGER)
-  .nullish();
+const total = z.int('Must be a whole number.').min(0, 'Totals are not negative.').max(Number.MAX_SAFE_INTEGER).nullish();
 
 const progressInput = z
   .object({
@@ -148,7 +144,7 @@ export const run = defineDomain({
       repository: can('repository:read'),
     },
   },
-  node: { prefix: 'run', type: 'Run', permission: 'run:read', find: (id, { db }) => db.run.load(id) },
+  node: { prefix: 'run', type: 'Run', rule: can('run:read'), find: (id, { db }) => db.run.load(id) },
 });
 
 export { clearingRuns } from './clear-runs.js';

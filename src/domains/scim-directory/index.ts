@@ -148,7 +148,7 @@ export const scimDirectory = defineDomain({
   node: {
     prefix: 'scm',
     type: 'ScimDirectory',
-    permission: 'scim:manage',
+    rule: can('scim:manage'),
     find: (id, { db }) => db.scimDirectory.load(id),
   },
 });

@@ -83,7 +83,7 @@ export const serviceAccount = defineDomain({
   node: {
     prefix: 'svc',
     type: 'ServiceAccount',
-    permission: 'service-account:read',
+    rule: can('service-account:read'),
     find: async (id, { db }) => {
       const row = await db.membership.load(id);
       return row && toServiceAccount(row);

@@ -56,7 +56,7 @@ export const session = defineDomain({
   node: {
     prefix: 'ses',
     type: 'Session',
-    permission: null,
+    rule: allow,
     find: (id, context) => context.once(sessionsById).load(id),
   },
 });
