@@ -15,7 +15,7 @@ import fastify, {
 } from 'fastify';
 import helmet from 'helmet';
 import { type DestinationStream, pino } from 'pino';
-import { type ErrorCode, OrgateError } from '../../errors.js';
+import { ERROR_CODES, type ErrorCode, OrgateError } from '../../errors.js';
 import { UnreadBodyError } from './bodies/unread-body-error.js';
 import { boundHeads } from './bound-head.js';
 import { oneAtATime, watchConnections } from './connections.js';
@@ -23,6 +23,7 @@ import { sendProblem } from '../pages/problem-page.js';
 import { errorBody } from './error-body.js';
 import type { Metrics } from './metrics.js';
 import { noteNetworks } from './network.js';
+import { STATUSES } from './statuses.js';
 import { createTellRequest, type TellRequest } from './tell-request.js';
 import { onceDone, whenOver } from './when-over.js';
 
@@ -248,30 +249,15 @@ function securityHeaders(production: boolean): Record<string, string> {
   return headers;
 }
 
-const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
-  401: 'UNAUTHENTICATED',
-  403: 'FORBIDDEN',
-  404: 'NOT_FOUND',
-  405: 'METHOD_NOT_ALLOWED',
-  409: 'CONFLICT',
-  413: 'PAYLOAD_TOO_LARGE',
-  415: 'UNSUPPORTED_MEDIA_TYPE',
-  429: 'RATE_LIMITED',
-  503: 'SERVICE_UNAVAILABLE',
-  504: 'TIMEOUT',
-};
-
 /** What the HTTP layer itself refuses, in GraphQL's shape. Its own messages may repeat what was sent, so they are ours. */
 function sendError(error: FastifyError | OrgateError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error instanceof OrgateError) {
     const { code, message, detail } = error;
-    const known = code === 'FEATURE_DISABLED' ? 'FORBIDDEN' : code; // HTTP has one word for both
-    const [status = 400] = Object.entries(CODES_BY_STATUS).find(([, each]) => each === known) ?? [];
     if (detail.retryAfter !== undefined) reply.header('retry-after', String(detail.retryAfter));
     // Being full is no fault, and has no cause.
     if (code === 'SERVICE_UNAVAILABLE' && error.cause !== undefined)
       request.log.error({ err: error, requestId: request.id }, 'unexpected error');
-    return sendProblem(request, reply, { status: Number(status), code, message, detail });
+    return sendProblem(request, reply, { status: STATUSES[code] ?? 400, code, message, detail });
   }
   const status = error.statusCode ?? 500;
   if (status >= 500) {
@@ -279,7 +265,7 @@ function sendError(error: FastifyError | OrgateError, request: FastifyRequest, r
     const { code, message } = new OrgateError('INTERNAL_SERVER_ERROR');
     return sendProblem(request, reply, { status, code, message });
   }
-  const code = CODES_BY_STATUS[status] ?? 'BAD_REQUEST';
+  const code = ERROR_CODES.find((each) => STATUSES[each] === status) ?? 'BAD_REQUEST';
   const messages: Partial<Record<ErrorCode, string>> = {
     PAYLOAD_TOO_LARGE: 'The request body is too large.',
     UNSUPPORTED_MEDIA_TYPE: 'Send application/json.',

@@ -19,6 +19,7 @@ import { roleName } from '../../permissions/catalogue.js';
 import { STRANGERS_BODY_BYTES } from '../http/bodies/receive-bodies.js';
 import type { ContextParts } from '../http/open-context.js';
 import { openVisit } from '../http/open-visit.js';
+import { STATUSES } from '../http/statuses.js';
 import { leadingTo, withOrganization } from '../sign-in/return-to.js';
 import { account } from './account.js';
 import { rememberAcceptance, takeAcceptance } from './invitation-acceptance.js';
@@ -220,13 +221,6 @@ const factsOf = ({ role, maskedEmail, expiresAt }: Offer): Html =>
     </div>
   </dl>`;
 
-const STATUSES: Partial<Record<OrgateError['code'], number>> = {
-  NOT_FOUND: 404,
-  FORBIDDEN: 403,
-  CONFLICT: 409,
-  RATE_LIMITED: 429,
-};
-
 function sendRefusal(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -237,7 +231,7 @@ function sendRefusal(
   const title = isUnknown ? 'No such invitation' : 'This does not work';
   return sendPage(
     reply,
-    STATUSES[code] ?? 503,
+    STATUSES[code] ?? 400,
     title,
     html`<h1>${title}</h1>
       <p class="lead">${isUnknown ? 'Perhaps the link was cut off: copy it from the mail as a whole.' : message}</p>
