@@ -50,7 +50,7 @@ const createInput = z.object({
   serviceAccountId: z.string().nullish(),
 });
 
-const overlapMinutes = z.int().min(0, 'Not negative.').max(10_080, 'At most 10,080 minutes, which is a week.');
+const overlapMinutes = z.int().min(0, 'At least 0.').max(10_080, 'At most 10,080 minutes, which is a week.');
 
 const readMember = async (userId: string, { db }: RequestContext): Promise<Row<'Membership'>> =>
   orNotFound(await db.membership.load(userId));

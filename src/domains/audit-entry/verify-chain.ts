@@ -24,8 +24,8 @@ export async function verifyChain(
   chain: Chain,
   { from, to }: { readonly from: number; readonly to: number | null },
 ): Promise<Verification> {
-  if (from < 1) throw badInput('from', 'Places count from 1.');
-  if (to !== null && to < from) throw badInput('to', 'Ends before it begins.');
+  if (from < 1) throw badInput('from', 'At least 1: places count from there.');
+  if (to !== null && to < from) throw badInput('to', 'Must not be before `from`.');
   if (to !== null && to - from >= MOST) throw badInput('to', `At most ${MOST} places at a time.`);
   const head = await chain.head();
   const headSequence = head?.sequence ?? 0n;

@@ -46,7 +46,7 @@ function ofStatus(now: Date, ...asked: (InvitationStatus | null | undefined)[]):
 /** @throws BAD_USER_INPUT */
 function lifetime(hours: number | null | undefined, argument: string): number {
   const given = hours ?? 168;
-  if (given < 1 || given > 720) throw badInput(argument, '1 to 720 hours.');
+  if (given < 1 || given > 720) throw badInput(argument, 'Must be 1 to 720 hours.');
   return given;
 }
 
@@ -56,7 +56,7 @@ const inviteInput = z.object({
   role: z.enum(OrganizationRole),
   permissions: z.array(z.string()).max(100, 'At most 100.').nullish(),
   withheldPermissions: z.array(z.string()).max(100, 'At most 100.').nullish(),
-  expiresInHours: z.int().min(1, '1 to 720 hours.').max(720, '1 to 720 hours.').nullish(),
+  expiresInHours: z.int().min(1, 'Must be 1 to 720 hours.').max(720, 'Must be 1 to 720 hours.').nullish(),
 });
 
 const resolvers = {

@@ -23,7 +23,7 @@ export async function removeMember(
   reassignTo: string | null,
   context: RequestContext,
 ): Promise<Row<'Membership'>> {
-  if (reassignTo === userId) throw badInput('reassignTo', 'Someone other than who is removed.');
+  if (reassignTo === userId) throw badInput('reassignTo', 'Must be someone other than who is removed.');
   const removed = await changeMembership(userId, context, 'member:remove', ended, async (db, actor) => {
     await handOverInvitations(db, { actor, from: userId, to: reassignTo }, context);
     await endJoinRequest(db, userId, context.actorId);

@@ -12,7 +12,7 @@ import { assertNoEscalation, type RoleAssignment } from '../../rights/escalation
 export function transferOwnership(userId: string, context: RequestContext): Promise<Row<'Membership'>> {
   return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'ownership:transfer');
-    if (userId === actor.userId) throw badInput('userId', 'Someone other than you.');
+    if (userId === actor.userId) throw badInput('userId', 'Must be someone other than you.');
     await db.membership.get({ userId, kind: 'PERSON', status: 'ACTIVE' });
     const owner: RoleAssignment = { role: 'OWNER', granted: [], withheld: [] };
     assertNoEscalation(context.catalogue, actor, owner);

@@ -21,7 +21,7 @@ const entitlementsInput = z.object({
   organizationId: z.string(),
   features: z
     .array(z.object({ name: oneOf<FeatureName>(FEATURE_NAMES), enabled: z.boolean() }))
-    .refine(eachOnce, 'Each once.')
+    .refine(eachOnce, 'Must name each once.')
     .nullish(),
   limits: z
     .array(
@@ -35,7 +35,7 @@ const entitlementsInput = z.object({
           .transform((max) => max ?? null),
       }),
     )
-    .refine(eachOnce, 'Each once.')
+    .refine(eachOnce, 'Must name each once.')
     .nullish(),
 });
 

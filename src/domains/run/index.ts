@@ -81,7 +81,7 @@ const startInput = z.object({
   idempotencyKey: z.string().min(1, 'Must not be blank.').max(100, 'At most 100 characters.').nullish(),
 });
 
-const total = z.int('Must be a whole number.').min(0, 'Totals are not negative.').max(Number.MAX_SAFE_INTEGER).nullish();
+const total = z.int('Must be a whole number.').min(0, 'At least 0.').max(Number.MAX_SAFE_INTEGER).nullish();
 
 const progressInput = z
   .object({
@@ -89,7 +89,7 @@ const progressInput = z
     output: z.unknown().optional(),
     error: z.string().max(10_000, 'At most 10,000 characters.').nullish(),
     totalTokens: total,
-    totalCost: z.number().min(0, 'Totals are not negative.').max(9e9, 'At most 9,000,000,000.').nullish(),
+    totalCost: z.number().min(0, 'At least 0.').max(9e9, 'At most 9,000,000,000.').nullish(),
     totalCostMicros: total,
   })
   .refine(({ totalCost, totalCostMicros }) => totalCost == null || totalCostMicros == null, {

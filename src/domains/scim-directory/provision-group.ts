@@ -102,7 +102,8 @@ const NOTHING: Description = { displayName: '', externalId: null };
 
 function describe(change: GroupChange, before: Description): Description {
   const { displayName = before.displayName, externalId = before.externalId } = change;
-  if (displayName.trim() === '' || displayName.length > 255) throw badInput('displayName', '1 to 255 characters.');
+  if (displayName.trim() === '' || displayName.length > 255)
+    throw badInput('displayName', 'Must be 1 to 255 characters.');
   if (externalId !== null && externalId.length > 255) throw badInput('externalId', 'At most 255 characters.');
   assertFew(change.add.size);
   return { displayName: displayName.trim(), externalId };

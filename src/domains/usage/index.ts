@@ -11,7 +11,7 @@ import { record } from './record.js';
 function monthOf(period: string | null | undefined, now: Date): { start: Date; end: Date } {
   const name = period ?? now.toISOString().slice(0, 7);
   const [, year, month] = /^((?:19|20|21)\d\d)-(0[1-9]|1[0-2])$/.exec(name) ?? [];
-  if (!year || !month) throw badInput('period', 'A month is written YYYY-MM.');
+  if (!year || !month) throw badInput('period', 'Must be a month, written YYYY-MM.');
   return {
     start: new Date(Date.UTC(Number(year), Number(month) - 1)),
     end: new Date(Date.UTC(Number(year), Number(month))),

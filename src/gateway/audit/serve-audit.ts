@@ -118,7 +118,8 @@ async function enter(
 function parseAfter(after: Asked['Querystring']['after']): number {
   if (after === undefined) return 0;
   const place = typeof after === 'string' && /^\d{1,15}$/.test(after) ? Number(after) : Number.NaN;
-  if (!Number.isSafeInteger(place)) throw badInput('after', 'The last sequence that came: a number, 0 or more.');
+  if (!Number.isSafeInteger(place))
+    throw badInput('after', 'Must be the last sequence that came, a number of 0 or more.');
   return place;
 }
 

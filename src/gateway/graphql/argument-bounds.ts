@@ -49,7 +49,7 @@ function check(value: unknown, path: string, nullable: GraphQLInputType): void {
     checkJson(value, path);
   } else if (value instanceof Date) {
     const year = value.getUTCFullYear();
-    if (year < 1 || year > 9999) throw badInput(path, 'Years are 0001 to 9999, in UTC.');
+    if (year < 1 || year > 9999) throw badInput(path, 'Must be of the years 0001 to 9999, in UTC.');
   } else if (typeof value === 'string') {
     if (value.length > MAX_STRING) throw badInput(path, `At most ${MAX_STRING} characters.`);
     checkText(value, path);

@@ -16,10 +16,10 @@ export const httpsUrl = z
   });
 
 function problemOf(url: URL | null): string | null {
-  if (url?.protocol !== 'https:') return 'An https URL.';
-  if (url.username !== '' || url.password !== '') return 'Without a user name or password.';
-  if (url.hash !== '') return 'Without a fragment.';
-  return url.hostname.includes('.') ? null : 'With the full name of a host.';
+  if (url?.protocol !== 'https:') return 'Must be an https URL.';
+  if (url.username !== '' || url.password !== '') return 'Must hold no user name or password.';
+  if (url.hash !== '') return 'Must have no fragment.';
+  return url.hostname.includes('.') ? null : 'Must name its host in full.';
 }
 
 /** What WCAG 2 wants of text at its usual size (success criterion 1.4.3). */
@@ -29,7 +29,7 @@ const colour = z
   .string()
   .trim()
   .toLowerCase()
-  .regex(/^#(?:[0-9a-f]{3}|[0-9a-f]{6})$/, 'A colour is # and three or six hexadecimal digits.')
+  .regex(/^#(?:[0-9a-f]{3}|[0-9a-f]{6})$/, 'Must be # and three or six hexadecimal digits.')
   .transform((text) => (text.length === 4 ? text.replaceAll(/[0-9a-f]/g, '$&$&') : text));
 
 /** A colour, and that of what is written on it. */

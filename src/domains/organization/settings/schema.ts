@@ -58,7 +58,7 @@ const NOT_NULL = 'Must not be null.';
 const settingText = z.string().trim().min(1, 'Must not be blank.').max(100, 'At most 100 characters.');
 const domainName = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
 const eachOnce = (list: readonly string[]): boolean => new Set(list).size === list.length;
-const fallback = z.array(settingText, NOT_NULL).max(10, 'At most 10.').refine(eachOnce, 'Each once.');
+const fallback = z.array(settingText, NOT_NULL).max(10, 'At most 10.').refine(eachOnce, 'Must name each once.');
 const yesOrNo = z.boolean(NOT_NULL);
 const upTo = (most: number) =>
   z
@@ -70,7 +70,10 @@ const upTo = (most: number) =>
 const featureFlags = z
   .record(z.string(), z.unknown(), NOT_NULL)
   .refine((flags) => Object.keys(flags).every(isFeature), `There are ${FEATURE_NAMES.join(', ')}.`)
-  .refine((flags) => Object.values(flags).every((flag) => typeof flag === 'boolean'), 'Each flag is true or false.')
+  .refine(
+    (flags) => Object.values(flags).every((flag) => typeof flag === 'boolean'),
+    'Must be true or false, each flag.',
+  )
   .pipe(z.record(z.string(), z.boolean()));
 
 /**
