@@ -111,6 +111,7 @@ const SCHEMES = ['light', 'dark'] as const;
       () => windowOf(`${unique('nobody')}@new.example`),
       at('/auth/organizations?return_to=/graphiql'),
     ],
+    ['organizations-invited', hers, at('/auth/organizations?return_to=/graphiql')],
     ['invitation-stranger', anyone, (page) => page.goto(link())],
     [
       'invitation-stranger-provider',

@@ -116,11 +116,14 @@ describe('An invitation', () => {
     expect((await accept(jane, secret)).data.acceptInvitation.membership.organization).toEqual({ slug });
   });
 
-  test('repeated, takes the new role, and sends no second mail within a minute', async () => {
+  test('repeated, takes the new role, and sends a second mail only after a minute', async () => {
     const { acme, email, id, secret, jane } = await givenInvitation();
     const again = await invite(acme.owner, email, { role: 'VIEWER', name: 'Jane D.' });
     expect(again.data.inviteUser.invitation).toMatchObject({ id, membership: { role: 'VIEWER', status: 'INVITED' } });
     expect(await secretFor(server, email)).toBe(secret);
+    await sql(`update invitation_secret set created_at = now() - interval '61 s' where invitation_id = $1`, [id]);
+    await invite(acme.owner, email, { role: 'VIEWER', name: 'Jane D.' });
+    expect(await secretFor(server, email, secret)).not.toBe(secret);
     const { data } = await accept(jane, secret);
     expect(data.acceptInvitation.membership).toMatchObject({ role: 'VIEWER', user: { name: 'Jane D.' } });
   });
@@ -299,11 +302,12 @@ describe('Sending again', () => {
     await expire(id);
     expect(outcomeOf(await requestNew(jane, secret))).toBe('REQUESTED');
     expect(await mailTo(server, acme.admin.email)).toContain(`${email} asks for a new invitation to acme Inc.`);
-    const { data } = await acme.admin('{ invitations { nodes { renewalRequestedAt } } }');
-    expect(data.invitations.nodes).toEqual([{ renewalRequestedAt: expect.any(String) }]);
+    const toldAt = async () =>
+      (await acme.admin('{ invitations { nodes { renewalRequestedAt } } }')).data.invitations.nodes;
+    const first = await toldAt();
+    expect(first).toEqual([{ renewalRequestedAt: expect.any(String) }]);
     expect(outcomeOf(await requestNew(jane, secret))).toBe('REQUESTED');
-    const list = await (await fetch(`${server.url}/dev/mail`)).text();
-    expect(list.split(acme.admin.email)).toHaveLength(2);
+    expect(await toldAt()).toEqual(first);
     // The inviter is gone: an OWNER hears of it.
     await sql('update invitation set renewal_requested_at = null where id = $1', [id]);
     const gone = [acme.id, await personId(acme.admin)];

@@ -12,6 +12,7 @@ import { type Client, useServer } from '../../support/server.js';
 
 const server = useServer();
 const run = promisify(execFile);
+const require = createRequire(import.meta.url);
 
 /** What a page of Relay's holds: a list that grows, a fragment that fetches itself anew by `node`, a mutation. */
 const PAGE = [
@@ -38,8 +39,7 @@ beforeAll(async () => {
     path.join(directory, 'relay.config.json'),
     JSON.stringify({ src: '.', schema: path.relative(directory, schema), language: 'javascript' }),
   );
-  const compiler = createRequire(import.meta.url)('relay-compiler') as string;
-  await run(compiler, ['relay.config.json'], { cwd: directory });
+  await run(require('relay-compiler') as string, ['relay.config.json'], { cwd: directory });
   for (const name of ['pageMembersQuery', 'pageMemberQuery', 'pageRoleMutation'] as const) {
     const file = pathToFileURL(path.join(directory, '__generated__', `${name}.graphql.js`)).href;
     compiled[name] = ((await import(file)) as { default: ConcreteRequest }).default;

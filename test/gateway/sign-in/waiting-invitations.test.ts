@@ -109,6 +109,11 @@ describe('Whoever belongs to no organization', () => {
     const { header } = await givenBrowser(server, given.person, { boundOrgId: other.id, provider: newId('idp') });
     expect((await look(header)).text).not.toContain('Acme');
     await press(acceptOf(given.id), header);
+    const byLink = await press(acceptOf(await secretFor(server, given.email)), header);
+    expect([byLink.status, byLink.text]).toEqual([
+      403,
+      expect.stringContaining('You signed in to one organization only'),
+    ]);
     expect(await statusOf(given)).toEqual([{ status: 'INVITED' }]);
   });
 
