@@ -107,13 +107,7 @@ async function measure() {
       const first = listIn(await ask(page()));
       const { totalCount } = listIn(await ask(document(variant, 'totalCount')));
       await time(`${title}, first page`, page(), false);
-      const after = await deepCursor(
-        page,
-        ask,
-        first,
-        totalCount,
-        name.endsWith('.runs') ? middleOf(name, variant.filter, totalCount, ids) : null,
-      );
+      const after = await deepCursor(page, ask, first, totalCount, middleOf(name, variant.filter, totalCount, ids));
       if (after) await time(`${title}, a page far behind`, page({ after }), false);
       await time(`${title}, totalCount`, document(variant, 'totalCount'), totalCount > COUNTED_QUICKLY);
     }
@@ -127,15 +121,15 @@ async function measure() {
   report(results);
 }
 
-/** Half the list further on: by its pages, or where there are very many runs by the one in the middle. */
+/** Half the list further on: by its pages, or where there are very many rows by the one in the middle. */
 async function deepCursor(page, ask, first, totalCount, middle) {
   const cursor = first.pageInfo.endCursor;
   if (!cursor || !first.pageInfo.hasNextPage) return null;
   if (middle) {
     const { rows } = await world.owner.query(middle);
     const [scope, order] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    const { createdAt, id } = rows[0];
-    return Buffer.from(JSON.stringify([scope, order, createdAt.toISOString(), id])).toString('base64url');
+    const { at, id } = rows[0];
+    return Buffer.from(JSON.stringify([scope, order, at.toISOString(), id])).toString('base64url');
   }
   let after = cursor;
   for (let read = 100; read < totalCount / 2; read += 100) {
@@ -146,23 +140,35 @@ async function deepCursor(page, ask, first, totalCount, middle) {
   return after;
 }
 
-/** The run in the middle of those that a filter finds. */
+/** What finds the row in the middle of those that a filter finds, of lists that are very long; null of others. */
 function middleOf(name, filter = {}, count, { organization, largeAgent, largeRepository }) {
+  const isRecord = name === 'Query.auditLog' || name === 'Query.deploymentLog';
+  if (!isRecord && !name.endsWith('.runs')) return null;
   const of = { 'Agent.runs': { agentId: largeAgent }, 'AgentRepository.runs': { repositoryId: largeRepository } }[name];
-  const columns = {
-    status: 'status = any',
-    agentId: 'agent_id =',
-    repositoryId: 'repository_id =',
-    createdById: 'created_by =',
-    createdFrom: 'created_at >=',
-    createdBefore: 'created_at <',
-  };
-  const literal = (value) => (Array.isArray(value) ? `'{${value.join(',')}}'` : `'${value}'`);
+  const columns = isRecord
+    ? {
+        actorId: 'actor_id =',
+        action: 'action =',
+        targetId: 'target_id =',
+        outcome: 'outcome =',
+        from: 'at >=',
+        before: 'at <',
+      }
+    : {
+        status: 'status = any',
+        agentId: 'agent_id =',
+        repositoryId: 'repository_id =',
+        createdById: 'created_by =',
+        createdFrom: 'created_at >=',
+        createdBefore: 'created_at <',
+      };
+  const literal = (value) => (Array.isArray(value) ? `'{${value.join(',')}}'` : `'${value.enum ?? value}'`);
   const conditions = Object.entries({ ...filter, ...of }).map(
     ([key, value]) => `and ${columns[key]} (${literal(value)})`,
   );
-  return `select id, created_at as "createdAt" from run where org_id = '${organization}' ${conditions.join(' ')}
-    order by created_at, id offset ${Math.floor(count / 2)} limit 1`;
+  const [table, at] = isRecord ? ['audit_entry', 'at'] : ['run', 'created_at'];
+  return `select id, ${at} as at from ${table} where org_id = '${name === 'Query.deploymentLog' ? '' : organization}'
+    ${conditions.join(' ')} order by ${at}, id offset ${Math.floor(count / 2)} limit 1`;
 }
 
 /** The list itself, however deep it stands in the answer. */

@@ -2,8 +2,11 @@
 /**
  * The record when there is much of it: how far behind its sealer is under a hundred writers, what verifying and exporting a long
  * chain takes, and how long the first page of a log of ten million entries takes the database. `npm run bench:log`.
+ *
+ * In parts where asked to, each with its result kept: `sealing`, `long`, `fill`, `pages`. Filling ends after some minutes, and goes on
+ * when it is said again.
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +18,7 @@ import { memoryOf, resetPeak } from './measure/proc.mjs';
 import { openWire } from './measure/wire.mjs';
 import { startGateway } from './servers/start.mjs';
 import { BENCH, PROJECT, readSettings } from './settings.mjs';
-import { createWorld, dropWorld, readAsked } from './world/database.mjs';
+import { createWorld, dropWorld, readAsked, reopenWorld } from './world/database.mjs';
 import { openIssuer } from './world/issuer.mjs';
 
 const BOUND_MS = 20;
@@ -23,10 +26,17 @@ const WRITERS = 100;
 const CREATE = 'mutation ($i: CreateRepositoryInput!) { createRepository(input: $i) { id } }';
 const isQuick = process.argv.includes('--quick');
 const isWritten = process.argv.includes('--write');
-if (!existsSync(`${PROJECT}dist/main.js`) || (isQuick && isWritten)) {
-  console.error('npm run bench:log -- [--quick] [--write], once the gateway is built: npm run build');
+const PARTS = ['sealing', 'long', 'fill', 'pages'];
+const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
+const parts = asked.length > 0 ? asked : PARTS;
+if (!existsSync(`${PROJECT}dist/main.js`) || (isQuick && isWritten) || parts.some((part) => !PARTS.includes(part))) {
+  console.error(
+    `npm run bench:log -- [--quick] [--write] [${PARTS.join('] [')}], once the gateway is built: npm run build`,
+  );
   process.exit(2);
 }
+/** Filling in parts ends after so long. */
+const FILLING_MS = 270_000;
 const SECONDS = isQuick ? 3 : 15;
 const CHAINED = isQuick ? 20_000 : 200_000;
 const entries = isQuick ? 100_000 : ENTRIES;
@@ -36,34 +46,20 @@ const say = (line) => console.log(`${((performance.now() - began) / 1000).toFixe
 const agent = new Agent({ keepAlive: true, maxSockets: WRITERS });
 const round = (value, digits = 0) => Math.round(value * 10 ** digits) / 10 ** digits;
 
+const directory = `${BENCH}results/${isWritten ? '' : 'quick/'}`;
+const FILLED = `orgate_bench_log_${isQuick ? 'quick' : 'full'}`;
+
 /** @type {(() => unknown)[]} */
 const undo = [() => rmSync(`${BENCH}work`, { recursive: true, force: true })];
 try {
-  const world = await createWorld(settings, 'orgate_bench_log', 0);
-  undo.push(() => dropWorld(settings, world));
   const issuer = await openIssuer();
   undo.push(() => issuer.close());
-  const organizations = await readAsked(world, settings);
-  for (const each of organizations) each.token = await issuer.sign(each.subject, each.orgId);
-  const start = { world, jwksUri: issuer.jwksUri, settings };
-  const first = await startGateway('walls', start);
-  undo.push(() => first.stop());
-  const run = { world, gateway: first };
-  const sealing = [
-    { whose: 'of one organization', ...(await seal(run, organizations.slice(0, 1))) },
-    { whose: 'of a hundred', ...(await seal(run, organizations.slice(1, WRITERS + 1))) },
-  ];
-  const long = await readLong(run, organizations[0]);
-  await first.stop();
-  await world.owner.query('truncate audit_seal, audit_entry');
-  say(`filling ${entries.toLocaleString('en')} entries …`);
-  await fillRecord(world.owner, { orgId: organizations[WRITERS + 1].orgId, entries });
-  const wire = await openWire(world.ownerUrl);
-  undo.push(() => wire.close());
-  const second = await startGateway('walls', { ...start, databasePort: wire.port });
-  undo.push(() => second.stop());
-  const pages = await readPages({ world, wire, gateway: second }, organizations[WRITERS + 1]);
-  report({ sealing, long, pages, version: (await world.owner.query('show server_version')).rows[0].server_version });
+  if (parts.includes('sealing') || parts.includes('long')) await inWorld(issuer);
+  const isFilled = !parts.includes('fill') || (await fill());
+  if (!isFilled) {
+    say('not all of it is there yet: say `fill` again');
+    process.exitCode = 3;
+  } else if (parts.includes('pages')) await inFilled(issuer);
 } catch (error) {
   console.error(error);
   process.exitCode = 2;
@@ -71,6 +67,61 @@ try {
   for (const step of undo.toReversed()) await Promise.resolve(step()).catch((error) => console.error(error.message));
 }
 process.exit();
+
+/** How far behind the sealer is, and what a long chain takes. */
+async function inWorld(issuer) {
+  const world = await createWorld(settings, 'orgate_bench_log', 0);
+  undo.push(() => dropWorld(settings, world));
+  const organizations = await readAsked(world, settings);
+  for (const each of organizations) each.token = await issuer.sign(each.subject, each.orgId);
+  const gateway = await startGateway('walls', { world, jwksUri: issuer.jwksUri, settings });
+  undo.push(() => gateway.stop());
+  const run = { world, gateway };
+  if (parts.includes('sealing')) {
+    const sealing = [
+      { whose: 'of one organization', ...(await seal(run, organizations.slice(0, 1))) },
+      { whose: 'of a hundred', ...(await seal(run, organizations.slice(1, WRITERS + 1))) },
+    ];
+    await keep({ sealing }, world);
+  }
+  if (parts.includes('long')) await keep({ long: await readLong(run, organizations[0]) }, world);
+}
+
+/** @returns whether all of it is there */
+async function fill() {
+  const world = (await reopenWorld(settings, FILLED)) ?? (await createWorld(settings, FILLED, 0));
+  const { orgId } = (await readAsked(world, settings))[0];
+  const until = asked.length > 0 ? performance.now() + FILLING_MS : Infinity;
+  const isFilled = await fillRecord(world.owner, { orgId, entries, isTimeUp: () => performance.now() > until, say });
+  await world.owner.end();
+  return isFilled;
+}
+
+/** The first pages of what was filled; then it goes. */
+async function inFilled(issuer) {
+  const world = await reopenWorld(settings, FILLED);
+  if (!world) throw new Error('nothing is filled: say `fill` first');
+  const [organization] = await readAsked(world, settings);
+  organization.token = await issuer.sign(organization.subject, organization.orgId);
+  const wire = await openWire(world.ownerUrl);
+  undo.push(() => wire.close());
+  const gateway = await startGateway('walls', { world, jwksUri: issuer.jwksUri, settings, databasePort: wire.port });
+  undo.push(() => gateway.stop());
+  await keep({ pages: await readPages({ world, wire, gateway }, organization) }, world);
+  undo.splice(1, 0, () => dropWorld(settings, world));
+}
+
+/** Keeps what a part found beside what others did, and tells it once all is there. */
+async function keep(found, { owner }) {
+  mkdirSync(directory, { recursive: true });
+  const file = `${directory}log.json`;
+  const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  const { rows } = await owner.query('show server_version');
+  const what = `${new Date().toISOString().slice(0, 10)}; ${availableParallelism()} cores of ${cpus()[0].model}, Node.js ${process.version}, PostgreSQL ${rows[0].server_version}; load ${round(loadavg()[0], 1)}`;
+  const all = { ...before, ...found, what: { ...before.what, [Object.keys(found)[0]]: what } };
+  writeFileSync(file, `${JSON.stringify(all)}\n`);
+  if (all.sealing && all.long && all.pages) report(all);
+}
 
 async function change({ url }, token, query, variables) {
   const { data, errors } = await ask(agent, url, token, query, variables);
@@ -217,14 +268,13 @@ async function readPages({ world, wire, gateway }, { token }) {
   return results;
 }
 
-function report({ sealing, long, pages, version }) {
+function report({ sealing, long, pages, what }) {
   const slow = pages.filter(({ databaseMs }) => databaseMs > BOUND_MS);
-  const what = `${new Date().toISOString().slice(0, 10)}; ${availableParallelism()} cores of ${cpus()[0].model}, Node.js ${process.version}, PostgreSQL ${version}; load ${round(loadavg()[0], 1)}`;
   const slowest = pages.toSorted((a, b) => b.databaseMs - a.databaseMs).slice(0, 8);
   const each = { sealed: long.sealing, verified: long.verifying, exported: long.exporting };
   const text = `# Much of the record
 
-\`npm run bench:log\` (${what}).
+\`npm run bench:log\` (${what.pages}).
 
 ${WRITERS} writers through the door of one gateway, each at its next create once the last is answered, for ${SECONDS} s. Seconds that an entry waits
 for its place in the chain, and that the last ones waited for theirs once nobody wrote any more.
@@ -250,8 +300,6 @@ the record (the best of 5), and over HTTP. ${pages.length} requests; ${slow.leng
 | --- | ---: | ---: | ---: |
 ${slowest.map((p) => `| \`${p.title}\` | ${p.databaseMs} | ${p.httpMs} | ${p.rows} |`).join('\n')}
 `;
-  const directory = `${BENCH}results/${isWritten ? '' : 'quick/'}`;
-  mkdirSync(directory, { recursive: true });
   writeFileSync(`${directory}log.md`, text);
   console.log(`\n${text}`);
   if (slow.length > 0) process.exitCode = 1;

@@ -41,6 +41,22 @@ function ordersAndSearches(fields, searches, others = []) {
   return [...orders, ...found, ...orders.flatMap((order) => found.map((filter) => ({ ...order, ...filter })))];
 }
 
+/** What of a record finds much, little and nothing, alone and in pairs; each order from both ends. */
+function ofRecord({ actor, target }) {
+  const sets = [
+    [{ actorId: actor }, { actorId: 'usr_nobody' }],
+    [{ action: 'repository.updated' }, { action: 'domain.lapsed' }],
+    [{ targetId: target }, { targetId: 'rep_none' }],
+    [{ outcome: { enum: 'DONE' } }, { outcome: { enum: 'REFUSED' } }],
+    [{ from: '2026-02-01T00:00:00Z', before: '2026-03-01T00:00:00Z' }, { before: '2020-01-01T00:00:00Z' }],
+  ];
+  const pairs = sets.flatMap((set, index) =>
+    sets.slice(index + 1).flatMap((others) => set.flatMap((one) => others.map((other) => ({ ...one, ...other })))),
+  );
+  const filters = [...sets.flat(), ...pairs].map((filter) => ({ filter }));
+  return [{}, ...filters, ...ordersAndSearches(['AT'], [])];
+}
+
 /** @returns {Record<string, List>} */
 export function lists(ids) {
   const ofRuns = runFilters(ids).map((filter) => ({ filter }));
@@ -84,6 +100,18 @@ export function lists(ids) {
         ),
       ],
     },
+    'Query.auditLog': { args: ofRecord({ actor: ids.largeCreator, target: ids.largeRepository }) },
+    'Query.credentials': {
+      args: [
+        {},
+        ...ordersAndSearches(
+          ['NAME', 'CREATED_AT', 'ROTATED_AT'],
+          ['CREDENTIAL', 'provider-7', 'nothing'],
+          [{ kind: any('GIT', 'INTEGRATION') }, { enabled: false }],
+        ),
+      ],
+    },
+    'Query.deploymentLog': { args: ofRecord({ actor: ids.largeCreator, target: ids.largeRepository }) },
     'Query.domains': {
       args: [{}, ...ordersAndSearches(['NAME', 'CREATED_AT'], ['domain'], [{ status: any('VERIFIED') }])],
     },
@@ -147,6 +175,7 @@ export function lists(ids) {
       closing: ' }',
       args: [{}, ...ordersAndSearches(['CREATED_AT', 'DISPLAY_NAME'], ['GROUP', '999', 'nothing'])],
     },
+    'Query.settingsVersions': { args: [{}, ...ordersAndSearches(['VERSION'], [])] },
     'Viewer.memberships': { in: 'viewer' },
   };
 }

@@ -176,11 +176,38 @@ async function fill(owner, runs) {
     ) as runs
     order by at`);
   await addUpUsage(owner);
+  await layRecord(owner, runs);
+  await owner.query(`
+    insert into credential (org_id, id, kind, name, provider, enabled, secret, last_four, rotated_at, created_at)
+    select id, pg_temp.bench_id('crd', at, 'credential ' || c), (array['GIT', 'LLM_PROVIDER', 'AGENT', 'INTEGRATION'])[1 + c % 4],
+           'credential-' || c, 'provider-' || c % 50, c % 10 <> 0, 'x', 'abcd', at + c * interval '1 minute', at
+    from org cross join generate_series(1, 1000) as c where n = 1`);
+  await owner.query(`
+    insert into settings_version (org_id, version, at, by_kind, by_id, by_name, changes)
+    select org_id, 1 + v, org.at + v * interval '1 minute', 'PERSON', user_id, name, '{"agentExecution.defaultModel": ["a", "b"]}'
+    from org join member on member.org_id = org.id and m = 1 cross join generate_series(1, 1000) as v where org.n = 1`);
   await owner.query(`set session_replication_role = origin`);
   await owner.query('drop table org, member, repo');
   await owner.query('vacuum (freeze, analyze)');
   await owner.query('checkpoint');
 }
+
+/** A record of the large organization and one of the deployment, each twice as long as there are runs. */
+const layRecord = async (owner, runs) => {
+  await owner.query(
+    `insert into audit_entry (org_id, at, actor_kind, actor_id, actor_name, action, outcome, target_type, target_id, target_name, changes)
+     select case k % 2 when 0 then org.id else '' end, timestamptz '2025-11-01' + k * (interval '365 days' / ${4 * runs}), 'PERSON',
+            user_id, name, (array['repository.updated', 'agent.updated', 'session.created'])[1 + k % 3],
+            case when k % 1000 = 7 then 'REFUSED' else 'DONE' end, 'repository',
+            case when k % 4 < 2 then (select id from repo where repo.n = 1 and r = 1) else 'rep_' || md5((k / 9)::text) end, 'A name', '{}'
+     from generate_series(1, ${4 * runs}) as k join org on n = 1
+       join member on member.n = 1 and m = case when k % 5 < 2 then 2 else 3 + k % 4990 end`,
+  );
+  await owner.query(
+    `insert into audit_seal (org_id, sequence, number, hash, salts)
+     select org_id, row_number() over (partition by org_id order by number), number, id, '[]' from audit_entry`,
+  );
+};
 
 /** What the triggers would have kept, had they seen the runs come. */
 const addUpUsage = (owner) =>

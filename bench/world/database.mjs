@@ -53,6 +53,28 @@ export async function createWorld(settings, database, added) {
   };
 }
 
+/**
+ * A world that an earlier run has left; null where there is none.
+ *
+ * @param {import('../settings.mjs').Settings} settings
+ * @returns {Promise<World | null>}
+ */
+export async function reopenWorld(settings, database) {
+  const password = randomBytes(12).toString('hex');
+  const admin = await open(settings.adminUrl);
+  try {
+    const { rowCount } = await admin.query('select from pg_database where datname = $1', [database]);
+    if (rowCount === 0) return null;
+    await admin.query(`alter role ${LOGIN} password '${password}'`);
+  } finally {
+    await admin.end();
+  }
+  const ownerUrl = urlOf(settings.adminUrl, { database });
+  const owner = await open(ownerUrl);
+  const gatewayUrl = urlOf(settings.adminUrl, { database, user: LOGIN, password });
+  return { database, ownerUrl, owner, rows: 0, gatewayUrl };
+}
+
 /** Both worlds share the login, so the password set last is good for both. */
 export const withPasswordOf = (world, latest) => {
   const url = new URL(latest.gatewayUrl);

@@ -101,7 +101,7 @@ export async function addDueWork<P>(
     const before = await db.dueWork.find({ kind, subject });
     if (!before) continue; // it ended in between
     const { id, takenAt } = before;
-    const change = takenAt ? { wantedAt: dueAt } : { dueAt, attempts: 0 };
+    const change = takenAt ? { wantedAt: dueAt } : { dueAt, attempts: 0, stopped: false, givenUpAt: null };
     if ((await db.dueWork.updateMany({ id, takenAt }, { payload: text, ...change })) > 0) return id;
   }
 }

@@ -3,6 +3,7 @@ import type { Deployment } from '../context/deployment.js';
 import { bySystem } from '../data/connection/act.js';
 import type { LockedDb, OrganizationDb, RequestDb } from '../data/organization/organization-db.js';
 import { part } from '../parts.js';
+import { SealError } from '../secrets/seal.js';
 import type { Done, DueKind, DueWork, OwedKind } from './due-kind.js';
 import { fewAtOnce } from './few-at-once.js';
 import {
@@ -59,6 +60,8 @@ const LIMITS: DueWorkLimits = { tellAgain: [500, 1000, 2000, 4000, 8000, 15_000,
 
 /** What is written is left to `dispatch` for this long; where the process ended before it, others take it. */
 export const DISPATCH_MS = 5000;
+/** How often work is tried that nobody can read: another release may have written it, or a key be missing on one replica. */
+const UNREADABLE_ATTEMPTS = 6;
 const AT_ONCE = 5;
 const MOST_MS = 60_000;
 /** How often an attempt says that it is still under way. */
@@ -124,15 +127,23 @@ export function createDueWork(parts: DueWorkParts, limits: DueWorkLimits = LIMIT
     const db = organizationDb(orgId, bySystem(kind.name));
     const row = await db.dueWork.find({ id, takenAt });
     if (!row) return; // taken back meanwhile
-    const payload = kind.payload.parse(JSON.parse(row.payload));
+    const payload = readPayload(kind, row.payload);
     const { mostAttempts = Infinity } = kind;
     const fail = async (error: unknown): Promise<void> => {
-      const isLast = attempts >= mostAttempts || kind.isFinal?.(error) === true;
+      const isUnreadable = payload instanceof UnreadableWorkError || error instanceof SealError;
+      const most = isUnreadable ? UNREADABLE_ATTEMPTS : mostAttempts;
+      const isLast = attempts >= most || kind.isFinal?.(error) === true;
       tell({ kind: kind.name, outcome: isLast ? 'given_up' : 'failed', error, work });
-      const settle = (inside: LockedDb) => kind.settleFailure?.(inside, payload, error, isLast) ?? Promise.resolve();
+      const settle = async (inside: LockedDb): Promise<void> => {
+        if (!(payload instanceof UnreadableWorkError)) await kind.settleFailure?.(inside, payload, error, isLast);
+      };
       const until = new Date(db.now().getTime() + backoff(attempts));
-      await tellUntilHeard(() => (isLast ? finish(db, work, { settle }) : putOff(db, work, until, settle)));
+      await tellUntilHeard(() => {
+        if (!isLast) return putOff(db, work, until, settle);
+        return isUnreadable ? giveUp(db, work, settle) : finish(db, work, { settle });
+      });
     };
+    if (payload instanceof UnreadableWorkError) return fail(payload);
     if (attempts > mostAttempts) return fail(null);
     let done: Done | void;
     try {
@@ -246,6 +257,32 @@ async function putOff(
   await db.locked(async (inside) => {
     if (await off(inside)) await settle(inside);
   });
+}
+
+/** Leaves it where it shows and nobody takes it, if it is still that attempt's; what was asked for meanwhile is tried. */
+async function giveUp(db: RequestDb, work: TakenWork, settle: (inside: LockedDb) => Promise<void>): Promise<void> {
+  const { id, takenAt } = work;
+  const given = { stopped: true, givenUpAt: db.now(), takenAt: null };
+  const isGiven = await db.locked(async (inside) => {
+    if ((await inside.dueWork.updateMany({ id, takenAt, wantedAt: null }, given)) === 0) return false;
+    await settle(inside);
+    return true;
+  });
+  if (!isGiven) await putOff(db, work, db.now());
+}
+
+/** What it holds is no payload of its kind. */
+class UnreadableWorkError extends Error {
+  override readonly name = 'UnreadableWorkError';
+}
+
+/** Never says what stands there: that may be secret. */
+function readPayload<P>({ payload }: DueKind<P>, text: string): P | UnreadableWorkError {
+  try {
+    return payload.parse(JSON.parse(text));
+  } catch {
+    return new UnreadableWorkError('the payload is none of its kind');
+  }
 }
 
 /** How many of a kind each organization has. */

@@ -29,10 +29,10 @@ export interface Held {
   readonly count: number;
 }
 
-/** How much of a kind there is: due, being done, or waiting to be tried again. */
+/** How much of a kind there is: due, being done, waiting to be tried again, or given up since nobody can read it. */
 export interface DueCount {
   readonly kind: string;
-  readonly state: 'due' | 'running' | 'failed';
+  readonly state: 'due' | 'running' | 'failed' | 'given_up';
   readonly count: number;
   /** Of what is due, how long the first has been. */
   readonly oldestSeconds: number;
@@ -149,11 +149,12 @@ const RESUME = `
   with recursive waiting (org_id) as (
     select ''
     union all
-    select (select due.org_id from due_work due where due.stopped and due.org_id > waiting.org_id order by due.org_id limit 1)
+    select (select due.org_id from due_work due where due.stopped and due.given_up_at is null
+      and due.org_id > waiting.org_id order by due.org_id limit 1)
     from waiting where org_id is not null
   )
   update due_work due set stopped = false from waiting join organization o on o.id = waiting.org_id
-  where o.status = 'ACTIVE' and due.org_id = o.id and due.stopped`;
+  where o.status = 'ACTIVE' and due.org_id = o.id and due.stopped and due.given_up_at is null`;
 
 const count = (table: string, isShared: string): string => `
   with kinds as (select unnest($2::text[]) as kind)
@@ -162,6 +163,11 @@ const count = (table: string, isShared: string): string => `
   union all
   select kind, case when taken_at is null then 'failed' else 'running' end, count(*)::int, 0
   from ${table} join kinds using (kind) where attempts > 0 and due_at > ${NOW} ${isShared} group by 1, 2`;
+
+/** Of whatever kind: what no release knows any more is here, too. */
+const GIVEN_UP = `
+  union all
+  select kind, 'given_up', count(*)::int, 0 from due_work where given_up_at is not null group by kind`;
 
 export function openSharedOutWork(pool: ScopedPool): SharedOutWork {
   const query = createDirectoryQuery(pool);
@@ -209,7 +215,7 @@ export function openSharedOutWork(pool: ScopedPool): SharedOutWork {
     async resume() {
       await query(RESUME);
     },
-    count: (kinds) => query<DueCount>(count('due_work', 'and not stopped'), [moved(), kinds]),
+    count: (kinds) => query<DueCount>(`${count('due_work', 'and not stopped')} ${GIVEN_UP}`, [moved(), kinds]),
   };
 }
 

@@ -50,6 +50,14 @@ export const takeBackMail = (db: OrganizationDb, invitationId: string): Promise<
 
 const AT_ONCE = 100;
 
+function readWritten(payload: string): z.infer<typeof WRITTEN> | null {
+  try {
+    return WRITTEN.parse(JSON.parse(payload));
+  } catch {
+    return null;
+  }
+}
+
 /** Seals mail anew that waits, and was sealed before the organization had a key of its own. @returns how many */
 export async function moveMail(db: OrganizationDb, orgId: OrgId, seal: OrganizationSeal): Promise<number> {
   let moved = 0;
@@ -58,7 +66,8 @@ export async function moveMail(db: OrganizationDb, orgId: OrgId, seal: Organizat
     const where = { kind: MAIL.name, id: { gt: behind } };
     const rows = await db.dueWork.list({ where, orderBy: { id: 'asc' }, take: AT_ONCE });
     for (const { id, payload } of rows) {
-      const written = WRITTEN.parse(JSON.parse(payload));
+      const written = readWritten(payload);
+      if (!written) continue; // shown as work that was given up
       const sealed = await sealAnew(seal, db, written.sealed, placeOf(orgId, written.id));
       if (sealed)
         moved += await db.dueWork.updateMany({ id, payload }, { payload: JSON.stringify({ ...written, sealed }) });

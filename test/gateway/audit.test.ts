@@ -1,4 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { EXPORT_LAPSES } from '../../src/domains/audit-entry/export-audit.js';
-import { openSealing } from '../../src/domains/audit-entry/outside.js';
+import { DIGESTED } from '../../src/domains/audit-entry/chain.js';
+import { openEntryWriter, openSealing } from '../../src/domains/audit-entry/outside.js';
 import { newId, type OrgId } from '../../src/data/id.js';
 import type { DueKind } from '../../src/jobs/due-kind.js';
 import { byTest } from '../support/act.js';
@@ -14,7 +16,7 @@ import { givenKey } from '../support/api-key.js';
 import { openReplica } from '../support/due-work.js';
 import { givenMember, givenOrganization, type GivenOrganization, personId } from '../support/given.js';
 import { eventually } from '../support/mail.js';
-import { type Client, useServer } from '../support/server.js';
+import { type Client, codeOf, useServer } from '../support/server.js';
 import { givenBrowser } from '../support/sessions.js';
 
 const server = useServer();
@@ -52,8 +54,8 @@ const get = async (url: string, { token }: { token: string }, init: RequestInit 
 };
 const codeIn = ({ text }: { text: string }): string => JSON.parse(text).errors[0].extensions.code as string;
 
-async function givenRecord(more = 0): Promise<GivenOrganization> {
-  const acme = await givenOrganization(server);
+async function givenRecord(more = 0, on = server): Promise<GivenOrganization> {
+  const acme = await givenOrganization(on);
   const db = server.database.organizationDb(acme.id, byTest);
   if (more > 0) {
     const names = Array.from({ length: more }, (_, index) => `r${index}`);
@@ -213,6 +215,55 @@ describe('An export', () => {
   });
 });
 
+describe('What is taken away', () => {
+  const limited = useServer({ env: { RATE_LIMIT_PERSON_POINTS: '2000', QUERY_MAX_COST: '1000' } });
+
+  test('costs a point for each place, and is refused whom too few are left; HEAD costs none', async () => {
+    const acme = await givenRecord(600, limited);
+    const { owner } = acme;
+    const left = async () =>
+      Number(/r=(\d+)/.exec((await owner('{ viewer { role } }')).headers.get('ratelimit') ?? '')?.[1]);
+    const url = `${limited.url}/organizations/${acme.slug}/audit`;
+    const before = await left();
+    expect((await get(url, owner, { method: 'HEAD' })).status).toBe(200);
+    expect(before - (await left())).toBeLessThan(10);
+    const places = linesOf((await get(url, owner)).text).length;
+    const after = await left();
+    expect(places).toBeGreaterThan(600);
+    expect([before - after >= places, before - after < places + 20]).toEqual([true, true]);
+    const dear = '{ repositories(first: 100) { nodes { id name gitUrl branch description } } }';
+    while ((await left()) > 600) await owner(dear);
+    const page = '{ repositories(first: 30) { nodes { id name gitUrl branch description } } }';
+    while ((await left()) > 240) await owner(page);
+    const refused = await get(url, owner);
+    expect([refused.status, codeIn(refused), Number(refused.headers.get('retry-after')) > 0]).toEqual([
+      429,
+      'RATE_LIMITED',
+      true,
+    ]);
+    expect((await get(url, owner, { method: 'HEAD' })).status).toBe(200);
+  });
+
+  test('has so many links of one maker at a time, however many they ask for at once', async () => {
+    const acme = await givenRecord();
+    const ask = (client: Client) => client(EXPORT, { input: { format: 'NDJSON' } });
+    const all = await Promise.all(Array.from({ length: 24 }, () => ask(acme.admin)));
+    const made = all.filter(({ data }) => data?.exportAudit);
+    const refused = all.filter(({ data }) => !data?.exportAudit);
+    expect([made.length, new Set(refused.map(codeOf))]).toEqual([20, new Set(['RATE_LIMITED'])]);
+    const retryAfter = Number(refused[0]?.errors[0]?.extensions['retryAfter']);
+    expect([retryAfter > 500, retryAfter <= 600]).toEqual([true, true]);
+    expect((await ask(acme.owner)).errors).toEqual([]);
+    const url = made[0]?.data.exportAudit.url.replace(/^http:\/\/[^/]+/, server.url) as string;
+    await get(url, acme.admin);
+    await eventually(async () => ((await ask(acme.admin)).errors.length === 0 ? true : undefined));
+    await server.database.pool.queryAsLoginRole('update audit_export set expires_at = now() where org_id = $1', [
+      acme.id,
+    ]);
+    expect((await ask(acme.admin)).errors).toEqual([]);
+  });
+});
+
 describe('The stream', () => {
   test('goes from any place to the newest, and goes on there without a gap', async () => {
     const acme = await givenRecord(300);
@@ -317,6 +368,30 @@ describe('verify-audit.mjs, as docs/audit.md prints it,', () => {
       env: { ...process.env, TOKEN: token },
     });
     expect(`${stdout}${stderr}`).toMatch(/^Whole: \d+ entries; the checkpoint holds \d+ of them\.$/m);
+  });
+
+  test('agrees with the page on keys that look like numbers', async () => {
+    const { acme, run } = await givenFiles();
+    const changes = { 10: [null, 1], 9: [null, 2], a: [null, { 10: 'x', 9: ['é', null], A: 1.5 }] } as const;
+    const entry = { act: byTest, action: 'repository.updated', outcome: 'DONE', changes } as const;
+    await server.database.outside(openEntryWriter)(acme.id, [entry]);
+    await seal(acme.id);
+    const { text } = await get(await link(acme.admin, { format: 'NDJSON' }), acme.admin);
+    expect(run(text)).toMatchObject({ status: 0 });
+    const lines = linesOf(text);
+    const at = lines.findIndex(({ action }) => action === 'repository.updated');
+    const { salts, sequence, outcome, ...fields } = lines[at] as Line & Record<string, unknown>;
+    const sha = (value: string) => hash('sha256', value, 'base64url');
+    // Written out by hand, as somebody would who has read the page and has no JavaScript.
+    const written = '{"10":[null,1],"9":[null,2],"a":[null,{"10":"x","9":["é",null],"A":1.5}]}';
+    const digests = DIGESTED.map((field, index) => {
+      if (salts[index] === null) return '';
+      return sha(`${String(salts[index])}${field === 'changes' ? written : JSON.stringify(fields[field])}`);
+    });
+    const before = lines[at - 1]?.hash;
+    expect(fields['hash']).toBe(
+      sha(JSON.stringify([before, sequence, fields['at'], fields['action'], outcome, ...digests])),
+    );
   });
 
   test('ends with 0 for what is whole, and with 1 for what is not', async () => {

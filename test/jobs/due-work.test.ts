@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { newId } from '../../src/data/id.js';
+import { examineDatabase } from '../../src/data/start/doctor.js';
 import { addDueWork, dropDueWork, type DueKind, type DueRun, type OwedKind } from '../../src/jobs/due-kind.js';
 import { openOwedWork, openSharedOutWork } from '../../src/jobs/outside.js';
+import { SealError } from '../../src/secrets/seal.js';
 import { byTest } from '../support/act.js';
 import { type DueReplica, openReplica } from '../support/due-work.js';
 import { type GivenOrganization, givenOrganization, unique } from '../support/given.js';
@@ -157,6 +159,61 @@ describe('Work that is due', () => {
     expect(replica.ended.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'given_up']);
     expect(await rowsOf(kind)).toEqual([]);
     expect((await dbOf(acme).repository.get({ id: acme.repositoryId })).description).toBe('true');
+  });
+
+  test('that nobody can read is given up after an hour, shows, and keeps nobody waiting; asked for anew it is done', async () => {
+    const acme = await givenOrganization(server);
+    const seen: string[] = [];
+    const kind = givenKind(async ({ payload }) => {
+      if (payload === 'sealed') throw new SealError('a secret was sealed under a key that is gone');
+      seen.push(payload);
+    });
+    const replica = replicaOf(kind);
+    await add(acme, kind, 'lost key', -3000, 'sealed');
+    for (const subject of ['not JSON', 'none of its kind']) await add(acme, kind, subject, -2000);
+    await sql(`update due_work set payload = '{' where kind = $1 and subject = 'not JSON'`, [kind.name]);
+    await sql(`update due_work set payload = '{"a":1}' where kind = $1 and subject = 'none of its kind'`, [kind.name]);
+    for (let attempts = 1; attempts <= 6; attempts += 1) {
+      expect((await rowsOf(kind)).every(({ given_up_at }) => given_up_at === null)).toBe(true);
+      await sql(`update due_work set due_at = current_timestamp where kind = $1`, [kind.name]);
+      await replica.workOff();
+    }
+    expect(replica.ended.map(({ outcome }) => outcome)).toEqual([
+      ...Array<string>(15).fill('failed'),
+      ...Array<string>(3).fill('given_up'),
+    ]);
+    expect(JSON.stringify(replica.ended)).not.toContain('"a"');
+    expect(await rowsOf(kind)).toMatchObject(
+      Array.from({ length: 3 }, () => ({ given_up_at: expect.any(Date), taken_at: null, stopped: true, attempts: 6 })),
+    );
+    // Neither by a later round nor since its organization is active.
+    await sql(`update due_work set due_at = current_timestamp where kind = $1`, [kind.name]);
+    for (let rounds = 0; rounds < 6; rounds += 1) await replica.workOff();
+    expect(replica.ended).toHaveLength(18);
+    const mine = (await replica.count()).filter((each) => each.kind === kind.name);
+    expect(mine).toEqual([{ kind: kind.name, state: 'given_up', count: 3, oldestSeconds: 0 }]);
+    // Of whatever kind: what no release knows any more shows as well.
+    expect(await replicaOf(givenKind()).count()).toContainEqual(mine[0]);
+    const unsound = (await examineDatabase(server.database.pool, false)).filter(({ ok }) => !ok);
+    expect(unsound).toMatchObject([{ detail: expect.stringContaining(`${kind.name}: 3 given up`) }]);
+    await add(acme, kind, 'lost key', -1000, 'readable');
+    await replica.workOff();
+    expect(seen).toEqual(['readable']);
+    await sql('delete from due_work where kind = $1', [kind.name]);
+  });
+
+  test('that was asked for anew while nobody could read it is not given up', async () => {
+    const acme = await givenOrganization(server);
+    const seen: string[] = [];
+    const kind = givenKind(async ({ payload, subject }) => {
+      if (payload === 'readable') return void seen.push(payload);
+      await add(acme, kind, subject, -1000, 'readable');
+      throw new SealError('a secret was altered');
+    });
+    await add(acme, kind);
+    await sql('update due_work set attempts = 5 where kind = $1', [kind.name]);
+    await replicaOf(kind).workOff();
+    expect([seen, await rowsOf(kind)]).toEqual([['readable'], []]);
   });
 
   test('that is to be done again is, then, as if it had never failed', async () => {

@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { OrgateError } from '../../errors.js';
+import { AnswerTimes } from './answer-times.js';
 import { ClientLeftError } from './client-left.js';
 import { Clock } from './clock.js';
 import { PoolSize } from './pool-size.js';
@@ -75,8 +76,8 @@ export function tellWhenWaiting(tell: () => void): void {
 }
 
 /**
- * Calls with how long each statement of the request at hand took PostgreSQL, whatever came of it; but not what waited for a
- * lock in vain, what was on a connection that broke, nor what is part of a transaction, of which there is one at a time.
+ * Calls with how long each statement of the request at hand took PostgreSQL, whatever came of it; but not how long its answer waited
+ * for this thread, what waited for a lock in vain, what was on a connection that broke, nor what is part of a transaction, of which there is one at a time.
  */
 export function tellTimes(tell: (ms: number) => void): void {
   const stop = scopes.getStore()?.stop;
@@ -333,6 +334,7 @@ export class ScopedPool extends BasePool {
   readonly #size: PoolSize;
   readonly #connections = new Set<ScopedClient>();
   readonly #endWatch: () => void;
+  readonly #times = new AnswerTimes();
   readonly turns: Turns;
   readonly clock = new Clock();
 
@@ -421,10 +423,10 @@ export class ScopedPool extends BasePool {
     const turn = taken instanceof Promise ? await taken : taken;
     let client: PgClient | undefined;
     let failure: unknown = null;
-    let began = 0;
+    let timeOf: (() => number) | undefined;
     try {
       client = await this.#size.take(() => super.connect());
-      began = performance.now();
+      timeOf = this.#times.begin();
       return await client.query(query);
     } catch (error) {
       failure = error;
@@ -434,7 +436,8 @@ export class ScopedPool extends BasePool {
       const outcome = client ? outcomeOf(failure) : 'cut off';
       client?.release(isLost);
       turn.end(outcome);
-      if (client && !isLost && !outcome.endsWith('locked')) this.#tellTime(performance.now() - began);
+      const ms = timeOf?.();
+      if (ms !== undefined && !isLost && !outcome.endsWith('locked')) this.#tellTime(ms);
     }
   }
 

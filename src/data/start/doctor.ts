@@ -39,6 +39,7 @@ export async function examineDatabase(pool: ScopedPool, production: boolean): Pr
     ['isolation can be tried', () => probeIsolation(pool)],
     ['addresses can be read', () => inspectAddresses(pool)],
     ['clocks can be compared', () => inspectClock(pool)],
+    ['work that is due can be counted', () => inspectDueWork(pool)],
   ];
   const checks: Check[] = [];
   for (const [name, group] of groups) {
@@ -85,6 +86,25 @@ async function inspectAddresses(pool: ScopedPool): Promise<Check[]> {
       ok: names.length === 0,
       detail: names.join(', '),
     },
+  ];
+}
+
+/** So long nothing is due that some release still does, unless nothing runs. */
+const OVERDUE = `interval '1 day'`;
+
+async function inspectDueWork(pool: ScopedPool): Promise<Check[]> {
+  const { rows } = await asDirectory(
+    pool,
+    `select kind, 'given up' as state, count(*)::int from due_work where given_up_at is not null group by kind
+     union all
+     select kind, 'due for more than a day', count(*)::int from (
+       select kind from due_work where not stopped and due_at < current_timestamp - ${OVERDUE}
+       union all select kind from owed_work where due_at < current_timestamp - ${OVERDUE}) as waiting
+     group by kind order by 1, 2`,
+  );
+  const found = rows.map(({ kind, state, count }) => `${kind}: ${count} ${state}`);
+  return [
+    { check: 'no work that is due was given up, or left lying', ok: found.length === 0, detail: found.join(', ') },
   ];
 }
 

@@ -3,7 +3,7 @@ import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { idPrefix, newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
-import { notFound } from '../../errors.js';
+import { notFound, OrgateError } from '../../errors.js';
 import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
 import { codeOf } from '../../thrown.js';
 import type { AuditEntryFilter, AuditExportFormat } from '../../generated/graphql.js';
@@ -16,6 +16,9 @@ const EXPORT = 'exp';
 
 /** How long a link works. */
 const LINK_MS = 10 * 60_000;
+
+/** How many links somebody has that work at a time. */
+const MOST_LINKS = 20;
 
 /** How long what is behind one is kept after that: who began to read in time is told to have read it to its end. */
 const KEPT_MS = 24 * 3_600_000;
@@ -31,7 +34,7 @@ export const EXPORT_LAPSES: DueKind<object> = {
 export const urlOf = (id: string, { organization, use }: RequestContext): string =>
   `${use(PUBLIC_URL)()}/organizations/${organization.organization.slug}/audit/exports/${id}`;
 
-/** Makes a link for whoever asks. @throws BAD_USER_INPUT at `input.filter.action` */
+/** Makes a link for whoever asks. @throws BAD_USER_INPUT at `input.filter.action`; RATE_LIMITED where they have too many */
 export async function createExport(
   { format, filter }: { format: AuditExportFormat; filter?: AuditEntryFilter | null },
   { db, act, use }: RequestContext,
@@ -39,16 +42,26 @@ export async function createExport(
   parseAction(use(RECORD), filter?.action, 'input.filter.action');
   const head = await readHead(db);
   const given = Object.entries(filter ?? {}).filter(([, value]) => value != null);
-  return db.transaction(async (tx) => {
-    const expiresAt = new Date(tx.now().getTime() + LINK_MS);
+  const maker = { makerKind: act.kind, makerId: act.id ?? '' };
+  return db.locked(async (tx) => {
+    const now = tx.now();
+    const where = { ...maker, readAt: null, expiresAt: { gt: now } };
+    const open = await tx.auditExport.list({ where, orderBy: { expiresAt: 'asc' }, take: MOST_LINKS });
+    const [first] = open;
+    if (first && open.length === MOST_LINKS) {
+      const retryAfter = Math.ceil((first.expiresAt.getTime() - now.getTime()) / 1000);
+      throw new OrgateError('RATE_LIMITED', `You have ${MOST_LINKS} links that work; read one to its end.`, {
+        retryAfter,
+      });
+    }
+    const expiresAt = new Date(now.getTime() + LINK_MS);
     const made = await tx.auditExport.create({
+      ...maker,
       id: newId(EXPORT),
       format,
       filter: Object.fromEntries(
         given.map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value]),
       ),
-      makerKind: act.kind,
-      makerId: act.id ?? '',
       lastSequence: head?.sequence ?? 0n,
       expiresAt,
     });

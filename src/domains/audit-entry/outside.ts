@@ -1,18 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { setImmediate as othersTurn } from 'node:timers/promises';
 import type { Act } from '../../data/connection/act.js';
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { Frame } from '../../data/connection/frame.js';
 import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
-import { ROW_TYPES } from '../../data/connection/pg-types.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
 import { type Page, pageOf } from '../../identity/page.js';
-import { hashOf, hashOfGone, newSalts, NO_HASH, SALTS_BYTES, type Sealable } from './chain.js';
+import { Thread } from '../../jobs/thread.js';
+import { NO_HASH, type Sealable } from './chain.js';
 import type { AuditEntryParent } from './parent.js';
 import { type Chain, type ChainHead, STRETCH } from './read-chain.js';
-
-/** So long it chains before others have their turn: an entry may be as long as the list of a hundred members. */
-const AT_ONCE_MS = 2;
+import { type Batch, type Links, sealBatch } from './seal-batch.js';
 
 /** Whose record: an organization's, or with '' that of the deployment. */
 export type RecordOf = OrgId | '';
@@ -45,14 +41,20 @@ const ENTRY = `e.id, e.at, e.actor_kind as "actorKind", e.actor_id as "actorId",
   e.target_name as "targetName", e.changes, e.reason, e.request_id as "requestId", e.address`;
 
 // What waits was written with its entry: one that is gone was taken, and its place in the chain tells so. Each is read
-// by its key: left to itself, PostgreSQL would soon read all that there are.
+// by its key: left to itself, PostgreSQL would soon read all that there are. As one text, which the thread that everybody waits for only
+// hands on.
 const READ = `
-  select u.number::text, found.*, head.sequence::float8 as "headSequence", head.hash as "headHash"
-  from (select number from audit_unsealed where org_id = $1 order by number limit $2) u
-    left join lateral (
-      select ${ENTRY} from audit_entry e where e.org_id = $1 and e.number = u.number offset 0) found on true
-    left join (select sequence, hash from audit_seal where org_id = $1 order by sequence desc limit 1) head on true
-  order by u.number`;
+  select waiting.count, waiting.entries, coalesce(head.sequence, 0)::float8 as sequence, coalesce(head.hash, '${NO_HASH}') as hash
+  from (
+    select count(*)::int as count, json_agg(each)::text as entries from (
+      select u.number, found.*
+      from (select number from audit_unsealed where org_id = $1 order by number limit $2) u
+        left join lateral (
+          select ${ENTRY} from audit_entry e where e.org_id = $1 and e.number = u.number offset 0) found on true
+      order by u.number
+    ) each
+  ) waiting
+    left join (select sequence, hash from audit_seal where org_id = $1 order by sequence desc limit 1) head on true`;
 
 const SEAL = `
   with sealed as (delete from audit_unsealed where org_id = $1 and number = any ($3::bigint[]))
@@ -109,16 +111,14 @@ export const openEntryWriter = (pool: ScopedPool): WriteEntries => createEntryWr
 export const openHeldEntryWriter = (pool: ScopedPool): WriteEntries =>
   createEntryWriter((each) => pool.queryHeld(each));
 
-type WaitingEntry = (Sealable | { readonly id: null }) & {
-  readonly number: string;
-  readonly headSequence: number | null;
-  readonly headHash: string | null;
-};
-
-const isThere = (entry: WaitingEntry): entry is WaitingEntry & Sealable => entry.id !== null;
+/** So little is chained at once: a millisecond. What is longer others would wait for, and a thread of its own takes. */
+const SHORT = 16_384;
+const THREAD = new URL('seal-thread.js', import.meta.url);
 
 export function openSealing(pool: ScopedPool): Sealing {
   const query = createDirectoryQuery(pool);
+  // That it ended is told by the round that asked it.
+  const thread = new Thread<Batch, Links>(THREAD, () => undefined);
   return {
     async listWaiting(behind, most) {
       const rows = await query<{ orgId: string }>(WAITING, [behind, most]);
@@ -128,33 +128,15 @@ export function openSealing(pool: ScopedPool): Sealing {
     async seal(of, most) {
       const frame: Frame = { role: 'orgate_sealer', orgId: of };
       const { rows } = await inFrame(frame, () =>
-        pool.query<WaitingEntry>({ text: READ, values: [of, most], types: ROW_TYPES, isPlannedAnew: true }),
+        pool.query<Batch & { readonly count: number }>({ text: READ, values: [of, most], isPlannedAnew: true }),
       );
-      const [first] = rows;
-      if (!first) return 0;
-      const head = first.headSequence ?? 0;
-      let before = first.headHash ?? NO_HASH;
-      const random = randomBytes(SALTS_BYTES * rows.length);
-      const links: { number: string; hash: string; salts: string }[] = [];
-      let began = performance.now();
-      for (const [index, entry] of rows.entries()) {
-        const sequence = head + index + 1;
-        const salts = isThere(entry) ? newSalts(entry, random.subarray(index * SALTS_BYTES)) : [];
-        before = isThere(entry) ? hashOf(entry, { before, sequence, salts }) : hashOfGone({ before, sequence });
-        links.push({ number: entry.number, hash: before, salts: JSON.stringify(salts) });
-        if (performance.now() - began < AT_ONCE_MS) continue;
-        await othersTurn();
-        began = performance.now();
-      }
-      const columns = [
-        links.map(({ number }) => number),
-        links.map(({ hash }) => hash),
-        links.map(({ salts }) => salts),
-      ];
-      await inFrame(frame, () => pool.query({ text: SEAL, values: [of, head, ...columns], isPlannedAnew: true })).catch(
-        ignoreTaken,
-      );
-      return rows.length;
+      const [batch] = rows;
+      if (!batch || batch.count === 0) return 0;
+      const { count, ...waiting } = batch;
+      const links = waiting.entries.length < SHORT ? sealBatch(waiting) : await thread.ask(waiting, []);
+      const values = [of, waiting.sequence, links.numbers, links.hashes, links.salts];
+      await inFrame(frame, () => pool.query({ text: SEAL, values, isPlannedAnew: true })).catch(ignoreTaken);
+      return count;
     },
   };
 }

@@ -19,10 +19,11 @@ export function createSealRecords(): (outside: Outside, signal: AbortSignal) => 
     const failures: unknown[] = [];
     const waiting = await sealing.listWaiting(behind, RECORDS);
     for (const record of waiting) {
-      if (signal.aborted) break;
       await sealWhole(sealing, record, signal).catch((error: unknown) => failures.push(error));
+      if (signal.aborted) break; // the next round begins where this one came to
+      behind = record;
     }
-    behind = waiting.length < RECORDS ? null : (waiting.at(-1) ?? null);
+    if (!signal.aborted && waiting.length < RECORDS) behind = null;
     if (failures.length > 0) throw new AggregateError(failures, `${failures.length} records could not be sealed`);
   };
 }

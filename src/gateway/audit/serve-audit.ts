@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../../context/context.js';
+import { ClientLeftError } from '../../data/connection/client-left.js';
 import { Stop, stoppable } from '../../data/connection/org-connection.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
 import { closeExport, openExport } from '../../domains/audit-entry/export-audit.js';
@@ -12,6 +14,8 @@ import { type Lines, LINES } from '../../domains/audit-entry/write-lines.js';
 import { badInput } from '../../errors.js';
 import { canWhereNamed, type Rule, withFeature } from '../../permissions/rules.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
+import { STILL_MS } from '../http/http.js';
+import { chargeOnceLeft, chargePoints } from '../http/limit-requests.js';
 import { inSlot, type Slots } from '../http/slots.js';
 import { onceDone, whenOver } from '../http/when-over.js';
 import { Streams } from './streams.js';
@@ -85,7 +89,10 @@ export function serveAudit(app: FastifyInstance, parts: AuditParts): void {
         const leave = (context: RequestContext) => streams.take(context.organization.orgId);
         const { context, reading } = await inSlot(parts.slots, parts.senders.of(request), reply, async () => {
           const entered = await enter(request, reply, parts, rule, null);
-          return { context: entered, reading: await open(entered, request) };
+          const opened = await open(entered, request);
+          // Refused while that can be said; what follows waits for its turn.
+          if (request.method !== 'HEAD') await chargePoints(parts.limits, priceOf(after, opened.last), entered);
+          return { context: entered, reading: opened };
         });
         reply.type(reading.lines.mediaType).header('cache-control', 'private, no-store');
         if (request.method === 'HEAD') return reply.send();
@@ -149,12 +156,31 @@ async function openLink(context: RequestContext, { params }: FastifyRequest<Aske
   };
 }
 
+/** A point for each place, as where a record is verified. */
+const priceOf = (after: number, last: number) => ({
+  reading: 0,
+  running: Math.max(Math.min(STRETCH, last - after), 0),
+});
+
 interface Job {
   readonly parts: AuditParts;
   readonly rule: Rule;
   readonly context: RequestContext;
   readonly reading: Reading;
   readonly after: number;
+}
+
+/** In so long a stretch is taken. */
+const TAKEN_MS = 120_000;
+
+/** Waits for so many seconds, or until the client is gone; the connection, on which nothing happens meanwhile, lasts. */
+async function pause({ raw }: FastifyReply, seconds: number): Promise<void> {
+  const over = new AbortController();
+  whenOver(raw, () => over.abort());
+  raw.setTimeout(seconds * 1000 + STILL_MS);
+  await wait(seconds * 1000, undefined, { signal: over.signal, ref: false }).catch(() => undefined);
+  raw.setTimeout(STILL_MS);
+  if (over.signal.aborted) throw new ClientLeftError();
 }
 
 /** Reads stretch by stretch, as quickly as they are taken. Whoever may no longer is cut off. */
@@ -173,6 +199,10 @@ async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: J
   if (after === 0 && lines.head !== '') yield lines.head;
   while (after < last) {
     const from = after;
+    if (from !== job.after) {
+      const { running } = priceOf(from, last);
+      await chargeOnceLeft(parts.limits, running, context, (seconds) => pause(reply, seconds));
+    }
     const text = await inSlot(parts.slots, context.organization.orgId, reply, () =>
       stoppable(stop, async () => {
         if (from !== job.after) context = await enter(request, reply, parts, rule, context);
@@ -184,7 +214,11 @@ async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: J
         return written;
       }),
     );
-    if (text !== '') yield text;
+    if (text === '') continue;
+    // Whoever takes a byte now and then would keep a place from others.
+    const slow = setTimeout(() => reply.raw.destroy(), TAKEN_MS).unref();
+    yield text;
+    clearTimeout(slow);
   }
   const reader = context;
   whenOver(reply.raw, () => {

@@ -73,7 +73,7 @@ const TIMEOUTS = {
   keepAliveTimeout: 72_000,
   connectionsCheckingInterval: 1000,
 };
-const STILL_MS = 60_000;
+export const STILL_MS = 60_000;
 
 /** Connections at once. Whatever comes beyond is closed unheard: a process that is out of files helps nobody. */
 const MAX_CONNECTIONS = 10_000;

@@ -146,6 +146,27 @@ export async function chargePoints(limits: RateLimits, points: Points, context: 
   }
 }
 
+/**
+ * Charges what is read on and on, a part at a time. Where too little is left for the next one, it waits until there is more.
+ *
+ * @param wait for so many seconds
+ */
+export async function chargeOnceLeft(
+  limits: RateLimits,
+  running: number,
+  context: RequestContext,
+  wait: (seconds: number) => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await chargePoints(limits, { reading: 0, running }, context);
+    } catch (error) {
+      if (!(error instanceof OrgateError) || error.detail.retryAfter === undefined) throw error;
+      await wait(error.detail.retryAfter);
+    }
+  }
+}
+
 /** So long any statement may take: one that finds its rows by an index takes a few milliseconds, also far away. */
 const FREE_MS = 100;
 /** For each millisecond beyond: whatever way there is to make one slow, it is paid for. */

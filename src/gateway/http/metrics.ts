@@ -126,7 +126,7 @@ export function createMetrics(): Metrics {
     }),
     dueWork: new Gauge({
       name: 'orgate_due_work',
-      help: 'Work that is due, running, or failed and waiting to be tried again',
+      help: 'Work that is due, running, failed and waiting to be tried again, or given up since nobody can read it',
       labelNames: ['kind', 'state'],
       registers,
     }),

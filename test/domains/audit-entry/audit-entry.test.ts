@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto';
 import { expect, jest, test } from '@jest/globals';
 import { createLocalJWKSet, compactVerify } from 'jose';
 import type { QueryConfig } from 'pg';
+import type { Outside } from '../../../src/data/connection/outside.js';
 import { ScopedPool } from '../../../src/data/connection/org-connection.js';
 import { DIGESTED } from '../../../src/domains/audit-entry/chain.js';
-import { openEntryWriter, openSealing } from '../../../src/domains/audit-entry/outside.js';
+import { openEntryWriter, openSealing, type RecordOf, type Sealing } from '../../../src/domains/audit-entry/outside.js';
 import { createSealRecords } from '../../../src/domains/audit-entry/seal-record.js';
-import type { OrgId } from '../../../src/data/id.js';
+import { brandOrgId, newId, type OrgId } from '../../../src/data/id.js';
 import { byTest } from '../../support/act.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenOrganization, personId, unique } from '../../support/given.js';
@@ -195,6 +196,22 @@ test('a checkpoint says by signature how long the record was', async () => {
   });
 });
 
+test('whoever has several organizations names the one whose record they read: a stored default is not enough', async () => {
+  const acme = await givenOrganization(server);
+  await acme.admin(`mutation { createOrganization(input: { name: "Other", slug: "${unique('other')}" }) { id } }`);
+  await acme.admin('mutation ($id: ID!) { setDefaultOrganization(organizationId: $id) { user { id } } }', {
+    id: acme.id,
+  });
+  const unnamed = await server.as(acme.admin.email);
+  for (const query of ['{ auditLog { totalCount } }', '{ verifyAuditChain { ok } }', '{ auditCheckpoint }']) {
+    expect(codeOf(await unnamed(query))).toBe('ORG_CONTEXT_REQUIRED');
+    expect((await unnamed(query, {}, { 'x-organization-id': acme.slug })).errors).toEqual([]);
+  }
+  expect(codeOf(await unnamed('mutation { exportAudit(input: { format: CSV }) { url } }'))).toBe(
+    'ORG_CONTEXT_REQUIRED',
+  );
+});
+
 test('a DEVELOPER reads none of it', async () => {
   const { developer } = await givenOrganization(server);
   for (const query of ['{ auditLog { totalCount } }', '{ verifyAuditChain { ok } }', '{ auditCheckpoint }'])
@@ -210,6 +227,26 @@ test('what waits is sealed of every organization, however many wait before it', 
   expect(await isSealed()).toBe(true);
   const { rows } = await server.database.pool.queryAsLoginRole('select from audit_unsealed where org_id = $1', [id]);
   expect(rows).toEqual([]);
+});
+
+test('a round that is cut short leaves what it did not come to to the next', async () => {
+  const records = Array.from({ length: 200 }, () => brandOrgId(newId('org'))).toSorted();
+  const sealed: RecordOf[] = [];
+  const stopping = new AbortController();
+  const sealing: Sealing = {
+    listWaiting: async (behind, most) => records.filter((id) => behind === null || id > behind).slice(0, most),
+    seal: async (of) => {
+      sealed.push(of);
+      if (sealed.length === 2) stopping.abort();
+      return 0;
+    },
+  };
+  const outside = (() => sealing) as unknown as Outside;
+  const seal = createSealRecords();
+  await seal(outside, stopping.signal);
+  expect(sealed).toEqual(records.slice(0, 2));
+  await seal(outside, new AbortController().signal);
+  expect(new Set(sealed)).toEqual(new Set(records));
 });
 
 test('of several that seal at once each place is taken once', async () => {

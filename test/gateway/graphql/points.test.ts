@@ -1,5 +1,14 @@
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
-import { createRateLimits, RATE_LIMITS, type RateLimit } from '../../../src/gateway/http/rate-limits.js';
+import type { RequestContext } from '../../../src/context/context.js';
+import { OrgateError } from '../../../src/errors.js';
+import { chargeOnceLeft } from '../../../src/gateway/http/limit-requests.js';
+import {
+  createRateLimits,
+  RATE_LIMITS,
+  type RateLimit,
+  type RateLimits,
+} from '../../../src/gateway/http/rate-limits.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenMember, givenOrganization, unique } from '../../support/given.js';
 import { connectBeside, whileLocked } from '../../races/interleave.js';
@@ -104,7 +113,7 @@ describe('points', () => {
     const waits = await whileLocked(outside, 'repository', async () => {
       const answer = viewer('{ rateLimit { cost } repositories(first: 1) { nodes { id } } }');
       await eventually(async () => (await outside.query(WAITING)).rows[0]);
-      await new Promise((resolve) => setTimeout(resolve, 400));
+      await new Promise((resolve) => setTimeout(resolve, 600));
       return { answer };
     });
     const answer = await waits.answer;
@@ -115,6 +124,21 @@ describe('points', () => {
     expect(before - (await left(viewer))).toBeGreaterThan(15_000);
     expect(before - (await left(owner))).toBeLessThan(15_000);
   });
+
+  (isPostgres ? test : test.skip)(
+    'do not pay for what keeps the thread busy while an answer waits for it',
+    async () => {
+      const { viewer } = await givenOrganization(server);
+      const { remaining: before } = headersOf(await viewer(WHO));
+      const from = server.statements.length;
+      const asked = viewer('{ repositories(first: 1) { nodes { id } } }');
+      while (!server.statements.slice(from).some(({ text }) => /from "?repository/.test(text))) await othersTurn();
+      for (const until = performance.now() + 600; performance.now() < until;);
+      const answer = await asked;
+      expect(answer.errors).toEqual([]);
+      expect(before - headersOf(answer).remaining).toBeLessThan(1000);
+    },
+  );
 
   test('tell nothing of what others have sent: a document costs the same, known here or not', async () => {
     const acme = await givenOrganization(server);
@@ -137,6 +161,30 @@ describe('points', () => {
     expect(answer.headers.get('ratelimit')).toBeNull();
     expect(codeOf(await server.post(JSON.stringify({ query: '{ rateLimit { cost } }' })))).toBe('UNAUTHENTICATED');
   });
+});
+
+test('what is read on and on waits where too little is left, as long as it takes, and is charged once', async () => {
+  const refused = new OrgateError('RATE_LIMITED', 'None is left.', { retryAfter: 7 });
+  const asked: number[] = [];
+  const limits = {
+    count: (limit: RateLimit, _subject: string, points = 1) => {
+      if (limit === 'personPoints') asked.push(points);
+      if (asked.length < 3) throw refused;
+      return null;
+    },
+  } as unknown as RateLimits;
+  const context = {
+    viewer: { person: { id: 'usr_1' }, session: { boundOrgId: null } },
+    current: null,
+    noteSpending() {},
+  };
+  const waited: number[] = [];
+  const wait = (seconds: number) => Promise.resolve(void waited.push(seconds));
+  await chargeOnceLeft(limits, 250, context as unknown as RequestContext, wait);
+  expect([asked, waited]).toEqual([
+    [250, 250, 250],
+    [7, 7],
+  ]);
 });
 
 describe('an operation for which too little is left', () => {
