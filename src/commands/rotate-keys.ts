@@ -1,8 +1,8 @@
 import { readConfig } from '../config/config.js';
-import { moveClientSecrets } from '../domains/identity-provider/index.js';
+import { clientSecretsOf } from '../domains/identity-provider/index.js';
 import { createMetrics } from '../gateway/http/metrics.js';
 import { type Rotation, rotateSecretKeys } from '../jobs/rotate-secret-keys.js';
-import { moveMail } from '../mail/outbox.js';
+import { sealedMailOf } from '../mail/outbox.js';
 import { openConfiguredDatabase } from '../open-database.js';
 import { createOrganizationSeal } from '../secrets/organization-seal.js';
 import { openSeal } from '../secrets/seal.js';
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
       database,
       secretKeys,
       seal: createOrganizationSeal(secretKeys),
-      moves: [moveClientSecrets, moveMail],
+      secrets: [clientSecretsOf, sealedMailOf],
     });
     const key = secretKeys.current;
     console.log(values.json ? JSON.stringify({ key, ...rotation }, null, 2) : told(rotation, key));

@@ -5,6 +5,7 @@ import { addDueWork, dropDueWork, type DueKind, type DueWork } from '../jobs/due
 import { DISPATCH_MS } from '../jobs/due-work.js';
 import { part } from '../parts.js';
 import { type OrganizationSeal, sealAnew, type SecretPlace } from '../secrets/organization-seal.js';
+import { SealError } from '../secrets/seal.js';
 import { type Mail, type Mailer, MailRefusedError } from './mail.js';
 
 /** A mail that waits. */
@@ -50,30 +51,33 @@ export const takeBackMail = (db: OrganizationDb, invitationId: string): Promise<
 
 const AT_ONCE = 100;
 
-function readWritten(payload: string): z.infer<typeof WRITTEN> | null {
-  try {
-    return WRITTEN.parse(JSON.parse(payload));
-  } catch {
-    return null;
-  }
-}
-
-/** Seals mail anew that waits, and was sealed before the organization had a key of its own. @returns how many */
-export async function moveMail(db: OrganizationDb, orgId: OrgId, seal: OrganizationSeal): Promise<number> {
-  let moved = 0;
-  let behind = '';
-  for (;;) {
+/** The mail of an organization that waits; some was sealed before it had a key of its own. */
+export async function* sealedMailOf(db: OrganizationDb, orgId: OrgId, seal: OrganizationSeal) {
+  for (let behind = ''; ;) {
     const where = { kind: MAIL.name, id: { gt: behind } };
     const rows = await db.dueWork.list({ where, orderBy: { id: 'asc' }, take: AT_ONCE });
     for (const { id, payload } of rows) {
-      const written = readWritten(payload);
-      if (!written) continue; // shown as work that was given up
-      const sealed = await sealAnew(seal, db, written.sealed, placeOf(orgId, written.id));
-      if (sealed)
-        moved += await db.dueWork.updateMany({ id, payload }, { payload: JSON.stringify({ ...written, sealed }) });
+      yield {
+        what: `mail ${id}`,
+        async move() {
+          const written = readWritten(payload);
+          const sealed = await sealAnew(seal, db, written.sealed, placeOf(orgId, written.id));
+          if (!sealed) return 0;
+          return db.dueWork.updateMany({ id, payload }, { payload: JSON.stringify({ ...written, sealed }) });
+        },
+      };
     }
-    if (rows.length < AT_ONCE) return moved;
+    if (rows.length < AT_ONCE) return;
     behind = rows.at(-1)?.id ?? '';
+  }
+}
+
+/** @throws SealError when it is none */
+function readWritten(payload: string): z.infer<typeof WRITTEN> {
+  try {
+    return WRITTEN.parse(JSON.parse(payload));
+  } catch (cause) {
+    throw new SealError('mail that waits was altered', { cause });
   }
 }
 

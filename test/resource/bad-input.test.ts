@@ -164,6 +164,25 @@ test('values written into the document do not come back either', async () => {
   }
 });
 
+test('JSON that is written into the document has no member __proto__, as none that comes in a variable', async () => {
+  const poisoned = '{ a: [{ __proto__: { swordfish: 1 } }] }';
+  for (const [field, argument] of [
+    [`startRun(input: { agentId: "${acme.agentId}", input: ${poisoned} }) { id }`, 'input.input'],
+    [
+      `updateOrganization(input: { settings: { featureFlags: { __proto__: true } } }) { id }`,
+      'input.settings.featureFlags',
+    ],
+    [
+      `createCredential(input: { kind: GIT, name: "x", provider: "x", secret: "x", config: ${poisoned} }) { id }`,
+      'input.config',
+    ],
+  ]) {
+    const refused = await acme.owner(unchecked(`mutation { ${field} }`));
+    expect([codeOf(refused), refused.errors[0]?.extensions['argument']]).toEqual(['BAD_USER_INPUT', argument]);
+    expect(refused.text).not.toContain(CANARY);
+  }
+});
+
 test('JSON may hold texts of any length, and 100 levels', async () => {
   const START = 'mutation ($input: StartRunInput!) { startRun(input: $input) { input } }';
   for (const input of [{ prompt: long(60_000) }, long(60_000), many(1500, 1), levels(100), false, 0, null]) {

@@ -68,12 +68,21 @@ test('a key made in a transaction that came to nothing seals nothing', async () 
   expect(await seal.open(db, await seal.seal(db, 'hunter2', place), place)).toBe('hunter2');
 });
 
+test('while its data key does not open, nothing more is sealed under another', async () => {
+  const { orgId, db } = await givenDb();
+  const place = { orgId, table: 'credential', id: 'crd_1' };
+  await createOrganizationSeal(createSeal([key(9)])).seal(db, 'hunter2', place);
+  await expect(seal.seal(db, 'x', place)).rejects.toThrow('key that is gone');
+  expect(await keysOf(db)).toHaveLength(1);
+});
+
 test('where its data key is deleted, a secret is gone, in this process too', async () => {
   const { orgId, db } = await givenDb();
   const place = { orgId, table: 'credential', id: 'crd_1' };
   const sealed = await seal.seal(db, 'hunter2', place);
   await db.dataKey.delete({});
   await expect(seal.open(db, sealed, place)).rejects.toThrow('data key that is gone');
+  expect(await seal.open(db, await seal.seal(db, 'next', place), place)).toBe('next');
 });
 
 test('a data key is sealed anew under the next secret key, and the secrets stay as they are', async () => {

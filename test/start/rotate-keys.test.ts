@@ -8,7 +8,7 @@ import { newId } from '../../src/data/id.js';
 import { clientSecretPlace } from '../../src/domains/identity-provider/index.js';
 import { openSealed } from '../../src/identity/sealed.js';
 import { createOrganizationSeal } from '../../src/secrets/organization-seal.js';
-import { createSeal } from '../../src/secrets/seal.js';
+import { createSeal, type Seal } from '../../src/secrets/seal.js';
 import { byTest } from '../support/act.js';
 import { eventually } from '../support/mail.js';
 import { command, newDirectory, type Process, program, start } from '../support/process.js';
@@ -68,6 +68,14 @@ test('on the embedded database what it says is so, and without the old key all t
     await admin.end();
   });
 
+  const acmeDb = async () => {
+    const [organization] = await sql<{ id: string }>(`select id from organization where slug = 'acme'`);
+    const orgIds = await database.outside(openSealed).listOrganizations('', 500);
+    const orgId = orgIds.find((id) => id === organization?.id);
+    if (!orgId) throw new Error('the demo has acme');
+    return { orgId, db: database.organizationDb(orgId, byTest) };
+  };
+
   const createProvider = async (): Promise<string | null> => {
     const query = `mutation { createOidcProvider(input: { name: "Corp", issuer: "https://id.example", clientId: "x", clientSecret: "s3cret" }) { id } }`;
     const response = await fetch(`${gateway?.url}/graphql`, {
@@ -83,10 +91,7 @@ test('on the embedded database what it says is so, and without the old key all t
 
   test('killed in the middle it is begun again; nothing is lost, and nothing needs the old key any more', async () => {
     const [old, both, anew] = [createSeal([OLD]), createSeal([NEW, OLD]), createSeal([NEW])];
-    const [organization] = await sql<{ id: string }>(`select id from organization where slug = 'acme'`);
-    const orgId = (await database.outside(openSealed).listOrganizations('', 500)).find((id) => id === organization?.id);
-    if (!orgId) throw new Error('the demo has acme');
-    const db = database.organizationDb(orgId, byTest);
+    const { orgId, db } = await acmeDb();
     // What an older release left, and many keys, so that it takes long enough to be killed.
     const before = newId('idp');
     await db.identityProvider.create({
@@ -169,12 +174,67 @@ test('on the embedded database what it says is so, and without the old key all t
     );
   });
 
-  test('what opens under none of the keys is named, the rest is moved, and it ends with 1', async () => {
-    const [organization] = await sql<{ id: string }>(`select id from organization where slug = 'acme'`);
-    await sql(`update data_key set wrapped = '${await createSeal([Buffer.alloc(32, 9).toString('base64')]).seal('x', 'y')}',
-      secret_key = 'gone' where id = (select max(id) from data_key where org_id = '${organization?.id}')`);
-    const { code, stdout } = await command('rotate-keys', [], { ...env, DATA_DIR: await newDirectory() });
-    expect(code).toBe(1);
-    expect(stdout).toMatch(/open under none of the keys that are given:\n {2}org_\w+: data key dek_\w+/);
+  test('what opens under none of the keys is named, each, the rest is moved, and it ends with 1', async () => {
+    const { orgId, db } = await acmeDb();
+    const [gone, old] = [createSeal([Buffer.alloc(32, 9).toString('base64')]), createSeal([OLD])];
+    const current = createSeal([NEW]).current;
+    const mail = async (subject: string, payload: string): Promise<string> => {
+      const id = newId('due');
+      await db.dueWork.create({ id, kind: 'mail', subject, payload, dueAt: new Date(Date.now() + 3_600_000) });
+      return id;
+    };
+    const sealedBy = async (seal: Seal, subject: string) =>
+      JSON.stringify({
+        id: subject,
+        sealed: await seal.seal('{}', `outgoing_mail/${orgId}/${subject}`),
+        invitationId: null,
+      });
+    const dataKey = async (wrapped: (purpose: string) => Promise<string>, secretKey: string): Promise<string> => {
+      const id = newId('dek');
+      await db.dataKey.create({ id, wrapped: await wrapped(`data_key/${orgId}/${id}`), secretKey });
+      return id;
+    };
+    const lost = [
+      `data key ${await dataKey(() => gone.seal('x', 'y'), 'gone')}`,
+      // Nothing that is told beside a key counts for what it is.
+      `data key ${await dataKey(async () => 'altered', current)}`,
+      `mail ${await mail('mal_lost', await sealedBy(gone, 'mal_lost'))}`,
+      `mail ${await mail('mal_altered', '{}')}`,
+    ].map((what) => `${orgId}: ${what}`);
+    const plain = Buffer.alloc(32, 3).toString('base64');
+    const kept = await dataKey((purpose) => old.seal(plain, purpose), current);
+    await mail('mal_kept', await sealedBy(old, 'mal_kept'));
+    const [signingKey] = await sql<{ kid: string; private_key: string }>('select kid, private_key from signing_key');
+    await sql(`update signing_key set private_key = 'altered' where kid = '${signingKey?.kid}'`);
+
+    const { code, stdout } = await command('rotate-keys', ['--json'], { ...env, DATA_DIR: await newDirectory() });
+    expect([code, JSON.parse(stdout)]).toMatchObject([1, { dataKeys: 1, secrets: 1, signingKeys: 0 }]);
+    const told = (JSON.parse(stdout) as { lost: string[] }).lost;
+    expect(told.toSorted()).toEqual([...lost, `signing key ${signingKey?.kid}`].toSorted());
+    const { wrapped } = await db.dataKey.get({ id: kept });
+    expect(await createSeal([NEW]).open(wrapped, `data_key/${orgId}/${kept}`)).toBe(plain);
+    const inWords = await command('rotate-keys', [], { ...env, DATA_DIR: await newDirectory() });
+    expect(inWords.code).toBe(1);
+    expect(inWords.stdout).toMatch(/open under none of the keys that are given:\n {2}signing key /);
+  });
+
+  test('two that rotate at once, each with a key of its own in front, lose nothing', async () => {
+    const { orgId, db } = await acmeDb();
+    const [one, other] = [3, 4].map((fill) => Buffer.alloc(32, fill).toString('base64')) as [string, string];
+    const place = { orgId, table: 'test', id: 'x' };
+    const id = newId('dek');
+    const { wrapped, secretKey } = {
+      wrapped: await createSeal([NEW]).seal(Buffer.alloc(32, 5).toString('base64'), `data_key/${orgId}/${id}`),
+      secretKey: createSeal([NEW]).current,
+    };
+    await db.dataKey.create({ id, wrapped, secretKey });
+    const sealed = await createOrganizationSeal(createSeal([NEW])).seal(db, 'kept', place);
+    const outcomes = await Promise.all(
+      [`${one},${other},${NEW},${OLD}`, `${other},${one},${NEW},${OLD}`].map(async (ORGATE_SECRET_KEY) =>
+        command('rotate-keys', ['--json'], { ...env, ORGATE_SECRET_KEY, DATA_DIR: await newDirectory() }),
+      ),
+    );
+    for (const { stdout } of outcomes) expect(JSON.parse(stdout)).toMatchObject({ organizations: 3 });
+    expect(await createOrganizationSeal(createSeal([one, other])).open(db, sealed, place)).toBe('kept');
   });
 });

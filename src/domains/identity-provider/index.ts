@@ -53,15 +53,19 @@ const assertRoom = async (db: LockedDb): Promise<void> => {
 const sealSecret = (secret: string, id: string, { use, db, organization }: RequestContext): Promise<string> =>
   use(SEAL).seal(db, secret, clientSecretPlace(organization.orgId, id));
 
-/** Seals those anew that were sealed before the organization had a key of its own. @returns how many */
-export async function moveClientSecrets(db: OrganizationDb, orgId: OrgId, seal: OrganizationSeal): Promise<number> {
+/** The client secrets of an organization; some were sealed before it had a key of its own. */
+export async function* clientSecretsOf(db: OrganizationDb, orgId: OrgId, seal: OrganizationSeal) {
   const rows = await db.identityProvider.list({ where: {}, orderBy: { id: 'asc' }, take: MAX_PROVIDERS });
-  let moved = 0;
   for (const { id, clientSecret } of rows) {
-    const sealed = clientSecret && (await sealAnew(seal, db, clientSecret, clientSecretPlace(orgId, id)));
-    if (sealed) moved += await db.identityProvider.updateMany({ id, clientSecret }, { clientSecret: sealed });
+    if (clientSecret === null) continue;
+    yield {
+      what: `client secret of ${id}`,
+      async move() {
+        const sealed = await sealAnew(seal, db, clientSecret, clientSecretPlace(orgId, id));
+        return sealed ? db.identityProvider.updateMany({ id, clientSecret }, { clientSecret: sealed }) : 0;
+      },
+    };
   }
-  return moved;
 }
 
 /** Whoever holds the other end of one of these says who someone is. */

@@ -82,10 +82,17 @@ test('of a short secret, or one of several lines, no character is shown', async 
   }
 });
 
+test('a secret of the length that the contract says is taken, and a config that speaks of characters, as they were given', async () => {
+  const { admin } = await givenOrganization(server);
+  const config = { pattern: String.raw`[^\u0000]+`, deep: [{ n: null, f: 0.5 }] };
+  const made = await admin(CREATE, github({ secret: `${'x'.repeat(9_999)}\n`, config }));
+  expect(made.data.createCredential).toMatchObject({ config, lastFour: null });
+});
+
 test.each([
   ['secret', { secret: '' }],
   ['secret', { secret: '   ' }],
-  ['secret', { secret: 'x'.repeat(16_385) }],
+  ['secret', { secret: 'x'.repeat(10_001) }],
   ['secret', { secret: 'hunter2\0' }],
   ['config', { config: { long: 'x'.repeat(4096) } }],
   ['config', { config: { zero: '\0' } }],

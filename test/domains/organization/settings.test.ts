@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { KEPT_VERSIONS } from '../../../src/domains/organization/settings/change-settings.js';
 import { readSettings } from '../../../src/domains/organization/settings/document.js';
 import { SETTING_PATHS, SETTINGS, type SettingPath } from '../../../src/domains/organization/settings/schema.js';
+import { FEATURE_NAMES } from '../../../src/permissions/features.js';
 import { givenKey } from '../../support/api-key.js';
 import { byTest } from '../../support/act.js';
 import { type GivenOrganization, givenOrganization } from '../../support/given.js';
@@ -137,6 +139,44 @@ describe('Each setting', () => {
   });
 });
 
+/** Of each setting as much as it takes. */
+const text = (length: number, each: number | string): string => String(each).padEnd(length, 'x');
+const ten = Array.from({ length: 10 }, (_, each) => text(100, each));
+const LARGEST: { readonly [P in SettingPath]: unknown } = {
+  ...CHOSEN,
+  'agentExecution.defaultModel': text(100, ''),
+  'agentExecution.defaultProvider': text(100, ''),
+  'security.allowedDomains': Array.from({ length: 100 }, (_, each) => `${text(32, each)}.example`),
+  'providerRouting.llmPreference': text(100, ''),
+  'providerRouting.llmFallback': ten,
+  'providerRouting.imagePreference': text(100, ''),
+  'providerRouting.imageFallback': ten,
+  'branding.displayName': text(100, ''),
+  'branding.logoUrl': text(2000, 'https://acme.example/'),
+  'branding.supportEmail': text(254, 'help@acme.example'),
+  featureFlags: Object.fromEntries(FEATURE_NAMES.map((name) => [name, false])),
+};
+
+describe('Settings at their largest', () => {
+  test.each(SETTING_PATHS)('%s is taken, again and again, and nothing larger', (path) => {
+    const { check } = SETTINGS[path];
+    const kept = check.safeParse(LARGEST[path]);
+    expect([kept.error?.message, kept.data]).toEqual([undefined, LARGEST[path]]);
+    const value = LARGEST[path];
+    const larger =
+      typeof value === 'string' ? `${value}x` : Array.isArray(value) ? [...value, 'x.example'] : { x: value };
+    expect(check.safeParse(larger).success).toBe(false);
+    if (Array.isArray(value) && path === 'security.allowedDomains') {
+      expect(check.safeParse([`x${value[0]}`, ...value.slice(1)]).success).toBe(false);
+    }
+  });
+
+  test('make versions that can all be read at once', () => {
+    const changes = SETTING_PATHS.map((path) => [path, [LARGEST[path], LARGEST[path]]]);
+    expect(JSON.stringify(Object.fromEntries(changes)).length * KEPT_VERSIONS).toBeLessThan(5_000_000);
+  });
+});
+
 describe('A setting that does not fit is BAD_USER_INPUT at its path, and its value is not repeated', () => {
   const CANARY = 'swordfish';
   test.each<[string, ...unknown[]]>([
@@ -151,9 +191,12 @@ describe('A setting that does not fit is BAD_USER_INPUT at its path, and its val
       `https://${CANARY}@acme.example/`,
       `https://acme.example/#${CANARY}`,
       'https://localhost/',
+      'https://localhost./',
       'javascript:alert(1)',
       'data:image/png;base64,AAAA',
       `https://acme.example/${'x'.repeat(2000)}`,
+      // Written out, it is three times as long.
+      `https://acme.example/${'é'.repeat(700)}`,
     ],
     ['branding.colours', { primary: '#777777', onPrimary: '#888888' }, { primary: '#ffffff', onPrimary: '#ffff00' }],
     ['branding.colours.primary', { primary: CANARY, onPrimary: '#ffffff' }, { primary: '#12345', onPrimary: '#fff' }],

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 
+const MAX_URL = 2000;
+
 /** Somewhere that browsers fetch from: what is in it is seen by everyone. */
 export const httpsUrl = z
   .string()
   .trim()
-  .max(2000, 'At most 2,000 characters.')
   .transform((text, context) => {
     const url = URL.canParse(text) ? new URL(text) : null;
     const problem = problemOf(url);
@@ -19,7 +20,9 @@ function problemOf(url: URL | null): string | null {
   if (url?.protocol !== 'https:') return 'Must be an https URL.';
   if (url.username !== '' || url.password !== '') return 'Must hold no user name or password.';
   if (url.hash !== '') return 'Must have no fragment.';
-  return url.hostname.includes('.') ? null : 'Must name its host in full.';
+  // As it is kept: with what is no ASCII written out.
+  if (url.href.length > MAX_URL) return 'Must be at most 2,000 characters.';
+  return /[^.]\.[^.]/.test(url.hostname) ? null : 'Must name its host in full.';
 }
 
 /** What WCAG 2 wants of text at its usual size (success criterion 1.4.3). */

@@ -13,8 +13,8 @@ import {
 } from './document.js';
 import { type SettingPath, SETTINGS } from './schema.js';
 
-/** How many versions are kept: more than anybody goes back by, and few enough to be read at once. */
-export const KEPT_VERSIONS = 1000;
+/** How many versions are kept: as far as anybody goes back, and few enough to be read at once where each changed everything. */
+export const KEPT_VERSIONS = 200;
 
 /** Where it stands what a client asked for. */
 export interface Arguments {

@@ -90,7 +90,9 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<SettingValue<P>> }
     initial: [],
     check: z
       .array(z.string().trim().toLowerCase().regex(domainName, 'Not a domain name.'))
-      .max(100, 'At most 100 domains.'),
+      .max(100, 'At most 100 domains.')
+      // Each version of the settings has them twice.
+      .refine((domains) => domains.join('').length <= 4000, 'At most 4,000 characters together.'),
     column: 'allowedDomains',
   },
   'security.apiKeyMaxDays': { ...USUAL, initial: 365, check: upTo(3650), column: 'apiKeyMaxDays' },
