@@ -40,10 +40,8 @@ export async function fillRecord(owner, { orgId, entries, isTimeUp, say }) {
       (await owner.query(`select coalesce(max(number), ${FIRST}) as number from ${table} where org_id <> ''`)).rows[0]
         .number,
     );
-  for (const [table, lay] of [
-    ['audit_entry', layEntries],
-    ['audit_seal', laySeals],
-  ]) {
+  const laid = { audit_entry: layEntries, audit_seal: laySeals };
+  for (const [table, lay] of Object.entries(laid)) {
     for (let at = await last(table); at < FIRST + entries; at = await last(table)) {
       if (isTimeUp()) return false;
       await lay(owner, { orgId, entries, from: at - FIRST + 1, to: Math.min(at - FIRST + AT_ONCE, entries) });
@@ -56,7 +54,7 @@ export async function fillRecord(owner, { orgId, entries, isTimeUp, say }) {
     await owner.query(definition);
     say(name);
   }
-  for (const table of ['audit_entry', 'audit_seal']) {
+  for (const table of Object.keys(laid)) {
     const { rows: vacuumed } = await owner.query(`select from bench_vacuumed where name = '${table}'`);
     if (vacuumed.length > 0) continue;
     if (isTimeUp()) return false;

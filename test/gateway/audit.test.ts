@@ -386,7 +386,7 @@ describe('verify-audit.mjs, as docs/audit.md prints it,', () => {
     const written = '{"10":[null,1],"9":[null,2],"a":[null,{"10":"x","9":["é",null],"A":1.5}]}';
     const digests = DIGESTED.map((field, index) => {
       if (salts[index] === null) return '';
-      return sha(`${String(salts[index])}${field === 'changes' ? written : JSON.stringify(fields[field])}`);
+      return sha(`${salts[index] as string}${field === 'changes' ? written : JSON.stringify(fields[field])}`);
     });
     const before = lines[at - 1]?.hash;
     expect(fields['hash']).toBe(
