@@ -1,22 +1,12 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import {
-  type GraphQLInputType,
-  type GraphQLObjectType,
-  getNamedType,
-  isEnumType,
-  isInputObjectType,
-  isLeafType,
-  isListType,
-  isNonNullType,
-  isRequiredArgument,
-  isRequiredInputField,
-} from 'graphql';
+import type { GraphQLObjectType } from 'graphql';
 import { SETTINGS } from '../../src/domains/organization/settings/schema.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { givenEverything, type GivenEverything } from '../support/given-everything.js';
 import { givenOrganization } from '../support/given.js';
 import { givenGrant, givenImpersonation } from '../support/impersonation.js';
 import { MUTATIONS } from '../support/mutations.js';
+import { callOf } from '../support/root-fields.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 
 // What the deployment's own people can never do in an organization, whatever was granted: all that is not marked for them.
@@ -31,32 +21,6 @@ const markOf = (name: string): string | undefined => {
   const permission = access.get('Mutation')?.get(name)?.permission;
   return marked.find((each) => each === permission);
 };
-
-/** Something of this type: a rule comes before whoever would read it. */
-function anything(type: GraphQLInputType): string {
-  if (isNonNullType(type)) return anything(type.ofType);
-  if (isListType(type)) return `[${anything(type.ofType)}]`;
-  if (isEnumType(type)) return type.getValues()[0]?.name ?? '';
-  if (isInputObjectType(type)) {
-    const required = Object.values(type.getFields()).filter(isRequiredInputField);
-    return `{ ${required.map(({ name, type: of }) => `${name}: ${anything(of)}`).join(', ')} }`;
-  }
-  const values: Readonly<Record<string, string>> = {
-    Int: '1',
-    SafeInt: '1',
-    Float: '1',
-    Boolean: 'true',
-    DateTime: '"2026-11-29T12:00:00Z"',
-    JSONObject: '{}',
-  };
-  return values[type.name] ?? '"x"';
-}
-
-function textOf({ name, args, type }: (typeof mutations)[number]): string {
-  const given = args.filter(isRequiredArgument).map((each) => `${each.name}: ${anything(each.type)}`);
-  const selection = isLeafType(getNamedType(type)) ? '' : ' { __typename }';
-  return `${name}${given.length > 0 ? `(${given.join(', ')})` : ''}${selection}`;
-}
 
 let acme: GivenEverything;
 let acting: Client;
@@ -117,7 +81,7 @@ test('every mutation MUST be READ_ONLY for who only looks, before anything is re
   expect(mutations.length).toBeGreaterThan(60);
   for (const each of mutations) {
     server.statements.length = 0;
-    const answer = await acting(`mutation { ${MUTATIONS[each.name]?.text(acme) ?? textOf(each)} }`);
+    const answer = await acting(`mutation { ${MUTATIONS[each.name]?.text(acme) ?? callOf(each)} }`);
     expect([each.name, codeOf(answer)]).toEqual([each.name, 'READ_ONLY']);
     // Who it is, and that they asked.
     expect([each.name, server.statements.length]).toEqual([each.name, 2]);
@@ -130,7 +94,7 @@ describe('while an OWNER lets them write', () => {
   test('every mutation that is not marked MUST be refused to them, whatever the member may', async () => {
     for (const each of mutations.filter(({ name }) => markOf(name) === undefined)) {
       server.statements.length = 0;
-      const answer = await acting(`mutation { ${MUTATIONS[each.name]?.text(acme) ?? textOf(each)} }`);
+      const answer = await acting(`mutation { ${MUTATIONS[each.name]?.text(acme) ?? callOf(each)} }`);
       expect([each.name, codeOf(answer)]).toEqual([each.name, 'FORBIDDEN']);
       expect(answer.errors[0]?.message).toBe('Nobody does this for somebody else, whatever was granted.');
       expect([each.name, server.statements.length]).toEqual([each.name, 2]);
