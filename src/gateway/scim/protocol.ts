@@ -30,7 +30,6 @@ const STATUSES: Partial<Record<OrgateError['code'], number>> = {
   FORBIDDEN: 403,
   ROLE_ESCALATION: 403,
   FEATURE_DISABLED: 403,
-  READ_ONLY: 403,
   NOT_FOUND: 404,
   CONFLICT: 409,
   LAST_OWNER: 409,
