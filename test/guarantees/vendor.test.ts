@@ -22,6 +22,10 @@ const markOf = (name: string): string | undefined => {
   return marked.find((each) => each === permission);
 };
 
+/** What an operation asked the database for; mail that is sent beside is nothing of it. */
+const asked = () =>
+  server.statements.filter(({ text }) => !/due_work|data_key|clock_timestamp\(\)\)::float8/.test(text));
+
 let acme: GivenEverything;
 let acting: Client;
 beforeAll(async () => {
@@ -84,7 +88,7 @@ test('every mutation MUST be READ_ONLY for who only looks, before anything is re
     const answer = await acting(`mutation { ${MUTATIONS[each.name]?.text(acme) ?? callOf(each)} }`);
     expect([each.name, codeOf(answer)]).toEqual([each.name, 'READ_ONLY']);
     // Who it is, and that they asked.
-    expect([each.name, server.statements.length]).toEqual([each.name, 2]);
+    expect([each.name, asked().length]).toEqual([each.name, 2]);
   }
 });
 
@@ -97,7 +101,7 @@ describe('while an OWNER lets them write', () => {
       const answer = await acting(`mutation { ${MUTATIONS[each.name]?.text(acme) ?? callOf(each)} }`);
       expect([each.name, codeOf(answer)]).toEqual([each.name, 'FORBIDDEN']);
       expect(answer.errors[0]?.message).toBe('Nobody does this for somebody else, whatever was granted.');
-      expect([each.name, server.statements.length]).toEqual([each.name, 2]);
+      expect([each.name, asked().length]).toEqual([each.name, 2]);
     }
   });
 

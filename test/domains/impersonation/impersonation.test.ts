@@ -4,6 +4,7 @@ import { byTest } from '../../support/act.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenAdministrator, givenMember, givenOrganization, personId } from '../../support/given.js';
 import { givenGrant, givenImpersonation, START } from '../../support/impersonation.js';
+import { mailTo } from '../../support/mail.js';
 import { raw } from '../../support/raw.js';
 import { type Answer, codeOf, startServer, useServer } from '../../support/server.js';
 import { askForToken, givenBrowser, ownOrigin } from '../../support/sessions.js';
@@ -508,6 +509,17 @@ describe('Each operation', () => {
       await own.close();
     }
   });
+});
+
+test('Every OWNER is mailed who acts as whom, why, and how to end it', async () => {
+  const acme = await givenOrganization(server);
+  const second = await givenMember(server, acme, 'OWNER');
+  const { id, sam } = await givenImpersonation(server, acme, { as: 'viewer' });
+  for (const owner of [acme.owner, second]) {
+    const mail = await mailTo(server, owner.email);
+    for (const told of [sam.email, `VIEWER of ${acme.slug}`, 'ticket 42: runs stay queued', id])
+      expect(mail).toContain(told);
+  }
 });
 
 describe('supportAccessLog', () => {
