@@ -1,5 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
+import type { Database } from '../../../src/data/database.js';
+import { newId } from '../../../src/data/id.js';
+import type { RequestDb } from '../../../src/data/organization/organization-db.js';
 import { byTest } from '../../support/act.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenAdministrator, givenMember, givenOrganization, personId } from '../../support/given.js';
@@ -321,6 +324,33 @@ describe('Who only looks', () => {
     expect(codeOf(await acting(MUTATION))).toBe('READ_ONLY');
     const { data } = await acme.owner(`{ auditLog(first: 5, filter: { outcome: REFUSED }) { nodes { action } } }`);
     expect(data.auditLog.nodes).toEqual([]); // it is written beside the requests
+  });
+
+  test('changes nothing whatever a resolver does: PostgreSQL refuses it', async () => {
+    // A list that writes each time it is read.
+    const wrap = (database: Database): Database => ({
+      ...database,
+      organizationDb: (orgId, act) => {
+        const db = database.organizationDb(orgId, act);
+        const list: typeof db.repository.list = async (query) => {
+          await db.repository.create({ id: newId('rep'), name: newId('rep'), gitUrl: 'https://git.example/x' });
+          return db.repository.list(query);
+        };
+        return Object.create(db, { repository: { value: { ...db.repository, list } } }) as RequestDb;
+      },
+    });
+    const writing = await startServer({ wrap });
+    try {
+      const acme = await givenOrganization(writing);
+      const { acting } = await givenImpersonation(writing, acme);
+      const READ = '{ repositories { nodes { id } } }';
+      expect(codeOf(await acting(READ))).toBe('READ_ONLY');
+      expect((await acme.owner(READ)).data.repositories.nodes).toHaveLength(2);
+      await givenGrant(acme, 'WRITE');
+      expect((await acting(READ)).data.repositories.nodes).toHaveLength(3);
+    } finally {
+      await writing.close();
+    }
   });
 
   test('reads nothing that is the member’s own elsewhere', async () => {
