@@ -12,6 +12,7 @@ import type { RequestRecord } from './request-record.js';
 const FIELDS: Readonly<Record<string, RateLimit>> = {
   inviteUser: 'invitation',
   resendInvitation: 'invitation',
+  startImpersonation: 'invitation', // it mails every OWNER
   acceptInvitation: 'acceptance',
   declineInvitation: 'acceptance',
   requestNewInvitation: 'acceptance',
