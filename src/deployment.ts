@@ -114,4 +114,6 @@ const sessionIssuer = (tokens: SessionTokens, development: Development | null): 
     const subject = { sessionId: session.id, personId: person.id, orgId, notAfter: session.expiresAt };
     return (await tokens.issue(subject)).token;
   },
+  issueActing: ({ id: impersonationId, userId: personId, ...acting }, lifetimeS) =>
+    tokens.issueActing({ impersonationId, personId, ...acting, lifetimeS }),
 });

@@ -10,6 +10,7 @@ export const ERROR_CODES = [
   'ROLE_ESCALATION',
   'LAST_OWNER',
   'FEATURE_DISABLED',
+  'READ_ONLY',
   'QUERY_TOO_EXPENSIVE',
   'RATE_LIMITED',
   'TIMEOUT',
@@ -40,6 +41,7 @@ const MESSAGES = {
   ROLE_ESCALATION: 'Nobody grants, edits or removes more than they hold.',
   LAST_OWNER: 'An organization keeps at least one active OWNER.',
   FEATURE_DISABLED: 'This organization does not have this feature.',
+  READ_ONLY: 'This session looks, and changes nothing.',
   QUERY_TOO_EXPENSIVE: 'This operation reads more than one answer may hold; ask for fewer rows or fields.',
   RATE_LIMITED: 'Too many requests; try again after as many seconds as Retry-After says.',
   TIMEOUT: 'The request took too long and was stopped.',
@@ -54,6 +56,8 @@ export interface ErrorDetail {
   readonly requiredPermission?: string;
   /** The feature that the organization has not. */
   readonly feature?: string;
+  /** Why, where one code has several reasons. */
+  readonly reason?: 'SUPPORT_ACCESS';
   /** In seconds. */
   readonly retryAfter?: number;
   /** Of a rate limit: what a minute holds, what is left of it, and when the next begins. */

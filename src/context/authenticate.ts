@@ -8,7 +8,8 @@ import { faultOfKey, type KeyEnvironment, type PresentedApiKey, readApiKey } fro
 import { refuseKey } from './refused-key.js';
 
 /** What a request presented: verified, as far as that can be told without the database. */
-export type Credential = IdentityCredential | SessionCredential | KeyCredential | CookieCredential;
+export type Credential =
+  IdentityCredential | SessionCredential | ImpersonationCredential | KeyCredential | CookieCredential;
 
 interface Token {
   /** The `org` claim: an id or slug, not yet checked against any membership. */
@@ -31,6 +32,16 @@ export interface SessionCredential extends Token {
   readonly personId: string;
 }
 
+/** Orgate's own token of somebody who acts as somebody else, verified like any other. Whether they still may is not yet known. */
+export interface ImpersonationCredential extends Token {
+  readonly kind: 'impersonation';
+  readonly organizationClaim: string;
+  readonly impersonationId: string;
+  readonly personId: string;
+  /** Who acts: the `act` claim's subject. */
+  readonly actorId: string;
+}
+
 /** A key whose form, environment and checksum are right. Whether it is anyone's is not yet known. */
 export interface KeyCredential extends PresentedApiKey {
   readonly kind: 'key';
@@ -50,9 +61,9 @@ export type Authenticate = (
   isLocalHost: boolean,
 ) => Promise<BearerCredential | null>;
 
-export type TokenCredential = IdentityCredential | SessionCredential;
-/** What speaks for a person. */
-export type PersonCredential = TokenCredential | CookieCredential;
+export type TokenCredential = IdentityCredential | SessionCredential | ImpersonationCredential;
+/** What speaks for a person who asks themselves. */
+export type PersonCredential = IdentityCredential | SessionCredential | CookieCredential;
 /** What stands in an Authorization header. */
 export type BearerCredential = TokenCredential | KeyCredential;
 
@@ -145,7 +156,19 @@ function toCredential(issuer: TrustedIssuer, payload: JWTPayload): TokenCredenti
   if (!sub || sub.length > 255 || !isText(sub) || !isText(organizationClaim ?? ''))
     throw new OrgateError('UNAUTHENTICATED');
   const token = { organizationClaim, expiresAt: exp };
-  if (issuer.ownSessions) return { kind: 'session', ...token, sessionId: String(sid), personId: sub };
+  if (issuer.ownSessions) {
+    const actor = actorOf(payload);
+    if (actor === null) return { kind: 'session', ...token, sessionId: String(sid), personId: sub };
+    if (organizationClaim === null) throw new OrgateError('UNAUTHENTICATED');
+    return {
+      kind: 'impersonation',
+      ...token,
+      organizationClaim,
+      impersonationId: String(sid),
+      personId: sub,
+      ...actor,
+    };
+  }
   return {
     kind: 'identity',
     ...token,
@@ -157,6 +180,14 @@ function toCredential(issuer: TrustedIssuer, payload: JWTPayload): TokenCredenti
     },
     development: issuer.development,
   };
+}
+
+/** Who acts as the subject of a token, as RFC 8693 says it; null where nobody does. @throws UNAUTHENTICATED for what says neither */
+function actorOf({ act }: JWTPayload): { readonly actorId: string } | null {
+  if (act === undefined) return null;
+  const actor = typeof act === 'object' && act !== null && 'sub' in act ? act.sub : null;
+  if (typeof actor !== 'string' || !isText(actor)) throw new OrgateError('UNAUTHENTICATED');
+  return { actorId: actor };
 }
 
 export const toEmail = (email: string): string | null =>

@@ -85,6 +85,10 @@ export class RequestContext {
   /** In whose name whatever this request changes is changed. */
   get act(): Act {
     const { viewer, origin: from } = this;
+    if (viewer?.impersonation) {
+      const { by, reason } = viewer.impersonation;
+      return { kind: 'PERSON', id: by.id, name: by.name, onBehalfOf: this.actorId, reason, ...from };
+    }
     if (viewer?.person) return { kind: 'PERSON', id: viewer.person.id, ...from };
     if (!viewer?.apiKey) return { ...bySystem('nobody signed in'), ...from };
     const { id, isOfServiceAccount } = viewer.apiKey;
@@ -103,7 +107,7 @@ export class RequestContext {
     const { current, act } = this;
     if (!current || !isRefusal(error)) return;
     const called = act.kind === 'API_KEY' ? {} : { name: current.membership.name };
-    this.use(REFUSALS).note({ orgId: current.orgId, act: { ...act, ...called }, tried, error });
+    this.use(REFUSALS).note({ orgId: current.orgId, act: { ...called, ...act }, tried, error });
   }
 
   /** Null where points are not counted. Of what is left to the person or key, and to the organization, the less. */

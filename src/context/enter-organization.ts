@@ -32,6 +32,12 @@ export class NotEnteredError extends Error {
     super('named an organization without being in it');
     this.names = names.map((name) => (ID.test(name) ? name : `sha256:${hash('sha256', name).slice(0, 16)}`));
   }
+
+  /** What whoever asked is told: the same whether or not there is such an organization. */
+  static refusing(...asked: ConstructorParameters<typeof NotEnteredError>): OrgateError {
+    const cause = new NotEnteredError(...asked);
+    return new OrgateError('NOT_FOUND', 'The organization that the request names is none of yours.', {}, { cause });
+  }
 }
 
 type Entering = Pick<Deployment, 'outside' | 'use'>;
@@ -43,7 +49,7 @@ export interface Entered {
 
 /**
  * From a verified credential and what the request named to a person and their membership, read live in one round trip.
- * With `enterWithKey` the only place that lets a request into an organization.
+ * With `enterWithKey` and `enterImpersonating` the only place that lets a request into an organization.
  *
  * @param cookieHash of the cookie that came beside a token: it must not name anyone else
  * @param from the request, for the record of whom it makes known
@@ -62,12 +68,11 @@ export async function enterOrganization(
   const { memberships, session, cookiePersonId } = found;
   const person = withinSessionScope(found);
   if (person.status !== 'ACTIVE') throw new OrgateError('UNAUTHENTICATED');
-  if (cookiePersonId !== null && cookiePersonId !== person.id) {
-    throw new OrgateError('UNAUTHENTICATED', 'The cookie and the bearer token name different people.');
-  }
+  if (cookiePersonId !== null && cookiePersonId !== person.id) throw otherPerson();
   const viewer: Viewer = {
     person,
     apiKey: null,
+    impersonation: null,
     session: {
       id: session?.id ?? null,
       boundOrgId: session?.boundOrgId ?? null,
@@ -86,14 +91,7 @@ export async function enterOrganization(
     const held = named.map(({ name }) => memberships.find((membership) => membership.named === name));
     const [first] = held;
     const missed = named.filter(({ required }, index) => required && !held[index]).map(({ name }) => name);
-    if (missed.length > 0) {
-      throw new OrgateError(
-        'NOT_FOUND',
-        'The organization that the request names is none of yours.',
-        {},
-        { cause: new NotEnteredError(person.id, missed) },
-      );
-    }
+    if (missed.length > 0) throw NotEnteredError.refusing(person.id, missed);
     if (held.some((each) => each?.organization.id !== first?.organization.id)) {
       throw new OrgateError('ORG_CONTEXT_CONFLICT');
     }
@@ -105,6 +103,10 @@ export async function enterOrganization(
   if (chosen) return enter(chosen, 'DEFAULT', isSole);
   return isSole && memberships[0] ? enter(memberships[0], 'SOLE_MEMBERSHIP') : { viewer, current: null };
 }
+
+/** A cookie came beside a token, and is somebody else's. */
+export const otherPerson = (): OrgateError =>
+  new OrgateError('UNAUTHENTICATED', 'The cookie and the bearer token name different people.');
 
 const toSeconds = (instant = new Date(0)): number => Math.floor(instant.getTime() / 1000);
 

@@ -39,6 +39,7 @@ export async function enterWithKey(
     viewer: {
       person: null,
       apiKey: { id: key.id, isOfServiceAccount: key.isOfServiceAccount },
+      impersonation: null,
       session: {
         id: null,
         boundOrgId: organization.id,

@@ -21,7 +21,7 @@ export interface NoteRefusals {
 
 export const REFUSALS = part<NoteRefusals>('notes of refusals');
 
-const CODES: ReadonlySet<string> = new Set(['FORBIDDEN', 'ROLE_ESCALATION', 'LAST_OWNER']);
+const CODES: ReadonlySet<string> = new Set(['FORBIDDEN', 'ROLE_ESCALATION', 'LAST_OWNER', 'READ_ONLY']);
 
 /** Whether somebody who is known was told that they may not. */
 export const isRefusal = (error: unknown): error is OrgateError =>

@@ -1,3 +1,4 @@
+import type { LiveImpersonation, NamedImpersonation } from '../identity/impersonations.js';
 import type { Person } from '../identity/person.js';
 
 /** Who is asking. The credential was verified, and whoever stands behind it was read in this request and is active. */
@@ -6,6 +7,8 @@ export interface Viewer {
   readonly person: Person | null;
   /** The key that is asking; null for a person. */
   readonly apiKey: { readonly id: string; readonly isOfServiceAccount: boolean } | null;
+  /** Who acts as this person, as was read in this request; null where they are themselves. */
+  readonly impersonation: LiveImpersonation | null;
   readonly session: Session;
 }
 
@@ -28,4 +31,6 @@ export interface Session {
 export interface SessionIssuer {
   /** A token of the viewer for one organization, ending when the presented one ends; null where another issued that. */
   issueFor(viewer: Viewer, orgId: string): Promise<string | null>;
+  /** A token for one organization in which somebody acts as a member, which has an `act` claim (RFC 8693) and ends by itself. */
+  issueActing(acting: NamedImpersonation, lifetimeS: number): Promise<string>;
 }

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { busy, OrgateError, referenced, taken } from '../errors.js';
 import { Prisma } from '../generated/prisma/client.js';
+import { READ_ONLY_STATE } from './connection/scoped-query.js';
 import type { Model } from './organization/models.js';
 import { saysAway } from './start/database-away.js';
 
@@ -40,6 +41,7 @@ export function translateDatabaseError(error: unknown, model?: Model): unknown {
   if (known === 'P2003') return new OrgateError('NOT_FOUND', undefined, {}, options);
   if (known === 'P2034') return new OrgateError('CONFLICT', undefined, {}, options);
   if (known === 'P2024') return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
+  if (state === READ_ONLY_STATE) return new OrgateError('READ_ONLY', undefined, {}, options);
   // It waited for a lock as long as anyone may.
   if (state === '55P03') return busy(options);
   if (state === '57014') return new OrgateError('TIMEOUT', undefined, {}, options);

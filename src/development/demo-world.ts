@@ -13,6 +13,8 @@ export interface DemoOrganization {
   members: Record<string, string>;
   /** How its settings changed, the first change first; each in the document, and no column. */
   settings?: { by: string; daysAgo: number; changes: Record<string, [unknown, unknown]> }[];
+  /** Who of the deployment acted as whom, why, and what they asked for. */
+  support?: { by: string; as: string; reason: string; daysAgo: number; minutes: number; fields: string }[];
   repositories: { name: string; agents: string[] }[];
 }
 export interface DemoWorld {

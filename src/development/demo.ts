@@ -100,6 +100,20 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
         await insert(theirs, 'settings_version', [version]);
         await inFrame(theirs, () => client.query({ text: CHANGE_SETTINGS, values: [orgId, version.version] }));
       }
+      for (const access of rows.accesses) {
+        const { actor_name: name, user_id: onBehalfOf, reason } = access;
+        const act = { kind: 'PERSON', id: access.actor_id, name, onBehalfOf, reason } as const;
+        const theirs: Frame = { role: 'orgate_app', orgId, act };
+        const { fields, ended_at: endedAt, ...row } = access;
+        await insert(theirs, 'impersonation', [row]);
+        await inFrame(theirs, () =>
+          client.query({
+            text: TELL_OPERATION,
+            values: [orgId, row.id, JSON.stringify(act), JSON.stringify({ fields: [null, fields] })],
+          }),
+        );
+        await inFrame(theirs, () => client.query({ text: END_ACCESS, values: [orgId, row.id, endedAt] }));
+      }
       const [owner = ''] = rows.starters;
       await insert(as(orgId, owner), 'repository', rows.repositories);
       await insert(as(orgId, owner), 'agent', rows.agents);
@@ -144,6 +158,18 @@ const END_RUNS = `
   from jsonb_populate_recordset(null::run, $1) d
   where r.org_id = d.org_id and r.id = d.id and d.status <> 'QUEUED'`;
 
+/** As the gateway tells what somebody asks for who acts as a member. */
+const TELL_OPERATION = `
+  with told as (
+    insert into audit_entry (org_id, actor_kind, actor_id, actor_name, on_behalf_of, action, target_type, target_id, changes, reason)
+    select $1, act ->> 'kind', act ->> 'id', act ->> 'name', act ->> 'onBehalfOf', 'impersonation.query', 'impersonation', $2, $4::jsonb,
+      act ->> 'reason' from (select $3::jsonb as act) as given
+    returning number
+  )
+  insert into audit_unsealed (org_id, number) select $1, number from told`;
+
+const END_ACCESS = `update impersonation set ended_at = $3 where org_id = $1 and id = $2`;
+
 const CHANGE_SETTINGS = `
   update organization o set settings_version = v.version, updated_at = v.at, settings = o.settings
     || (select jsonb_object_agg(key, value -> 1) from jsonb_each(v.changes))
@@ -163,6 +189,9 @@ async function tellAsOfThen(client: Connection, made: number, orgIds: readonly O
     `update audit_entry e set at = case
        when e.action = 'run.created' then (select created_at from run r where r.org_id = e.org_id and r.id = e.target_id)
        when e.target_type = 'run' then (select coalesce(finished_at, started_at) from run r where r.org_id = e.org_id and r.id = e.target_id)
+       when e.target_type = 'impersonation' then (select case e.action when 'impersonation.created' then i.created_at
+         when 'impersonation.ended' then i.ended_at else i.created_at + interval '2 minutes' end
+         from impersonation i where i.org_id = e.org_id and i.id = e.target_id)
        when e.action = 'organization.updated' then (select v.at from settings_version v
          where v.org_id = e.org_id and v.version = (e.changes -> 'settings_version' ->> 1)::integer)
        else $1 end
@@ -285,6 +314,24 @@ function demoRows(
     agents,
     runs,
     starters,
+    accesses: (organization.support ?? []).map(({ by, as: email, reason, daysAgo, minutes, fields }) => {
+      const { id, name } = people.get(by) ?? missing(by);
+      const began = now - daysAgo * DAY_MS;
+      return {
+        org_id: orgId,
+        id: newId('imp', began),
+        actor_id: id,
+        actor_name: name,
+        actor_email: by,
+        user_id: (people.get(email) ?? missing(email)).id,
+        reason,
+        scope: 'READ',
+        created_at: new Date(began),
+        expires_at: new Date(began + 30 * 60_000),
+        ended_at: new Date(began + minutes * 60_000),
+        fields,
+      };
+    }),
     settingsVersions: (organization.settings ?? []).map(({ by, daysAgo, changes }, index) => {
       const { id, name: byName } = people.get(by) ?? missing(by);
       return {

@@ -5,6 +5,7 @@ import { auditEntry } from './audit-entry/index.js';
 import { credential } from './credential/index.js';
 import { domain } from './dns-domain/index.js';
 import { identityProvider } from './identity-provider/index.js';
+import { impersonation } from './impersonation/index.js';
 import { invitation } from './invitation/index.js';
 import { joinRequest } from './join-request/index.js';
 import { membership } from './membership/index.js';
@@ -17,6 +18,7 @@ import { run } from './run/index.js';
 import { scimDirectory } from './scim-directory/index.js';
 import { serviceAccount } from './service-account/index.js';
 import { session } from './session/index.js';
+import { supportAccessGrant } from './support-access-grant/index.js';
 import { usage } from './usage/index.js';
 import { viewer } from './viewer/index.js';
 
@@ -39,6 +41,8 @@ const listed = [
   run,
   usage,
   auditEntry,
+  impersonation,
+  supportAccessGrant,
   rateLimit,
 ] as const;
 

@@ -87,7 +87,17 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     tellDocument: countLookups(metrics, 'documents'),
     tellOperation: countLookups(metrics, 'operations'),
   });
-  const apollo = await serveGraphQL(app, { ...context, slots, run, formatError, schema, introspection, maxAnswer });
+  const graphql = {
+    ...context,
+    admitsImpersonation: true,
+    slots,
+    run,
+    formatError,
+    schema,
+    introspection,
+    maxAnswer,
+  } as const;
+  const apollo = await serveGraphQL(app, graphql);
   if (introspection) serveSdl(app, schema);
   const providers = createProviders({
     outside,

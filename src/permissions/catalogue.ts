@@ -17,6 +17,12 @@ export type Permission = `${string}:${string}`;
 export interface Grant {
   readonly from: Role;
   readonly may: string;
+  /**
+   * Whether the deployment's own people may use it, for a member who holds it and while an OWNER lets them change something. Never
+   * of keys, credentials, identity providers, directories, domains, hosts, members, invitations, roles, billing, limits, approvals,
+   * webhooks, exports, deletion, grants or the record.
+   */
+  readonly vendor?: true;
 }
 
 /** The permissions of a domain. Every domain declares its own. */
@@ -47,6 +53,8 @@ export interface CataloguedPermission {
   readonly aliases: readonly string[];
   /** No key holds what only an OWNER may. */
   readonly isHeldByKeys: boolean;
+  /** Whether the deployment's own people may use it for a member. */
+  readonly vendor: boolean;
 }
 
 /** All permissions there are, and what a membership adds up to. Made once, from the domains. */
@@ -70,6 +78,11 @@ export class Catalogue {
 
   has(permission: Permission): boolean {
     return this.#grants.has(permission);
+  }
+
+  /** Whether the deployment's own people may use it for a member, while an OWNER lets them. */
+  isVendors(permission: Permission): boolean {
+    return this.#grants.get(permission)?.vendor === true;
   }
 
   /** The permission of this name or alias, or null. */
@@ -106,12 +119,13 @@ export class Catalogue {
 
   /** Every permission, by name. */
   list(): CataloguedPermission[] {
-    return [...this.#grants].map(([name, { from, may }]) => ({
+    return [...this.#grants].map(([name, { from, may, vendor = false }]) => ({
       name,
       description: may,
       roles: ROLES.filter((role) => isAtMost(from, role)),
       aliases: [...ALIASES].flatMap(([alias, permission]) => (permission === name ? [alias] : [])),
       isHeldByKeys: isAtMost(from, 'ADMIN'),
+      vendor,
     }));
   }
 }

@@ -46,6 +46,23 @@ function asUnboundPerson(viewer: Viewer | null): Verdict {
   return new OrgateError('FORBIDDEN', 'This session reaches one organization only.');
 }
 
+/**
+ * Whether somebody who acts as a member may change anything by this: nothing while they only look, and never what the catalogue does
+ * not mark for them, whatever the member may. Asked before each rule of a mutation, so that what is new is shut to them.
+ */
+export function mayForSomebodyElse({ viewer, catalogue }: RequestContext, permission: Permission | null): Verdict {
+  if (!viewer?.impersonation) return true;
+  if (viewer.impersonation.scope === 'READ') return new OrgateError('READ_ONLY');
+  if (permission !== null && catalogue.isVendors(permission)) return true;
+  return new OrgateError('FORBIDDEN', 'Nobody does this for somebody else, whatever was granted.');
+}
+
+/** As a person who asks for what is theirs alone: nobody sees it who acts as them. */
+export const isOneself: Rule = makeRule('isOneself', null, ({ viewer }) => {
+  if (viewer?.impersonation) return new OrgateError('FORBIDDEN', 'Nobody sees this of somebody else.');
+  return asPerson(viewer);
+});
+
 /** Signed in as oneself: what a person does beyond any one organization, no key does for them. */
 export const isPerson: Rule = makeRule('isPerson', null, ({ viewer }) => asPerson(viewer));
 
@@ -124,6 +141,17 @@ export const canAsPerson = memo<Permission>((permission) =>
     },
     true,
   ),
+);
+
+/** As whoever runs the deployment, of what is their own; or as a person who lets them in, in the current organization. */
+export const canEndImpersonation: Rule = makeRule(
+  'canEndImpersonation',
+  'support:manage',
+  (context, mode) =>
+    context.viewer?.person?.systemRole === 'SYSTEM_ADMIN'
+      ? true
+      : canAsPerson('support:manage').check(context, mode, null),
+  true,
 );
 
 const withFeatures = new Map<string, Rule>();

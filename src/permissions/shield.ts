@@ -6,7 +6,7 @@ import type { Domain } from '../resource/define-domain.js';
 import type { Catalogue } from './catalogue.js';
 import { rule, shield } from './graphql-shield.js';
 import type { RequestContext } from '../context/context.js';
-import { allow, type Rule, type AccessMode } from './rules.js';
+import { allow, mayForSomebodyElse, type Rule, type AccessMode } from './rules.js';
 
 /** The rule of every field, by type and field name. */
 export type AccessTable = ReadonlyMap<string, ReadonlyMap<string, Rule>>;
@@ -62,7 +62,8 @@ function shieldRules(mode: AccessMode): (asked: Rule) => ShieldRule {
     const known =
       made.get(asked) ??
       rule(`${asked.name} to ${mode}`, { cache: 'no_cache' })((parent, _args, context: RequestContext) => {
-        const verdict = asked.check(context, mode, parent);
+        const given = mode === 'read' ? true : mayForSomebodyElse(context, asked.permission);
+        const verdict = given === true ? asked.check(context, mode, parent) : given;
         // What a mutation is refused is noted where what it refuses itself is, too.
         if (verdict !== true && mode === 'read' && asked.permission)
           context.noteRefusal({ permission: asked.permission }, verdict);

@@ -2,6 +2,7 @@ import type { RequestContext } from '../context/context.js';
 import type { LockedDb } from '../data/organization/organization-db.js';
 import { OrgateError } from '../errors.js';
 import { openAsking, type StillAsking } from '../identity/asking.js';
+import { type LiveImpersonation, openHeldImpersonations } from '../identity/impersonations.js';
 import type { Permission } from '../permissions/catalogue.js';
 import { effective, type RoleAssignment, assignmentOfKey } from './escalation.js';
 
@@ -16,7 +17,8 @@ export interface Actor extends RoleAssignment {
  * signed out or revoked meanwhile it is carried out no more.
  *
  * @param _db because what is read before there is the lock may be over when there is
- * @throws UNAUTHENTICATED when the person, the session or the key is over; FORBIDDEN without the permission
+ * @throws UNAUTHENTICATED when the person, the session or the key is over, or whoever acts as them may not any more, READ_ONLY when they
+ *   may only look; FORBIDDEN without the permission
  */
 export async function readActor(_db: LockedDb, context: RequestContext, permission: Permission): Promise<Actor> {
   const actor = toActor(await readAgain(context), context);
@@ -35,14 +37,28 @@ export const assertStillAsking = async (_db: LockedDb, context: RequestContext):
   await readAgain(context);
 };
 
-async function readAgain({ viewer, outside, current }: RequestContext): Promise<StillAsking> {
-  const { person, apiKey, session } = viewer ?? {};
+async function readAgain(context: RequestContext): Promise<StillAsking> {
+  const { viewer, outside, current } = context;
+  const { person, apiKey, session, impersonation } = viewer ?? {};
+  if (impersonation) return readActing(impersonation, context);
   const asking = outside(openAsking);
   const still = person
     ? await asking.readPerson({ id: person.id, sessionId: session?.id ?? null }, current?.orgId ?? '')
     : await asking.readKey(apiKey?.id ?? '');
   if (!still) throw new OrgateError('UNAUTHENTICATED');
   return still;
+}
+
+/** Whoever acts as a member, and may still change something. */
+async function readActing(
+  { id, by }: LiveImpersonation,
+  { outside, organization, person }: RequestContext,
+): Promise<StillAsking> {
+  const named = { orgId: organization.orgId, id, actorId: by.id, userId: person.id };
+  const still = await outside(openHeldImpersonations).find(named, null);
+  if (!still) throw new OrgateError('UNAUTHENTICATED');
+  if (still.impersonation.scope !== 'WRITE') throw new OrgateError('READ_ONLY');
+  return { membership: still.membership, keyPermissions: null };
 }
 
 function toActor({ membership, keyPermissions }: StillAsking, { catalogue }: RequestContext): Actor | null {

@@ -1,20 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import {
-  buildSchema,
-  getIntrospectionQuery,
-  type GraphQLInputType,
-  type GraphQLObjectType,
-  isEnumType,
-  isInputObjectType,
-  isLeafType,
-  isListType,
-  isNonNullType,
-  isRequiredArgument,
-  isRequiredInputField,
-  getNamedType,
-} from 'graphql';
+import { buildSchema, getIntrospectionQuery, type GraphQLObjectType } from 'graphql';
 import { givenOrganization } from '../support/given.js';
+import { callOf } from '../support/root-fields.js';
 import { codeOf, useServer, withoutRequestId } from '../support/server.js';
 
 const server = useServer();
@@ -26,25 +14,10 @@ const schema = buildSchema(
     .replace('type Mutation\n', 'type Mutation { _: Int }\n'),
 );
 
-/** Some value that fits, for arguments that must be there. */
-function literal(type: GraphQLInputType): string {
-  if (isNonNullType(type)) return literal(type.ofType);
-  if (isListType(type)) return `[${literal(type.ofType)}]`;
-  if (isEnumType(type)) return type.getValues()[0]?.name ?? 'null';
-  if (!isInputObjectType(type)) return type.name === 'Int' ? '1' : '"x"';
-  const fields = Object.values(type.getFields()).filter(isRequiredInputField);
-  return `{${fields.map((field) => `${field.name}: ${literal(field.type)}`).join(', ')}}`;
-}
-
 const rootFields = ['Query', 'Mutation'].flatMap((type) =>
   Object.values((schema.getType(type) as GraphQLObjectType).getFields())
     .filter(({ name }) => name !== '_')
-    .map((field) => {
-      const required = field.args.filter(isRequiredArgument).map((arg) => `${arg.name}: ${literal(arg.type)}`);
-      const selection = isLeafType(getNamedType(field.type)) ? '' : ' { __typename }';
-      const call = `${field.name}${required.length > 0 ? `(${required.join(', ')})` : ''}${selection}`;
-      return [`${type}.${field.name}`, `${type.toLowerCase()} { ${call} }`, field.name] as const;
-    }),
+    .map((field) => [`${type}.${field.name}`, `${type.toLowerCase()} { ${callOf(field)} }`, field.name] as const),
 );
 
 test.each(rootFields)('%s: without a credential UNAUTHENTICATED, with HTTP 200', async (_, query, field) => {

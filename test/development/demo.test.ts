@@ -35,3 +35,25 @@ test('the demo has two months of record, in order, of those who did it, and it i
   for (const each of ['Ann Archer run.created', 'Ann Archer run.succeeded']) expect(told).toContain(each);
   expect(nodes.every(({ actor }: { actor: { kind: string } }) => actor.kind === 'PERSON')).toBe(true);
 });
+
+test('somebody of the deployment looked at acme yesterday, and acme sees why, and at what', async () => {
+  const ann = await server.as('ann@acme.example', 'acme');
+  const { data } = await ann(`{
+    supportAccessLog { nodes { id reason scope startedAt endedAt by { name } onBehalfOf { name } } }
+  }`);
+  const [access, ...others] = data.supportAccessLog.nodes;
+  expect(others).toEqual([]);
+  expect(access).toMatchObject({ by: { name: 'Sam Summers' }, onBehalfOf: { name: 'Dev Dasgupta' }, scope: 'READ' });
+  expect(Date.now() - Date.parse(access.startedAt)).toBeGreaterThanOrEqual(86_400_000);
+  const { data: told } = await ann(
+    `query ($id: ID!) { auditLog(filter: { targetId: $id }) { nodes { at action reason onBehalfOf actor { name } } } }`,
+    { id: access.id },
+  );
+  expect(told.auditLog.nodes.map(({ action }: { action: string }) => action)).toEqual([
+    'impersonation.ended',
+    'impersonation.query',
+    'impersonation.created',
+  ]);
+  expect(told.auditLog.nodes.at(-1)?.at).toBe(access.startedAt);
+  expect(told.auditLog.nodes.every(({ reason }: { reason: string }) => reason === access.reason)).toBe(true);
+});

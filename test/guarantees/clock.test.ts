@@ -33,6 +33,7 @@ const REAL: Readonly<Record<string, string>> = {
   'gateway/sign-in/': TOKENS,
   'identity/api-keys.ts': `${SHOWN}; whether a key has ended is told by how far the clock was moved, too`,
   'identity/find-person.ts': TOKENS,
+  'identity/impersonations.ts': 'beside how far the clock was moved',
   'identity/issuer-keys.ts': TOKENS,
   'identity/registry.ts': SHOWN,
   'identity/sealed.ts': TOKENS,

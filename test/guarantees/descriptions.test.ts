@@ -67,7 +67,8 @@ test('the permission that a field needs MUST stand in its description, and no ot
 });
 
 test('that a field is for persons and not for keys MUST stand in its description, and only there', () => {
-  const isForPersons = /^(canAsPerson|canCreateOrganization|isMember|isPerson|isUnboundPerson)\b/;
+  const isForPersons =
+    /^(canAsPerson|canCreateOrganization|canEndImpersonation|isMember|isOneself|isPerson|isUnboundPerson)\b/;
   const wrong = guarded.filter(({ rule, text }) => isForPersons.test(rule.name) !== /\bas\s+a\s+person\b/i.test(text));
   expect(wrong.map(({ path, rule }) => `${path} ${rule.name}`)).toEqual([]);
 });

@@ -97,7 +97,7 @@ const OTHER_IDS: readonly [string, Program][] = [
   ['delete', (db) => db.organization.delete({ id: OTHER })],
   ['delete of none', (db) => db.organization.delete({ id: { in: [] } })],
   ['delete in a transaction', (db) => db.transaction((tx) => tx.organization.delete({ id: OTHER }))],
-  ['create', (db) => db.organization.create({ id: OTHER, name: 'Other', slug: 'other' })],
+  ['create', (db) => db.organization.create({ id: OTHER, name: 'Other', slug: 'other', supportAccess: 'READ' })],
 ];
 const OTHER = newId('org');
 

@@ -9,7 +9,14 @@ import { givenKey } from '../support/api-key.js';
 import { Browser } from '../support/browser.js';
 import { startNameServer } from '../support/dns.js';
 import { givenEverything, type GivenEverything } from '../support/given-everything.js';
-import { givenHeldDomain, givenMember, givenOrganization, personId, unique } from '../support/given.js';
+import {
+  givenAdministrator,
+  givenHeldDomain,
+  givenMember,
+  givenOrganization,
+  personId,
+  unique,
+} from '../support/given.js';
 import { secretFor } from '../support/mail.js';
 import { MUTATIONS } from '../support/mutations.js';
 import {
@@ -114,12 +121,14 @@ const OTHERS: Readonly<Record<string, () => Promise<Write> | Write>> = {
     return { ...made, orgId: rows[0].id as string };
   },
   setEntitlements: async () => {
-    const sam = await server.as(`${unique('sam')}@orgate.example`);
-    await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [
-      await personId(sam),
-    ]);
+    const sam = await givenAdministrator(server);
     const features = '[{ name: "webhooks", enabled: false }]';
     return by(sam, `setEntitlements(input: { organizationId: "${acme.id}", features: ${features} }) { id }`, acme.id);
+  },
+  startImpersonation: async () => {
+    const userId = await personId(acme.admin);
+    const input = `{ organizationId: "${acme.id}", userId: "${userId}", reason: "a ticket about runs" }`;
+    return by(await givenAdministrator(server), `startImpersonation(input: ${input}) { expiresAt }`, acme.id);
   },
   setDefaultOrganization: () => by(acme.owner, `setDefaultOrganization(organizationId: "${acme.id}") { role }`, ''),
   rollbackSettings: () => byOwner('rollbackSettings(version: 1, expectedVersion: 2) { id }'),

@@ -353,4 +353,41 @@ export const MUTANTS = [
     'case when false',
     'domains/organization/settings',
   ],
+  // Who acts as somebody else
+  [
+    'permissions/rules.ts',
+    "if (viewer.impersonation.scope === 'READ') return new OrgateError('READ_ONLY');",
+    '',
+    'guarantees/vendor',
+  ],
+  [
+    'permissions/rules.ts',
+    'permission !== null && catalogue.isVendors(permission)',
+    'permission !== null',
+    'guarantees/vendor',
+  ],
+  [
+    'gateway/graphql/run.ts',
+    "impersonation.scope === 'READ' ? readingOnly(() => execute(execution)) : execute(execution)",
+    'execute(execution)',
+    'domains/impersonation',
+  ],
+  [
+    'gateway/http/open-context.ts',
+    "credential.kind === 'impersonation' && !admitsImpersonation",
+    'false',
+    'domains/impersonation',
+  ],
+  ['domains/organization/settings/change-settings.ts', 'isForSomebodyElse && !isVendors', 'false', 'guarantees/vendor'],
+  [
+    'domains/organization/settings/change-settings.ts',
+    'if (access) await holdToSupportAccess(db, access);',
+    '',
+    'domains/impersonation',
+  ],
+  ['rights/actor.ts', "if (still.impersonation.scope !== 'WRITE')", 'if (false)', 'races/support-access'],
+  ['identity/impersonations.ts', " and a.system_role = 'SYSTEM_ADMIN'", '', 'domains/impersonation'],
+  ['identity/impersonations.ts', " and p.system_role <> 'SYSTEM_ADMIN'", '', 'domains/impersonation'],
+  ['identity/impersonations.ts', 'i.ended_at is null and ', '', 'domains/impersonation'],
+  ['identity/impersonations.ts', ' and (i.session_id is null or s.id is not null)', '', 'domains/impersonation'],
 ];

@@ -25,6 +25,8 @@ const WITHOUT: Record<string, string> = {
   'Query.mySessions orderBy': 'a few, the newest first: one looks for what one does not know',
   'Query.mySessions filter': 'the same',
   'Query.settingsVersions filter': 'they are numbered, and read from the newest; a path is looked for in the record',
+  'Query.supportAccessGrants filter': 'a few, the latest first; who granted what stands in the record',
+  'Query.supportAccessLog filter': 'a few, the latest first; whom somebody acted as is looked for in the record',
   'Viewer.memberships orderBy': 'told by organization; `myOrganizations` has orders',
   'Viewer.memberships filter': 'the same: `myOrganizations` is searched',
   'AgentRepository.runs filter': '`runs` filters by `repositoryId`; no index finds the rest for many parents at once',

@@ -19,6 +19,8 @@ export interface GivenEverything extends GivenOrganization {
   readonly scimGroupId: string;
   readonly credentialId: string;
   readonly formerSlug: string;
+  readonly supportAccessGrantId: string;
+  readonly impersonationId: string;
 }
 
 /** What a domain's tests may have beside them, in `test/domains/<noun>/given.ts`: nobody asks for these by id. */
@@ -100,6 +102,9 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
   const formerSlug = unique('former');
   await db.address.create({ name: formerSlug, kind: 'SLUG' });
   await db.address.update({ name: formerSlug }, { givenUpAt: new Date() });
+  const grant = { id: newId('sag'), scope: 'READ', grantedById: ownerId, expiresAt } as const;
+  const sam = { actorId: newId('usr'), actorName: 'Sam', actorEmail: 'sam@orgate.example' };
+  const looking = { reason: 'a ticket about runs', scope: 'READ', expiresAt } as const;
   await giveOfDomains(db);
   return {
     ...organization,
@@ -114,6 +119,8 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     scimDirectoryId: directory.id,
     credentialId: credential.id,
     formerSlug,
+    supportAccessGrantId: (await db.supportAccessGrant.create(grant)).id,
+    impersonationId: (await db.impersonation.create({ id: newId('imp'), userId: ownerId, ...sam, ...looking })).id,
     scimGroupId: (await db.scimGroup.create({ id: newId('scg'), directoryId: directory.id, displayName: 'All' })).id,
   };
 }

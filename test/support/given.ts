@@ -30,6 +30,15 @@ export async function personId(client: Client): Promise<string> {
   return data.viewer.user.id as string;
 }
 
+/** Somebody who runs the deployment, and is in no organization. */
+export async function givenAdministrator(server: TestServer): Promise<Client> {
+  const sam = await server.as(`${unique('sam')}@orgate.example`);
+  await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [
+    await personId(sam),
+  ]);
+  return sam;
+}
+
 /** An active member, made straight in the store: invitations have tests of their own. */
 export async function givenMember(
   server: TestServer,

@@ -260,6 +260,25 @@ export const MUTATIONS: Record<string, Operation> = {
     ownersOnly: true,
     text: ({ formerSlug }) => `releaseSlug(slug: "${formerSlug}") { slug }`,
   },
+  grantSupportAccess: {
+    permission: 'support:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: () =>
+      `grantSupportAccess(input: { scope: READ, expiresAt: "${new Date(Date.now() + 3_600_000).toISOString()}" }) { id }`,
+  },
+  revokeSupportAccess: {
+    permission: 'support:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ supportAccessGrantId }) => `revokeSupportAccess(id: "${supportAccessGrantId}") { id }`,
+  },
+  endImpersonation: {
+    permission: 'support:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ impersonationId }) => `endImpersonation(id: "${impersonationId}") { id }`,
+  },
   transferOwnership: {
     permission: 'ownership:transfer',
     from: 'OWNER',

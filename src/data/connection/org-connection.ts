@@ -20,7 +20,10 @@ interface Scope {
   readonly frame: Frame | undefined;
   readonly stop: Stop | undefined;
   readonly hold: Hold | undefined;
+  readonly isReadOnly: boolean;
 }
+
+const NOTHING: Scope = { frame: undefined, stop: undefined, hold: undefined, isReadOnly: false };
 
 interface Hold {
   client: PgClient | null;
@@ -28,17 +31,23 @@ interface Hold {
 
 const scopes = new AsyncLocalStorage<Scope>();
 
+/** Runs `work` with something of its scope otherwise. */
+const within = <T>(change: Partial<Scope>, work: () => T): T =>
+  scopes.run({ ...(scopes.getStore() ?? NOTHING), ...change }, work);
+
 /**
  * Runs `work` in a frame. It is awaited inside, because a Prisma promise does nothing until someone awaits it, and then
  * acts in the awaiter's frame. Who acts is taken over from the frame around it, where that is of the same organization.
  */
 export function inFrame<T>(frame: Frame, work: () => PromiseLike<T>): Promise<T> {
-  const scope = scopes.getStore();
-  const around = scope?.frame;
+  const around = scopes.getStore()?.frame;
   const isInherited = !frame.act && around?.act && isSame(frame, around);
   const inner = isInherited ? { ...frame, act: around.act } : frame;
-  return scopes.run({ frame: inner, stop: scope?.stop, hold: scope?.hold }, async () => await work());
+  return within({ frame: inner }, async () => await work());
 }
+
+/** Runs `work`, which changes nothing: PostgreSQL refuses every change that it tries, in whatever frame. @throws READ_ONLY there */
+export const readingOnly = <T>(work: () => T): T => within({ isReadOnly: true }, work);
 
 const isSame = (one: Frame, other: Frame): boolean =>
   one.role === 'orgate_app' && other.role === 'orgate_app' && one.orgId === other.orgId;
@@ -85,10 +94,7 @@ export function tellTimes(tell: (ms: number) => void): void {
 }
 
 /** Stops the statements of `work`, those on their way and those to come, when told to. */
-export function stoppable<T>(stop: Stop, work: () => T): T {
-  const scope = scopes.getStore();
-  return scopes.run({ frame: scope?.frame, stop, hold: scope?.hold }, work);
-}
+export const stoppable = <T>(stop: Stop, work: () => T): T => within({ stop }, work);
 
 /**
  * Runs `work`, which takes one connection. Whatever it does while it holds that must happen there: whoever holds a
@@ -96,9 +102,8 @@ export function stoppable<T>(stop: Stop, work: () => T): T {
  */
 export const holdingOne = async <T>(work: () => Promise<T>): Promise<T> => {
   assertHoldsNone();
-  const scope = scopes.getStore();
   const hold: Hold = { client: null };
-  return scopes.run({ frame: scope?.frame, stop: scope?.stop, hold }, work).finally(() => (hold.client = null));
+  return within({ hold }, work).finally(() => (hold.client = null));
 };
 
 function assertHoldsNone(): void {
@@ -182,14 +187,14 @@ function toQuery(config: OwnStatement | PgQuery, options: ConnectionOptions, isA
   if (config instanceof BaseQuery || config instanceof Statement) return config;
   const control = TRANSACTION_CONTROL.get(config.text);
   if (control !== undefined) return new BaseQuery({ text: control });
-  const { frame, stop } = scopes.getStore() ?? {};
+  const { frame, stop, isReadOnly } = scopes.getStore() ?? NOTHING;
   if (!frame || (frame.role === 'orgate_app' && !frame.orgId)) {
     throw new UnscopedStatementError('a statement was about to run outside every organization');
   }
   if (stop?.isStopped) throw new ClientLeftError();
   options.onStatement?.(config.text, frame);
   if (frame.role === 'orgate_app') checkTripwire(config, frame.orgId, options.onAlarm);
-  return new ScopedQuery(config, frame, { ...options, isRead: isAlone && isRead(config.text) });
+  return new ScopedQuery(config, frame, { ...options, isReadOnly, isRead: isAlone && isRead(config.text) });
 }
 
 /** A connection on which no statement runs outside a frame. */

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import type { Frame } from './frame.js';
 import { type OwnStatement, type PreparedStatements, Statement, type Wire } from './statement.js';
 
@@ -8,14 +9,21 @@ const LOCK_TIMEOUT_MS = 2000;
 interface Settings {
   readonly text: string;
   /** Of the prepared statement that sets them. */
-  readonly name: 'scope' | 'actingScope';
+  readonly name: 'scope' | 'actingScope' | 'readingScope';
 }
 
 // `where` rather than a row: the answer is one message shorter.
 const SCOPE = `select where set_config('role', $1, true) is null or set_config('app.org_id', $2, true) is null
   or set_config('statement_timeout', $3, true) is null or set_config('lock_timeout', $4, true) is null`;
-const READING: Settings = { name: 'scope', text: SCOPE };
+const ASKING: Settings = { name: 'scope', text: SCOPE };
 const ACTING: Settings = { name: 'actingScope', text: `${SCOPE} or set_config('app.act', $5, true) is null` };
+const READING_ONLY: Settings = {
+  name: 'readingScope',
+  text: `${SCOPE} or set_config('transaction_read_only', 'on', true) is null`,
+};
+
+/** What a change is refused with that was tried where nothing may be changed; of a standby it is PostgreSQL's own 25006. */
+export const READ_ONLY_STATE = 'OG002';
 
 /** Prepares the statements that set the scope, before any other. */
 export class ScopePreparation extends Statement {
@@ -24,7 +32,8 @@ export class ScopePreparation extends Statement {
   }
 
   protected override write(connection: Wire): void {
-    for (const { name, text } of [READING, ACTING]) connection.parse({ text, name: this.statements[name] });
+    for (const { name, text } of [ASKING, ACTING, READING_ONLY])
+      connection.parse({ text, name: this.statements[name] });
   }
 }
 
@@ -36,6 +45,8 @@ export interface Scoping {
    * anew, or empties it, so that nothing runs under what an earlier statement of the transaction has set.
    */
   readonly isRead: boolean;
+  /** Whether PostgreSQL is to refuse whatever it would change. */
+  readonly isReadOnly: boolean;
 }
 
 /**
@@ -51,13 +62,13 @@ export class ScopedQuery extends Statement {
   constructor(
     config: OwnStatement,
     readonly frame: Frame,
-    { statementTimeoutMs, lockTimeoutMs = LOCK_TIMEOUT_MS, isRead }: Scoping,
+    { statementTimeoutMs, lockTimeoutMs = LOCK_TIMEOUT_MS, isRead, isReadOnly }: Scoping,
   ) {
     super(config);
     const orgId = frame.role === 'orgate_directory' ? '' : frame.orgId;
     const scope = [frame.role, orgId, String(statementTimeoutMs), String(lockTimeoutMs)];
-    if (!isRead) scope.push(frame.act ? JSON.stringify(frame.act) : '');
-    this.#settings = isRead ? READING : ACTING;
+    this.#settings = isReadOnly ? READING_ONLY : isRead ? ASKING : ACTING;
+    if (this.#settings === ACTING) scope.push(frame.act ? JSON.stringify(frame.act) : '');
     this.#scope = scope;
   }
 
@@ -73,5 +84,11 @@ export class ScopedQuery extends Statement {
   override handleCommandComplete(message: { text: string }): void {
     if (this.#scopeAnswered) super.handleCommandComplete(message);
     else this.#scopeAnswered = true;
+  }
+  /** A connection that leads to a standby says the same of every change, and is dropped; this one is as good as before. */
+  override handleError(error: Error): void {
+    const isRefused = this.#settings === READING_ONLY && error instanceof pg.DatabaseError && error.code === '25006';
+    if (isRefused) error.code = READ_ONLY_STATE;
+    super.handleError(error);
   }
 }

@@ -25,11 +25,13 @@ export class PreparedStatements {
   readonly #byText = new Map<string, Prepared>();
   readonly scope: string;
   readonly actingScope: string;
+  readonly readingScope: string;
 
   /** @param prefix of its own for every connection: those of an embedded database share one backend, and its names */
   constructor(private readonly prefix: string) {
     this.scope = `${prefix}scope`;
     this.actingScope = `${prefix}acting`;
+    this.readingScope = `${prefix}reading`;
   }
 
   /** Null when there are too many already. */

@@ -59,8 +59,8 @@ export const agent = defineResource('Agent', {
   update: columns,
   rights: {
     read: { from: 'VIEWER', may: 'Read agents.' },
-    create: { from: 'DEVELOPER', may: 'Make agents.' },
-    update: { from: 'DEVELOPER', may: 'Rename, describe and move agents.' },
+    create: { from: 'DEVELOPER', may: 'Make agents.', vendor: true },
+    update: { from: 'DEVELOPER', may: 'Rename, describe and move agents.', vendor: true },
     delete: { from: 'DEVELOPER', may: 'Delete agents.' },
   },
   access: {

@@ -24,7 +24,7 @@ import { chainOf } from './read-chain.js';
 import { verifyChain } from './verify-chain.js';
 import { whichEntries } from './which-entries.js';
 
-export { openHeldEntryWriter } from './outside.js';
+export { openEntryWriter, openHeldEntryWriter, type OwnEntry } from './outside.js';
 
 interface LogArgs extends ListArgs<AuditEntryOrderField> {
   readonly filter?: AuditEntryFilter | null;

@@ -11,7 +11,7 @@ import type {
   OrganizationRole,
   Resolvers,
 } from '../../generated/graphql.js';
-import { allow, can, canAsPerson, isPerson } from '../../permissions/rules.js';
+import { allow, can, canAsPerson, isOneself, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { anyOf, both, defineList, type ListArgs } from '../../resource/list.js';
 import { readActor } from '../../rights/actor.js';
@@ -102,7 +102,7 @@ export const joinRequest = defineDomain({
   resolvers,
   record,
   access: {
-    Query: { joinableOrganizations: isPerson, joinRequests: can('member:invite') },
+    Query: { joinableOrganizations: isOneself, joinRequests: can('member:invite') },
     Mutation: {
       requestToJoin: isPerson,
       setDomainJoining: canAsPerson('domain:manage'),

@@ -180,7 +180,7 @@ export const organization = defineDomain({
   resolvers,
   grants: {
     'organization:read': { from: 'VIEWER', may: 'Read the organization and its settings.' },
-    'organization:update': { from: 'ADMIN', may: 'Change the organization and its settings.' },
+    'organization:update': { from: 'ADMIN', may: 'Change the organization and its settings.', vendor: true },
     'slug:release': { from: 'OWNER', may: 'Give back a former slug, which anyone may take then.' },
     'organization:delete': { from: 'OWNER', may: 'Delete the organization.' },
     'billing:manage': { from: 'OWNER', may: 'Manage what is paid.' },

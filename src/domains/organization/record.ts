@@ -43,6 +43,11 @@ export const record = {
       because: 'they are told by path',
       columns: ['organization.default_model', 'organization.default_provider', 'organization.external_agent_policy'],
     },
+    {
+      what: 'who of the deployment may look in, as a column',
+      because: 'it is one of the settings, and told by path',
+      columns: ['organization.support_access'],
+    },
     { what: 'the count that orders writers', because: 'it says nothing', columns: ['organization.lock_version'] },
   ],
 } as const satisfies DomainRecord;

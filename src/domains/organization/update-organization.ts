@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
-import { conflict } from '../../errors.js';
+import { conflict, OrgateError } from '../../errors.js';
 import type { OrganizationSummary } from '../../identity/person.js';
 import { readActor } from '../../rights/actor.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
@@ -38,7 +38,11 @@ export async function updateOrganization(input: unknown, context: RequestContext
       throw conflict('The organization was changed in the meantime.', 'input.expectedUpdatedAt');
     }
     const settled = settings ? await changeSettings(db, context, actor, settings, AT) : {};
-    if (slug !== undefined && slug !== before.slug) await takeSlug(db, slug, context);
+    if (slug !== undefined && slug !== before.slug) {
+      if (context.viewer?.impersonation)
+        throw new OrgateError('FORBIDDEN', 'Nobody changes this for somebody else.', { argument: 'input.slug' });
+      await takeSlug(db, slug, context);
+    }
     return db.organization.update({}, { ...changes, ...settled, updatedAt: db.now() });
   });
   return row;

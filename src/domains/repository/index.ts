@@ -80,8 +80,8 @@ export const repository = defineResource('Repository', {
   update: { ...columns, branch },
   rights: {
     read: { from: 'VIEWER', may: 'Read repositories.' },
-    create: { from: 'DEVELOPER', may: 'Make repositories.' },
-    update: { from: 'DEVELOPER', may: 'Change repositories.' },
+    create: { from: 'DEVELOPER', may: 'Make repositories.', vendor: true },
+    update: { from: 'DEVELOPER', may: 'Change repositories.', vendor: true },
     delete: { from: 'DEVELOPER', may: 'Delete repositories with their agents.' },
   },
   access: {

@@ -125,8 +125,8 @@ export const run = defineDomain({
   resolvers,
   grants: {
     'run:read': { from: 'VIEWER', may: 'Read runs, with what they were given and answered.' },
-    'run:start': { from: 'DEVELOPER', may: 'Start runs of agents.' },
-    'run:cancel': { from: 'DEVELOPER', may: 'Cancel runs.' },
+    'run:start': { from: 'DEVELOPER', may: 'Start runs of agents.', vendor: true },
+    'run:cancel': { from: 'DEVELOPER', may: 'Cancel runs.', vendor: true },
     'run:record': { from: 'DEVELOPER', may: 'Report how runs go, as executors do.' },
   },
   record,

@@ -3,7 +3,7 @@ import type { RequestContext } from '../../context/context.js';
 import { notFound } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
 import { openSessions, type SessionSummary } from '../../identity/sessions.js';
-import { allow, isPerson } from '../../permissions/rules.js';
+import { allow, isOneself, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { connect, type Order } from '../../resource/paging.js';
 import { record } from './record.js';
@@ -49,7 +49,7 @@ export const session = defineDomain({
   resolvers,
   record,
   access: {
-    Query: { mySessions: isPerson },
+    Query: { mySessions: isOneself },
     Mutation: { revokeSession: isPerson, signOut: isPerson, signOutEverywhere: isPerson },
     Session: allow,
   },
@@ -57,6 +57,6 @@ export const session = defineDomain({
     prefix: 'ses',
     type: 'Session',
     rule: allow,
-    find: (id, context) => context.once(sessionsById).load(id),
+    find: async (id, context) => (context.viewer?.impersonation ? null : context.once(sessionsById).load(id)),
   },
 });

@@ -8,17 +8,19 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { RequestContext } from '../../context/context.js';
-import { notePurpose, Stop, stoppable, tellTimes } from '../../data/connection/org-connection.js';
+import { notePurpose, readingOnly, Stop, stoppable, tellTimes } from '../../data/connection/org-connection.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
+import { tellOperation } from '../../domains/impersonation/tell-operation.js';
 import { type ErrorCode, OrgateError } from '../../errors.js';
 import { chargePoints, chargeTime, limitFields } from '../http/limit-requests.js';
 import type { RateLimits } from '../http/rate-limits.js';
 import { type RequestRecord, withRecord } from '../http/request-record.js';
 import type { TellRequest } from '../http/tell-request.js';
+import { askedFields, namedIds } from './asked-fields.js';
 import { sizeOf } from './bound-answer.js';
 import { MAX_VALIDATION_ERRORS } from './document-limits.js';
 import { Documents } from './documents.js';
-import { createExecute } from './execute.js';
+import { createExecute, type Execution } from './execute.js';
 import type { FormatError } from './format-error.js';
 import { priceOf } from './price.js';
 import type { Operation, ReadDocument } from './read-document.js';
@@ -92,12 +94,22 @@ export function createRun({ formatError, tellRequest, maxAnswer, ...options }: R
     try {
       const operation = await letThrough(request, record);
       // A subscription passes the same gate, once; each of its events is then executed, bounded and shown like this.
-      const { errors, ...shown } = bounded(operation, await execute({ operation, variables, context }), record);
+      const { errors, ...shown } = bounded(operation, await run({ operation, variables, context }), record);
       return errors ? { ...shown, errors: errors.map((error) => formatError(error, record)) } : shown;
     } catch (error) {
       const errors = error instanceof RefusedRequestError ? error.errors : [error];
       return { errors: errors.map((each) => formatError(each, record)) };
     }
+  };
+
+  /** What somebody does who acts as a member is told before, and where they only look nothing can come of it. */
+  const run = async (execution: Execution & { readonly context: RequestContext }): Promise<ExecutionResult> => {
+    const { operation, variables, context } = execution;
+    const { impersonation } = context.viewer ?? {};
+    if (!impersonation) return execute(execution);
+    const type = operation.node.operation;
+    await tellOperation(context, { type, fields: askedFields(operation), ids: namedIds(operation, variables) });
+    return impersonation.scope === 'READ' ? readingOnly(() => execute(execution)) : execute(execution);
   };
 
   const bounded = (operation: Operation, result: ExecutionResult, record: RequestRecord): ExecutionResult => {

@@ -12,6 +12,7 @@ import type { RequestRecord } from './request-record.js';
 const FIELDS: Readonly<Record<string, RateLimit>> = {
   inviteUser: 'invitation',
   resendInvitation: 'invitation',
+  startImpersonation: 'invitation', // it mails every OWNER
   acceptInvitation: 'acceptance',
   declineInvitation: 'acceptance',
   requestNewInvitation: 'acceptance',
@@ -116,10 +117,10 @@ const callersOrganization = ({ current }: RequestContext): Party | null =>
 
 /**
  * A person; in a session that one organization's own provider opened, the person there: whoever runs that provider can open
- * such sessions, and must neither see nor use up what the person has elsewhere.
+ * such sessions, and must neither see nor use up what the person has elsewhere. Nor does who acts as a member use up theirs.
  */
-const subjectOf = ({ id }: { readonly id: string }, { session: { boundOrgId } }: Viewer): string =>
-  boundOrgId === null ? id : `${id}@${boundOrgId}`;
+const subjectOf = ({ id }: { readonly id: string }, { session: { boundOrgId }, impersonation }: Viewer): string =>
+  boundOrgId === null ? id : `${impersonation?.by.id ?? id}@${boundOrgId}`;
 
 /** What an operation costs, in points: reading it, and running it. */
 export interface Points {

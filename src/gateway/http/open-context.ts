@@ -4,6 +4,7 @@ import { RequestContext } from '../../context/context.js';
 import type { Viewer } from '../../context/viewer.js';
 import type { Deployment } from '../../context/deployment.js';
 import { type Entered, enterOrganization, NotEnteredError } from '../../context/enter-organization.js';
+import { enterImpersonating } from '../../context/enter-impersonating.js';
 import { enterWithKey } from '../../context/enter-with-key.js';
 import { RefusedKeyError } from '../../context/refused-key.js';
 import { namedOrganizations, type OrganizationHeaders } from '../../context/resolve-organization.js';
@@ -25,6 +26,8 @@ export interface ContextParts {
   readonly deployment: Deployment;
   readonly limits: RateLimits;
   readonly senders: Senders;
+  /** Whether somebody who acts as a member comes in here: only where each of their operations is told before it is done. */
+  readonly admitsImpersonation?: true;
 }
 
 /**
@@ -53,7 +56,7 @@ export async function openContext(
       credential = { kind: 'cookie', cookieHash, organizationClaim: null };
     }
     const entered = credential
-      ? await enter(credential, request, { cookieHash, path }, deployment)
+      ? await enter(credential, request, { cookieHash, path }, parts)
       : { viewer: null, current: null };
     senders.led(request, entered.current?.orgId ?? null);
     const context = new RequestContext(request.id, entered.viewer, entered.current, deployment, request.ip);
@@ -85,11 +88,14 @@ function enter(
   credential: Credential,
   { headers, id: requestId, ip: address }: FastifyRequest,
   { cookieHash, path }: { readonly cookieHash: string | null; readonly path: string | null },
-  deployment: Deployment,
+  { deployment, admitsImpersonation }: ContextParts,
 ): Promise<Entered> {
   const named = namedOrganizations(headers as OrganizationHeaders, credential.organizationClaim, path);
   // A key names no person, so a cookie beside it cannot name another.
   if (credential.kind === 'key') return enterWithKey(deployment, credential, named);
+  if (credential.kind === 'impersonation' && !admitsImpersonation)
+    throw new OrgateError('FORBIDDEN', 'Whoever acts as somebody else comes in at /graphql only.');
+  if (credential.kind === 'impersonation') return enterImpersonating(deployment, credential, named, cookieHash);
   const beside = credential.kind === 'cookie' ? null : cookieHash;
   return enterOrganization(deployment, credential, named, beside, { requestId, address });
 }

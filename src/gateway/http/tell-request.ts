@@ -35,6 +35,7 @@ export const createTellRequest =
         organizationSource: context?.current?.source,
         viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId ?? notEntered?.personId,
         apiKey: context?.viewer?.apiKey?.id,
+        actor: context?.viewer?.impersonation?.by.id,
         status,
         ...(hasLeft && { clientLeft: true }),
         durationMs: Math.round(ms * 10) / 10,

@@ -75,6 +75,7 @@ describe('the catalogue of permissions', () => {
       'scim:manage',
       'service-account:manage',
       'slug:release',
+      'support:manage',
     ]);
     const { access } = createContract();
     const rules = [...access.values()].flatMap((fields) => [...fields.values()]);

@@ -2,6 +2,7 @@ import type { RequestContext } from '../../../context/context.js';
 import type { LockedDb } from '../../../data/organization/organization-db.js';
 import { conflict, OrgateError } from '../../../errors.js';
 import type { Actor } from '../../../rights/actor.js';
+import { holdToSupportAccess } from '../../../rights/support-access.js';
 import { effective } from '../../../rights/escalation.js';
 import {
   changedPaths,
@@ -46,15 +47,20 @@ export async function changeSettings(
   if (changedPaths(changes).length === 0) return {};
   const version = held.settingsVersion + 1;
   await db.settingsVersion.create({ version, at: db.now(), ...(await madeBy(db, context, actor)), changes });
+  const [, access] = changes['support.access'] ?? [];
+  if (access) await holdToSupportAccess(db, access);
   if (version > KEPT_VERSIONS) await db.settingsVersion.delete({ version: { lte: version - KEPT_VERSIONS } });
   return { ...columnsOf(held, changes), settingsVersion: version };
 }
 
 function assertMayChange(context: RequestContext, actor: Actor, changes: SettingChanges, at: Arguments): void {
   const held = effective(context.catalogue, actor);
+  const isForSomebodyElse = context.viewer?.impersonation != null;
   for (const path of changedPaths(changes)) {
-    const { needs } = SETTINGS[path];
+    const { needs, isVendors } = SETTINGS[path];
     const argument = at.ofSetting(path);
+    if (isForSomebodyElse && !isVendors)
+      throw new OrgateError('FORBIDDEN', `Nobody changes ${path} for somebody else.`, { argument });
     if (needs === 'OWNER') {
       if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', `Only an OWNER changes ${path}.`, { argument });
     } else if (!held.has(needs)) {
@@ -65,7 +71,7 @@ function assertMayChange(context: RequestContext, actor: Actor, changes: Setting
 
 /** Who it is, called as they are called now. */
 async function madeBy(db: LockedDb, { act }: RequestContext, actor: Actor) {
-  const { kind: byKind, id: byId } = act;
+  const { kind: byKind, id: byId, name } = act;
   const key = byKind === 'API_KEY' && byId !== null ? await db.apiKey.find({ id: byId }) : null;
-  return { byKind, byId, byName: key?.name ?? actor.name };
+  return { byKind, byId, byName: key?.name ?? name ?? actor.name };
 }

@@ -28,6 +28,8 @@ export type Settings = { readonly [P in SettingPath]: SettingValue<P> };
 interface Rights {
   /** Who may change it, beside the role that updates the organization. */
   readonly needs: Permission | 'OWNER';
+  /** Whether the deployment's own people may change it for a member, while an OWNER lets them. Never of `support`, `security`, `approval`. */
+  readonly isVendors: boolean;
   /** Whether it may be taken over from another organization: nothing that names people, hosts or credentials. */
   readonly isPromotable: boolean;
   /** How the record tells a change: both values, or only that there was one. `orgate_masked` in the database says the same. */
@@ -49,7 +51,9 @@ export interface Setting<V> extends Rights {
   readonly column?: SettingColumn;
 }
 
-const USUAL: Rights = { needs: 'organization:update', isPromotable: true, inRecord: 'values' };
+const USUAL: Rights = { needs: 'organization:update', isVendors: false, isPromotable: true, inRecord: 'values' };
+/** What somebody asks for help with. */
+const OF_WORK: Rights = { ...USUAL, isVendors: true };
 const OF_HOSTS: Rights = { ...USUAL, isPromotable: false };
 const OF_PEOPLE: Rights = { ...OF_HOSTS, inRecord: 'masked' };
 const OF_OWNERS: Rights = { ...USUAL, needs: 'OWNER', isPromotable: false };
@@ -81,8 +85,8 @@ const featureFlags = z
  * or records settings goes by this table.
  */
 export const SETTINGS: { readonly [P in SettingPath]: Setting<SettingValue<P>> } = {
-  'agentExecution.defaultModel': { ...USUAL, initial: null, check: settingText.nullable() },
-  'agentExecution.defaultProvider': { ...USUAL, initial: null, check: settingText.nullable() },
+  'agentExecution.defaultModel': { ...OF_WORK, initial: null, check: settingText.nullable() },
+  'agentExecution.defaultProvider': { ...OF_WORK, initial: null, check: settingText.nullable() },
   'agentExecution.maxConcurrentRuns': { ...USUAL, initial: 10, check: upTo(10_000), column: 'maxConcurrentRuns' },
   'security.externalAgentPolicy': { ...USUAL, initial: 'DENY', check: z.enum(ExternalAgentPolicy, NOT_NULL) },
   'security.allowedDomains': {
@@ -96,15 +100,15 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<SettingValue<P>> }
     column: 'allowedDomains',
   },
   'security.apiKeyMaxDays': { ...USUAL, initial: 365, check: upTo(3650), column: 'apiKeyMaxDays' },
-  'providerRouting.llmPreference': { ...USUAL, initial: null, check: settingText.nullable() },
-  'providerRouting.llmFallback': { ...USUAL, initial: [], check: fallback },
-  'providerRouting.imagePreference': { ...USUAL, initial: null, check: settingText.nullable() },
-  'providerRouting.imageFallback': { ...USUAL, initial: [], check: fallback },
-  'providerRouting.fallbackEnabled': { ...USUAL, initial: true, check: yesOrNo },
-  'providerRouting.costOptimization': { ...USUAL, initial: false, check: yesOrNo },
-  'branding.displayName': { ...USUAL, initial: null, check: nameText.nullable() },
+  'providerRouting.llmPreference': { ...OF_WORK, initial: null, check: settingText.nullable() },
+  'providerRouting.llmFallback': { ...OF_WORK, initial: [], check: fallback },
+  'providerRouting.imagePreference': { ...OF_WORK, initial: null, check: settingText.nullable() },
+  'providerRouting.imageFallback': { ...OF_WORK, initial: [], check: fallback },
+  'providerRouting.fallbackEnabled': { ...OF_WORK, initial: true, check: yesOrNo },
+  'providerRouting.costOptimization': { ...OF_WORK, initial: false, check: yesOrNo },
+  'branding.displayName': { ...OF_WORK, initial: null, check: nameText.nullable() },
   'branding.logoUrl': { ...OF_HOSTS, initial: null, check: httpsUrl.nullable() },
-  'branding.colours': { ...USUAL, initial: null, check: coloursThatContrast.nullable() },
+  'branding.colours': { ...OF_WORK, initial: null, check: coloursThatContrast.nullable() },
   'branding.supportEmail': { ...OF_PEOPLE, initial: null, check: emailText.nullable() },
   'support.access': { ...OF_OWNERS, initial: 'READ', check: z.enum(SupportAccess, NOT_NULL) },
   featureFlags: { ...USUAL, initial: {}, check: featureFlags, column: 'featureFlags' },

@@ -177,6 +177,113 @@ mutation RollbackSettings($seen: Int!) {
     variables: JSON.stringify({ seen: 5 }),
   },
   {
+    query: `# A secret that this organization's work needs
+# elsewhere. Nobody reads it again. An ADMIN or
+# OWNER makes one.
+mutation CreateCredential {
+  createCredential(
+    input: {
+      kind: GIT
+      name: "Deploy key"
+      provider: "github"
+      secret: "made-in-graphiql-0000"
+    }
+  ) {
+    id
+    kind
+    lastFour
+    rotatedAt
+  }
+}
+`,
+  },
+  {
+    query: `# Who of the people that run this deployment
+# looked in here, and what an OWNER granted them.
+query SupportAccess {
+  currentOrganization {
+    settings { support { access } }
+  }
+  supportAccessLog(first: 5) {
+    nodes {
+      id
+      by { name email }
+      onBehalfOf { name }
+      reason
+      scope
+      startedAt
+      endedAt
+    }
+  }
+  supportAccessGrants(first: 5) {
+    nodes {
+      id
+      scope
+      expiresAt
+      inForce
+      grantedBy { name }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# As an OWNER: until then they may change what
+# permissionCatalogue marks "vendor". At most 72
+# hours from now; revokeSupportAccess(id) ends it.
+mutation GrantSupportAccess($until: DateTime!) {
+  grantSupportAccess(
+    input: { scope: WRITE, expiresAt: $until }
+  ) {
+    id
+    scope
+    expiresAt
+    inForce
+  }
+}
+`,
+    variables: JSON.stringify({ until: new Date(Date.now() + 3_600_000).toISOString() }),
+  },
+  {
+    query: `# As Sam, who runs this deployment: acts as a
+# member of acme for half an hour, and reads only
+# unless it was granted more. Send the token as a
+# bearer token; every operation is told to acme.
+mutation StartImpersonation($member: ID!) {
+  startImpersonation(
+    input: {
+      organizationId: "acme"
+      userId: $member
+      reason: "Shown in GraphiQL"
+      minutes: 30
+    }
+  ) {
+    token
+    expiresAt
+    impersonation {
+      id
+      onBehalfOf { name }
+      scope
+    }
+  }
+}
+`,
+    variables: JSON.stringify({ member: 'the id of a member: members { nodes { user { id } } }' }),
+  },
+  {
+    query: `# Ends it, for whoever began it and for OWNERs:
+# the token is nobody's with the next request.
+mutation EndImpersonation($id: ID!) {
+  endImpersonation(id: $id) {
+    id
+    reason
+    endedAt
+  }
+}
+`,
+    variables: JSON.stringify({ id: 'imp_…, of supportAccessLog' }),
+  },
+  {
     query: `# What this organization has, how many of what it
 # may have, and who decided that.
 query FeaturesAndLimits {

@@ -1,0 +1,42 @@
+import type { RequestContext } from '../../context/context.js';
+import type { LockedDb, RequestDb } from '../../data/organization/organization-db.js';
+import { notFound, OrgateError, orNotFound } from '../../errors.js';
+import { assertStillAsking, readActor } from '../../rights/actor.js';
+import { memberUser } from '../membership/parent.js';
+import { openAccess } from './outside.js';
+import { type ImpersonationParent, toImpersonation } from './parent.js';
+
+/**
+ * Ends one that the viewer began or, for an OWNER, any of the current organization. Once it is over it stays as it was.
+ *
+ * @throws NOT_FOUND for any other; FORBIDDEN when the OWNER is one no longer
+ */
+export async function endImpersonation(id: string, context: RequestContext): Promise<ImpersonationParent> {
+  const own = await findOwn(id, context);
+  if (own) return own.locked((db) => end(db, id, () => assertStillAsking(db, context)));
+  if (!context.current?.permissions.has('support:manage')) throw notFound();
+  return context.db.locked((db) =>
+    end(db, id, async () => {
+      const actor = await readActor(db, context, 'support:manage');
+      if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER ends this.');
+    }),
+  );
+}
+
+/** The organization in which the viewer began it, as whoever runs the deployment. */
+async function findOwn(id: string, context: RequestContext): Promise<RequestDb | null> {
+  const { person, outside, act } = context;
+  if (person.systemRole !== 'SYSTEM_ADMIN') return null;
+  const orgId = await outside(openAccess).findOwn(id, person.id);
+  return orgId && context.deployment.organizationDb(orgId, { ...act, name: person.name });
+}
+
+async function end(db: LockedDb, id: string, assertMay: () => Promise<void>): Promise<ImpersonationParent> {
+  await assertMay();
+  const now = db.now();
+  const open = { id, endedAt: null, expiresAt: { gt: now } };
+  await db.impersonation.updateMany(open, { endedAt: now });
+  const ended = orNotFound(await db.impersonation.find({ id }));
+  const onBehalfOf = memberUser(await db.membership.get({ userId: ended.userId }));
+  return { ...toImpersonation(ended, now), onBehalfOf };
+}

@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import type { RequestContext } from '../../context/context.js';
+import { SESSION_ISSUER } from '../../context/deployment.js';
+import type { Act } from '../../data/connection/act.js';
+import { newId } from '../../data/id.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
+import { conflict, OrgateError, orNotFound } from '../../errors.js';
+import { DUE_WORK } from '../../jobs/due-work.js';
+import { parseInput, reference } from '../../resource/input.js';
+import { assertStillAsking } from '../../rights/actor.js';
+import { allowedUntil, grantsInForce } from '../../rights/support-access.js';
+import { openEntryWriter } from '../audit-entry/index.js';
+import { memberUser } from '../membership/parent.js';
+import { openAccess } from './outside.js';
+import { toImpersonation } from './parent.js';
+import type { record } from './record.js';
+import { tellOwners } from './tell-owners.js';
+
+const MINUTES = 30;
+const MOST_MINUTES = 60;
+/** Of one administrator in one organization: whoever looks at two members side by side needs two. */
+const MOST_AT_ONCE = 5;
+
+const startInput = z.object({
+  organizationId: reference,
+  userId: reference,
+  reason: z
+    .string('Must not be null.')
+    .trim()
+    .min(10, 'At least 10 characters: the organization reads them.')
+    .max(500, 'At most 500 characters.'),
+  minutes: z
+    .int('Must be a whole number.')
+    .min(1, 'At least 1.')
+    .max(MOST_MINUTES, `At most ${MOST_MINUTES}.`)
+    .nullish()
+    .transform((minutes) => minutes ?? MINUTES),
+});
+
+const BEGUN: keyof typeof record.actions = 'impersonation.created';
+
+/**
+ * Lets whoever runs the deployment act as a member of an organization, as far as that allows it.
+ *
+ * @throws NOT_FOUND for anyone who is not an ACTIVE member there; FORBIDDEN where the organization does not allow it (`reason:
+ *   SUPPORT_ACCESS`, which its record tells), or the member runs the deployment, too; CONFLICT past `MOST_AT_ONCE`
+ */
+export async function startImpersonation(input: unknown, context: RequestContext) {
+  const { organizationId, userId, reason, minutes } = parseInput(startInput, input);
+  const { person, outside, use, origin } = context;
+  const { orgId, systemRole } = orNotFound(await outside(openAccess).find(organizationId, userId));
+  const act: Act = { kind: 'PERSON', id: person.id, name: person.name, onBehalfOf: userId, reason, ...origin };
+  const db = context.deployment.organizationDb(orgId, act);
+  const begin = async (inside: LockedDb) => {
+    await assertStillAsking(inside, context);
+    const until = await assertAllowed(inside);
+    const member = orNotFound(await inside.membership.find({ userId, status: 'ACTIVE', kind: 'PERSON' }));
+    if (systemRole === null) throw new OrgateError('NOT_FOUND');
+    if (systemRole !== 'USER') throw new OrgateError('FORBIDDEN', 'Nobody acts as somebody who runs the deployment.');
+    const now = inside.now();
+    const own = { actorId: person.id, endedAt: null, expiresAt: { gt: now } };
+    if ((await inside.impersonation.count(own)) >= MOST_AT_ONCE) {
+      throw conflict(`At most ${MOST_AT_ONCE} at once in an organization: end one of them.`);
+    }
+    const wanted = new Date(now.getTime() + minutes * 60_000);
+    const made = await inside.impersonation.create({
+      id: newId('imp'),
+      actorId: person.id,
+      actorName: person.name,
+      actorEmail: person.email,
+      userId,
+      reason,
+      scope: (await grantsInForce(inside)).some(({ scope }) => scope === 'WRITE') ? 'WRITE' : 'READ',
+      sessionId: context.viewer?.session.id ?? null,
+      createdAt: now,
+      expiresAt: until !== null && until < wanted ? until : wanted,
+    });
+    return { made, member, mail: await tellOwners(inside, orgId, made, member, use) };
+  };
+  const { made, member, mail } = await db.locked(begin).catch(async (error: unknown) => {
+    const isDenied = error instanceof OrgateError && error.detail.reason === 'SUPPORT_ACCESS';
+    const told = { act, action: BEGUN, outcome: 'REFUSED', targetType: 'impersonation', onceIn: '1 minute' } as const;
+    if (isDenied) await outside(openEntryWriter)(orgId, [{ ...told, reason: `SUPPORT_ACCESS: ${reason}` }]);
+    throw error;
+  });
+  for (const each of mail) use(DUE_WORK).dispatch(each);
+  return {
+    token: await use(SESSION_ISSUER).issueActing({ orgId, id: made.id, actorId: person.id, userId }, secondsOf(made)),
+    expiresAt: made.expiresAt,
+    impersonation: { ...toImpersonation(made, made.createdAt), onBehalfOf: memberUser(member) },
+  };
+}
+
+/** @returns until when, see `allowedUntil` */
+async function assertAllowed(db: LockedDb): Promise<Date | null> {
+  const { supportAccess } = db.held;
+  const until = await allowedUntil(db, supportAccess);
+  if (until === null || until > db.now()) return until;
+  const why = supportAccess === 'DENIED' ? 'lets nobody in' : 'lets nobody in without a grant of its OWNER';
+  throw new OrgateError('FORBIDDEN', `This organization ${why}.`, { reason: 'SUPPORT_ACCESS' });
+}
+
+/** Others tell the token's end by their clocks, which nobody moves. */
+const secondsOf = ({ createdAt, expiresAt }: Row<'Impersonation'>): number =>
+  Math.floor((expiresAt.getTime() - createdAt.getTime()) / 1000);
