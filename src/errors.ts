@@ -54,6 +54,8 @@ export interface ErrorDetail {
   readonly requiredPermission?: string;
   /** The feature that the organization has not. */
   readonly feature?: string;
+  /** Why nobody, or nearly nobody, is let do this here, whatever their role. */
+  readonly reason?: 'PENDING_DELETION';
   /** In seconds. */
   readonly retryAfter?: number;
   /** Of a rate limit: what a minute holds, what is left of it, and when the next begins. */

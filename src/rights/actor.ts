@@ -3,6 +3,7 @@ import type { LockedDb } from '../data/organization/organization-db.js';
 import { OrgateError } from '../errors.js';
 import { openAsking, type StillAsking } from '../identity/asking.js';
 import type { Permission } from '../permissions/catalogue.js';
+import { assertServed } from '../permissions/organization-status.js';
 import { effective, type RoleAssignment, assignmentOfKey } from './escalation.js';
 
 /** Who acts, and what they hold: of a key no more than that. */
@@ -15,10 +16,18 @@ export interface Actor extends RoleAssignment {
  * The actor as they are now. What waits for the organization's lock may wait for long, and of who was removed, demoted,
  * signed out or revoked meanwhile it is carried out no more.
  *
- * @param _db because what is read before there is the lock may be over when there is
- * @throws UNAUTHENTICATED when the person, the session or the key is over; FORBIDDEN without the permission
+ * @param db because what is read before there is the lock may be over when there is
+ * @param isForLeaving whether it is done in an organization that is to be deleted, too
+ * @throws UNAUTHENTICATED when the person, the session or the key is over; FORBIDDEN without the permission, or when the
+ *   organization is not active any more
  */
-export async function readActor(_db: LockedDb, context: RequestContext, permission: Permission): Promise<Actor> {
+export async function readActor(
+  db: LockedDb,
+  context: RequestContext,
+  permission: Permission,
+  isForLeaving = false,
+): Promise<Actor> {
+  if (!isForLeaving || db.held.status !== 'PENDING_DELETION') assertServed(db.held);
   const actor = toActor(await readAgain(context), context);
   if (!actor || !effective(context.catalogue, actor).has(permission)) {
     throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });

@@ -24,6 +24,7 @@ const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'names first what it acts on': {
     addDomain: 'a domain is nothing but its name',
+    requestOrganizationDeletion: 'it acts on the current organization, and takes its slug so that it is no other',
     setDefaultOrganization: 'none is a default, too',
     rollbackSettings: 'it acts on the settings of the current organization, whose versions have a number and no id',
     setEntitlements:
@@ -55,7 +56,7 @@ function offenders(rule: string, breaks: (mutation: (typeof mutations)[number]) 
 }
 
 const WRITES = /^(create|update)(?=[A-Z])/;
-const NAMES = new Set(['id', 'userId', 'organizationId', 'secret']);
+const NAMES = new Set(['id', 'userId', 'organizationId', 'secret', 'slug']);
 
 const isInput = ({ name, type }: GraphQLArgument): boolean =>
   name === 'input' && isNonNullType(type) && isInputObjectType(getNamedType(type));

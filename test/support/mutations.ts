@@ -10,6 +10,8 @@ export interface Operation {
   readonly from: Role;
   /** Besides the permission it takes the role: nobody but an OWNER hands on what only an OWNER has. */
   readonly ownersOnly?: true;
+  /** What it is where nothing was done before. */
+  readonly alone?: 'CONFLICT';
   readonly text: (at: GivenEverything) => string;
 }
 
@@ -257,8 +259,18 @@ export const MUTATIONS: Record<string, Operation> = {
   releaseSlug: {
     permission: 'slug:release',
     from: 'OWNER',
-    ownersOnly: true,
     text: ({ formerSlug }) => `releaseSlug(slug: "${formerSlug}") { slug }`,
+  },
+  requestOrganizationDeletion: {
+    permission: 'organization:delete',
+    from: 'OWNER',
+    text: ({ slug }) => `requestOrganizationDeletion(confirm: "${slug}") { status }`,
+  },
+  cancelOrganizationDeletion: {
+    permission: 'organization:delete',
+    from: 'OWNER',
+    alone: 'CONFLICT',
+    text: () => 'cancelOrganizationDeletion { status }',
   },
   transferOwnership: {
     permission: 'ownership:transfer',

@@ -1,0 +1,2 @@
+/** Deletes an organization whose grace is over. */
+export const PURGE = { name: 'purge' };
