@@ -11,6 +11,7 @@ import { membership } from './membership/index.js';
 import { nodeDomain } from './node/index.js';
 import { organization } from './organization/index.js';
 import { permissionDomain } from './permission/index.js';
+import { purge } from './purge/index.js';
 import { rateLimit } from './rate-limit/index.js';
 import { repository } from './repository/index.js';
 import { run } from './run/index.js';
@@ -39,6 +40,7 @@ const listed = [
   run,
   usage,
   auditEntry,
+  purge,
   rateLimit,
 ] as const;
 

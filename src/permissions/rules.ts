@@ -122,6 +122,15 @@ export const canWhereNamed = memo<Permission>((permission) =>
   }),
 );
 
+/** The same, or whoever runs the deployment: of which organization is for whoever answers to tell by the arguments. */
+export const canWhereNamedOrSystemAdmin = memo<Permission>((permission) =>
+  makeRule(`canWhereNamedOrSystemAdmin(${permission})`, permission, (context, mode, parent) =>
+    context.viewer?.person?.systemRole === 'SYSTEM_ADMIN'
+      ? true
+      : canWhereNamed(permission).check(context, mode, parent),
+  ),
+);
+
 /** The same, and no key: what outlives whoever made it is made by people. */
 export const canAsPerson = memo<Permission>((permission) =>
   makeRule(

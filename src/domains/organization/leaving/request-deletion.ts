@@ -4,7 +4,7 @@ import { badInput, conflict } from '../../../errors.js';
 import type { OrganizationSummary } from '../../../identity/person.js';
 import { openOwedWork } from '../../../jobs/outside.js';
 import { readActor } from '../../../rights/actor.js';
-import { PURGE } from './purge.js';
+import { PURGE } from '../../purge/index.js';
 
 const DAY_MS = 86_400_000;
 
@@ -33,9 +33,10 @@ export async function requestDeletion(confirm: string, context: RequestContext):
 export async function cancelDeletion(context: RequestContext): Promise<OrganizationSummary> {
   return context.db.locked(async (inside) => {
     await readActor(inside, context, 'organization:delete', true);
-    const { status, purgeAt } = inside.held;
+    const { status, purgeAt, purgeBeganAt } = inside.held;
     if (status !== 'PENDING_DELETION') throw conflict('This organization is not to be deleted.');
-    if (purgeAt !== null && purgeAt <= inside.now()) throw conflict('It is being deleted.');
+    const isOver = purgeBeganAt !== null || (purgeAt !== null && purgeAt <= inside.now());
+    if (isOver) throw conflict('It is being deleted.');
     return inside.organization.update({}, { status: 'ACTIVE', purgeAt: null, updatedAt: inside.now() });
   });
 }

@@ -1,2 +1,0 @@
-/** Deletes an organization whose grace is over. */
-export const PURGE = { name: 'purge' };
