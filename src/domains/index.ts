@@ -10,6 +10,7 @@ import { joinRequest } from './join-request/index.js';
 import { membership } from './membership/index.js';
 import { nodeDomain } from './node/index.js';
 import { organization } from './organization/index.js';
+import { organizationExport } from './organization-export/index.js';
 import { permissionDomain } from './permission/index.js';
 import { purge } from './purge/index.js';
 import { rateLimit } from './rate-limit/index.js';
@@ -26,6 +27,7 @@ const listed = [
   viewer,
   session,
   organization,
+  organizationExport,
   membership,
   serviceAccount,
   apiKey,

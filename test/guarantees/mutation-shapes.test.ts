@@ -39,6 +39,7 @@ const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     acceptInvitation: 'whoever answers may not see the invitation: what came of it is told them for reading',
     declineInvitation: 'whoever answers may not see the invitation: what came of it is told them for reading',
     requestNewInvitation: 'whoever answers may not see the invitation: what came of it is told them for reading',
+    exportOrganization: 'the link is for whoever made it, and no query gives it once more',
     exportAudit: 'the link is for whoever made it, and no query gives it once more',
     signOut: 'nobody sees a session that is over; whether there was one is all there is to say',
     signOutEverywhere: 'nobody sees sessions that are over; how many there were is all there is to say',

@@ -211,7 +211,9 @@ describe('A mutation on what belongs to an organization', () => {
         await expectPending(other, `{ ${text(acme)} }`);
       }
     }
-    const { cancelOrganizationDeletion: cancel, ...refused } = MUTATIONS;
+    const { cancelOrganizationDeletion: cancel, exportOrganization: taken, ...refused } = MUTATIONS;
+    await expectAllowed(owners.owner, `mutation { ${taken?.text(acme)} }`);
+    await expectPending(acme.admin, `mutation { ${taken?.text(acme)} }`);
     for (const { text } of Object.values(refused)) {
       await expectPending(owners.owner, `mutation { ${text(acme)} }`);
       await expectPending(acme.admin, `mutation { ${text(acme)} }`);

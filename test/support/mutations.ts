@@ -261,6 +261,11 @@ export const MUTATIONS: Record<string, Operation> = {
     from: 'OWNER',
     text: ({ formerSlug }) => `releaseSlug(slug: "${formerSlug}") { slug }`,
   },
+  exportOrganization: {
+    permission: 'organization:export',
+    from: 'OWNER',
+    text: () => 'exportOrganization { url }',
+  },
   requestOrganizationDeletion: {
     permission: 'organization:delete',
     from: 'OWNER',

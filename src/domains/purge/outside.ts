@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { bySystem } from '../../data/connection/act.js';
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { Frame } from '../../data/connection/frame.js';
@@ -78,7 +77,7 @@ export function openPurging(pool: ScopedPool): Purging {
     },
 
     async deleteRows(orgId, table, most) {
-      const name = pg.escapeIdentifier(table);
+      const name = `"${table.replaceAll('"', '""')}"`;
       const text = `delete from ${name} where org_id = $1
         and ctid = any (array(select ctid from ${name} where org_id = $1 limit $2))`;
       const { rowCount } = await inFrame(frameOf(orgId), () => pool.query({ text, values: [orgId, most] }));
