@@ -45,6 +45,7 @@ export default [
               'InvitationAnswer',
               'MemberRemovalPreview',
               'Membership',
+              'OrganizationExport',
               'OrganizationFeature',
               'OrganizationLimit',
               'OrganizationUsage',

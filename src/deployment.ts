@@ -4,6 +4,7 @@ import type { SessionIssuer } from './context/viewer.js';
 import {
   ALLOW_RESERVED_DOMAINS,
   CATALOGUE,
+  DELETION_GRACE_DAYS,
   type Deployment,
   KEY_ENVIRONMENT,
   ORGANIZATION_CREATION,
@@ -80,6 +81,7 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
   parts
     .add(ALLOW_RESERVED_DOMAINS, !config.production)
     .add(CATALOGUE, catalogue)
+    .add(DELETION_GRACE_DAYS, config.deletionGraceDays)
     .add(FIND_TXT, development?.findTxt ?? createFindTxt(config.dnsServers))
     .add(KEY_ENVIRONMENT, config.production ? 'live' : 'test')
     .add(ORGANIZATION_CREATION, config.organizationCreation)

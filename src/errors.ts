@@ -57,7 +57,7 @@ export interface ErrorDetail {
   /** The feature that the organization has not. */
   readonly feature?: string;
   /** Why, where one code has several reasons. */
-  readonly reason?: 'SUPPORT_ACCESS';
+  readonly reason?: 'SUPPORT_ACCESS' | 'PENDING_DELETION';
   /** In seconds. */
   readonly retryAfter?: number;
   /** Of a rate limit: what a minute holds, what is left of it, and when the next begins. */

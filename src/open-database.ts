@@ -17,6 +17,7 @@ export async function openConfiguredDatabase(
     orgate_app: metrics.statements.labels('orgate_app'),
     orgate_directory: metrics.statements.labels('orgate_directory'),
     orgate_sealer: metrics.statements.labels('orgate_sealer'),
+    orgate_purger: metrics.statements.labels('orgate_purger'),
   };
   const database = await openDatabase({
     store:

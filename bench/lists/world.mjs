@@ -34,7 +34,7 @@ export async function createWorld({ adminUrl, runs }) {
   const { migrate } = await import(`${PROJECT}dist/data/start/migrate.js`);
   await migrate({ connectionString: ownerUrl }, `${PROJECT}prisma/migrations`);
   const owner = await open(ownerUrl);
-  await owner.query(`grant orgate_app, orgate_directory, orgate_sealer to ${LOGIN}`);
+  await owner.query(`grant orgate_app, orgate_directory, orgate_sealer, orgate_purger to ${LOGIN}`);
   await fill(owner, runs);
   return {
     owner,

@@ -41,7 +41,7 @@ export async function createWorld(settings, database, added) {
   const { migrate } = await import(`${PROJECT}dist/data/start/migrate.js`);
   await migrate({ connectionString: ownerUrl }, `${PROJECT}prisma/migrations`);
   const owner = await open(ownerUrl);
-  await owner.query(`grant orgate_app, orgate_directory, orgate_sealer to ${LOGIN}`);
+  await owner.query(`grant orgate_app, orgate_directory, orgate_sealer, orgate_purger to ${LOGIN}`);
   await fill(owner, settings, added);
   const { rows } = await owner.query('select count(*)::int as count from run');
   return {

@@ -65,6 +65,8 @@ export interface Config {
   /** Whether identity providers of organizations may be at private addresses, where this gateway stands itself. */
   readonly privateIdentityProviders: boolean;
   readonly organizationCreation: 'anyone' | 'system-admin';
+  /** How many days an organization waits whose deletion was asked for. */
+  readonly deletionGraceDays: number;
   /** Name servers that domains are proved at, as `address` or `address:port`; those of the machine when empty. */
   readonly dnsServers: readonly string[];
   readonly graphiql: boolean;
@@ -289,6 +291,7 @@ const VARIABLES = {
     z.enum(['anyone', 'system-admin'], 'must be anyone or system-admin').default('anyone'),
     'system-admin',
   ],
+  DELETION_GRACE_DAYS: [number(1, 365).default(30), '30'],
   DNS_SERVERS: [dnsServers.default([]), '9.9.9.9,[2620:fe::fe]:53'],
   GRAPHIQL: [flag.optional(), 'true'],
   INTROSPECTION: [flag.optional(), 'true'],
@@ -385,6 +388,7 @@ export function readConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     signInProviders: value.SIGN_IN_PROVIDERS,
     privateIdentityProviders: value.PRIVATE_IDENTITY_PROVIDERS ?? !production,
     organizationCreation: value.ORGANIZATION_CREATION,
+    deletionGraceDays: value.DELETION_GRACE_DAYS,
     dnsServers: value.DNS_SERVERS,
     graphiql: value.GRAPHIQL ?? !production,
     introspection: value.INTROSPECTION ?? !production,

@@ -23,6 +23,8 @@ export const PUBLIC_URL = part<() => string>('public URL');
 export const KEY_ENVIRONMENT = part<KeyEnvironment>('environment of keys');
 /** Who may create an organization. */
 export const ORGANIZATION_CREATION = part<'anyone' | 'system-admin'>('rule for new organizations');
+/** How many days an organization waits whose deletion was asked for. */
+export const DELETION_GRACE_DAYS = part<number>('days before a deletion');
 /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
 export const ALLOW_RESERVED_DOMAINS = part<boolean>('rule for reserved domains');
 export const SESSION_ISSUER = part<SessionIssuer>('issuer of tokens');

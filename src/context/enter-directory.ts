@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Outside } from '../data/connection/outside.js';
 import type { OrgId } from '../data/id.js';
 import { OrgateError } from '../errors.js';
+import type { OrganizationStatus } from '../generated/enums.js';
 import { openScimDirectories } from '../identity/scim-directories.js';
 import { readScimToken } from '../secrets/scim-token.js';
 
@@ -11,8 +12,7 @@ export interface EnteredDirectory {
   readonly directoryId: string;
   /** Of the token. */
   readonly tokenHash: string;
-  /** False while the organization is suspended. */
-  readonly mayWrite: boolean;
+  readonly organizationStatus: OrganizationStatus;
   readonly lastUsedAt: Date | null;
 }
 
@@ -32,7 +32,7 @@ export async function enterDirectory(outside: Outside, authorization: string | u
     orgId: found.orgId,
     directoryId: token.directoryId,
     tokenHash: token.hash,
-    mayWrite: found.organizationStatus === 'ACTIVE',
+    organizationStatus: found.organizationStatus,
     lastUsedAt: found.lastUsedAt,
   };
 }

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 
 export interface DemoOrganization {
   slug: string;
+  /** What it was called before, and until when. */
+  formerSlugs?: { slug: string; daysAgo: number }[];
   name: string;
   description: string;
   plan: string;

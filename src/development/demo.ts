@@ -85,7 +85,15 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
       const rows = demoRows(organization, orgId, byEmail, made, now);
       const inside: Frame = { role: 'orgate_app', orgId, act };
       await insert(DIRECTORY, 'organization', rows.organization);
-      await insert(DIRECTORY, 'address', [{ name: organization.slug, kind: 'SLUG', org_id: orgId }]);
+      await insert(DIRECTORY, 'address', [
+        { name: organization.slug, kind: 'SLUG', org_id: orgId, given_up_at: null },
+        ...(organization.formerSlugs ?? []).map(({ slug, daysAgo }) => ({
+          name: slug,
+          kind: 'SLUG',
+          org_id: orgId,
+          given_up_at: new Date(now - daysAgo * DAY_MS),
+        })),
+      ]);
       await insert(inside, 'membership', rows.memberships);
       if (rows.domains.length > 0) {
         await insert(

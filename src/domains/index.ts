@@ -11,7 +11,9 @@ import { joinRequest } from './join-request/index.js';
 import { membership } from './membership/index.js';
 import { nodeDomain } from './node/index.js';
 import { organization } from './organization/index.js';
+import { organizationExport } from './organization-export/index.js';
 import { permissionDomain } from './permission/index.js';
+import { purge } from './purge/index.js';
 import { rateLimit } from './rate-limit/index.js';
 import { repository } from './repository/index.js';
 import { run } from './run/index.js';
@@ -27,6 +29,7 @@ const listed = [
   viewer,
   session,
   organization,
+  organizationExport,
   membership,
   serviceAccount,
   apiKey,
@@ -43,6 +46,7 @@ const listed = [
   auditEntry,
   impersonation,
   supportAccessGrant,
+  purge,
   rateLimit,
 ] as const;
 

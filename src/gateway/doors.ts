@@ -10,6 +10,7 @@ import { createProviderFetch } from '../egress/provider-fetch.js';
 import { remoteKeys } from '../identity/issuer-keys.js';
 import { SEAL } from '../secrets/organization-seal.js';
 import { serveAudit } from './audit/serve-audit.js';
+import { serveExport } from './export/serve-export.js';
 import type { Contract } from './graphql/schema.js';
 import { createFormatError } from './graphql/format-error.js';
 import { createRun } from './graphql/run.js';
@@ -135,6 +136,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
       serveHome(pages, { outside, offersSignIn: async () => (await providers.offered(null)).length > 0 });
   });
   serveAudit(app, { ...context, slots, maxAnswer });
+  serveExport(app, { ...context, slots, maxAnswer });
   serveScim(app, { outside, organizationDb, limits, refusals: use(REFUSALS), slots, publicUrl, maxAnswer, metrics });
   serveFavicon(app);
   if (config.graphiql) await serveGraphiQL(app);

@@ -1,4 +1,4 @@
-import type { OrganizationRole, SubscriptionPlan } from '../generated/enums.js';
+import type { OrganizationRole, OrganizationStatus, SubscriptionPlan } from '../generated/enums.js';
 
 /** A human being, as the deployment knows them. */
 export interface Person {
@@ -39,7 +39,7 @@ export interface OrganizationSummary {
   readonly id: string;
   readonly name: string;
   readonly slug: string;
-  readonly status: 'ACTIVE' | 'SUSPENDED';
+  readonly status: OrganizationStatus;
   readonly createdAt: Date;
 }
 

@@ -3,12 +3,13 @@ import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
 import { notFound } from '../errors.js';
+import type { OrganizationStatus } from '../generated/enums.js';
 
 /** A directory as its token names it; whoever has the token whose hash this is acts for it, in its organization only. */
 export interface NamedDirectory {
   readonly orgId: OrgId;
   readonly tokenHash: string;
-  readonly organizationStatus: 'ACTIVE' | 'SUSPENDED';
+  readonly organizationStatus: OrganizationStatus;
   readonly lastUsedAt: Date | null;
 }
 

@@ -3,9 +3,10 @@ import type { Viewer } from '../context/viewer.js';
 import { ORGANIZATION_CREATION } from '../context/deployment.js';
 import { OrgateError } from '../errors.js';
 import type { Permission } from './catalogue.js';
+import { notServed } from './organization-status.js';
 import { decideFeature, type FeatureName } from './features.js';
 
-/** What is about to be done: a suspended organization, or one that was only guessed, is read and not written. */
+/** What is about to be done: an organization that is not active, or was only guessed, is read and not written. */
 export type AccessMode = 'read' | 'write';
 type Verdict = true | OrgateError;
 /** @param parent what the field is one of, where that is not the contract's root */
@@ -91,20 +92,28 @@ const memo = <K extends string>(make: (key: K) => Rule) => {
   };
 };
 
-function isInside({ viewer, current }: RequestContext, mode: AccessMode): Verdict {
+function isInside({ viewer, current }: RequestContext, mode: AccessMode, isForLeaving = false): Verdict {
   if (!viewer) return new OrgateError('UNAUTHENTICATED');
   if (!current) return new OrgateError('ORG_CONTEXT_REQUIRED');
+  const { status } = current.organization;
+  if (status === 'PENDING_DELETION') {
+    const isOwner = current.role === 'OWNER' && viewer.person !== null;
+    if (!isOwner || (mode === 'write' && !isForLeaving)) return notServed(status);
+  }
   if (mode === 'write') {
     if (!current.servesMutations) return new OrgateError('ORG_CONTEXT_REQUIRED');
-    if (current.organization.status !== 'ACTIVE') {
-      return new OrgateError('FORBIDDEN', 'This organization is suspended: reads answer, mutations do not.');
-    }
+    if (status === 'SUSPENDED') return notServed(status);
   }
   return true;
 }
 
-function mayInOrganization(permission: Permission, context: RequestContext, mode: AccessMode): Verdict {
-  const verdict = isInside(context, mode);
+function mayInOrganization(
+  permission: Permission,
+  context: RequestContext,
+  mode: AccessMode,
+  isForLeaving = false,
+): Verdict {
+  const verdict = isInside(context, mode, isForLeaving);
   if (verdict !== true || context.organization.permissions.has(permission)) return verdict;
   return new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
 }
@@ -130,6 +139,15 @@ export const canWhereNamed = memo<Permission>((permission) =>
   }),
 );
 
+/** The same, or whoever runs the deployment: of which organization is for whoever answers to tell by the arguments. */
+export const canWhereNamedOrSystemAdmin = memo<Permission>((permission) =>
+  makeRule(`canWhereNamedOrSystemAdmin(${permission})`, permission, (context, mode, parent) =>
+    context.viewer?.person?.systemRole === 'SYSTEM_ADMIN'
+      ? true
+      : canWhereNamed(permission).check(context, mode, parent),
+  ),
+);
+
 /** The same, and no key: what outlives whoever made it is made by people. */
 export const canAsPerson = memo<Permission>((permission) =>
   makeRule(
@@ -137,6 +155,19 @@ export const canAsPerson = memo<Permission>((permission) =>
     permission,
     (context, mode) => {
       const verdict = mayInOrganization(permission, context, mode);
+      return verdict === true ? asPerson(context.viewer) : verdict;
+    },
+    true,
+  ),
+);
+
+/** The same, also while the organization is to be deleted. */
+export const canAsPersonLeaving = memo<Permission>((permission) =>
+  makeRule(
+    `canAsPerson(${permission}) while PENDING_DELETION, too`,
+    permission,
+    (context, mode) => {
+      const verdict = mayInOrganization(permission, context, mode, true);
       return verdict === true ? asPerson(context.viewer) : verdict;
     },
     true,

@@ -4,6 +4,7 @@ import { OrgateError } from '../errors.js';
 import { openAsking, type StillAsking } from '../identity/asking.js';
 import { type LiveImpersonation, openHeldImpersonations } from '../identity/impersonations.js';
 import type { Permission } from '../permissions/catalogue.js';
+import { assertServed } from '../permissions/organization-status.js';
 import { effective, type RoleAssignment, assignmentOfKey } from './escalation.js';
 
 /** Who acts, and what they hold: of a key no more than that. */
@@ -16,11 +17,18 @@ export interface Actor extends RoleAssignment {
  * The actor as they are now. What waits for the organization's lock may wait for long, and of who was removed, demoted,
  * signed out or revoked meanwhile it is carried out no more.
  *
- * @param _db because what is read before there is the lock may be over when there is
+ * @param db because what is read before there is the lock may be over when there is
+ * @param isForLeaving whether it is done in an organization that is to be deleted, too
  * @throws UNAUTHENTICATED when the person, the session or the key is over, or whoever acts as them may not any more, READ_ONLY when they
- *   may only look; FORBIDDEN without the permission
+ *   may only look; FORBIDDEN without the permission, or when the organization is not active any more
  */
-export async function readActor(_db: LockedDb, context: RequestContext, permission: Permission): Promise<Actor> {
+export async function readActor(
+  db: LockedDb,
+  context: RequestContext,
+  permission: Permission,
+  isForLeaving = false,
+): Promise<Actor> {
+  if (!isForLeaving || db.held.status !== 'PENDING_DELETION') assertServed(db.held);
   const actor = toActor(await readAgain(context), context);
   if (!actor || !effective(context.catalogue, actor).has(permission)) {
     throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });

@@ -10,6 +10,7 @@ const OTHERWISE: Readonly<Record<string, string>> = {
   'dns-domain/check-domain.ts': 'a job, beside verifyDomain',
   'identity-provider/provision-from-provider.ts': 'whoever signs in has no session yet; the provider is read again',
   'join-request/join-by-domain.ts': 'at sign-in, too; the domain is read again',
+  'purge/purge.ts': 'owed work, which nobody asks for; that it is still to be done is read again',
   'scim-directory/as-directory.ts': 'a directory; its token is read again',
 };
 

@@ -27,6 +27,7 @@ const REAL: Readonly<Record<string, string>> = {
   'development/issuer.ts': TOKENS,
   'development/mailbox.ts': 'a mail came when it came',
   'domains/audit-entry/outside.ts': 'the record keeps real time',
+  'domains/purge/outside.ts': 'beside how far the clock was moved',
   'gateway/graphql/serve-graphql.ts': 'limits keep real time',
   'gateway/http/': 'limits and metrics keep real time; a use is noted once a minute',
   'gateway/scim/scim.ts': SHOWN,
@@ -40,6 +41,7 @@ const REAL: Readonly<Record<string, string>> = {
   'identity/sessions.ts': TOKENS,
   'identity/sign-in-attempts.ts': TOKENS,
   'identity/signing-keys.ts': 'its `now` is real time, as the database has it',
+  'identity/slugs.ts': 'beside how far the clock was moved',
   'identity/system-admins.ts': SHOWN,
   'jobs/outside.ts': 'beside how far the clock was moved',
 };

@@ -154,6 +154,14 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       ...input({}, 'slug'),
     },
   },
+  'Query.verifyAuditChain': {
+    organizationId: {
+      query: 'query ($id: ID) { verifyAuditChain(organizationId: $id) { ok } }',
+      ...organization,
+      ...byId,
+      uncontrolled: FOR_ADMINISTRATORS,
+    },
+  },
   'Mutation.releaseSlug': {
     slug: {
       query: 'mutation ($slug: String!) { releaseSlug(slug: $slug) { name } }',

@@ -9,7 +9,7 @@ const FIRST_RELEASE = '20261122000000_system_admins';
 
 /** What a release that is still serving reads or writes may be gone after it. */
 const TAKES_AWAY =
-  /\bdrop\s+(?:table|view|type|domain|sequence|column)\b|\balter\s+table\b[^;]*\b(?:rename|drop\s+(?!constraint|default|identity)\w+)|\balter\s+column\s+\w+\s+(?:set\s+data\s+)?type\b|\balter\s+column\s+\w+\s+set\s+not\s+null\b/i;
+  /\bdrop\s+(?:table|view|type|domain|sequence|column)\b|\balter\s+table\b[^;]*\b(?:rename|drop\s+(?!constraint|default|identity|not\s)\w+)|\balter\s+column\s+\w+\s+(?:set\s+data\s+)?type\b|\balter\s+column\s+\w+\s+set\s+not\s+null\b/i;
 
 const takesAway = (sql: string): boolean => TAKES_AWAY.test(sql.replaceAll(/--.*$/gm, ''));
 
@@ -33,6 +33,7 @@ test.each([
   ['alter table run alter column status type integer', true],
   ['alter table run alter column status set not null', true],
   ['alter table run add column state text', false],
+  ['alter table run alter column status drop not null', false],
   ['alter table run drop constraint run_status_check, add constraint b check (true)', false],
   ['-- drop table run', false],
   ['drop index run_idx; drop policy p on run', false],

@@ -24,6 +24,7 @@ const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'names first what it acts on': {
     addDomain: 'a domain is nothing but its name',
+    requestOrganizationDeletion: 'it acts on the current organization, and takes its slug so that it is no other',
     setDefaultOrganization: 'none is a default, too',
     rollbackSettings: 'it acts on the settings of the current organization, whose versions have a number and no id',
     setEntitlements:
@@ -38,6 +39,7 @@ const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     acceptInvitation: 'whoever answers may not see the invitation: what came of it is told them for reading',
     declineInvitation: 'whoever answers may not see the invitation: what came of it is told them for reading',
     requestNewInvitation: 'whoever answers may not see the invitation: what came of it is told them for reading',
+    exportOrganization: 'the link is for whoever made it, and no query gives it once more',
     exportAudit: 'the link is for whoever made it, and no query gives it once more',
     signOut: 'nobody sees a session that is over; whether there was one is all there is to say',
     signOutEverywhere: 'nobody sees sessions that are over; how many there were is all there is to say',
@@ -55,7 +57,7 @@ function offenders(rule: string, breaks: (mutation: (typeof mutations)[number]) 
 }
 
 const WRITES = /^(create|update)(?=[A-Z])/;
-const NAMES = new Set(['id', 'userId', 'organizationId', 'secret']);
+const NAMES = new Set(['id', 'userId', 'organizationId', 'secret', 'slug']);
 
 const isInput = ({ name, type }: GraphQLArgument): boolean =>
   name === 'input' && isNonNullType(type) && isInputObjectType(getNamedType(type));

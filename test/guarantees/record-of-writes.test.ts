@@ -204,7 +204,7 @@ const ROUTES: Readonly<Record<string, string>> = {
   'post /auth/sign-out': 'ends a session, as the mutation does that is tried',
   'post /auth/token': 'tried',
   'post /auth/saml/:id/acs': 'keeps an attempt until the browser is back; from there on it is as by OIDC',
-  'post /invitations/:secret/:act': 'tried',
+  'post /invitations/:name/:act': 'tried',
 };
 
 test('every route that writes MUST be tried here, or say why not', () => {

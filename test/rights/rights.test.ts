@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { GraphQLObjectType } from 'graphql';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { ROLES } from '../../src/permissions/catalogue.js';
+import { givenKey } from '../support/api-key.js';
 import { givenEverything, type GivenEverything } from '../support/given-everything.js';
 import { givenMember, givenOrganization, unique } from '../support/given.js';
 import { MUTATIONS, type Operation } from '../support/mutations.js';
@@ -136,12 +137,13 @@ test.each([
   ...Object.entries(MUTATIONS).map(([name, operation]) => ({ name, kind: 'mutation', ...operation })),
   ...Object.entries(QUERIES).map(([name, operation]) => ({ name, kind: 'query', ...operation })),
 ])('$name is open to a VIEWER with $permission, and closed to an ADMIN without', async (operation) => {
-  const { kind, permission, ownersOnly, text } = operation;
+  const { kind, permission, ownersOnly, alone, text } = operation;
   const acme = await given();
   const narrowed = await givenMember(server, acme, 'ADMIN', { withheld: [permission] });
   const widened = await givenMember(server, acme, 'VIEWER', { granted: [permission] });
   await expectForbidden(narrowed, `${kind} { ${text(acme)} }`, permission);
-  if (!ownersOnly) await expectAllowed(widened, `${kind} { ${text(acme)} }`);
+  if (alone) expect(codeOf(await widened(`${kind} { ${text(acme)} }`))).toBe(alone);
+  else if (!ownersOnly) await expectAllowed(widened, `${kind} { ${text(acme)} }`);
   else expect(['FORBIDDEN', 'ROLE_ESCALATION']).toContain(codeOf(await widened(`${kind} { ${text(acme)} }`)));
 });
 
@@ -191,6 +193,37 @@ describe('A mutation on what belongs to an organization', () => {
     for (const { text } of Object.values(MUTATIONS)) {
       expect(codeOf(await acme.owner(`mutation { ${text(acme)} }`))).toBe('FORBIDDEN');
     }
+  });
+
+  test('is refused while it is PENDING_DELETION, but that this is cancelled; only its OWNERs read', async () => {
+    const acme = await given();
+    const key = await givenKey(server, acme.owner, ['organization:read', 'run:read', 'run:start']);
+    await expectAllowed(acme.owner, `mutation { requestOrganizationDeletion(confirm: "${acme.slug}") { status } }`);
+    const expectPending = async (client: Client, text: string) => {
+      const { errors } = await client(text);
+      const told = errors.map(({ extensions }) => [extensions['code'], extensions['reason']]);
+      expect([text, told]).toEqual([text, [['FORBIDDEN', 'PENDING_DELETION']]]);
+    };
+    const owners = { ...acme, owner: await server.as(acme.owner.email, acme.id) };
+    for (const { text } of Object.values(QUERIES)) {
+      await expectAllowed(owners.owner, `{ ${text(acme)} }`);
+      for (const other of [acme.admin, acme.developer, acme.viewer, key.client]) {
+        await expectPending(other, `{ ${text(acme)} }`);
+      }
+    }
+    const { cancelOrganizationDeletion: cancel, exportOrganization: taken, ...refused } = MUTATIONS;
+    await expectAllowed(owners.owner, `mutation { ${taken?.text(acme)} }`);
+    await expectPending(acme.admin, `mutation { ${taken?.text(acme)} }`);
+    for (const { text } of Object.values(refused)) {
+      await expectPending(owners.owner, `mutation { ${text(acme)} }`);
+      await expectPending(acme.admin, `mutation { ${text(acme)} }`);
+    }
+    for (const { text } of Object.values(MUTATIONS)) await expectPending(key.client, `mutation { ${text(acme)} }`);
+    await expectPending(acme.owner, 'mutation { leaveOrganization { status } }');
+    await expectPending(acme.admin, `mutation { ${cancel?.text(acme)} }`);
+    await expectAllowed(owners.owner, `mutation { ${cancel?.text(acme)} }`);
+    await expectAllowed(acme.viewer, '{ runs { totalCount } }');
+    await expectAllowed(key.client, '{ runs { totalCount } }');
   });
 
   test('and every query too, is UNAUTHENTICATED without a credential, and needs an organization with one', async () => {

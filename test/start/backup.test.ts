@@ -44,7 +44,7 @@ async function blockOf(name: 'backup' | 'restore'): Promise<string> {
     await admin.connect();
     await admin.query(`create role ${owner} login password 'secret' createrole`);
     await admin
-      .query(`grant orgate_app, orgate_directory, orgate_sealer to ${owner} with admin option`)
+      .query(`grant orgate_app, orgate_directory, orgate_sealer, orgate_purger to ${owner} with admin option`)
       .catch(() => undefined);
     await admin.query(`create role ${backup} login password 'secret' bypassrls`);
     await admin.query(`grant pg_read_all_data to ${backup}`);

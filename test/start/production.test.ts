@@ -47,7 +47,7 @@ const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
     await admin.query(`create database ${database} owner ${owner}`);
     // The two roles exist once for the cluster; whoever owns a database must be allowed to hand them on.
     await admin
-      .query(`grant orgate_app, orgate_directory, orgate_sealer to ${owner} with admin option`)
+      .query(`grant orgate_app, orgate_directory, orgate_sealer, orgate_purger to ${owner} with admin option`)
       .catch(() => undefined);
   });
   afterAll(async () => {

@@ -10,6 +10,8 @@ export interface Operation {
   readonly from: Role;
   /** Besides the permission it takes the role: nobody but an OWNER hands on what only an OWNER has. */
   readonly ownersOnly?: true;
+  /** What it is where nothing was done before. */
+  readonly alone?: 'CONFLICT';
   readonly text: (at: GivenEverything) => string;
 }
 
@@ -257,7 +259,6 @@ export const MUTATIONS: Record<string, Operation> = {
   releaseSlug: {
     permission: 'slug:release',
     from: 'OWNER',
-    ownersOnly: true,
     text: ({ formerSlug }) => `releaseSlug(slug: "${formerSlug}") { slug }`,
   },
   grantSupportAccess: {
@@ -278,6 +279,22 @@ export const MUTATIONS: Record<string, Operation> = {
     from: 'OWNER',
     ownersOnly: true,
     text: ({ impersonationId }) => `endImpersonation(id: "${impersonationId}") { id }`,
+  },
+  exportOrganization: {
+    permission: 'organization:export',
+    from: 'OWNER',
+    text: () => 'exportOrganization { url }',
+  },
+  requestOrganizationDeletion: {
+    permission: 'organization:delete',
+    from: 'OWNER',
+    text: ({ slug }) => `requestOrganizationDeletion(confirm: "${slug}") { status }`,
+  },
+  cancelOrganizationDeletion: {
+    permission: 'organization:delete',
+    from: 'OWNER',
+    alone: 'CONFLICT',
+    text: () => 'cancelOrganizationDeletion { status }',
   },
   transferOwnership: {
     permission: 'ownership:transfer',

@@ -49,6 +49,16 @@ const RULES: readonly (readonly [rule: string, query: string])[] = [
      where p.polpermissive and p.polname <> 'isolation' and (0 = any (p.polroles) or 'orgate_app'::regrole = any (p.polroles))`,
   ],
   [
+    'every table with org_id can be emptied by orgate_purger, of organizations whose grace is over and no other',
+    `select ${ISOLATE} from owned where not exists (
+       select from pg_policy p where p.polrelid = owned.oid and p.polname = 'purge' and p.polcmd = '*' and p.polqual is not null
+         and p.polroles = array ['orgate_purger'::regrole::oid])
+     union all
+     select name || '.' || p.polname from owned join pg_policy p on p.polrelid = owned.oid
+     where p.polpermissive and p.polname <> 'purge' and p.polqual is distinct from null and 'orgate_purger'::regrole = any (p.polroles)
+       and pg_get_expr(p.polqual, p.polrelid) <> '(org_id IS NULL)'`,
+  ],
+  [
     'primary keys begin with the organization',
     `select name from owned where not exists (
        select from pg_index i where i.indrelid = owned.oid and i.indisprimary and (i.indkey[0] = owned.attnum or ${IS_ACROSS}))`,
@@ -90,7 +100,7 @@ const RULES: readonly (readonly [rule: string, query: string])[] = [
   ],
   [
     "the gateway's roles cannot log in, bypass row-level security, or own anything",
-    `select rolname from pg_roles r where rolname in ('orgate_app', 'orgate_directory', 'orgate_sealer')
+    `select rolname from pg_roles r where rolname in ('orgate_app', 'orgate_directory', 'orgate_sealer', 'orgate_purger')
        and (rolsuper or rolbypassrls or rolcanlogin or rolcreaterole or rolcreatedb
          or exists (select from pg_class c where c.relowner = r.oid)
          or exists (select from pg_auth_members m where m.member = r.oid))`,

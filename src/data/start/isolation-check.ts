@@ -53,8 +53,8 @@ export async function inspectLogin(pool: ScopedPool, requireSeparateLogin: boole
     select current_user as name, current_setting('server_version_num')::int as version,
            rolsuper as superuser, rolbypassrls as "bypassesRls",
            exists (select from pg_class where relowner = r.oid and relnamespace = 'public'::regnamespace) as owns,
-           (select count(*) = 3 and bool_and(pg_has_role(current_user, g.oid, 'MEMBER'))
-            from pg_roles g where g.rolname in ('orgate_app', 'orgate_directory', 'orgate_sealer')) as "mayAct"
+           (select count(*) = 4 and bool_and(pg_has_role(current_user, g.oid, 'MEMBER'))
+            from pg_roles g where g.rolname in ('orgate_app', 'orgate_directory', 'orgate_sealer', 'orgate_purger')) as "mayAct"
     from pg_roles r where rolname = current_user`);
   const login: Login = rows[0];
   const quoted = pg.escapeIdentifier(login.name);
@@ -63,11 +63,11 @@ export async function inspectLogin(pool: ScopedPool, requireSeparateLogin: boole
     `DATABASE_URL signs in as ${login.name}, which owns the tables or bypasses row-level security. In production give ` +
     `the gateway a login that owns nothing, and keep the owner's URL in MIGRATION_DATABASE_URL. As the owner, run:\n` +
     `  create role orgate_gateway login password '…' nosuperuser nobypassrls noinherit;\n` +
-    `  grant orgate_app, orgate_directory, orgate_sealer to orgate_gateway;\n` +
+    `  grant orgate_app, orgate_directory, orgate_sealer, orgate_purger to orgate_gateway;\n` +
     `and sign in with DATABASE_URL as orgate_gateway.`;
   const mayNotAct =
     `The login ${login.name} may not act as the gateway's roles. As the owner of the database, run:\n` +
-    `  grant orgate_app, orgate_directory, orgate_sealer to ${quoted};`;
+    `  grant orgate_app, orgate_directory, orgate_sealer, orgate_purger to ${quoted};`;
   return [
     { check: 'PostgreSQL is version 15 or later', ok: login.version >= 150_000, detail: String(login.version) },
     {
@@ -82,7 +82,7 @@ export async function inspectLogin(pool: ScopedPool, requireSeparateLogin: boole
     {
       check: "the login may act as the gateway's roles",
       ok: login.mayAct,
-      detail: login.mayAct ? 'orgate_app, orgate_directory, orgate_sealer' : mayNotAct,
+      detail: login.mayAct ? 'orgate_app, orgate_directory, orgate_sealer, orgate_purger' : mayNotAct,
     },
   ];
 }

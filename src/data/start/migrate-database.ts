@@ -105,7 +105,7 @@ async function checkOneDatabase({ ownerUrl, loginUrl }: DatabaseUrls): Promise<v
 }
 
 /**
- * Lets the gateway's login act as the three roles, where it may not yet. Roles belong to the whole cluster, so another
+ * Lets the gateway's login act as the four roles, where it may not yet. Roles belong to the whole cluster, so another
  * database's owner may have made them; if this owner may not grant them, the check that follows says what to run.
  */
 async function letLoginAct({ ownerUrl, loginUrl }: DatabaseUrls): Promise<void> {
@@ -113,12 +113,12 @@ async function letLoginAct({ ownerUrl, loginUrl }: DatabaseUrls): Promise<void> 
   await asking(ownerUrl, async (owner) => {
     const { rows } = await owner.query(
       `select bool_and(pg_has_role($1, rolname, 'MEMBER')) as "mayAct" from pg_roles
-       where rolname in ('orgate_app', 'orgate_directory', 'orgate_sealer')`,
+       where rolname in ('orgate_app', 'orgate_directory', 'orgate_sealer', 'orgate_purger')`,
       [login],
     );
     if (rows[0].mayAct) return;
     await owner
-      .query(`grant orgate_app, orgate_directory, orgate_sealer to ${pg.escapeIdentifier(login ?? '')}`)
+      .query(`grant orgate_app, orgate_directory, orgate_sealer, orgate_purger to ${pg.escapeIdentifier(login ?? '')}`)
       .catch(() => undefined);
   });
 }

@@ -38,6 +38,27 @@ export const newSalts = (entry: Sealable, random: Buffer): Salt[] =>
     entry[field] == null ? null : random.toString('base64url', 16 * index, 16 * (index + 1)),
   );
 
+/** What an entry says of people and things. The rest is what kind of thing was done, when, and by what kind of actor. */
+const OF_PEOPLE_AND_THINGS: ReadonlySet<(typeof DIGESTED)[number]> = new Set([
+  'actorId',
+  'actorName',
+  'onBehalfOf',
+  'targetId',
+  'targetName',
+  'changes',
+  'reason',
+  'requestId',
+  'address',
+] as const);
+
+/** The salts of an entry of which that was erased. Its hash stays what it is. */
+export const saltsOfErased = (entry: Sealable, salts: readonly Salt[]): Salt[] =>
+  DIGESTED.map((field, index) => {
+    const salt = salts[index] ?? null;
+    const isErased = OF_PEOPLE_AND_THINGS.has(field) && entry[field] != null;
+    return isErased ? { digest: digestOf(entry[field], salt) } : salt;
+  });
+
 /**
  * The hash of an entry, which covers that of the one before it. docs/audit.md says how it is made, and prints a program that
  * makes it, too.

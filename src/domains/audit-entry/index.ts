@@ -5,7 +5,7 @@ import type {
   QueryVerifyAuditChainArgs,
   Resolvers,
 } from '../../generated/graphql.js';
-import { allow, canWhereNamed, isSystemAdmin } from '../../permissions/rules.js';
+import { allow, canWhereNamed, canWhereNamedOrSystemAdmin, isSystemAdmin } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { asked, defineList, type ListArgs } from '../../resource/list.js';
 import { connect } from '../../resource/paging.js';
@@ -16,6 +16,7 @@ import { parseAction } from './actions.js';
 import { record } from './record.js';
 import { Refusals, WAITING_REFUSALS } from './refusals.js';
 import { signCheckpoint } from './checkpoint.js';
+import { openRecordOf } from './open-record-of.js';
 import { createExport, urlOf } from './export-audit.js';
 import { due, jobs } from './jobs.js';
 import { openDeploymentChain, openDeploymentRecord } from './outside.js';
@@ -24,7 +25,8 @@ import { chainOf } from './read-chain.js';
 import { verifyChain } from './verify-chain.js';
 import { whichEntries } from './which-entries.js';
 
-export { openEntryWriter, openHeldEntryWriter, type OwnEntry } from './outside.js';
+export { eraseRecord } from './erase-record.js';
+export { openEntryWriter, openHeldEntryWriter, openSealing, type OwnEntry } from './outside.js';
 
 interface LogArgs extends ListArgs<AuditEntryOrderField> {
   readonly filter?: AuditEntryFilter | null;
@@ -73,7 +75,12 @@ const resolvers = {
       return entries.page(args, context);
     },
     deploymentLog: (_, args, context) => listOfDeployment(args, context),
-    verifyAuditChain: (_, places, { db }) => verifyChain(chainOf(db), stretchOf(places)),
+    verifyAuditChain: async (_, { organizationId, ...places }, context) => {
+      const verdict = (organizationId == null ? mayRead : isSystemAdmin).check(context, 'read', null);
+      if (verdict !== true) throw verdict;
+      const db = organizationId == null ? context.db : await openRecordOf(organizationId, context);
+      return verifyChain(chainOf(db), stretchOf(places));
+    },
     auditCheckpoint: (_, _args, { db, organization, use }) => signCheckpoint(chainOf(db), organization.orgId, use),
     verifyDeploymentChain: (_, places, { outside }) => verifyChain(outside(openDeploymentChain), stretchOf(places)),
     deploymentCheckpoint: (_, _args, { outside, use }) => signCheckpoint(outside(openDeploymentChain), null, use),
@@ -99,7 +106,7 @@ export const auditEntry = defineDomain({
   access: {
     Query: {
       auditLog: mayRead,
-      verifyAuditChain: mayRead,
+      verifyAuditChain: canWhereNamedOrSystemAdmin('audit:read'),
       auditCheckpoint: mayRead,
       deploymentLog: isSystemAdmin,
       verifyDeploymentChain: isSystemAdmin,

@@ -2,10 +2,11 @@ import type { Act } from '../../data/connection/act.js';
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { Frame } from '../../data/connection/frame.js';
 import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
-import { brandOrgId, type OrgId } from '../../data/id.js';
+import { ROW_TYPES } from '../../data/connection/pg-types.js';
+import { brandOrgId, idPrefix, type OrgId } from '../../data/id.js';
 import { type Page, pageOf } from '../../identity/page.js';
 import { Thread } from '../../jobs/thread.js';
-import { NO_HASH, type Sealable } from './chain.js';
+import { NO_HASH, type Salt, saltsOfErased, type Sealable } from './chain.js';
 import type { AuditEntryParent } from './parent.js';
 import { type Chain, type ChainHead, STRETCH } from './read-chain.js';
 import { type Batch, type Links, sealBatch } from './seal-batch.js';
@@ -78,7 +79,7 @@ export interface OwnEntry {
   readonly onceIn?: string;
 }
 
-/** Writes entries of one organization, by one statement. */
+/** Writes entries of one organization, by one statement; of one that is gone, none. */
 export type WriteEntries = (orgId: OrgId, entries: readonly OwnEntry[]) => Promise<void>;
 
 const WRITE = `
@@ -86,9 +87,9 @@ const WRITE = `
     select value as it, value -> 'act' as act from jsonb_array_elements($2::jsonb)
   ), fresh as materialized (
     select nextval('audit_number') as number, it, act from given
-    where it ->> 'onceIn' is null or not exists (
+    where exists (select from organization o where o.id = $1) and (it ->> 'onceIn' is null or not exists (
       select from audit_entry e where e.org_id = $1 and e.actor_id = act ->> 'id' and e.action = it ->> 'action'
-        and e.outcome = it ->> 'outcome' and e.at > clock_timestamp() - (it ->> 'onceIn')::interval)
+        and e.outcome = it ->> 'outcome' and e.at > clock_timestamp() - (it ->> 'onceIn')::interval))
   ), told as (
     insert into audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, outcome, target_type,
       target_id, target_name, changes, reason, request_id, address)
@@ -233,3 +234,55 @@ export function openDeploymentChain(pool: ScopedPool): Chain {
       ),
   };
 }
+
+/** Erases what the record of an organization says of people and things, whose grace is over. */
+export interface Erasing {
+  /** The next places that were not erased yet. @returns whether there were any */
+  eraseMore(orgId: OrgId): Promise<boolean>;
+}
+
+const ERASABLE = `
+  select s.sequence, s.number::text, s.salts, ${ENTRY} from audit_seal s
+  left join audit_entry e on e.org_id = s.org_id and e.number = s.number
+  where s.org_id = $1 and s.sequence > (select purged_to from organization where id = $1)
+  order by s.sequence limit ${STRETCH}`;
+
+const ERASE = `
+  with given as (
+    select * from unnest($2::bigint[], $3::jsonb[]) as given (number, salts)
+  ), reached as (
+    update organization set purged_to = greatest(purged_to, $4) where id = $1
+  ), sealed as (
+    update audit_seal s set salts = given.salts from given where s.org_id = $1 and s.number = given.number
+  )
+  update audit_entry e set actor_id = null, actor_name = null, on_behalf_of = null, target_id = null, target_name = null,
+    changes = null, reason = null, request_id = null, address = null
+  from given where e.org_id = $1 and e.number = given.number`;
+
+type ErasableEntry = (Sealable | { readonly id: null }) & {
+  readonly sequence: bigint;
+  readonly number: string;
+  readonly salts: Salt[];
+};
+
+export const openErasing = (pool: ScopedPool): Erasing => ({
+  async eraseMore(orgId) {
+    const frame: Frame = { role: 'orgate_purger', orgId };
+    const { rows } = await inFrame(frame, () =>
+      pool.query<ErasableEntry>({ text: ERASABLE, values: [orgId], types: ROW_TYPES }),
+    );
+    const last = rows.at(-1);
+    if (!last) return false;
+    const there = rows.filter((row): row is ErasableEntry & Sealable => row.id !== null);
+    const numbers = there.map(({ number }) => number);
+    const salts = there.map((row) => JSON.stringify(saltsOfErased(row, row.salts)));
+    await inFrame(frame, () => pool.query({ text: ERASE, values: [orgId, numbers, salts, last.sequence] }));
+    return true;
+  },
+});
+
+/** Whose record an id names; null of what is no id. For whoever runs the deployment. */
+export const openNamedRecord =
+  (_pool: ScopedPool) =>
+  (organizationId: string): OrgId | null =>
+    idPrefix(organizationId) === 'org' ? brandOrgId(organizationId) : null;

@@ -6,6 +6,7 @@ export const record = {
     'audit_export.updated': 'An export of the record was read to its end.',
     'audit_export.deleted': 'A link to the record that was over was forgotten.',
     'audit.streamed': 'The record was fetched by a SIEM; told once a day of each that does.',
+    'audit.verified': 'A SYSTEM_ADMIN had the chain of the record checked; told once a day of each.',
     'audit.read': 'The record was to be read.',
   },
   leaves: { exportAudit: 'audit_export.created' },

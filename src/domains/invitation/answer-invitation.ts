@@ -9,6 +9,7 @@ import { OUTBOX } from '../../mail/outbox.js';
 import { DUE_WORK } from '../../jobs/due-work.js';
 import type { DueWork } from '../../jobs/due-kind.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
+import { assertServed } from '../../permissions/organization-status.js';
 import { assertStillAsking } from '../../rights/actor.js';
 import { assignmentsBroughtBack } from '../../rights/earlier-role-assignment.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
@@ -92,15 +93,13 @@ async function findOffer(
  * Makes the viewer a member, where it was sent to their verified address. What they become was granted by
  * whoever invited them, and only while that person still may.
  *
- * @throws NOT_FOUND as `followInvitation`; FORBIDDEN in a suspended organization; CONFLICT of `enrolMember`
+ * @throws NOT_FOUND as `followInvitation`; FORBIDDEN in one that is not active; CONFLICT of `enrolMember`
  */
 export async function acceptInvitation(named: NamedInvitation, context: RequestContext): Promise<InvitationAnswer> {
   const { person } = context;
   const found = await findInvitation(named, context);
   const answer = await asInvited(found, context, async ({ db, invitation }) => {
-    if (db.held.status !== 'ACTIVE') {
-      throw new OrgateError('FORBIDDEN', 'This organization is suspended: nobody joins it.');
-    }
+    assertServed(db.held);
     if (!isOpen(invitation, db.now())) return outcomeOf(invitation);
     const pending = await db.membership.find({ email: invitation.email, status: 'INVITED' });
     if (!pending || !(await isStillGranted(db, pending, person, context.catalogue))) {
@@ -183,6 +182,7 @@ async function asInvited(
   // Until they joined, the organization knows them by the address that it invited.
   return deployment.organizationDb(found.orgId, { ...act, name: person.email }).locked(async (db) => {
     await assertStillAsking(db, context);
+    if (db.held.status === 'PENDING_DELETION') assertServed(db.held);
     const invitation = await db.invitation.get({ id: found.invitationId });
     return notFor(person, found, invitation) ?? answering(await answer({ db, invitation }));
   });

@@ -3,6 +3,7 @@ import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput } from '../../errors.js';
 import { openSessions } from '../../identity/sessions.js';
+import { assertServed } from '../../permissions/organization-status.js';
 import { assertStillAsking } from '../../rights/actor.js';
 import { ended, assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { assertNoEscalation, effective, type RoleAssignment } from '../../rights/escalation.js';
@@ -37,6 +38,7 @@ export async function leaveOrganization(context: RequestContext): Promise<Row<'M
   const { id: userId } = context.person;
   const left = await context.db.locked(async (db) => {
     await assertStillAsking(db, context);
+    assertServed(db.held);
     const before = await db.membership.get({ userId, status: 'ACTIVE' });
     await assertOwnerStays(db, before, { ...before, status: 'REMOVED' });
     await withdrawInvitationsOf(db, userId);

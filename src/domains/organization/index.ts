@@ -9,6 +9,7 @@ import {
   allow,
   can,
   canAsPerson,
+  canAsPersonLeaving,
   canCreateOrganization,
   isPerson,
   isUnboundPerson,
@@ -30,6 +31,7 @@ import { listRuns } from '../run/index.js';
 import { readUsage } from '../usage/index.js';
 import { personUser } from '../viewer/parent.js';
 import { type OrganizationParent, withMembership } from './parent.js';
+import { cancelDeletion, requestDeletion } from './leaving/request-deletion.js';
 import { heldUntil, leadsUntil, listFormerSlugs } from './former-slugs.js';
 import { jobs } from './jobs.js';
 import { record } from './record.js';
@@ -120,6 +122,8 @@ const resolvers = {
     },
     updateOrganization: (_, { input }, context) => updateOrganization(input, context),
     rollbackSettings: (_, args, context) => rollbackSettings(args, context),
+    requestOrganizationDeletion: (_, { confirm }, context) => requestDeletion(confirm, context),
+    cancelOrganizationDeletion: (_, _args, context) => cancelDeletion(context),
     releaseSlug: (_, { slug }, context) => releaseSlug(slug, context),
     setEntitlements: (_, { input }, context) => setEntitlements(input, context),
     switchOrganization: async (_, { organizationId }, context) => {
@@ -141,6 +145,7 @@ const resolvers = {
   Organization: {
     description: async (_, _args, context) => (await settingsRow(context)).description,
     updatedAt: async (_, _args, context) => (await settingsRow(context)).updatedAt,
+    purgeAt: async (_, _args, context) => (await settingsRow(context)).purgeAt,
     formerSlugs: (_, _args, { db }) => listFormerSlugs(db),
     settings: async (_, _args, context) => toContract(await settingsRow(context)),
     subscription: async (_, _args, context) => {
@@ -199,6 +204,8 @@ export const organization = defineDomain({
       createOrganization: canCreateOrganization,
       updateOrganization: can('organization:update'),
       rollbackSettings: can('organization:update'),
+      requestOrganizationDeletion: canAsPerson('organization:delete'),
+      cancelOrganizationDeletion: canAsPersonLeaving('organization:delete'),
       releaseSlug: canAsPerson('slug:release'),
       setEntitlements: isSystemAdmin,
       switchOrganization: isPerson,
@@ -210,6 +217,7 @@ export const organization = defineDomain({
       updatedAt: own,
       description: own,
       formerSlugs: own,
+      purgeAt: own,
       settings: own,
       subscription: own,
       features: own,

@@ -1,5 +1,6 @@
 import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import { OrgateError } from '../../errors.js';
+import { assertServed } from '../../permissions/organization-status.js';
 
 /** A directory whose token was good when its request began. */
 export interface DirectoryAtWork {
@@ -13,7 +14,7 @@ export interface DirectoryAtWork {
  * Works as a directory that may still: a request lasts for as long as its body takes to
  * come, and what was replaced, deleted or suspended meanwhile counts as it does for the next one.
  *
- * @throws UNAUTHENTICATED; FORBIDDEN in a suspended organization
+ * @throws UNAUTHENTICATED; FORBIDDEN in an organization that is not active
  */
 export const asDirectory = <T>(
   { db, directoryId, tokenHash }: DirectoryAtWork,
@@ -21,6 +22,6 @@ export const asDirectory = <T>(
 ): Promise<T> =>
   db.locked(async (inside) => {
     if (!(await inside.scimDirectory.find({ id: directoryId, tokenHash }))) throw new OrgateError('UNAUTHENTICATED');
-    if (inside.held.status !== 'ACTIVE') throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
+    assertServed(inside.held);
     return work(inside);
   });

@@ -28,6 +28,7 @@ import { openScimDirectories } from '../../identity/scim-directories.js';
 import { openSessions } from '../../identity/sessions.js';
 import { asError } from '../../thrown.js';
 import { announcedLength } from '../http/bodies/receive-bodies.js';
+import { assertServed } from '../../permissions/organization-status.js';
 import { countScimRequest, type Metrics } from '../http/metrics.js';
 import { inSlot, type Slots, takeSlot } from '../http/slots.js';
 import type { RateLimits } from '../http/rate-limits.js';
@@ -97,7 +98,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
   const held = readLimits(maxAnswer);
 
   async function enter(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { orgId, directoryId, tokenHash, mayWrite, lastUsedAt } = await enterDirectory(
+    const { orgId, directoryId, tokenHash, organizationStatus, lastUsedAt } = await enterDirectory(
       outside,
       request.headers.authorization,
     );
@@ -114,8 +115,8 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
       const action = actionOf(request);
       if (action && isRefusal(error)) refusals.note({ orgId, act, tried: { action }, error });
     };
-    if (!mayWrite && !READING.has(request.method))
-      throw new OrgateError('FORBIDDEN', 'This organization is suspended.');
+    if (organizationStatus === 'PENDING_DELETION' || !READING.has(request.method))
+      assertServed({ status: organizationStatus });
     largeBodies.take(orgId, request, reply);
     await chargeBytes(limits, announcedLength(request) ?? 0, { directoryId, orgId });
     const db = organizationDb(orgId, act);

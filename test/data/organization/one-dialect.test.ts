@@ -177,8 +177,8 @@ const orderOf = ({ fields, key, model, wholeOrder }: Subject, dice: Dice): Order
   return { ...Object.fromEntries(first.map((field) => [field, way()])), ...rest };
 };
 
-/** What refers to these is checked when a transaction ends, and ours is undone. */
-const ENDS = new Set(['address.name', 'organization.slug', 'organizationDomain.heldName']);
+/** What refers to these is checked when a transaction ends, and ours is undone; or by the doctor, who looks at what is left. */
+const ENDS = new Set(['address.name', 'address.givenUpAt', 'organization.slug', 'organizationDomain.heldName']);
 
 const changesOf = (subject: Subject, dice: Dice): AnyRow => {
   const fields = dice.some(

@@ -38,7 +38,7 @@ test('whatever a recorded row has is told, but for what is not to be', async () 
     invitation: ['mail_problem', 'mail_status', 'pending_email'],
     membership: ['left_granted', 'left_joined_at', 'left_role', 'left_withheld'],
     // Of the release before, whose values `settings` has.
-    organization: ['default_model', 'default_provider', 'external_agent_policy', 'lock_version'],
+    organization: ['default_model', 'default_provider', 'external_agent_policy', 'lock_version', 'purged_to'],
     organization_domain: ['check_found', 'check_problem', 'checked_at', 'held_name', 'misses'],
     run: ['idempotency_key', 'input', 'output', 'total_cost_micros', 'total_tokens'],
     scim_directory: ['last_used_at'],

@@ -71,6 +71,7 @@ describe('the catalogue of permissions', () => {
       'credential:manage',
       'identity-provider:manage',
       'organization:delete',
+      'organization:export',
       'ownership:transfer',
       'scim:manage',
       'service-account:manage',

@@ -366,4 +366,39 @@ mutation ExportRecord {
 }
 `,
   },
+  {
+    query: `# What this organization was called before still
+# leads here; put a new slug in to rename it.
+mutation Rename($slug: String) {
+  updateOrganization(input: { slug: $slug }) {
+    slug
+    formerSlugs { slug leadsUntil heldUntil }
+  }
+}
+`,
+    variables: JSON.stringify({ slug: 'acme' }),
+  },
+  {
+    query: `# Asks for the deletion of this organization. For
+# 30 days an OWNER still reads it, and takes that
+# back in the next tab.
+mutation RequestDeletion($slug: String!) {
+  requestOrganizationDeletion(confirm: $slug) {
+    status
+    purgeAt
+  }
+}
+`,
+    variables: JSON.stringify({ slug: 'put the slug here' }),
+  },
+  {
+    query: `# All is as it was, keys included.
+mutation CancelDeletion {
+  cancelOrganizationDeletion {
+    status
+    purgeAt
+  }
+}
+`,
+  },
 ];
