@@ -27,6 +27,8 @@ export const EXPORTED: { readonly [M in OwnedModelName]: Share } = {
   Agent: WHOLE,
   Run: WHOLE,
   RunUsage: WHOLE,
+  Impersonation: { without: ['session_id'] },
+  SupportAccessGrant: WHOLE,
   DueWork: { without: ['payload'] },
   AuditEntry: WHOLE,
   AuditSeal: WHOLE,
