@@ -29,6 +29,7 @@ const REAL: Readonly<Record<string, string>> = {
   'domains/audit-entry/outside.ts': 'the record keeps real time',
   'domains/purge/outside.ts': 'beside how far the clock was moved',
   'gateway/graphql/serve-graphql.ts': 'limits keep real time',
+  'gateway/pages/graphiql/': 'in a browser, where a sample is made for now',
   'gateway/http/': 'limits and metrics keep real time; a use is noted once a minute',
   'gateway/scim/scim.ts': SHOWN,
   'gateway/sign-in/': TOKENS,

@@ -4,7 +4,7 @@ alter table organization add column support_access text not null
   check (support_access in ('READ', 'ON_GRANT', 'DENIED'));
 grant select (support_access) on organization to orgate_directory;
 call orgate_record('organization', org_column => 'id',
-  silent => '{lock_version,default_model,default_provider,external_agent_policy,support_access}');
+  silent => '{lock_version,default_model,default_provider,external_agent_policy,support_access,purged_to}');
 
 -- What an OWNER allows the deployment's own people, for a while.
 create table support_access_grant (

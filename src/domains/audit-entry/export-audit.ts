@@ -8,6 +8,7 @@ import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
 import { codeOf } from '../../thrown.js';
 import type { AuditEntryFilter, AuditExportFormat } from '../../generated/graphql.js';
 import { RECORD } from '../../resource/record.js';
+import { assertStillAsking } from '../../rights/actor.js';
 import { parseAction } from './actions.js';
 import { readHead } from './read-chain.js';
 import { type EntryFilter, whichEntries } from './which-entries.js';
@@ -37,13 +38,15 @@ export const urlOf = (id: string, { organization, use }: RequestContext): string
 /** Makes a link for whoever asks. @throws BAD_USER_INPUT at `input.filter.action`; RATE_LIMITED where they have too many */
 export async function createExport(
   { format, filter }: { format: AuditExportFormat; filter?: AuditEntryFilter | null },
-  { db, act, use }: RequestContext,
+  context: RequestContext,
 ): Promise<Row<'AuditExport'>> {
+  const { db, act, use } = context;
   parseAction(use(RECORD), filter?.action, 'input.filter.action');
   const head = await readHead(db);
   const given = Object.entries(filter ?? {}).filter(([, value]) => value != null);
   const maker = { makerKind: act.kind, makerId: act.id ?? '' };
   return db.locked(async (tx) => {
+    await assertStillAsking(tx, context);
     const now = tx.now();
     const where = { ...maker, readAt: null, expiresAt: { gt: now } };
     const open = await tx.auditExport.list({ where, orderBy: { expiresAt: 'asc' }, take: MOST_LINKS });
