@@ -199,6 +199,11 @@ describe('Work that is due', () => {
     await add(acme, kind, 'lost key', -1000, 'readable');
     await replica.workOff();
     expect(seen).toEqual(['readable']);
+    // What was stopped with its organization goes on, and nothing beside it.
+    await add(acme, kind, 'stopped', -1000, 'goes on');
+    await sql(`update due_work set stopped = true where kind = $1 and subject = 'stopped'`, [kind.name]);
+    for (let rounds = 0; rounds < 6; rounds += 1) await replica.workOff();
+    expect([seen, (await rowsOf(kind)).length]).toEqual([['readable', 'goes on'], 2]);
     await sql('delete from due_work where kind = $1', [kind.name]);
   });
 

@@ -238,8 +238,8 @@ export const MUTANTS = [
   // The record
   [
     'domains/audit-entry/outside.ts',
-    '  order by u.number`;',
-    '  order by u.number desc`;',
+    '      order by u.number\n',
+    '      order by u.number desc\n',
     'domains/audit-entry/audit-entry',
   ],
   [
@@ -281,7 +281,18 @@ export const MUTANTS = [
     'if (!link.entry) return null;',
     'domains/audit-entry/audit-entry',
   ],
-  ['domains/audit-entry/outside.ts', 'hashOfGone({ before, sequence })', 'before', 'domains/audit-entry/audit-entry'],
+  [
+    'domains/audit-entry/seal-batch.ts',
+    'before = hashOfGone({ before, sequence });',
+    '',
+    'domains/audit-entry/audit-entry',
+  ],
+  [
+    'domains/audit-entry/seal-batch.ts',
+    'random.subarray(index * SALTS_BYTES)',
+    'random',
+    'domains/audit-entry/audit-entry',
+  ],
   ['domains/audit-entry/outside.ts', 'limit $2) u', 'limit $2 + 1) u', 'domains/audit-entry/audit-entry'],
   ['domains/audit-entry/seal-record.ts', 'if (signal.aborted) break;', '', 'domains/audit-entry/audit-entry'],
   ['domains/audit-entry/export-audit.ts', 'open.length === MOST_LINKS', 'open.length > MOST_LINKS', 'gateway/audit'],

@@ -5,7 +5,7 @@ import type { Act } from './act.js';
 import { inFrame, type ScopedPool } from './org-connection.js';
 import type { Frame } from './frame.js';
 import { ROW_TYPES } from './pg-types.js';
-import type { OwnStatement } from './statement.js';
+import type { OwnStatement, Planning } from './statement.js';
 
 /** Outside every organization: what stands behind such a statement is named in one of the files beside this one. */
 export const DIRECTORY: Frame = { role: 'orgate_directory' };
@@ -17,7 +17,8 @@ export type DirectoryQuery = <Row extends pg.QueryResultRow>(
   act?: Act,
 ) => Promise<Row[]>;
 
-export const createDirectoryQuery = (pool: ScopedPool): DirectoryQuery => asDirectory((own) => pool.query(own));
+export const createDirectoryQuery = (pool: ScopedPool, planning: Planning = {}): DirectoryQuery =>
+  asDirectory((own) => pool.query({ ...own, ...planning }));
 
 /** The same in the transaction that it is called in, on its connection. */
 export const createHeldDirectoryQuery = (pool: ScopedPool): DirectoryQuery => asDirectory((own) => pool.queryHeld(own));

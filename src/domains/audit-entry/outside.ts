@@ -183,7 +183,8 @@ function ofDeployment(
 type FoundEntry = Omit<AuditEntryParent, 'sealed'> & { readonly sequence: bigint | null; readonly hash: string | null };
 
 export function openDeploymentRecord(pool: ScopedPool): DeploymentRecord {
-  const query = createDirectoryQuery(pool);
+  // As those of an organization's: a kept plan knows neither what is rare nor what was refused.
+  const query = createDirectoryQuery(pool, { isPlannedAnew: true });
   return {
     async list(page, filter) {
       const values: unknown[] = [];

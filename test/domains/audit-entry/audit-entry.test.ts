@@ -112,6 +112,13 @@ test('entries are sealed in order, and whoever alters, takes or swaps one is fou
   expect(data.verifyAuditChain).toMatchObject({ ok: true, checked: headSequence, firstBad: null, problem: null });
   const log = (await admin(LOG)).data.auditLog;
   expect(log.totalCount).toBe(headSequence);
+  // No two salts are alike, of whatever entries and fields.
+  const { rows: salts } = await server.database.pool.queryAsLoginRole(
+    `select count(*)::int as all, count(distinct salt)::int as "unlike" from audit_seal, jsonb_array_elements_text(salts) as salt
+     where org_id = $1 and salt is not null`,
+    [orgId],
+  );
+  expect(salts[0]).toEqual({ all: expect.any(Number), unlike: salts[0]?.['all'] });
   expect(log.nodes.map(({ sequence }: { sequence: number }) => sequence)).toEqual(
     Array.from({ length: Math.min(headSequence, 50) }, (_, index) => headSequence - index),
   );
@@ -177,6 +184,12 @@ test('an entry that is taken before it was sealed is found out, and what follows
     ok: true,
     checked: 1,
   });
+  // Its place has a hash of its own, which what follows hangs on.
+  const { rows: hashes } = await server.database.pool.queryAsLoginRole(
+    'select distinct hash from audit_seal where org_id = $1 and sequence > $2',
+    [orgId, headSequence],
+  );
+  expect(hashes).toHaveLength(3);
   const waiting = 'select from audit_unsealed where org_id = $1';
   expect((await server.database.pool.queryAsLoginRole(waiting, [orgId])).rowCount).toBe(0);
 });
