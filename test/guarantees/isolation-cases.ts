@@ -197,6 +197,30 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       uncontrolled: FOR_ADMINISTRATORS,
     },
   },
+  'Mutation.suspendOrganization': {
+    organizationId: {
+      query: 'mutation ($id: ID!) { suspendOrganization(organizationId: $id, reason: "x") { id } }',
+      ...organization,
+      ...byId,
+      uncontrolled: FOR_ADMINISTRATORS,
+    },
+  },
+  'Mutation.resumeOrganization': {
+    organizationId: {
+      query: 'mutation ($id: ID!) { resumeOrganization(organizationId: $id) { id } }',
+      ...organization,
+      ...byId,
+      uncontrolled: FOR_ADMINISTRATORS,
+    },
+  },
+  'Mutation.updateSubscription': {
+    'input.organizationId': {
+      query: mutation('updateSubscription', 'UpdateSubscriptionInput', 'id slug'),
+      ...organization,
+      ...input({ plan: 'TEAM' }, 'organizationId'),
+      uncontrolled: FOR_ADMINISTRATORS,
+    },
+  },
   'Mutation.switchOrganization': {
     organizationId: {
       query: 'mutation ($id: ID!) { switchOrganization(organizationId: $id) { currentOrganization { name } token } }',

@@ -130,6 +130,21 @@ const OTHERS: Readonly<Record<string, () => Promise<Write> | Write>> = {
     const input = `{ organizationId: "${acme.id}", userId: "${userId}", reason: "a ticket about runs" }`;
     return by(await givenAdministrator(server), `startImpersonation(input: ${input}) { expiresAt }`, acme.id);
   },
+  suspendOrganization: async () => {
+    const { id } = await givenOrganization(server);
+    return by(await givenAdministrator(server), `suspendOrganization(organizationId: "${id}", reason: "x") { id }`, id);
+  },
+  resumeOrganization: async () => {
+    const { id } = await givenOrganization(server);
+    await server.database.pool.queryAsLoginRole(`update organization set status = 'SUSPENDED' where id = $1`, [id]);
+    return by(await givenAdministrator(server), `resumeOrganization(organizationId: "${id}") { id }`, id);
+  },
+  updateSubscription: async () =>
+    by(
+      await givenAdministrator(server),
+      `updateSubscription(input: { organizationId: "${acme.id}", plan: TEAM }) { id }`,
+      acme.id,
+    ),
   setDefaultOrganization: () => by(acme.owner, `setDefaultOrganization(organizationId: "${acme.id}") { role }`, ''),
   rollbackSettings: () => byOwner('rollbackSettings(version: 1, expectedVersion: 2) { id }'),
   revokeSession: async () => {

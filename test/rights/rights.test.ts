@@ -67,6 +67,9 @@ const QUERIES: Record<string, Operation> = {
 const OUTSIDE = [
   'createOrganization',
   'setEntitlements',
+  'suspendOrganization',
+  'resumeOrganization',
+  'updateSubscription',
   'switchOrganization',
   'setDefaultOrganization',
   'leaveOrganization',

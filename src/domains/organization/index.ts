@@ -20,6 +20,7 @@ import {
 import { decideFeature, decideLimit, FEATURE_NAMES, LIMIT_NAMES, type LimitName } from '../../permissions/features.js';
 import { countSeats } from '../../rights/seats.js';
 import { setEntitlements } from './set-entitlements.js';
+import { resumeOrganization, suspendOrganization, updateSubscription } from './set-standing.js';
 import { allowing, defineDomain } from '../../resource/define-domain.js';
 import { descriptionText, nameText, parseInput } from '../../resource/input.js';
 import { asked, type ListArgs, type Offer } from '../../resource/list.js';
@@ -126,6 +127,9 @@ const resolvers = {
     cancelOrganizationDeletion: (_, _args, context) => cancelDeletion(context),
     releaseSlug: (_, { slug }, context) => releaseSlug(slug, context),
     setEntitlements: (_, { input }, context) => setEntitlements(input, context),
+    suspendOrganization: (_, args, context) => suspendOrganization(args, context),
+    resumeOrganization: (_, { organizationId }, context) => resumeOrganization(organizationId, context),
+    updateSubscription: (_, { input }, context) => updateSubscription(input, context),
     switchOrganization: async (_, { organizationId }, context) => {
       const membership = await context.registry.findMembership(context.sessionScope, organizationId);
       if (!membership || !context.viewer) throw notFound();
@@ -208,6 +212,9 @@ export const organization = defineDomain({
       cancelOrganizationDeletion: canAsPersonLeaving('organization:delete'),
       releaseSlug: canAsPerson('slug:release'),
       setEntitlements: isSystemAdmin,
+      suspendOrganization: isSystemAdmin,
+      resumeOrganization: isSystemAdmin,
+      updateSubscription: isSystemAdmin,
       switchOrganization: isPerson,
       setDefaultOrganization: isUnboundPerson,
     },

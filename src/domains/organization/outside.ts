@@ -1,40 +1,47 @@
 import type { Act } from '../../data/connection/act.js';
 import { createDirectoryQuery, createHeldDirectoryQuery } from '../../data/connection/directory-query.js';
-import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
-import { ROW_TYPES } from '../../data/connection/pg-types.js';
-import { brandOrgId } from '../../data/id.js';
+import type { ScopedPool } from '../../data/connection/org-connection.js';
 import type { OrganizationSummary } from '../../identity/person.js';
 import { FREE_SLUG, FREE_SLUGS, organizationNamed } from '../../identity/slugs.js';
+import type { SubscriptionPlan, SubscriptionStatus } from '../../generated/enums.js';
 import type { Entitlements } from '../../permissions/features.js';
 
-/** What whoever runs the deployment decides of one organization. Call it for a SYSTEM_ADMIN only. */
-export interface EntitlementsOutside {
-  /** Sets what is given, in that organization's frame and record; null where there is no such organization. */
-  set(named: string, entitlements: Entitlements, act: Act): Promise<OrganizationSummary | null>;
+/** What is agreed with an organization; what is left out stays as it is. */
+export interface Subscription {
+  readonly plan?: SubscriptionPlan | undefined;
+  readonly status?: SubscriptionStatus | undefined;
+  /** Null is without a limit. */
+  readonly seatLimit?: number | null | undefined;
 }
 
-const FIND = `select id from organization where id = ${organizationNamed('$1', '$2')}`;
+/** What whoever runs the deployment decides of one organization, told in its own record. Call it for a SYSTEM_ADMIN only. */
+export interface Agreed {
+  /** Null where there is no such organization. */
+  setEntitlements(named: string, entitlements: Entitlements, act: Act): Promise<OrganizationSummary | null>;
+  setSubscription(named: string, subscription: Subscription, act: Act): Promise<OrganizationSummary | null>;
+  /** Answers it with the status that it had where that is another than these two. */
+  setStatus(named: string, status: 'ACTIVE' | 'SUSPENDED', act: Act): Promise<OrganizationSummary | null>;
+}
 
-const SET = `
-  update organization set entitlements = entitlements || $2::jsonb where id = $1
-  returning id, name, slug, status, created_at as "createdAt"`;
+const NAMED = `where id = ${organizationNamed('$1', '$2')} returning id, name, slug, status, created_at as "createdAt"`;
+const SET_ENTITLEMENTS = `update organization set entitlements = entitlements || $3::jsonb ${NAMED}`;
+const SET_SUBSCRIPTION = `
+  update organization set plan = coalesce($3, plan), subscription_status = coalesce($4, subscription_status),
+    seat_limit = case when $5 then $6::integer else seat_limit end ${NAMED}`;
+const SET_STATUS = `
+  update organization set status = case when status in ('ACTIVE', 'SUSPENDED') then $3 else status end ${NAMED}`;
 
-export function openEntitlements(pool: ScopedPool): EntitlementsOutside {
+export function openAgreed(pool: ScopedPool): Agreed {
   const query = createDirectoryQuery(pool);
+  const set = async (text: string, named: string, values: unknown[], act: Act) => {
+    const rows = await query<OrganizationSummary & object>(text, [named, pool.clock.movedMs, ...values], act);
+    return rows[0] ?? null;
+  };
   return {
-    async set(named, entitlements, act) {
-      const [found] = await query<{ id: string }>(FIND, [named, pool.clock.movedMs]);
-      if (!found) return null;
-      const orgId = brandOrgId(found.id); // a SYSTEM_ADMIN decides of any, and is told of it what the directory knows
-      const { rows } = await inFrame({ role: 'orgate_app', orgId, act }, () =>
-        pool.query<OrganizationSummary & Record<string, unknown>>({
-          text: SET,
-          values: [orgId, JSON.stringify(entitlements)],
-          types: ROW_TYPES,
-        }),
-      );
-      return rows[0] ?? null;
-    },
+    setEntitlements: (named, entitlements, act) => set(SET_ENTITLEMENTS, named, [JSON.stringify(entitlements)], act),
+    setSubscription: (named, { plan, status, seatLimit }, act) =>
+      set(SET_SUBSCRIPTION, named, [plan, status, seatLimit !== undefined, seatLimit], act),
+    setStatus: (named, status, act) => set(SET_STATUS, named, [status], act),
   };
 }
 

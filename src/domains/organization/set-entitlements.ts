@@ -10,7 +10,7 @@ import {
   type LimitName,
 } from '../../permissions/features.js';
 import { parseInput } from '../../resource/input.js';
-import { openEntitlements } from './outside.js';
+import { openAgreed } from './outside.js';
 
 const oneOf = <N extends string>(names: readonly N[]) =>
   z.enum(Object.fromEntries(names.map((name) => [name, name])) as { [K in N]: K }, `One of ${names.join(', ')}.`);
@@ -51,5 +51,5 @@ export async function setEntitlements(input: unknown, context: RequestContext): 
     ...(features && { features: Object.fromEntries(features.map(({ name, enabled }) => [name, enabled])) }),
     ...(limits && { limits: Object.fromEntries(limits.map(({ name, max }) => [name, max])) }),
   };
-  return orNotFound(await outside(openEntitlements).set(organizationId, wanted, { ...act, name: person.name }));
+  return orNotFound(await outside(openAgreed).setEntitlements(organizationId, wanted, { ...act, name: person.name }));
 }
