@@ -18,7 +18,15 @@ export interface Actor extends RoleAssignment {
  * @param _db because what is read before there is the lock may be over when there is
  * @throws UNAUTHENTICATED when the person, the session or the key is over; FORBIDDEN without the permission
  */
-export async function readActor(_db: LockedDb, context: RequestContext, permission: Permission): Promise<Actor> {
+export const readActor = (_db: LockedDb, context: RequestContext, permission: Permission): Promise<Actor> =>
+  readActorNow(context, permission);
+
+/**
+ * The same for what rests on a row of its own, and waited for that alone. Within the transaction, on its connection.
+ *
+ * @throws as `readActor`
+ */
+export async function readActorNow(context: RequestContext, permission: Permission): Promise<Actor> {
   const actor = toActor(await readAgain(context), context);
   if (!actor || !effective(context.catalogue, actor).has(permission)) {
     throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
