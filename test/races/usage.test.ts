@@ -168,3 +168,33 @@ async function waitsForLock(client: pg.Client, isThrough: () => boolean): Promis
   }
   throw new Error('it never waited');
 }
+
+race('50 that record by one key at once are one event, and 49 are told that it was there', async () => {
+  const acme = await givenOrganization(server);
+  const input = { idempotencyKey: 'the-same', metric: 'images', quantity: 1, costMicros: 3 };
+  const RECORD = `mutation ($input: RecordUsageInput!) { recordUsage(input: $input) { duplicate event { id } } }`;
+  const answers = await Promise.all(Array.from({ length: 50 }, () => acme.developer(RECORD, { input })));
+  const outcomes = answers.map(({ data }) => data.recordUsage);
+  expect(outcomes.filter(({ duplicate }) => duplicate)).toHaveLength(49);
+  expect(new Set(outcomes.map(({ event }) => event.id)).size).toBe(1);
+  const { rows } = await sql(
+    `select sum(quantity)::int as sum from usage_sum where org_id = $1 and metric = 'images'`,
+    [acme.id],
+  );
+  expect(rows).toEqual([{ sum: 1 }]);
+});
+
+race('two that correct one event at once take no more away than there is', async () => {
+  const acme = await givenOrganization(server);
+  const input = { idempotencyKey: 'all', metric: 'images', quantity: 10 };
+  const { data } = await acme.developer(
+    'mutation ($input: RecordUsageInput!) { recordUsage(input: $input) { event { id } } }',
+    { input },
+  );
+  const correct = (idempotencyKey: string) =>
+    acme.admin('mutation ($input: CorrectUsageInput!) { correctUsage(input: $input) { duplicate } }', {
+      input: { eventId: data.recordUsage.event.id, idempotencyKey, quantity: -6, reason: 'x' },
+    });
+  const answers = await Promise.all(['one', 'two', 'three'].map(correct));
+  expect(answers.filter(({ errors }) => errors.length === 0)).toHaveLength(1);
+});

@@ -19,6 +19,7 @@ export interface GivenEverything extends GivenOrganization {
   readonly scimGroupId: string;
   readonly credentialId: string;
   readonly formerSlug: string;
+  readonly usageEventId: string;
 }
 
 /** What a domain's tests may have beside them, in `test/domains/<noun>/given.ts`: nobody asks for these by id. */
@@ -100,6 +101,18 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
   const formerSlug = unique('former');
   await db.address.create({ name: formerSlug, kind: 'SLUG' });
   await db.address.update({ name: formerSlug }, { givenUpAt: new Date() });
+  const used = new Date();
+  const usageEvent = await db.usageEvent.create({
+    id: newId('use'),
+    idempotencyKey: `key-${organization.slug}`,
+    metric: 'images',
+    quantity: 100n,
+    costMicros: 100n,
+    occurredAt: used,
+    recordedAt: used,
+    day: used.toISOString().slice(0, 10),
+    createdById: ownerId,
+  });
   await giveOfDomains(db);
   return {
     ...organization,
@@ -114,6 +127,7 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     scimDirectoryId: directory.id,
     credentialId: credential.id,
     formerSlug,
+    usageEventId: usageEvent.id,
     scimGroupId: (await db.scimGroup.create({ id: newId('scg'), directoryId: directory.id, displayName: 'All' })).id,
   };
 }

@@ -153,8 +153,6 @@ select org_id, 'use_' || id, 'tokens', total_tokens, total_cost_micros, created_
 from run where total_tokens <> 0 or total_cost_micros <> 0;
 insert into usage_total (org_id, day, metric, quantity, cost_micros)
 select org_id, day, metric, sum(quantity), sum(cost_micros) from usage_event group by 1, 2, 3;
--- What its keys hold is looked at now, or the table could not be changed any more.
-set constraints all immediate;
 alter table usage_event enable trigger usage_is_counted;
 alter table run force row level security;
 alter table usage_event force row level security;

@@ -25,10 +25,20 @@ export function toPeriod(name: string | null | undefined, now: Date): Period {
 export const monthOf = (at: Date): string => at.toISOString().slice(0, 7);
 
 /** When the UTC day of an instant is over. */
-export const nextDay = (at: Date): Date => new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate() + 1));
+export const nextDay = (at: Date): Date =>
+  new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate() + 1));
 
 /** When the UTC month of an instant is over. */
 export const nextMonth = (at: Date): Date => new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1));
 
 /** The last UTC day of a period. */
 export const lastDayOf = ({ end }: Pick<Period, 'end'>): string => dayOf(new Date(end.getTime() - 1));
+
+/** Months are open for so long after their end. */
+const CLOSES_MS = 3 * 86_400_000;
+
+/** The UTC day that counts what is recorded now: that on which it occurred, or today where that month is closed. */
+export function countedOn(occurredAt: Date, now: Date): { day: string; late: boolean } {
+  const late = now.getTime() >= nextMonth(occurredAt).getTime() + CLOSES_MS;
+  return { day: dayOf(late ? now : occurredAt), late };
+}

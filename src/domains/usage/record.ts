@@ -5,6 +5,7 @@ export const record = {
     'usage.read': 'Usage was to be read.',
     'usage.corrected': 'What was used was corrected by another event.',
   },
+  leaves: { recordUsage: null, recordUsageBatch: null, correctUsage: 'usage.corrected' },
   untold: [
     {
       what: 'events of usage, but for corrections',

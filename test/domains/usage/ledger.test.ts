@@ -16,7 +16,8 @@ const usageOf = async ({ viewer }: GivenOrganization, period?: string) =>
   (await viewer(USAGE, { period })).data.organizationUsage;
 
 const startRun = async ({ developer, agentId }: GivenOrganization): Promise<string> =>
-  (await developer('mutation ($id: ID!) { startRun(input: { agentId: $id }) { id } }', { id: agentId })).data.startRun.id;
+  (await developer('mutation ($id: ID!) { startRun(input: { agentId: $id }) { id } }', { id: agentId })).data.startRun
+    .id;
 
 const report = ({ developer }: GivenOrganization, id: string, input: object) =>
   developer('mutation ($id: ID!, $input: RunProgressInput!) { recordRunProgress(id: $id, input: $input) { id } }', {
