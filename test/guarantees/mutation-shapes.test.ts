@@ -29,7 +29,6 @@ const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     setEntitlements:
       'an update of what an organization has, by whom it has not: it takes an input as updates do, with the id in it',
     setCostLimits: 'it acts on what the current organization may spend, which has no id',
-    recordUsageBatch: 'many of what recordUsage takes one of',
     setScimGroupRole:
       'an update of the one thing of a group that can be changed here, so it takes an input as updates do',
   },
