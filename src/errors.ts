@@ -11,6 +11,8 @@ export const ERROR_CODES = [
   'LAST_OWNER',
   'FEATURE_DISABLED',
   'READ_ONLY',
+  'BUDGET_EXCEEDED',
+  'LIMIT_REACHED',
   'QUERY_TOO_EXPENSIVE',
   'RATE_LIMITED',
   'TIMEOUT',
@@ -42,6 +44,8 @@ const MESSAGES = {
   LAST_OWNER: 'An organization keeps at least one active OWNER.',
   FEATURE_DISABLED: 'This organization does not have this feature.',
   READ_ONLY: 'This session looks, and changes nothing.',
+  BUDGET_EXCEEDED: 'What the organization may spend has no room for this.',
+  LIMIT_REACHED: 'The organization has as many as its plan allows.',
   QUERY_TOO_EXPENSIVE: 'This operation reads more than one answer may hold; ask for fewer rows or fields.',
   RATE_LIMITED: 'Too many requests; try again after as many seconds as Retry-After says.',
   TIMEOUT: 'The request took too long and was stopped.',
@@ -60,12 +64,21 @@ export interface ErrorDetail {
   readonly reason?: 'SUPPORT_ACCESS' | 'PENDING_DELETION';
   /** In seconds. */
   readonly retryAfter?: number;
-  /** Of a rate limit: what a minute holds, what is left of it, and when the next begins. */
-  readonly limit?: number;
+  /** Of a rate limit: what a minute holds, what is left of it, and when the next begins. Of other limits: which it is. */
+  readonly limit?: number | string;
   readonly remaining?: number;
   readonly resetAt?: Date;
   /** What the request has cost so far, in points; with what was refused. */
   readonly cost?: number;
+  /** Of what may be spent, in millionths: how much that is, what was spent of it, and what is reserved. */
+  readonly limitMicros?: number;
+  readonly settledMicros?: number;
+  readonly reservedMicros?: number;
+  /** Of what there may be so many of: how many, and how many there are. */
+  readonly max?: number;
+  readonly used?: number;
+  /** When either begins anew, in RFC 3339. */
+  readonly resetsAt?: string;
 }
 
 /**

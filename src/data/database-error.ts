@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { busy, OrgateError, referenced, taken } from '../errors.js';
+import { busy, type ErrorDetail, OrgateError, referenced, taken } from '../errors.js';
 import { Prisma } from '../generated/prisma/client.js';
 import { READ_ONLY_STATE } from './connection/scoped-query.js';
 import type { Model } from './organization/models.js';
@@ -17,11 +17,16 @@ const PRISMA_CODES: Readonly<Record<string, string>> = {
   '40P01': 'P2034',
 };
 
+/** What migrations raise to refuse a row, as JSON in the message: which of the closed vocabulary it is. */
+const RAISED = { OG002: 'BUDGET_EXCEEDED', OG003: 'LIMIT_REACHED' } as const;
+const isRaised = (state: string): state is keyof typeof RAISED => Object.hasOwn(RAISED, state);
+
 interface DriverCause {
   kind?: string;
   severity?: string;
   code?: string;
   originalCode?: string;
+  originalMessage?: string;
   /** Its name, as PostgreSQL says it, or what Prisma makes of that. */
   constraint?: string | { index?: string; fields?: string[] };
 }
@@ -37,6 +42,10 @@ export function translateDatabaseError(error: unknown, model?: Model): unknown {
   const state = cause.originalCode ?? cause.code ?? '';
   const known = error instanceof Prisma.PrismaClientKnownRequestError ? error.code : model && PRISMA_CODES[state];
   if (known === 'P2002') return taken(uniqueField(cause, model));
+  if (isRaised(state)) {
+    const detail = JSON.parse(cause.originalMessage ?? error.message) as ErrorDetail;
+    return new OrgateError(RAISED[state], undefined, detail, options);
+  }
   // A reference to a row that is not there, or of another organization: the database tells no difference.
   if (known === 'P2003') return new OrgateError('NOT_FOUND', undefined, {}, options);
   if (known === 'P2034') return new OrgateError('CONFLICT', undefined, {}, options);

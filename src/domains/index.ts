@@ -2,6 +2,7 @@ import { completeDomains } from '../resource/define-domain.js';
 import { agent } from './agent/index.js';
 import { apiKey } from './api-key/index.js';
 import { auditEntry } from './audit-entry/index.js';
+import { budget } from './budget/index.js';
 import { credential } from './credential/index.js';
 import { domain } from './dns-domain/index.js';
 import { identityProvider } from './identity-provider/index.js';
@@ -43,6 +44,7 @@ const listed = [
   agent,
   run,
   usage,
+  budget,
   auditEntry,
   impersonation,
   supportAccessGrant,

@@ -13,6 +13,7 @@ export const FEATURES = {
 export const LIMITS = {
   seats: 'People who belong to it, and invitations that can be accepted.',
   concurrent_runs: 'Runs that are RUNNING at the same moment.',
+  runs_per_day: 'Runs that are started on one UTC day.',
 } as const;
 
 export type FeatureName = keyof typeof FEATURES;
@@ -27,11 +28,14 @@ interface Plan {
   readonly features: Readonly<Record<FeatureName, boolean>>;
   /** Null is without a limit. */
   readonly limits: Readonly<Record<LimitName, number | null>>;
+  /** What it can record of what was used, beside what all can. */
+  readonly metrics: readonly string[];
 }
 
 const EVERYTHING: Plan = {
   features: { custom_hosts: true, webhooks: true, approvals: true, own_executors: true, audit_stream: true },
-  limits: { seats: null, concurrent_runs: null },
+  limits: { seats: null, concurrent_runs: null, runs_per_day: null },
+  metrics: [],
 };
 
 /** What each plan holds. This is the place to sell by: as it is shipped, every plan has everything. */
@@ -89,7 +93,15 @@ export function decideLimit(organization: Limited, name: LimitName): LimitDecisi
   return isOwnLess ? { max: own, decidedBy: 'ORGANIZATION' } : allowed;
 }
 
-function decideAllowed({ plan, entitlements, seatLimit }: Limited, name: LimitName): LimitDecision {
+/** How many others allow it to have. */
+export function decideAllowed(
+  {
+    plan,
+    entitlements,
+    seatLimit = null,
+  }: Pick<Limited, 'plan' | 'entitlements'> & Partial<Pick<Limited, 'seatLimit'>>,
+  name: LimitName,
+): LimitDecision {
   const override = (entitlements as Entitlements).limits?.[name];
   if (override !== undefined) return { max: override, decidedBy: 'PLATFORM' };
   // Agreed with this one organization, in its subscription.

@@ -29,6 +29,15 @@ export async function readActor(
   isForLeaving = false,
 ): Promise<Actor> {
   if (!isForLeaving || db.held.status !== 'PENDING_DELETION') assertServed(db.held);
+  return readActorNow(context, permission);
+}
+
+/**
+ * The same for what rests on a row of its own, and waited for that alone. Within the transaction, on its connection.
+ *
+ * @throws as `readActor`
+ */
+export async function readActorNow(context: RequestContext, permission: Permission): Promise<Actor> {
   const actor = toActor(await readAgain(context), context);
   if (!actor || !effective(context.catalogue, actor).has(permission)) {
     throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });

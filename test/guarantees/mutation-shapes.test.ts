@@ -29,11 +29,13 @@ const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     rollbackSettings: 'it acts on the settings of the current organization, whose versions have a number and no id',
     setEntitlements:
       'an update of what an organization has, by whom it has not: it takes an input as updates do, with the id in it',
+    setCostLimits: 'it acts on what the current organization may spend, which has no id',
     setScimGroupRole:
       'an update of the one thing of a group that can be changed here, so it takes an input as updates do',
   },
   'has an input of its own': {
     recordRunProgress: 'what executors report is a thing by itself, beside the id of the run',
+    recordUsageBatch: 'many of what recordUsage takes one of',
   },
   'answers the object': {
     acceptInvitation: 'whoever answers may not see the invitation: what came of it is told them for reading',
@@ -81,7 +83,7 @@ describe('What a mutation takes', () => {
   });
 
   test('every other MUST take one input that makes something new, name first what it acts on, or take nothing', () => {
-    const makes = /^(start|invite|export|grant)(?=[A-Z])/;
+    const makes = /^(start|invite|export|grant|record|correct)(?=[A-Z])/;
     const isOfOneKind = ({ name, args }: (typeof mutations)[number]): boolean =>
       WRITES.test(name) || args.length === 0 || namesFirst(args) || (makes.test(name) && takesOneInput(args));
     expect(offenders('names first what it acts on', (each) => !isOfOneKind(each))).toEqual([]);

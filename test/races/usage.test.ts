@@ -1,16 +1,17 @@
 import { afterEach, beforeEach, describe, expect } from '@jest/globals';
 import type pg from 'pg';
 import { newId } from '../../src/data/id.js';
+import { openFolding } from '../../src/domains/usage/outside.js';
 import { type GivenOrganization, givenOrganization, personId } from '../support/given.js';
 import { type Answer, isPostgres, useServer } from '../support/server.js';
-import { connectBeside, inOrder, organizationRow } from './interleave.js';
+import { connectBeside, inOrder, organizationRow, runRow } from './interleave.js';
 import { race } from './race.js';
 
 const server = useServer({ poolSize: 12 });
 
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
 
-/** What is answered, which was counted with every change, and what the rows themselves add up to. */
+/** What is answered, which was counted with every change and written into the ledger, and what the rows themselves add up to. */
 async function expectExact(acme: GivenOrganization): Promise<{ totalRuns: number; totalTokens: number }> {
   const { data } = await acme.viewer(
     '{ organizationUsage { totalRuns totalTokens totalCostMicros runsByStatus { status count } } }',
@@ -33,6 +34,9 @@ async function expectExact(acme: GivenOrganization): Promise<{ totalRuns: number
   });
   return data.organizationUsage;
 }
+
+const usage = async ({ viewer }: GivenOrganization) =>
+  (await viewer('{ organizationUsage { totalTokens } }')).data.organizationUsage;
 
 const start = ({ developer, agentId }: GivenOrganization) =>
   developer('mutation ($id: ID!) { startRun(input: { agentId: $id }) { id } }', { id: agentId });
@@ -67,7 +71,43 @@ race('the end of a run and its cancellation are counted as they came to be, in e
       () => cancel(acme, id),
       () => record(acme, id, { status: 'FAILED', totalTokens: 3 }),
     ];
-    await inOrder(organizationRow(acme.id), isCancelledFirst ? steps : steps.toReversed());
+    await inOrder(runRow(id), isCancelledFirst ? steps : steps.toReversed());
+    await expectExact(acme);
+  }
+});
+
+race('a report waits for nobody else of the organization: not for its lock, and not for another report', async () => {
+  const acme = await givenOrganization(server);
+  const ids = await Promise.all(Array.from({ length: 3 }, async () => (await start(acme)).data.startRun.id as string));
+  const beside = await connectBeside();
+  try {
+    await beside.query('begin');
+    await beside.query(organizationRow(acme.id));
+    // Another report, that is not through.
+    await beside.query('update run set total_tokens = 5 where org_id = $1 and id = $2', [acme.id, ids[0]]);
+    const answers = await Promise.all(ids.slice(1).map((id) => record(acme, id, { totalTokens: 1, status: 'FAILED' })));
+    expect(answers.map(({ errors }) => errors)).toEqual([[], []]);
+    expect((await cancel(acme, (await start(acme)).data.startRun.id)).errors).toEqual([]);
+    await beside.query('commit');
+  } finally {
+    await beside.end();
+  }
+  await expectExact(acme);
+});
+
+race('what is added up while others report is neither lost nor counted twice', async () => {
+  const acme = await givenOrganization(server);
+  const ids = await Promise.all(Array.from({ length: 6 }, async () => (await start(acme)).data.startRun.id as string));
+  const { fold } = server.database.outside(openFolding);
+  for (let round = 1; round <= 5; round += 1) {
+    const seen: number[] = [];
+    const look = async () => seen.push((await usage(acme)).totalTokens);
+    await Promise.all([
+      ...ids.map((id) => record(acme, id, { totalTokens: 10 * round })),
+      ...[2, 3, 5].map((most) => fold(acme.id, most)),
+      ...Array.from({ length: 4 }, look),
+    ]);
+    for (const tokens of seen) expect(tokens % 10).toBe(0);
     await expectExact(acme);
   }
 });
@@ -128,3 +168,33 @@ async function waitsForLock(client: pg.Client, isThrough: () => boolean): Promis
   }
   throw new Error('it never waited');
 }
+
+race('50 that record by one key at once are one event, and 49 are told that it was there', async () => {
+  const acme = await givenOrganization(server);
+  const input = { idempotencyKey: 'the-same', metric: 'images', quantity: 1, costMicros: 3 };
+  const RECORD = `mutation ($input: RecordUsageInput!) { recordUsage(input: $input) { duplicate event { id } } }`;
+  const answers = await Promise.all(Array.from({ length: 50 }, () => acme.developer(RECORD, { input })));
+  const outcomes = answers.map(({ data }) => data.recordUsage);
+  expect(outcomes.filter(({ duplicate }) => duplicate)).toHaveLength(49);
+  expect(new Set(outcomes.map(({ event }) => event.id)).size).toBe(1);
+  const { rows } = await sql(
+    `select sum(quantity)::int as sum from usage_sum where org_id = $1 and metric = 'images'`,
+    [acme.id],
+  );
+  expect(rows).toEqual([{ sum: 1 }]);
+});
+
+race('two that correct one event at once take no more away than there is', async () => {
+  const acme = await givenOrganization(server);
+  const input = { idempotencyKey: 'all', metric: 'images', quantity: 10 };
+  const { data } = await acme.developer(
+    'mutation ($input: RecordUsageInput!) { recordUsage(input: $input) { event { id } } }',
+    { input },
+  );
+  const correct = (idempotencyKey: string) =>
+    acme.admin('mutation ($input: CorrectUsageInput!) { correctUsage(input: $input) { duplicate } }', {
+      input: { eventId: data.recordUsage.event.id, idempotencyKey, quantity: -6, reason: 'x' },
+    });
+  const answers = await Promise.all(['one', 'two', 'three'].map(correct));
+  expect(answers.filter(({ errors }) => errors.length === 0)).toHaveLength(1);
+});

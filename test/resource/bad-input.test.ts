@@ -131,7 +131,7 @@ describe('What an input must not hold MUST be BAD_USER_INPUT with its path, and 
 test.each([
   ['first', ['runs(first: -1)', 'runs(first: 101)', 'members(first: 101)', 'myOrganizations(first: 101)']],
   ['after', ['runs(after: "swordfish")', 'agents(after: "")', 'myOrganizations(after: "WyJ4IiwieCIsIngiXQ")']],
-  ['period', ['"2026-13"', '"2026-1"', '"26-01"', '"swordfish"', '""', '"2026-11-01"'].map(usage)],
+  ['period', ['"2026-13"', '"2026-1"', '"26-01"', '"swordfish"', '""', '"2026-11-31"'].map(usage)],
   ['ids', [`nodes(ids: ${JSON.stringify(many(101, CANARY))})`]],
   ['slug', ['organization', 'organization(slug: "swordfish", id: "swordfish")']],
   ['id', ['agent', 'agent(id: "swordfish", name: "swordfish")']],

@@ -21,6 +21,7 @@ export interface GivenEverything extends GivenOrganization {
   readonly formerSlug: string;
   readonly supportAccessGrantId: string;
   readonly impersonationId: string;
+  readonly usageEventId: string;
 }
 
 /** What a domain's tests may have beside them, in `test/domains/<noun>/given.ts`: nobody asks for these by id. */
@@ -105,6 +106,18 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
   const grant = { id: newId('sag'), scope: 'READ', grantedById: ownerId, expiresAt } as const;
   const sam = { actorId: newId('usr'), actorName: 'Sam', actorEmail: 'sam@orgate.example' };
   const looking = { reason: 'a ticket about runs', scope: 'READ', expiresAt } as const;
+  const used = new Date();
+  const usageEvent = await db.usageEvent.create({
+    id: newId('use'),
+    idempotencyKey: `key-${organization.slug}`,
+    metric: 'images',
+    quantity: 100n,
+    costMicros: 100n,
+    occurredAt: used,
+    recordedAt: used,
+    day: used.toISOString().slice(0, 10),
+    createdById: ownerId,
+  });
   await giveOfDomains(db);
   return {
     ...organization,
@@ -121,6 +134,7 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     formerSlug,
     supportAccessGrantId: (await db.supportAccessGrant.create(grant)).id,
     impersonationId: (await db.impersonation.create({ id: newId('imp'), userId: ownerId, ...sam, ...looking })).id,
+    usageEventId: usageEvent.id,
     scimGroupId: (await db.scimGroup.create({ id: newId('scg'), directoryId: directory.id, displayName: 'All' })).id,
   };
 }

@@ -78,6 +78,28 @@ export const MUTATIONS: Record<string, Operation> = {
     text: ({ runId }) => `recordRunProgress(id: "${runId}", input: { totalTokens: 2000 }) { id }`,
   },
   cancelRun: { permission: 'run:cancel', from: 'DEVELOPER', text: ({ runId }) => `cancelRun(id: "${runId}") { id }` },
+  setCostLimits: {
+    permission: 'billing:manage',
+    from: 'OWNER',
+    text: () => `setCostLimits(input: { monthlyLimitMicros: ${Date.now()} }) { hardStopAtLimit }`,
+  },
+  recordUsage: {
+    permission: 'usage:record',
+    from: 'DEVELOPER',
+    text: () => `recordUsage(input: { idempotencyKey: "${unique('u')}", metric: "images", quantity: 1 }) { duplicate }`,
+  },
+  recordUsageBatch: {
+    permission: 'usage:record',
+    from: 'DEVELOPER',
+    text: () =>
+      `recordUsageBatch(input: [{ idempotencyKey: "${unique('u')}", metric: "images", quantity: 1 }]) { outcomes { duplicate } }`,
+  },
+  correctUsage: {
+    permission: 'usage:correct',
+    from: 'ADMIN',
+    text: ({ usageEventId }) =>
+      `correctUsage(input: { eventId: "${usageEventId}", idempotencyKey: "${unique('u')}", quantity: -1, reason: "x" }) { duplicate }`,
+  },
   deleteAgent: {
     permission: 'agent:delete',
     from: 'DEVELOPER',

@@ -29,7 +29,7 @@ export const propertyOf = (model: string): string => model.charAt(0).toLowerCase
 export type OwnedModelName = Exclude<Prisma.ModelName, keyof typeof GLOBAL_MODELS>;
 
 /** Models that the database writes by itself, or the sealer: an organization only reads them. */
-export const READ_ONLY_MODELS = ['AuditEntry', 'AuditSeal'] as const satisfies readonly OwnedModelName[];
+export const READ_ONLY_MODELS = ['AuditEntry', 'AuditSeal', 'UsageAlert'] as const satisfies readonly OwnedModelName[];
 
 const KEY_FIELDS = {
   Membership: 'userId',

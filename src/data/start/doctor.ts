@@ -1,4 +1,5 @@
 import { inFrame, ScopedPool } from '../connection/org-connection.js';
+import { brandOrgId } from '../id.js';
 import { type Check, inspectCatalogue, inspectLogin, probeIsolation } from './isolation-check.js';
 import { migrationStatus } from './migrate.js';
 import { MIGRATIONS } from './migrate-database.js';
@@ -38,6 +39,7 @@ export async function examineDatabase(pool: ScopedPool, production: boolean): Pr
     ['the catalogue can be read', () => inspectCatalogue(pool)],
     ['isolation can be tried', () => probeIsolation(pool)],
     ['addresses can be read', () => inspectAddresses(pool)],
+    ['budgets can be read', () => inspectBudgets(pool)],
     ['clocks can be compared', () => inspectClock(pool)],
     ['work that is due can be counted', () => inspectDueWork(pool)],
   ];
@@ -106,6 +108,26 @@ async function inspectDueWork(pool: ScopedPool): Promise<Check[]> {
   return [
     { check: 'no work that is due was given up, or left lying', ok: found.length === 0, detail: found.join(', ') },
   ];
+}
+
+/** What a budget counts follows from the runs and the ledger, by the same statement. */
+const ASTRAY = `
+  select from budget b where org_id = $1 and (monthly_limit_micros is not null or daily_limit_micros is not null) and (
+    reserved_micros <> (select coalesce(sum(run_holds(status, estimated_cost_micros, total_cost_micros)), 0) from run
+      where org_id = $1 and status in ('QUEUED', 'RUNNING'))
+    or day_settled_micros <> usage_spent($1, day, day)
+    or month_settled_micros <> usage_spent($1, left(day, 7) || '-01', left(day, 7) || '-31'))`;
+
+async function inspectBudgets(pool: ScopedPool): Promise<Check[]> {
+  const { rows } = await asDirectory(pool, 'select org_id from budget order by org_id');
+  const astray: string[] = [];
+  for (const row of rows) {
+    const orgId = brandOrgId(String(row['org_id']));
+    const found = await inFrame({ role: 'orgate_app', orgId }, () => pool.query({ text: ASTRAY, values: [orgId] }));
+    if (found.rowCount) astray.push(orgId);
+  }
+  const check = 'every budget reserves what its runs hold, and has spent what the ledger says';
+  return [{ check, ok: astray.length === 0, detail: astray.join(', ') }];
 }
 
 async function inspectClock(pool: ScopedPool): Promise<Check[]> {

@@ -7,7 +7,7 @@ import { defineResource } from '../../resource/define-resource.js';
 import { descriptionText, given, nameText, reference } from '../../resource/input.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
 import { deleteRow } from '../../resource/rows.js';
-import { clearingRuns, listRunsOf } from '../run/index.js';
+import { clearingRuns, estimate, listRunsOf } from '../run/index.js';
 
 const agents = defineList('Agent', {
   name: 'agents',
@@ -26,7 +26,12 @@ const agents = defineList('Agent', {
 export const listAgents = agents.page;
 export const listAgentsOf = agents.pageOf;
 
-const columns = { repositoryId: reference, name: nameText, description: descriptionText };
+const columns = {
+  repositoryId: reference,
+  name: nameText,
+  description: descriptionText,
+  estimatedCostMicros: estimate,
+};
 
 const resolvers = {
   Query: {
@@ -65,7 +70,7 @@ export const agent = defineResource('Agent', {
   },
   access: {
     Agent: {
-      ...allowing('id', 'organization', 'name', 'description', 'createdAt', 'updatedAt'),
+      ...allowing('id', 'organization', 'name', 'description', 'estimatedCostMicros', 'createdAt', 'updatedAt'),
       repository: can('repository:read'),
       runs: can('run:read'),
     },

@@ -96,6 +96,7 @@ const createInput = z.object({
 const USED: Readonly<Record<LimitName, (db: OrganizationDb) => Promise<number>>> = {
   seats: countSeats,
   concurrent_runs: (db) => db.run.count({ status: 'RUNNING' }),
+  runs_per_day: (db) => db.run.count({ createdAt: { gte: new Date(new Date(db.now()).setUTCHours(0, 0, 0, 0)) } }),
 };
 
 const resolvers = {

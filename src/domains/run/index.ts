@@ -4,7 +4,7 @@ import type { Filter, Row } from '../../data/organization/table.js';
 import { orNotFound } from '../../errors.js';
 import { RunStatus } from '../../generated/enums.js';
 import type { Resolvers, RunFilter, RunOrder, RunOrderField } from '../../generated/graphql.js';
-import { can } from '../../permissions/rules.js';
+import { allow, can } from '../../permissions/rules.js';
 import { currentOrganization } from '../../resource/current-organization.js';
 import { allowing, defineDomain } from '../../resource/define-domain.js';
 import { parseInput } from '../../resource/input.js';
@@ -75,10 +75,19 @@ function indexed(filter: Filter<RunRow>): Filter<RunRow> {
   return isOfSomebody && !isNarrower ? { ...filter, status: { in: STATUSES } } : filter;
 }
 
+/** What a run is thought to cost, in millionths: more would not add up. */
+export const estimate = z
+  .int('Must be a whole number.')
+  .min(0, 'At least 0.')
+  .max(1e12, 'At most 1,000,000,000,000.')
+  .transform(BigInt)
+  .nullish();
+
 const startInput = z.object({
   agentId: z.string(),
   input: z.unknown().optional(),
   idempotencyKey: z.string().min(1, 'Must not be blank.').max(100, 'At most 100 characters.').nullish(),
+  estimatedCostMicros: estimate,
 });
 
 const total = z.int('Must be a whole number.').min(0, 'At least 0.').max(Number.MAX_SAFE_INTEGER).nullish();
@@ -118,6 +127,7 @@ const resolvers = {
     input: ({ id }, _args, { db }) => db.run.loadApart(id, 'input'),
     output: ({ id }, _args, { db }) => db.run.loadApart(id, 'output'),
     totalCost: ({ totalCostMicros }) => Number(totalCostMicros) / MICROS,
+    stopRequested: ({ stopReason: reason, stopRequestedAt: at }) => (reason && at ? { reason, at } : null),
   },
 } satisfies Resolvers;
 
@@ -140,9 +150,11 @@ export const run = defineDomain({
     Run: {
       ...allowing('id', 'organization', 'createdBy', 'status', 'input', 'output', 'error'),
       ...allowing('createdAt', 'startedAt', 'finishedAt', 'totalTokens', 'totalCost', 'totalCostMicros'),
+      ...allowing('estimatedCostMicros', 'stopRequested'),
       agent: can('agent:read'),
       repository: can('repository:read'),
     },
+    RunStop: allow,
   },
   node: { prefix: 'run', type: 'Run', rule: can('run:read'), find: (id, { db }) => db.run.load(id) },
 });

@@ -15,9 +15,12 @@ export const record = {
   leaves: { startRun: 'run.created', recordRunProgress: 'run.running', cancelRun: 'run.cancelled' },
   untold: [
     {
-      what: 'input, output, tokens and cost of a run, and its idempotency key',
+      what: 'input, output, tokens and cost of a run, what it was let in with, when it was reported on last, and its idempotency key',
       because: 'they come many times a second, and may be large; its status is told',
-      columns: ['run.input', 'run.output', 'run.total_tokens', 'run.total_cost_micros', 'run.idempotency_key'],
+      columns: [
+        ...(['run.input', 'run.output', 'run.total_tokens', 'run.total_cost_micros', 'run.reported_at'] as const),
+        ...(['run.idempotency_key', 'run.estimated_cost_micros', 'run.runs_per_day'] as const),
+      ],
     },
   ],
 } as const satisfies DomainRecord;

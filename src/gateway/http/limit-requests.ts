@@ -195,7 +195,7 @@ function charge(limits: RateLimits, points: Points, party: Party, context: Reque
     if (!(error instanceof OrgateError)) throw error;
     const cost = costWith(points, context);
     const { limit = 0, remaining = 0, resetAt = new Date() } = error.detail;
-    context.noteSpending({ limit, remaining, resetAt, cost });
+    context.noteSpending({ limit: Number(limit), remaining, resetAt, cost });
     throw new OrgateError(error.code, error.message, { ...error.detail, cost });
   };
   try {

@@ -91,11 +91,14 @@ function declared(): Record<string, Table> {
   return tables;
 }
 
-/** Its own bookkeeping, and what only the trigger and the sealer know. */
-const NOT_PRISMAS = '{_prisma_migrations,audit_unsealed}';
+/** Its own bookkeeping, what only the trigger and the sealer know, and the totals of the ledger. */
+const NOT_PRISMAS = '{_prisma_migrations,audit_unsealed,usage_tail,usage_total}';
 
 /** What this release does not know any more, and the one before it does. */
-const OF_BEFORE = ['organization.default_model', 'organization.default_provider', 'organization.external_agent_policy'];
+const OF_BEFORE = [
+  ...['organization.default_model', 'organization.default_provider', 'organization.external_agent_policy'],
+  ...['run_usage.total_tokens', 'run_usage.total_cost_micros'],
+];
 
 async function migrated(): Promise<Record<string, Table>> {
   const query = async <R>(text: string) => (await database.pool.queryAsLoginRole(text)).rows as R[];
@@ -123,7 +126,8 @@ async function migrated(): Promise<Record<string, Table>> {
       case k.confdeltype when 'c' then 'Cascade' when 'n' then 'SetNull' else 'NoAction' end as action,
       array(select a.attname from unnest(k.conkey) with ordinality x(n, o) join pg_attribute a on a.attrelid = k.conrelid and a.attnum = x.n order by o)::text[] as near,
       array(select a.attname from unnest(k.confkey) with ordinality x(n, o) join pg_attribute a on a.attrelid = k.confrelid and a.attnum = x.n order by o)::text[] as far
-    from pg_constraint k where k.contype = 'f' and k.connamespace = 'public'::regnamespace`);
+    from pg_constraint k where k.contype = 'f' and k.connamespace = 'public'::regnamespace
+      and k.conrelid <> all ('${NOT_PRISMAS}'::regclass[])`);
   const tables: Record<string, Table> = {};
   for (const { table, column, type } of columns.filter((each) => !OF_BEFORE.includes(`${each.table}.${each.column}`))) {
     tables[table] ??= { columns: {}, primaryKey: [], uniques: [], indexes: [], foreignKeys: [] };

@@ -40,7 +40,13 @@ test('whatever a recorded row has is told, but for what is not to be', async () 
     // Of the release before, whose values `settings` has.
     organization: ['default_model', 'default_provider', 'external_agent_policy', 'lock_version', 'purged_to'],
     organization_domain: ['check_found', 'check_problem', 'checked_at', 'held_name', 'misses'],
-    run: ['idempotency_key', 'input', 'output', 'total_cost_micros', 'total_tokens'],
+    budget: [
+      ...['changed_at', 'day', 'day_settled_micros', 'month_settled_micros', 'reserved_micros', 'run_count', 'run_day'],
+    ],
+    run: [
+      ...['estimated_cost_micros', 'idempotency_key', 'input', 'output', 'reported_at', 'runs_per_day'],
+      ...['total_cost_micros', 'total_tokens'],
+    ],
     scim_directory: ['last_used_at'],
     session: ['last_used_at', 'user_agent'],
     signing_key: ['public_key'],

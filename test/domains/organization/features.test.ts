@@ -46,6 +46,7 @@ describe('What an organization has', () => {
     expect(limits).toEqual({
       seats: { max: null, used: 4, decidedBy: 'PLAN' },
       concurrent_runs: { max: 10, used: 0, decidedBy: 'ORGANIZATION' },
+      runs_per_day: { max: null, used: 1, decidedBy: 'PLAN' },
     });
     expect(subscription).toEqual({ seatLimit: null });
   });

@@ -70,7 +70,7 @@ describe('What is counted follows every change of the rows', () => {
   test('and an organization goes with all of it', async () => {
     const gone = await givenOrganization(server);
     await sql('delete from organization where id = $1', [gone.id]);
-    for (const table of ['run', 'run_usage']) {
+    for (const table of ['run', 'run_usage', 'usage_event', 'usage_tail', 'usage_total']) {
       expect((await sql(`select from ${table} where org_id = $1`, [gone.id])).rowCount).toBe(0);
     }
     expect(await countedIn('2022-02')).toMatchObject({ queued: 28 });
@@ -171,8 +171,28 @@ describe('A database that has runs already', () => {
         }),
       );
       expect(rows).toEqual(expected);
-      const forced = await client.query(`select relforcerowsecurity as forced from pg_class where relname = 'run'`);
-      expect(forced.rows).toEqual([{ forced: true }]);
+      // Into the ledger once: an event for each run, and its day.
+      for (const table of ['usage_event', 'usage_total']) {
+        await client.query(`alter table ${table} no force row level security`);
+      }
+      const ledger = await client.query(
+        `select org_id, left(day, 7) as period, sum(quantity)::int as tokens, sum(cost_micros)::int as micros from usage_sum
+         group by 1, 2 order by 1, 2`,
+      );
+      expect(ledger.rows).toEqual(
+        expected.map(({ org_id, period, tokens, micros }) => ({ org_id, period, tokens, micros })),
+      );
+      const events = await client.query(
+        `select count(*)::int as count, sum(quantity)::int as tokens, bool_and(reported) as reported from usage_event`,
+      );
+      expect(events.rows).toEqual([{ count: 24, tokens: 300, reported: true }]);
+      const forced = await client.query(
+        `select relname, relforcerowsecurity as forced from pg_class where relname in ('run', 'run_usage') order by 1`,
+      );
+      expect(forced.rows).toEqual([
+        { relname: 'run', forced: true },
+        { relname: 'run_usage', forced: false }, // by this test itself
+      ]);
     });
   }, 60_000);
 });

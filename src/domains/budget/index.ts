@@ -1,0 +1,57 @@
+import type { Resolvers } from '../../generated/graphql.js';
+import { allow, can } from '../../permissions/rules.js';
+import { defineDomain } from '../../resource/define-domain.js';
+import { lastDayOf, toPeriod } from '../usage/index.js';
+import { due } from './jobs.js';
+import type { BudgetPeriodParent } from './parent.js';
+import { percentOf, readBudget } from './read-budget.js';
+import { record } from './record.js';
+import { setCostLimits } from './set-cost-limits.js';
+
+/** More than a month has: ten for each of its days, and for itself. */
+const MOST_ALERTS = 320;
+
+/** How much more was spent, and is held, than the limit has. */
+function overshootOf({ limitMicros, settledMicros, reservedMicros }: BudgetPeriodParent): bigint {
+  const over = limitMicros === null ? 0n : settledMicros + reservedMicros - limitMicros;
+  return over > 0n ? over : 0n;
+}
+
+const resolvers = {
+  Query: {
+    usageAlerts: (_, { period: name }, { db }) => {
+      const period = toPeriod(name, db.now());
+      // The month's own stand before those of its days.
+      const within = period.isDay ? period.name : { gte: period.name, lte: lastDayOf(period) };
+      return db.usageAlert.list({
+        where: { period: within },
+        orderBy: { period: 'asc', thresholdPercent: 'asc' },
+        take: MOST_ALERTS,
+      });
+    },
+  },
+  Mutation: { setCostLimits: (_, { input }, context) => setCostLimits(input, context) },
+  OrganizationUsage: {
+    budget: (_, _args, context) => readBudget(context),
+    percentUsed: async ({ period, totalCostMicros }, _args, { db }) => {
+      const budget = await db.budget.find({});
+      const limit = period.isDay ? budget?.dailyLimitMicros : budget?.monthlyLimitMicros;
+      return percentOf(totalCostMicros, limit ?? null);
+    },
+  },
+  BudgetPeriod: { overshootMicros: overshootOf },
+  UsageAlert: { threshold: ({ thresholdPercent }) => thresholdPercent },
+} satisfies Resolvers;
+
+export const budget = defineDomain({
+  resolvers,
+  record,
+  due,
+  access: {
+    Query: { usageAlerts: can('usage:read') },
+    Mutation: { setCostLimits: can('billing:manage') },
+    Budget: allow,
+    BudgetPeriod: allow,
+    UsageAlert: allow,
+  },
+});

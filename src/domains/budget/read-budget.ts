@@ -1,0 +1,46 @@
+import type { RequestContext } from '../../context/context.js';
+import { costOf, dayOf, lastDayOf, nextDay, nextMonth, openUsageSums, toPeriod } from '../usage/index.js';
+import type { BudgetParent } from './parent.js';
+
+/** What everyone has who never said otherwise. */
+const THRESHOLDS = [80, 100];
+
+/** What the current organization may spend now, and what it did: by the ledger, and by what is held for its runs. */
+export async function readBudget({ db, outside, organization }: RequestContext): Promise<BudgetParent> {
+  const now = db.now();
+  const month = toPeriod(undefined, now);
+  const sum = outside(openUsageSums);
+  const today = dayOf(now);
+  const [row, ofDay, ofMonth] = await Promise.all([
+    db.budget.find({}),
+    sum(organization.orgId, today, today),
+    sum(organization.orgId, dayOf(month.start), lastDayOf(month)),
+  ]);
+  const { monthlyLimitMicros = null, dailyLimitMicros = null } = row ?? {};
+  // Nobody counts it where there is no limit.
+  const isLimited = monthlyLimitMicros !== null || dailyLimitMicros !== null;
+  const reservedMicros = isLimited ? (row?.reservedMicros ?? 0n) : 0n;
+  return {
+    daily: {
+      limitMicros: dailyLimitMicros,
+      settledMicros: costOf(ofDay),
+      reservedMicros,
+      resetsAt: nextDay(now),
+    },
+    monthly: {
+      limitMicros: monthlyLimitMicros,
+      settledMicros: costOf(ofMonth),
+      reservedMicros,
+      resetsAt: nextMonth(now),
+    },
+    alertThresholdsPercent: row?.alertThresholdsPercent ?? THRESHOLDS,
+    hardStopAtLimit: row?.hardStop ?? true,
+  };
+}
+
+/** How much of a limit so much is, in percent with two decimals; null without a limit. */
+export function percentOf(spentMicros: number, limitMicros: bigint | null): number | null {
+  if (limitMicros === null) return null;
+  if (limitMicros === 0n) return 100;
+  return Math.round((spentMicros / Number(limitMicros)) * 10_000) / 100;
+}

@@ -1,0 +1,44 @@
+import { badInput } from '../../errors.js';
+
+/** A UTC month or day: `start` inclusive, `end` exclusive. */
+export interface Period {
+  readonly name: string;
+  readonly start: Date;
+  readonly end: Date;
+  readonly isDay: boolean;
+}
+
+/** The UTC day of an instant, as the ledger has it: `2026-11-20`. */
+export const dayOf = (at: Date): string => at.toISOString().slice(0, 10);
+
+/** @param name `YYYY-MM` or `YYYY-MM-DD`; the current month when left out */
+export function toPeriod(name: string | null | undefined, now: Date): Period {
+  const [, text = '', month, day] = /^((?:19|20|21)\d\d-(0[1-9]|1[0-2])(?:-(\d\d))?)$/.exec(name ?? monthOf(now)) ?? [];
+  const start = new Date(`${text}${day === undefined ? '-01' : ''}T00:00:00Z`);
+  // The 31st of a month that has 30 days would be the first of the next.
+  if (month === undefined || Number.isNaN(start.getTime()) || !start.toISOString().startsWith(text)) {
+    throw badInput('period', 'A month is written YYYY-MM, a day YYYY-MM-DD.');
+  }
+  return { name: text, start, end: day === undefined ? nextMonth(start) : nextDay(start), isDay: day !== undefined };
+}
+
+export const monthOf = (at: Date): string => at.toISOString().slice(0, 7);
+
+/** When the UTC day of an instant is over. */
+export const nextDay = (at: Date): Date =>
+  new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate() + 1));
+
+/** When the UTC month of an instant is over. */
+export const nextMonth = (at: Date): Date => new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1));
+
+/** The last UTC day of a period. */
+export const lastDayOf = ({ end }: Pick<Period, 'end'>): string => dayOf(new Date(end.getTime() - 1));
+
+/** Months are open for so long after their end. */
+const CLOSES_MS = 3 * 86_400_000;
+
+/** The UTC day that counts what is recorded now: that on which it occurred, or today where that month is closed. */
+export function countedOn(occurredAt: Date, now: Date): { day: string; late: boolean } {
+  const late = now.getTime() >= nextMonth(occurredAt).getTime() + CLOSES_MS;
+  return { day: dayOf(late ? now : occurredAt), late };
+}
