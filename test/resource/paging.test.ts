@@ -44,6 +44,7 @@ const SHORT_LISTS = [
   'AuditEntry.changes',
   'SettingsVersion.changes',
   'Organization.features',
+  'Organization.formerSlugs',
   'Organization.limits',
 ];
 

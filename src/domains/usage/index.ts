@@ -58,4 +58,4 @@ export const usage = defineDomain({
 
 export { openUsageSums } from './outside.js';
 export { dayOf, lastDayOf, nextDay, nextMonth, toPeriod } from './period.js';
-export { costOf, readUsage, toSafe } from './read-usage.js';
+export { costOf, readUsage } from './read-usage.js';

@@ -1,4 +1,4 @@
-import type { UsageByMetric, UsageByStatus } from '../../generated/graphql.js';
+import type { RunStatus } from '../../generated/enums.js';
 import type { Period } from './period.js';
 
 /** What a period used; what it may use is read when it is asked for. */
@@ -7,6 +7,10 @@ export interface OrganizationUsageParent {
   readonly totalCostMicros: number;
   readonly totalRuns: number;
   readonly totalTokens: number;
-  readonly metrics: UsageByMetric[];
-  readonly runsByStatus: UsageByStatus[];
+  readonly metrics: {
+    readonly metric: string;
+    readonly quantity: number | bigint;
+    readonly costMicros: number | bigint;
+  }[];
+  readonly runsByStatus: { readonly status: RunStatus; readonly count: number }[];
 }

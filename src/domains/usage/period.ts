@@ -22,7 +22,7 @@ export function toPeriod(name: string | null | undefined, now: Date): Period {
   return { name: text, start, end: day === undefined ? nextMonth(start) : nextDay(start), isDay: day !== undefined };
 }
 
-export const monthOf = (at: Date): string => at.toISOString().slice(0, 7);
+const monthOf = (at: Date): string => at.toISOString().slice(0, 7);
 
 /** When the UTC day of an instant is over. */
 export const nextDay = (at: Date): Date =>

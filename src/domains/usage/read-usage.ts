@@ -20,7 +20,7 @@ const COUNTED = {
 } as const satisfies Record<RunStatus, keyof Row<'RunUsage'>>;
 
 /** Past the last exact number that number stands for the sum, so that the rest of the period still answers. */
-export function toSafe(sum: bigint): number {
+function toSafe(sum: bigint): number {
   const most = BigInt(Number.MAX_SAFE_INTEGER);
   return Number(sum > most ? most : sum < -most ? -most : sum);
 }

@@ -90,7 +90,7 @@ function compile(
   { document }: Operation,
   interpreted: Compiled,
 ): { run: Compiled | null; bytes: number } {
-  if (hasHiddenVariable(schema, document)) return { run: null, bytes: 0 };
+  if (isTakenAmiss(schema, document)) return { run: null, bytes: 0 };
   // Text, numbers and enums are what the compiler and the tables' checks say; only scalars of our own are printed.
   const options = { disableLeafSerialization: true, debug: true };
   const compiled = compileQuery(schema, document, undefined, options);
@@ -106,15 +106,19 @@ function compile(
 }
 
 /**
- * Whether a variable stands inside a value of a scalar, such as `input: { prompt: $prompt }` where input is JSON. The compiler
- * makes such values once, without the variables, and what they hold would be lost without a word.
+ * Whether the compiler would take something else than was written. A variable inside a value of a scalar, such as
+ * `input: { prompt: $prompt }` where input is JSON: such values are made once, without the variables, and what they hold would be lost
+ * without a word. And a member `__proto__`: the code has it as it stands, so that it becomes what the value inherits from.
  */
-function hasHiddenVariable(schema: GraphQLSchema, document: DocumentNode): boolean {
+function isTakenAmiss(schema: GraphQLSchema, document: DocumentNode): boolean {
   const typeInfo = new TypeInfo(schema);
   let isFound = false;
   visit(
     document,
     visitWithTypeInfo(typeInfo, {
+      ObjectField({ name }) {
+        isFound ||= name.value === '__proto__';
+      },
       Argument({ value }) {
         const type = typeInfo.getArgument()?.type;
         isFound ||= type === undefined || hidesVariable(value, type);

@@ -96,8 +96,11 @@ const NOT_PRISMAS = '{_prisma_migrations,audit_unsealed,usage_tail,usage_total}'
 
 /** What this release does not know any more, and the one before it does. */
 const OF_BEFORE = [
-  ...['organization.default_model', 'organization.default_provider', 'organization.external_agent_policy'],
-  ...['run_usage.total_tokens', 'run_usage.total_cost_micros'],
+  'organization.default_model',
+  'organization.default_provider',
+  'organization.external_agent_policy',
+  'run_usage.total_tokens',
+  'run_usage.total_cost_micros',
 ];
 
 async function migrated(): Promise<Record<string, Table>> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { openEntitlements } from '../../../src/domains/organization/outside.js';
+import { openAgreed } from '../../../src/domains/organization/outside.js';
 import { type GivenOrganization, givenOrganization, unique } from '../../support/given.js';
 import { codeOf, useServer } from '../../support/server.js';
 import { byTest } from '../../support/act.js';
@@ -48,14 +48,19 @@ test('only an OWNER sets limits, and what is left out stays', async () => {
   expect(codeOf(await acme.admin(LIMITS, { input: { monthlyLimitMicros: 1 } }))).toBe('FORBIDDEN');
   const unlimited = { limitMicros: null, settledMicros: 0, reservedMicros: 0, overshootMicros: 0 };
   expect(await budgetOf(acme)).toMatchObject({
-    ...{ hardStopAtLimit: true, alertThresholdsPercent: [80, 100], daily: unlimited, monthly: unlimited },
+    hardStopAtLimit: true,
+    alertThresholdsPercent: [80, 100],
+    daily: unlimited,
+    monthly: unlimited,
   });
   await setLimits(acme, { monthlyLimitMicros: 5_000_000_000, alertThresholdsPercent: [90, 50, 90] });
   await setLimits(acme, { dailyLimitMicros: 200_000_000, hardStopAtLimit: false });
   const budget = await budgetOf(acme);
   expect(budget).toMatchObject({
-    ...{ hardStopAtLimit: false, alertThresholdsPercent: [50, 90] },
-    ...{ daily: { limitMicros: 200_000_000 }, monthly: { limitMicros: 5_000_000_000 } },
+    hardStopAtLimit: false,
+    alertThresholdsPercent: [50, 90],
+    daily: { limitMicros: 2e8 },
+    monthly: { limitMicros: 5e9 },
   });
   const now = server.database.pool.clock.now();
   expect(budget.daily.resetsAt).toBe(new Date(now.setUTCHours(24, 0, 0, 0)).toISOString());
@@ -104,7 +109,11 @@ describe('A start', () => {
     const refused = await start(acme, { estimatedCostMicros: 30 });
     const { daily } = await budgetOf(acme);
     expect(refused.errors[0]?.extensions).toMatchObject({
-      ...{ code: 'BUDGET_EXCEEDED', limit: 'DAILY', limitMicros: 100, settledMicros: 0, reservedMicros: 80 },
+      code: 'BUDGET_EXCEEDED',
+      limit: 'DAILY',
+      limitMicros: 100,
+      settledMicros: 0,
+      reservedMicros: 80,
       resetsAt: daily.resetsAt,
     });
     expect((await acme.viewer('{ runs { totalCount } }')).data.runs.totalCount).toBe(2);
@@ -232,7 +241,7 @@ test('a threshold is told of once in its period, by mail to OWNERs and in the re
 test('a plan may have so many runs a day, counted also where the limit comes and goes', async () => {
   const acme = await givenOrganization(server);
   const allow = (max: number | null) =>
-    server.database.outside(openEntitlements).set(acme.id, { limits: { runs_per_day: max } }, byTest);
+    server.database.outside(openAgreed).setEntitlements(acme.id, { limits: { runs_per_day: max } }, byTest);
   await allow(3);
   await idOf(acme);
   await allow(null);
@@ -240,7 +249,10 @@ test('a plan may have so many runs a day, counted also where the limit comes and
   await allow(3);
   const refused = await start(acme, { idempotencyKey: unique('key') });
   expect(refused.errors[0]?.extensions).toMatchObject({
-    ...{ code: 'LIMIT_REACHED', limit: 'runs_per_day', max: 3, used: 3 },
+    code: 'LIMIT_REACHED',
+    limit: 'runs_per_day',
+    max: 3,
+    used: 3,
     resetsAt: expect.stringMatching(/T00:00:00\.000Z$/),
   });
   await allow(4);

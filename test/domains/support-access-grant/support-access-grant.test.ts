@@ -147,5 +147,5 @@ describe('What it allows is looked at with each request', () => {
     } finally {
       await own.close();
     }
-  });
+  }, 120_000);
 });

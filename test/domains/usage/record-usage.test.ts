@@ -86,7 +86,10 @@ test('of many at once each is recorded or told why not, and counts once', async 
   const { outcomes } = (await acme.developer(BATCH, { input })).data.recordUsageBatch;
   const told = outcomes.map(
     (each: { duplicate: boolean; event: object | null; error: { code: string; argument: string } | null }) => [
-      ...[each.duplicate, each.event !== null, each.error?.code ?? null, each.error?.argument ?? null],
+      each.duplicate,
+      each.event !== null,
+      each.error?.code ?? null,
+      each.error?.argument ?? null,
     ],
   );
   expect(told).toEqual([
