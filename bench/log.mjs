@@ -126,7 +126,7 @@ async function keep(found, { owner }) {
 
 async function change({ url }, token, query, variables) {
   const { data, errors } = await ask(agent, url, token, query, variables);
-  if (errors) throw new Error(JSON.stringify(errors));
+  if (errors) throw new Error(`${query}: ${JSON.stringify(errors)}`);
   return data;
 }
 
