@@ -45,6 +45,9 @@ const SHORT_LISTS = [
   'SettingsVersion.changes',
   'Organization.features',
   'Organization.formerSlugs',
+  'OrganizationUsage.metrics',
+  'Query.usageAlerts',
+  'RecordUsageBatchPayload.outcomes',
   'Organization.limits',
 ];
 

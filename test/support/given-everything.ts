@@ -101,7 +101,8 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     rotatedAt: new Date(),
   });
   const formerSlug = unique('former');
-  await db.address.create({ name: formerSlug, kind: 'SLUG', givenUpAt: new Date() });
+  await db.address.create({ name: formerSlug, kind: 'SLUG' });
+  await db.address.update({ name: formerSlug }, { givenUpAt: new Date() });
   const grant = { id: newId('sag'), scope: 'READ', grantedById: ownerId, expiresAt } as const;
   const sam = { actorId: newId('usr'), actorName: 'Sam', actorEmail: 'sam@orgate.example' };
   const looking = { reason: 'a ticket about runs', scope: 'READ', expiresAt } as const;

@@ -2,9 +2,6 @@
 -- while `given_up_at` is null.
 alter table address add column given_up_at timestamptz(3);
 alter table address add constraint address_given_up_check check (given_up_at is null or kind = 'SLUG');
--- One is in use; while an organization is renamed it may be two for a moment.
-alter table address add constraint address_in_use_key exclude using btree (org_id with =)
-  where (kind = 'SLUG' and given_up_at is null) deferrable initially deferred;
 create index address_given_up_at_idx on address (given_up_at) where given_up_at is not null;
 
 -- An organization takes slugs, too, and gives them back; that it keeps the one that it is called by is a foreign key's matter. It
