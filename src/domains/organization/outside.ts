@@ -23,13 +23,16 @@ export interface Agreed {
   setStatus(named: string, status: 'ACTIVE' | 'SUSPENDED', act: Act): Promise<OrganizationSummary | null>;
 }
 
-const NAMED = `where id = ${organizationNamed('$1', '$2')} returning id, name, slug, status, created_at as "createdAt"`;
-const SET_ENTITLEMENTS = `update organization set entitlements = entitlements || $3::jsonb ${NAMED}`;
+const NAMED = organizationNamed('$1', '$2');
+const ANSWER = 'returning id, name, slug, status, created_at as "createdAt"';
+const SET_ENTITLEMENTS = `update organization set entitlements = entitlements || $3::jsonb where id = ${NAMED} ${ANSWER}`;
 const SET_SUBSCRIPTION = `
   update organization set plan = coalesce($3, plan), subscription_status = coalesce($4, subscription_status),
-    seat_limit = case when $5 then $6::integer else seat_limit end ${NAMED}`;
+    seat_limit = case when $5 then $6::integer else seat_limit end
+  where id = ${NAMED} ${ANSWER}`;
 const SET_STATUS = `
-  update organization set status = case when status in ('ACTIVE', 'SUSPENDED') then $3 else status end ${NAMED}`;
+  update organization set status = case when status in ('ACTIVE', 'SUSPENDED') then $3 else status end
+  where id = ${NAMED} ${ANSWER}`;
 
 export function openAgreed(pool: ScopedPool): Agreed {
   const query = createDirectoryQuery(pool);

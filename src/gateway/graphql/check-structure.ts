@@ -20,21 +20,23 @@ export interface Shape {
  * Bounds the shape of a document. It visits each node once, and each selection as often as its fragments are spread, but
  * stops at the first bound that is passed: what it takes depends on the limits, and not on the document.
  *
- * @returns what is too much, or else what it comes to with every fragment spread out
+ * @returns what is too much or never good, or else what it comes to with every fragment spread out
  */
 export function checkStructure(document: DocumentNode, limits: DocumentLimits): GraphQLError | Shape {
   try {
     countWritten(document, limits);
     return countSpread(document, limits);
   } catch (error) {
-    if (error instanceof TooMuch) return new GraphQLError(`The document has more than ${error.message}.`);
+    if (error instanceof Fault) return new GraphQLError(`The document has ${error.message}.`);
     throw error;
   }
 }
 
-class TooMuch extends Error {
+class Fault extends Error {}
+
+class TooMuch extends Fault {
   constructor(limit: number, what: string) {
-    super(`${limit} ${what}`);
+    super(`more than ${limit} ${what}`);
   }
 }
 
@@ -61,6 +63,8 @@ function countWritten(document: DocumentNode, limits: DocumentLimits): void {
       if ('directives' in node && (node.directives?.length ?? 0) > limits.directivesInOnePlace) {
         throw new TooMuch(limits.directivesInOnePlace, 'directives in one place');
       }
+      // Written out as a member, of JSON or of the answer, it would be the prototype of an object, or gone without a word.
+      if (node.kind === Kind.NAME && node.value === '__proto__') throw new Fault('the name __proto__');
       if (node.kind === Kind.DIRECTIVE) directive();
       else if (node.kind === Kind.FRAGMENT_DEFINITION) fragment();
       else if (node.kind === Kind.OPERATION_DEFINITION) operation();

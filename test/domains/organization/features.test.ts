@@ -155,6 +155,18 @@ describe('A limit', () => {
 });
 
 describe('Setting what one organization has', () => {
+  test('replaces the list that is given, and leaves the other', async () => {
+    const acme = await givenOrganization(server);
+    const sam = await givenSam();
+    const set = (more: object) => sam(SET, { input: { organizationId: acme.id, ...more } });
+    await set({ features: [{ name: 'webhooks', enabled: false }], limits: [{ name: 'seats', max: 9 }] });
+    await set({ limits: [{ name: 'concurrent_runs', max: 2 }] });
+    expect(await look(acme)).toMatchObject({
+      features: { webhooks: { enabled: false, decidedBy: 'PLATFORM' } },
+      limits: { seats: { max: null, decidedBy: 'PLAN' }, concurrent_runs: { max: 2, decidedBy: 'PLATFORM' } },
+    });
+  });
+
   test('is told in its own record, with who did it, and gives nothing of it away', async () => {
     const acme = await givenOrganization(server);
     const sam = await givenSam();

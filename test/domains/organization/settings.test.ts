@@ -275,13 +275,14 @@ describe('Versions', () => {
   test('are made by what changes something, one for each request, and tell who it was', async () => {
     const acme = await givenOrganization(server);
     const { client: key } = await givenKey(server, acme.admin, ['organization:update', 'organization:read']);
+    const { id: keyId, name: keyName } = (await acme.admin('{ apiKeys { nodes { id name } } }')).data.apiKeys.nodes[0]!;
     await change(acme.admin, { branding: { displayName: 'One' }, providerRouting: { costOptimization: true } });
     await change(acme.admin, { branding: { displayName: 'One' } });
     await acme.admin('mutation { updateOrganization(input: { description: "another" }) { id } }');
     await change(key, { branding: { displayName: 'Two' } });
     const { nodes } = (await acme.viewer(VERSIONS)).data.settingsVersions;
     expect(nodes).toMatchObject([
-      { version: 3, by: { kind: 'API_KEY', id: expect.stringMatching(/^key_/), name: expect.any(String) } },
+      { version: 3, by: { kind: 'API_KEY', id: keyId, name: keyName } },
       {
         version: 2,
         by: { kind: 'PERSON', name: `ADMIN of ${acme.slug}` },
@@ -364,6 +365,33 @@ describe('Versions', () => {
     await change(acme.admin, { branding: { displayName: 'Two' } });
     expect((await acme.admin(VERSIONS)).data.settingsVersions.nodes).toMatchObject([{ version: 1501 }]);
     expect(codeOf(await acme.admin(ROLLBACK, { version: 2, expected: 1501 }))).toBe('NOT_FOUND');
+  });
+
+  test('are kept up to their number, and the farthest can be gone back to; a setting that there is no more is left out', async () => {
+    const acme = await givenOrganization(server);
+    const last = KEPT_VERSIONS + 1;
+    await server.database.pool.queryAsLoginRole(
+      `insert into settings_version (org_id, version, at, by_kind, changes)
+       select $1, version, now(), 'SYSTEM', '{"branding.gone": ["a", "b"], "branding.displayName": ["Before", "x"]}'
+       from generate_series(2, $2) version`,
+      [acme.id, last],
+    );
+    await server.database.pool.queryAsLoginRole('update organization set settings_version = $2 where id = $1', [
+      acme.id,
+      last,
+    ]);
+    const { updatedAt } = (await acme.admin('{ currentOrganization { updatedAt } }')).data.currentOrganization;
+    const { data, errors } = await acme.admin(ROLLBACK, { version: 1, expected: last });
+    expect(errors).toEqual([]);
+    expect(data.rollbackSettings.settings).toEqual({ version: last + 1, branding: { displayName: 'Before' } });
+    const after = (await acme.admin('{ currentOrganization { updatedAt } }')).data.currentOrganization;
+    expect(after.updatedAt > updatedAt).toBe(true);
+    const { rows } = await server.database.pool.queryAsLoginRole(
+      'select min(version) as first, count(*)::int as count from settings_version where org_id = $1',
+      [acme.id],
+    );
+    expect(rows).toEqual([{ first: 3, count: KEPT_VERSIONS }]);
+    expect(codeOf(await acme.admin(ROLLBACK, { version: 1, expected: last + 1 }))).toBe('NOT_FOUND');
   });
 
   test('in which a setting was what it can no longer be are BAD_USER_INPUT, naming it', async () => {

@@ -49,6 +49,21 @@ test('an organization is suspended and resumed, by its next request, with who an
   expect((await acme.owner(RENAME)).errors).toEqual([]);
 });
 
+test('one that is to be deleted is neither suspended nor, by being resumed, kept', async () => {
+  const acme = await givenOrganization(server);
+  const sam = await givenAdministrator(server);
+  const asked = await acme.owner(
+    'mutation ($confirm: String!) { requestOrganizationDeletion(confirm: $confirm) { status } }',
+    { confirm: acme.slug },
+  );
+  expect(asked.data.requestOrganizationDeletion.status).toBe('PENDING_DELETION');
+  for (const refused of [await sam(SUSPEND, { id: acme.id, reason: 'x' }), await sam(RESUME, { id: acme.id })]) {
+    expect([codeOf(refused), argumentOf(refused), await told(refused)]).toEqual(['CONFLICT', 'organizationId', []]);
+  }
+  const { data } = await acme.owner('{ currentOrganization { status } }');
+  expect(data.currentOrganization.status).toBe('PENDING_DELETION');
+});
+
 test('a subscription changes by what is given, and the rest stays', async () => {
   const acme = await givenOrganization(server);
   const sam = await givenAdministrator(server);

@@ -31,7 +31,7 @@ export const rollbackSettings = (
 async function settingsIn(db: LockedDb, version: number): Promise<SomeSettings> {
   const { settingsVersion: current } = db.held;
   const back = current - version;
-  if (version < 1 || back < 0 || back > KEPT_VERSIONS) throw notFound();
+  if (version < 1 || back < 0) throw notFound();
   const since = await db.settingsVersion.list({
     where: { version: { gt: version } },
     orderBy: { version: 'desc' },
