@@ -13,6 +13,7 @@ const prefixes = nodes.map(({ prefix }) => prefix);
 /** What has an id that `node` does not find. */
 const NO_NODES: Record<string, string> = {
   exp: 'an export of the record is read by its link, by whoever made that',
+  use: 'an event of usage is answered to whoever records or corrects it, and found by nobody else',
   usr: 'a person is no object of one organization',
   mal: 'mail is nothing that clients see',
   dek: 'what secrets are sealed under is nothing that clients see',

@@ -240,9 +240,8 @@ begin
     -public.run_holds(old.status, old.estimated_cost_micros, old.total_cost_micros), 0, '');
   return null;
 end $$;
--- Not where a whole organization goes, which cascades: its budget goes as well.
+-- Not where a whole organization goes, which cascades or is purged: its budget goes as well.
 create trigger run_is_gone after delete on run for each row
-  -- Not where all of the organization goes: its budget does, too.
   when (pg_trigger_depth() = 0 and current_user <> 'orgate_purger') execute function run_is_gone();
 
 -- What is recorded beside the runs is a fact, too. Before it is in the ledger: a budget that comes to another day here reads that.

@@ -3,7 +3,7 @@ import { inFrame, type ScopedPool } from '../../data/connection/org-connection.j
 import type { OrgId } from '../../data/id.js';
 import type { Exported } from './exported.js';
 
-/** A table that is exported, and what its rows are told apart by: the rest of the primary key. */
+/** A table that is exported, and what its rows are told apart by: the rest of the primary key, if there is any. */
 export interface Source extends Exported {
   readonly orgColumn: string;
   readonly keys: readonly { readonly name: string; readonly type: string }[];
@@ -32,7 +32,8 @@ const KEYS = `
   from pg_index i join pg_class c on c.oid = i.indrelid
     cross join unnest(i.indkey::int2[]) with ordinality as key (attnum, place)
     join pg_attribute a on a.attrelid = c.oid and a.attnum = key.attnum
-  where i.indisprimary and c.relnamespace = 'public'::regnamespace and c.relname = any ($1) and a.attname <> 'org_id'
+  where i.indisprimary and c.relnamespace = 'public'::regnamespace and c.relname = any ($1)
+    and (a.attname <> 'org_id' or i.indnkeyatts = 1)
   order by c.relname, key.place`;
 
 const list = (texts: readonly string[]): string => texts.join(', ');
