@@ -39,6 +39,7 @@ const QUERIES: Record<string, Operation> = {
   runs: { permission: 'run:read', from: 'VIEWER', text: () => 'runs { totalCount }' },
   run: { permission: 'run:read', from: 'VIEWER', text: ({ runId }) => `run(id: "${runId}") { id }` },
   organizationUsage: { permission: 'usage:read', from: 'VIEWER', text: () => 'organizationUsage { totalRuns }' },
+  usageAlerts: { permission: 'usage:read', from: 'VIEWER', text: () => 'usageAlerts { threshold }' },
   apiKeys: { permission: 'api-key:read', from: 'VIEWER', text: () => 'apiKeys { totalCount }' },
   serviceAccounts: { permission: 'service-account:read', from: 'VIEWER', text: () => 'serviceAccounts { totalCount }' },
   node: { permission: 'organization:read', from: 'VIEWER', text: ({ runId }) => `node(id: "${runId}") { id }` },

@@ -23,7 +23,7 @@ const READING_ONLY: Settings = {
 };
 
 /** What a change is refused with that was tried where nothing may be changed; of a standby it is PostgreSQL's own 25006. */
-export const READ_ONLY_STATE = 'OG002';
+export const READ_ONLY_STATE = 'OG004';
 
 /** Prepares the statements that set the scope, before any other. */
 export class ScopePreparation extends Statement {
