@@ -35,10 +35,18 @@ test('whatever a recorded row has is told, but for what is not to be', async () 
   expect(Object.fromEntries(Object.entries(untold).filter(([, columns]) => columns.length > 0))).toEqual({
     api_key: ['last_used_at'],
     credential: ['last_used_at'],
+    impersonation: ['session_id'],
     invitation: ['mail_problem', 'mail_status', 'pending_email'],
     membership: ['left_granted', 'left_joined_at', 'left_role', 'left_withheld'],
     // Of the release before, whose values `settings` has.
-    organization: ['default_model', 'default_provider', 'external_agent_policy', 'lock_version', 'purged_to'],
+    organization: [
+      'default_model',
+      'default_provider',
+      'external_agent_policy',
+      'lock_version',
+      'purged_to',
+      'support_access',
+    ],
     organization_domain: ['check_found', 'check_problem', 'checked_at', 'held_name', 'misses'],
     budget: [
       'changed_at',
