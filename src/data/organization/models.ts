@@ -1,4 +1,4 @@
-import type { Prisma, PrismaClient } from '../../generated/prisma/client.js';
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.js';
 
 /** Models that belong to no single organization, each with its reason. Every other model is org-owned. */
 export const GLOBAL_MODELS = {
@@ -27,6 +27,9 @@ export const apartOf = (model: string): readonly string[] => new Map(Object.entr
 export const propertyOf = (model: string): string => model.charAt(0).toLowerCase() + model.slice(1);
 
 export type OwnedModelName = Exclude<Prisma.ModelName, keyof typeof GLOBAL_MODELS>;
+export const OWNED_MODELS: readonly OwnedModelName[] = Object.values(Prisma.ModelName).filter(
+  (name): name is OwnedModelName => !(name in GLOBAL_MODELS),
+);
 
 /** Models that the database writes by itself, or the sealer: an organization only reads them. */
 export const READ_ONLY_MODELS = ['AuditEntry', 'AuditSeal', 'UsageAlert'] as const satisfies readonly OwnedModelName[];
