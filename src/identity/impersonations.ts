@@ -62,7 +62,8 @@ const FIND = `
     join person p on p.id = i.user_id and p.status = 'ACTIVE' and p.system_role <> 'SYSTEM_ADMIN'
     join membership m on m.org_id = i.org_id and m.user_id = i.user_id and m.status = 'ACTIVE'
       and ${beganSinceJoining('i.created_at', 'm')}
-    join organization o on o.id = i.org_id
+    -- Where its OWNERs cannot end it, since mutations are refused there, nobody looks in either.
+    join organization o on o.id = i.org_id and o.status = 'ACTIVE'
     left join session s on s.id = i.session_id and ${isLive('s')}
   where i.ended_at is null and i.expires_at > t.now and (i.session_id is null or s.id is not null)
     and (o.support_access = 'READ' or (o.support_access = 'ON_GRANT'

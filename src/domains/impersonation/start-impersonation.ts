@@ -8,6 +8,7 @@ import type { Row } from '../../data/organization/table.js';
 import { conflict, OrgateError, orNotFound } from '../../errors.js';
 import { DUE_WORK } from '../../jobs/due-work.js';
 import { parseInput, reference } from '../../resource/input.js';
+import { assertServed } from '../../permissions/organization-status.js';
 import { assertStillAsking } from '../../rights/actor.js';
 import { allowedUntil, grantsInForce } from '../../rights/support-access.js';
 import { openEntryWriter } from '../audit-entry/index.js';
@@ -54,6 +55,7 @@ export async function startImpersonation(input: unknown, context: RequestContext
   const db = context.deployment.organizationDb(orgId, act);
   const begin = async (inside: LockedDb) => {
     await assertStillAsking(inside, context);
+    assertServed(inside.held);
     const until = await assertAllowed(inside);
     const member = orNotFound(await inside.membership.find({ userId, status: 'ACTIVE', kind: 'PERSON' }));
     if (systemRole === null) throw new OrgateError('NOT_FOUND');

@@ -5,6 +5,7 @@ import {
   type GraphQLFormattedError,
   type GraphQLSchema,
   Kind,
+  OperationTypeNode,
   type SelectionSetNode,
 } from 'graphql';
 import type { RequestContext } from '../../context/context.js';
@@ -109,7 +110,8 @@ export function createRun({ formatError, tellRequest, maxAnswer, ...options }: R
     if (!impersonation) return execute(execution);
     const type = operation.node.operation;
     await tellOperation(context, { type, fields: askedFields(operation), ids: namedIds(operation, variables) });
-    return impersonation.scope === 'READ' ? readingOnly(() => execute(execution)) : execute(execution);
+    const mayWrite = impersonation.scope === 'WRITE' && type === OperationTypeNode.MUTATION;
+    return mayWrite ? execute(execution) : readingOnly(() => execute(execution));
   };
 
   const bounded = (operation: Operation, result: ExecutionResult, record: RequestRecord): ExecutionResult => {

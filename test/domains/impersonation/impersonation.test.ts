@@ -347,10 +347,21 @@ describe('Who only looks', () => {
       expect(codeOf(await acting(READ))).toBe('READ_ONLY');
       expect((await acme.owner(READ)).data.repositories.nodes).toHaveLength(2);
       await givenGrant(acme, 'WRITE');
-      expect((await acting(READ)).data.repositories.nodes).toHaveLength(3);
+      expect(codeOf(await acting(READ))).toBe('READ_ONLY'); // a query, whatever was granted
     } finally {
       await writing.close();
     }
+  });
+
+  test.each(['SUSPENDED', 'PENDING_DELETION'])('is out, and nobody comes in, while it is %s', async (status) => {
+    const acme = await givenOrganization(server);
+    const { acting, sam, userId } = await givenImpersonation(server, acme);
+    const purgeAt = status === 'PENDING_DELETION' ? 'now()' : 'null';
+    const set = `update organization set status = $2, purge_at = ${purgeAt} where id = $1`;
+    await server.database.pool.queryAsLoginRole(set, [acme.id, status]);
+    expect(codeOf(await acting('{ viewer { role } }'))).toBe('UNAUTHENTICATED');
+    const input = `{ organizationId: "${acme.id}", userId: "${userId}", reason: "a ticket about runs" }`;
+    expect(codeOf(await sam(`mutation { startImpersonation(input: ${input}) { token } }`))).toBe('FORBIDDEN');
   });
 
   test('reads nothing that is the member’s own elsewhere', async () => {
