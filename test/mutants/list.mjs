@@ -294,7 +294,7 @@ export const MUTANTS = [
     'domains/audit-entry/audit-entry',
   ],
   ['domains/audit-entry/outside.ts', 'limit $2) u', 'limit $2 + 1) u', 'domains/audit-entry/audit-entry'],
-  ['domains/audit-entry/seal-record.ts', 'if (signal.aborted) break;', '', 'domains/audit-entry/audit-entry'],
+  ['jobs/rounds.ts', 'if (signal.aborted) break;', '', 'domains/audit-entry/audit-entry'],
   ['domains/audit-entry/export-audit.ts', 'open.length === MOST_LINKS', 'open.length > MOST_LINKS', 'gateway/audit'],
   ['domains/audit-entry/export-audit.ts', 'found.makerId === act.id', 'true', 'gateway/audit'],
   ['domains/audit-entry/refusals.ts', "onceIn: '1 minute'", "onceIn: '0 minutes'", 'domains/audit-entry/refusals'],
