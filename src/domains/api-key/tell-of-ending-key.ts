@@ -7,6 +7,7 @@ import { addDueWork, dropDueWork, type DueKind } from '../../jobs/due-kind.js';
 import { writeLetter } from '../../mail/letter.js';
 import { OUTBOX, type Outbox } from '../../mail/outbox.js';
 import type { OrgId } from '../../data/id.js';
+import { emailsOfOwners } from '../../rights/owners.js';
 
 const NOTICE_MS = 7 * 86_400_000;
 
@@ -35,10 +36,9 @@ async function tellOf(db: LockedDb, orgId: OrgId, keyId: string, outbox: Outbox)
   const key = await db.apiKey.find({ id: keyId });
   if (!key) return;
   const owner = await db.membership.get({ userId: key.ownerId });
-  const where = { role: 'OWNER', status: 'ACTIVE' } as const;
-  const owners = await db.membership.list({ where, orderBy: { email: 'asc' }, take: 100 });
-  const people = [owner, ...owners].filter(({ kind }) => kind === 'PERSON').map(({ email }) => email);
-  for (const to of new Set(people)) await outbox.queue(db, orgId, { to, ...notice(key, owner, db.held) });
+  const own = owner.kind === 'PERSON' ? [owner.email] : [];
+  for (const to of new Set([...own, ...(await emailsOfOwners(db))]))
+    await outbox.queue(db, orgId, { to, ...notice(key, owner, db.held) });
 }
 
 function notice(key: Row<'ApiKey'>, owner: Row<'Membership'>, organization: Row<'Organization'>) {

@@ -5,6 +5,7 @@ import type { Row } from '../../data/organization/table.js';
 import type { DueKind } from '../../jobs/due-kind.js';
 import { writeLetter } from '../../mail/letter.js';
 import { OUTBOX, type Outbox } from '../../mail/outbox.js';
+import { emailsOfOwners } from '../../rights/owners.js';
 import { MICROS } from '../run/index.js';
 
 /** Tells an organization's OWNERs that a part of a limit was spent. The database asks for it, with the alert. */
@@ -20,10 +21,8 @@ async function tellOf(db: LockedDb, orgId: OrgId, subject: string, outbox: Outbo
   const alert = await db.usageAlert.find({ period, thresholdPercent: Number(threshold) });
   if (!alert) return;
   const budget = await db.budget.find({});
-  const where = { role: 'OWNER', status: 'ACTIVE', kind: 'PERSON' } as const;
-  const owners = await db.membership.list({ where, orderBy: { email: 'asc' }, take: 100 });
   const letter = notice(alert, budget?.hardStop ?? true, db.held.name);
-  for (const { email } of owners) await outbox.queue(db, orgId, { to: email, ...letter });
+  for (const to of await emailsOfOwners(db)) await outbox.queue(db, orgId, { to, ...letter });
 }
 
 const inUnits = (micros: bigint): string => (Number(micros) / MICROS).toFixed(2);

@@ -3,6 +3,7 @@ import type { OrganizationDb } from '../../data/organization/organization-db.js'
 import type { Row } from '../../data/organization/table.js';
 import { writeLetter } from '../../mail/letter.js';
 import type { Outbox } from '../../mail/outbox.js';
+import { emailsOfOwners } from '../../rights/owners.js';
 
 /**
  * Writes to every OWNER that the record of a domain is gone, or that the domain is given up for it, in the transaction
@@ -16,9 +17,8 @@ export async function notifyOfMissedDomain(
   outbox: Outbox,
 ): Promise<void> {
   const { name: organization } = await db.organization.get({});
-  const where = { role: 'OWNER', status: 'ACTIVE', kind: 'PERSON' } as const;
-  const owners = await db.membership.list({ where, orderBy: { email: 'asc' }, take: 100 });
-  for (const { email } of owners) await outbox.queue(db, orgId, { to: email, ...notice(domain, organization, record) });
+  const letter = notice(domain, organization, record);
+  for (const to of await emailsOfOwners(db)) await outbox.queue(db, orgId, { to, ...letter });
 }
 
 function notice(

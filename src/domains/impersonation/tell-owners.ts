@@ -6,8 +6,7 @@ import type { DueWork } from '../../jobs/due-kind.js';
 import { writeLetter } from '../../mail/letter.js';
 import { OUTBOX } from '../../mail/outbox.js';
 import type { Use } from '../../parts.js';
-
-const MOST_OWNERS = 100;
+import { emailsOfOwners } from '../../rights/owners.js';
 
 /** Writes to every OWNER who acts as which member, and why. @returns the mail, to be dispatched once the transaction is committed */
 export async function tellOwners(
@@ -17,11 +16,9 @@ export async function tellOwners(
   member: Row<'Membership'>,
   use: Use,
 ): Promise<DueWork[]> {
-  const where = { role: 'OWNER', status: 'ACTIVE', kind: 'PERSON' } as const;
-  const owners = await db.membership.list({ where, orderBy: { email: 'asc' }, take: MOST_OWNERS });
   const letter = notice(made, member, db.held);
   const mail: DueWork[] = [];
-  for (const { email } of owners) mail.push(await use(OUTBOX).queue(db, orgId, { to: email, ...letter }));
+  for (const to of await emailsOfOwners(db)) mail.push(await use(OUTBOX).queue(db, orgId, { to, ...letter }));
   return mail;
 }
 
