@@ -82,6 +82,11 @@ export class RequestContext {
     return { requestId, ...(address !== null && { address }) };
   }
 
+  /** As `act`, for an organization in which the person is nobody: called as the deployment calls them. */
+  get actElsewhere(): Act {
+    return { ...this.act, name: this.person.name };
+  }
+
   /** In whose name whatever this request changes is changed. */
   get act(): Act {
     const { viewer, origin: from } = this;

@@ -117,7 +117,8 @@ interface MutationArgs {
 }
 
 /** `serviceAccounts` in parts, put together otherwise. */
-const spelt = (name: string, between: string): string => name.replaceAll(/(?<=.)[A-Z]/g, `${between}$&`).toLowerCase();
+export const spelt = (name: string, between: string): string =>
+  name.replaceAll(/(?<=.)[A-Z]/g, `${between}$&`).toLowerCase();
 
 const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
 

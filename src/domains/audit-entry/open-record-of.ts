@@ -14,11 +14,11 @@ const VERIFIED: keyof typeof record.actions = 'audit.verified';
  * @throws NOT_FOUND where there never was such an organization
  */
 export async function openRecordOf(organizationId: string, context: RequestContext): Promise<RequestDb> {
-  const { outside, deployment, act, person } = context;
+  const { outside, deployment, act, actElsewhere } = context;
   const orgId = outside(openNamedRecord)(organizationId);
   const db = orgId && deployment.organizationDb(orgId, act);
   if (!db || !(await readHead(db))) throw notFound();
-  const told = { act: { ...act, name: person.name }, action: VERIFIED, outcome: 'DONE', onceIn: '1 day' } as const;
+  const told = { act: actElsewhere, action: VERIFIED, outcome: 'DONE', onceIn: '1 day' } as const;
   await outside(openEntryWriter)(orgId, [{ ...told, targetType: 'audit' }]);
   return db;
 }

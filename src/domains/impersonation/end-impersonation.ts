@@ -25,10 +25,10 @@ export async function endImpersonation(id: string, context: RequestContext): Pro
 
 /** The organization in which the viewer began it, as whoever runs the deployment. */
 async function findOwn(id: string, context: RequestContext): Promise<RequestDb | null> {
-  const { person, outside, act } = context;
+  const { person, outside, actElsewhere } = context;
   if (person.systemRole !== 'SYSTEM_ADMIN') return null;
   const orgId = await outside(openAccess).findOwn(id, person.id);
-  return orgId && context.deployment.organizationDb(orgId, { ...act, name: person.name });
+  return orgId && context.deployment.organizationDb(orgId, actElsewhere);
 }
 
 async function end(db: LockedDb, id: string, assertMay: () => Promise<void>): Promise<ImpersonationParent> {

@@ -1,4 +1,5 @@
 import { OWNED_MODELS, type OwnedModelName } from '../../data/organization/models.js';
+import { spelt } from '../../resource/define-resource.js';
 
 /** Which columns of a model stay here, or why all of it does. */
 type Share = { readonly without: readonly string[] } | { readonly leftOut: string };
@@ -22,10 +23,8 @@ export interface Exported {
   readonly without: readonly string[];
 }
 
-const tableOf = (model: string): string => model.replaceAll(/(?<=.)[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
-
 /** In the order in which they come. */
 export const EXPORTED_TABLES: readonly Exported[] = OWNED_MODELS.flatMap((type) => {
   const share: Share = EXCEPTIONS[type] ?? { without: [] };
-  return 'without' in share ? [{ type, table: tableOf(type), without: share.without }] : [];
+  return 'without' in share ? [{ type, table: spelt(type, '_'), without: share.without }] : [];
 });

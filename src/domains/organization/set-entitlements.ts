@@ -46,10 +46,10 @@ const entitlementsInput = z.object({
  */
 export async function setEntitlements(input: unknown, context: RequestContext): Promise<OrganizationSummary> {
   const { organizationId, features, limits } = parseInput(entitlementsInput, input);
-  const { person, act, outside } = context;
+  const { actElsewhere, outside } = context;
   const wanted: Entitlements = {
     ...(features && { features: Object.fromEntries(features.map(({ name, enabled }) => [name, enabled])) }),
     ...(limits && { limits: Object.fromEntries(limits.map(({ name, max }) => [name, max])) }),
   };
-  return orNotFound(await outside(openAgreed).setEntitlements(organizationId, wanted, { ...act, name: person.name }));
+  return orNotFound(await outside(openAgreed).setEntitlements(organizationId, wanted, actElsewhere));
 }

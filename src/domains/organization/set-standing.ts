@@ -16,12 +16,9 @@ const subscriptionInput = z.object({
   seatLimit: z.int('Must be a whole number.').min(1, 'At least 1.').max(1_000_000, 'At most 1,000,000.').nullish(),
 });
 
-/** Who decides, called as the deployment calls them: in the organization they are nobody. */
-const actOf = ({ act, person }: RequestContext) => ({ ...act, name: person.name });
-
 /** @throws NOT_FOUND; CONFLICT where it stands otherwise than served or suspended */
 async function setStatus(named: string, status: 'ACTIVE' | 'SUSPENDED', context: RequestContext, reason?: string) {
-  const act = { ...actOf(context), ...(reason !== undefined && { reason }) };
+  const act = { ...context.actElsewhere, ...(reason !== undefined && { reason }) };
   const organization = orNotFound(await context.outside(openAgreed).setStatus(named, status, act));
   if (organization.status !== status) throw conflict('The organization is about to be deleted.', 'organizationId');
   return organization;
@@ -41,5 +38,7 @@ export const resumeOrganization = (organizationId: string, context: RequestConte
 /** Sets what was agreed with an organization. @throws BAD_USER_INPUT; NOT_FOUND */
 export async function updateSubscription(input: unknown, context: RequestContext): Promise<OrganizationSummary> {
   const { organizationId, ...subscription } = parseInput(subscriptionInput, input);
-  return orNotFound(await context.outside(openAgreed).setSubscription(organizationId, subscription, actOf(context)));
+  return orNotFound(
+    await context.outside(openAgreed).setSubscription(organizationId, subscription, context.actElsewhere),
+  );
 }
