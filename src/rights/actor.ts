@@ -48,7 +48,8 @@ export async function readActorNow(context: RequestContext, permission: Permissi
 /**
  * For what everyone may who is signed in.
  *
- * @throws UNAUTHENTICATED when the person, the session or the key is over
+ * @throws UNAUTHENTICATED when the person, the session or the key is over, or whoever acts as them may not any more; READ_ONLY when they may
+ *   only look
  */
 export const assertStillAsking = async (_db: LockedDb, context: RequestContext): Promise<void> => {
   await readAgain(context);

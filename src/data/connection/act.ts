@@ -14,7 +14,7 @@ export interface Act extends Origin {
   readonly id: string | null;
   /** As the organization calls them; looked up there where it is left out. */
   readonly name?: string;
-  /** The member whose rights a key has. */
+  /** The member whose rights a key has, or as whom somebody acts who runs the deployment. */
   readonly onBehalfOf?: string;
   readonly reason?: string;
 }

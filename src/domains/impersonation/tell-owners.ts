@@ -8,7 +8,7 @@ import { OUTBOX } from '../../mail/outbox.js';
 import type { Use } from '../../parts.js';
 import { emailsOfOwners } from '../../rights/owners.js';
 
-/** Writes to every OWNER who acts as which member, and why. @returns the mail, to be dispatched once the transaction is committed */
+/** Writes to the OWNERs, a hundred at the most, who acts as which member, and why. @returns the mail, to be dispatched once the transaction is committed */
 export async function tellOwners(
   db: LockedDb,
   orgId: OrgId,
