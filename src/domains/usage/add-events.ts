@@ -8,6 +8,12 @@ export type NewEvent = Created<'UsageEvent'> & {
   readonly idempotencyKey: string;
 };
 
+export interface WantedEvent {
+  readonly event: NewEvent;
+  /** Whether the client said when it occurred; else it is the same whenever it is repeated. */
+  readonly isDated: boolean;
+}
+
 export interface AddedEvent {
   readonly event: Row<'UsageEvent'>;
   readonly duplicate: boolean;
@@ -19,16 +25,13 @@ const SAME = ['metric', 'quantity', 'costMicros', 'runId', 'attributes', 'correc
 /**
  * Adds events by one statement, however many: of two calls that add one key at once, one does. Answers for each whether it was there before, or that
  * its key stands for another.
- *
- * @param isDated whether the client said when an event occurred; else it is the same whenever it is repeated
  */
 export async function addEvents(
   db: OrganizationDb,
-  events: readonly NewEvent[],
-  isDated: (event: NewEvent) => boolean,
+  wanted: readonly WantedEvent[],
 ): Promise<(AddedEvent | OrgateError)[]> {
   const byKey = new Map<string, NewEvent>();
-  for (const event of events) if (!byKey.has(event.idempotencyKey)) byKey.set(event.idempotencyKey, event);
+  for (const { event } of wanted) if (!byKey.has(event.idempotencyKey)) byKey.set(event.idempotencyKey, event);
   // In one order, or two that add the same could wait for each other.
   const keys = [...byKey.keys()].toSorted();
   const first = keys.flatMap((key) => byKey.get(key) ?? []);
@@ -36,12 +39,12 @@ export async function addEvents(
   const where = { idempotencyKey: { in: keys } };
   const stored = await db.usageEvent.list({ where, orderBy: { id: 'asc' }, take: keys.length });
   const found = new Map(stored.map((event) => [event.idempotencyKey, event]));
-  return events.map((event) => {
+  return wanted.map(({ event, isDated }) => {
     const there = found.get(event.idempotencyKey);
     const isSame =
       there !== undefined &&
       SAME.every((field) => there[field] === event[field]) &&
-      (!isDated(event) || there.occurredAt.getTime() === new Date(event.occurredAt).getTime());
+      (!isDated || there.occurredAt.getTime() === new Date(event.occurredAt).getTime());
     if (!isSame) return conflict('This key was used for something else.', 'input.idempotencyKey');
     return { event: there, duplicate: there.id !== event.id };
   });

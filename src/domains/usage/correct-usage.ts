@@ -56,7 +56,7 @@ export function correctUsage(input: unknown, context: RequestContext): Promise<A
       attributes: null,
       corrects: eventId,
     };
-    const [added] = await addEvents(db, [event], () => true);
+    const [added] = await addEvents(db, [{ event, isDated: true }]);
     if (added === undefined || added instanceof OrgateError) throw added ?? notFound();
     return added;
   });

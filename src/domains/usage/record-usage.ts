@@ -3,7 +3,7 @@ import type { RequestContext } from '../../context/context.js';
 import { newId } from '../../data/id.js';
 import { badInput, notFound, OrgateError } from '../../errors.js';
 import { parseInput } from '../../resource/input.js';
-import { type AddedEvent, addEvents, type NewEvent } from './add-events.js';
+import { type AddedEvent, addEvents, type NewEvent, type WantedEvent } from './add-events.js';
 import { recordedBy } from './metrics.js';
 import { countedOn } from './period.js';
 
@@ -90,18 +90,12 @@ async function recordAll(
   const events = parsed.map((usage) => {
     if (usage instanceof OrgateError) return usage;
     const isThere = usage.runId == null || agents.has(usage.runId);
-    return isThere ? toEvent(usage, agents.get(usage.runId ?? '') ?? null, now, context) : notFound();
+    if (!isThere) return notFound();
+    const event = toEvent(usage, agents.get(usage.runId ?? '') ?? null, now, context);
+    return { event, isDated: usage.occurredAt != null };
   });
-  const dated = new Set(
-    parsed.flatMap((usage, index) => {
-      const event = events[index];
-      return usage instanceof OrgateError || usage.occurredAt == null || !event || event instanceof OrgateError
-        ? []
-        : [event];
-    }),
-  );
-  const valid = events.filter((event): event is NewEvent => !(event instanceof OrgateError));
-  const added = valid.length === 0 ? [] : await addEvents(context.db, valid, (event) => dated.has(event));
+  const valid = events.filter((event): event is WantedEvent => !(event instanceof OrgateError));
+  const added = valid.length === 0 ? [] : await addEvents(context.db, valid);
   const outcomeOf = new Map(valid.map((event, index) => [event, added[index]]));
   return events.map((event) => (event instanceof OrgateError ? event : (outcomeOf.get(event) ?? notFound())));
 }
