@@ -43,6 +43,7 @@ test('what is recorded counts once, however often it is told, and another by its
     { metric: 'tokens' },
     { attributes: {} },
     { runId: null },
+    { occurredAt: new Date(Date.now() - 60_000).toISOString() },
   ]) {
     const { errors } = await acme.developer(RECORD, { input: { ...input, ...more } });
     expect(errors[0]?.extensions).toMatchObject({ code: 'CONFLICT', argument: 'input.idempotencyKey' });
