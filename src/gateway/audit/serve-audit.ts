@@ -3,8 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../../context/context.js';
 import { ClientLeftError } from '../../data/connection/client-left.js';
-import { Stop, stoppable } from '../../data/connection/org-connection.js';
-import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
+import { stoppable } from '../../data/connection/org-connection.js';
 import { closeExport, openExport } from '../../domains/audit-entry/export-audit.js';
 import { noteStreaming } from '../../domains/audit-entry/note-streaming.js';
 import { readHead, STRETCH } from '../../domains/audit-entry/read-chain.js';
@@ -16,6 +15,7 @@ import { canWhereNamed, type Rule, withFeature } from '../../permissions/rules.j
 import { type ContextParts, openContext } from '../http/open-context.js';
 import { STILL_MS } from '../http/http.js';
 import { chargeOnceLeft, chargePoints } from '../http/limit-requests.js';
+import { boundParts, onceTaken, takenInTime } from '../http/parts-of-answer.js';
 import { inSlot, type Slots } from '../http/slots.js';
 import { onceDone, whenOver } from '../http/when-over.js';
 import { Streams } from './streams.js';
@@ -170,9 +170,6 @@ interface Job {
   readonly after: number;
 }
 
-/** In so long a stretch is taken. */
-const TAKEN_MS = 120_000;
-
 /** Waits for so many seconds, or until the client is gone; the connection, on which nothing happens meanwhile, lasts. */
 async function pause({ raw }: FastifyReply, seconds: number): Promise<void> {
   const over = new AbortController();
@@ -189,13 +186,7 @@ async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: J
   const { lines, where } = reading;
   let { context, after } = job;
   let { last } = reading;
-  const bound = new ReadBound(readLimits(parts.maxAnswer));
-  bound.belongTo(context.organization.orgId);
-  const stop = new Stop(bound);
-  whenOver(reply.raw, () => {
-    bound.release();
-    stop.stop();
-  });
+  const { bound, stop } = boundParts(reply, parts.maxAnswer, context.organization.orgId);
   if (after === 0 && lines.head !== '') yield lines.head;
   while (after < last) {
     const from = after;
@@ -214,15 +205,8 @@ async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: J
         return written;
       }),
     );
-    if (text === '') continue;
-    // Whoever takes a byte now and then would keep a place from others.
-    const slow = setTimeout(() => reply.raw.destroy(), TAKEN_MS).unref();
-    yield text;
-    clearTimeout(slow);
+    if (text !== '') yield* takenInTime(reply, text);
   }
   const reader = context;
-  whenOver(reply.raw, () => {
-    if (!reply.raw.writableFinished) return;
-    reading.done(reader).catch((err: unknown) => request.log.warn({ err }, 'that an export was read was not noted'));
-  });
+  onceTaken(request, reply, () => reading.done(reader));
 }

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../../context/context.js';
-import { Stop, stoppable } from '../../data/connection/org-connection.js';
-import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
+import { stoppable } from '../../data/connection/org-connection.js';
 import { EXPORTED_TABLES } from '../../domains/organization-export/exported.js';
 import { assertOpen, closeLink } from '../../domains/organization-export/link.js';
 import { openExporting, PAGE } from '../../domains/organization-export/outside.js';
@@ -12,6 +11,7 @@ import { Streams } from '../audit/streams.js';
 import type { AuditParts } from '../audit/serve-audit.js';
 import { chargePoints } from '../http/limit-requests.js';
 import { openContext } from '../http/open-context.js';
+import { boundParts, onceTaken, takenInTime } from '../http/parts-of-answer.js';
 import { inSlot } from '../http/slots.js';
 import { onceDone, whenOver } from '../http/when-over.js';
 
@@ -20,9 +20,6 @@ interface Asked {
 }
 
 const mayRead = canWhereNamed('organization:export');
-
-/** In so long some rows are taken: whoever takes a byte now and then would keep a place from others. */
-const TAKEN_MS = 120_000;
 
 /**
  * Serves all that an organization has by a link that `exportOrganization` made: some rows at a time, each by a statement of its
@@ -79,13 +76,7 @@ async function* read(
 ): AsyncGenerator<string> {
   let context = first;
   const { orgId } = first.organization;
-  const bound = new ReadBound(readLimits(parts.maxAnswer));
-  bound.belongTo(orgId);
-  const stop = new Stop(bound);
-  whenOver(reply.raw, () => {
-    bound.release();
-    stop.stop();
-  });
+  const { bound, stop } = boundParts(reply, parts.maxAnswer, orgId);
   const inTurn = <T>(work: () => Promise<T>): Promise<T> =>
     inSlot(parts.slots, orgId, reply, () => stoppable(stop, work));
   const exporting = first.outside(openExporting);
@@ -107,18 +98,10 @@ async function* read(
       counts[source.type] = (counts[source.type] ?? 0) + page.lines.length;
       const text = page.lines.join('');
       hash.update(text);
-      if (text === '') continue;
-      const slow = setTimeout(() => reply.raw.destroy(), TAKEN_MS).unref();
-      yield text;
-      clearTimeout(slow);
+      if (text !== '') yield* takenInTime(reply, text);
     }
   }
   yield `${JSON.stringify({ type: 'Manifest', organizationId: orgId, counts, sha256: hash.digest('hex') })}\n`;
   const reader = context;
-  whenOver(reply.raw, () => {
-    if (!reply.raw.writableFinished) return;
-    closeLink(request.params.id, reader).catch((err: unknown) =>
-      request.log.warn({ err }, 'that an export was read was not noted'),
-    );
-  });
+  onceTaken(request, reply, () => closeLink(request.params.id, reader));
 }
