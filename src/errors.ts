@@ -7,6 +7,7 @@ export const ERROR_CODES = [
   'CONFLICT',
   'ORG_CONTEXT_REQUIRED',
   'ORG_CONTEXT_CONFLICT',
+  'ORG_IN_OTHER_REGION',
   'ROLE_ESCALATION',
   'LAST_OWNER',
   'FEATURE_DISABLED',
@@ -17,6 +18,7 @@ export const ERROR_CODES = [
   'RATE_LIMITED',
   'TIMEOUT',
   'SERVICE_UNAVAILABLE',
+  'PROVIDER_UNAVAILABLE',
   'INTERNAL_SERVER_ERROR',
   // What the GraphQL and HTTP layers say of a request that never reached a resolver.
   'GRAPHQL_PARSE_FAILED',
@@ -40,6 +42,7 @@ const MESSAGES = {
   CONFLICT: 'This conflicts with the current state.',
   ORG_CONTEXT_REQUIRED: 'Name one of your organizations: send X-Organization-Id, or a token bound to it.',
   ORG_CONTEXT_CONFLICT: 'The request names two different organizations.',
+  ORG_IN_OTHER_REGION: 'This organization is homed in another region: ask there.',
   ROLE_ESCALATION: 'Nobody grants, edits or removes more than they hold.',
   LAST_OWNER: 'An organization keeps at least one active OWNER.',
   FEATURE_DISABLED: 'This organization does not have this feature.',
@@ -50,6 +53,7 @@ const MESSAGES = {
   RATE_LIMITED: 'Too many requests; try again after as many seconds as Retry-After says.',
   TIMEOUT: 'The request took too long and was stopped.',
   SERVICE_UNAVAILABLE: 'The service cannot answer right now; try again shortly.',
+  PROVIDER_UNAVAILABLE: 'No provider of the organization can be called for this.',
   INTERNAL_SERVER_ERROR: 'Something went wrong on our side; the request id finds it in our logs.',
 } as const satisfies Partial<Record<ErrorCode, string>>;
 
@@ -61,7 +65,20 @@ export interface ErrorDetail {
   /** The feature that the organization has not. */
   readonly feature?: string;
   /** Why, where one code has several reasons. */
-  readonly reason?: 'SUPPORT_ACCESS' | 'PENDING_DELETION';
+  readonly reason?:
+    'SUPPORT_ACCESS' | 'PENDING_DELETION' | 'SET_ONLY' | 'ALREADY_DECIDED' | 'NOT_YOUR_TURN' | 'INPUT_CHANGED';
+  /** Members who stand in the way, as the organization knows them. */
+  readonly members?: readonly { readonly userId: string; readonly name: string; readonly email: string }[];
+  /** Where the deployment is reached that answers for the organization; null where that is not known. */
+  readonly baseUrl?: string | null;
+  /** Slugs that cannot be taken, each with why, and with one that can. */
+  readonly names?: readonly {
+    readonly slug: string;
+    readonly length: number;
+    readonly limit: number;
+    readonly problems: readonly string[];
+    readonly suggestion: string | null;
+  }[];
   /** In seconds. */
   readonly retryAfter?: number;
   /** Of a rate limit: what a minute holds, what is left of it, and when the next begins. Of other limits: which it is. */

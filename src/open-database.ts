@@ -36,7 +36,7 @@ export async function openConfiguredDatabase(
   });
   if (config.databaseUrl === null) {
     const began = performance.now();
-    if (await development?.loadDemoIfEmpty(database)) onStep('loaded the demo data', performance.now() - began);
+    if (await development?.loadDemoIfEmpty(database, config)) onStep('loaded the demo data', performance.now() - began);
   }
   return database;
 }

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { busy, type ErrorDetail, OrgateError, referenced, taken } from '../errors.js';
 import { Prisma } from '../generated/prisma/client.js';
-import { READ_ONLY_STATE } from './connection/scoped-query.js';
+import { ACTOR_CHANGED_STATE, READ_ONLY_STATE } from './connection/scoped-query.js';
 import type { Model } from './organization/models.js';
 import { saysAway } from './start/database-away.js';
 
@@ -18,8 +18,13 @@ const PRISMA_CODES: Readonly<Record<string, string>> = {
 };
 
 /** What migrations raise to refuse a row, as JSON in the message: which of the closed vocabulary it is. */
-const RAISED = { OG002: 'BUDGET_EXCEEDED', OG003: 'LIMIT_REACHED' } as const;
+const RAISED = { OG002: 'BUDGET_EXCEEDED', OG003: 'LIMIT_REACHED', OG010: 'CONFLICT' } as const;
 const isRaised = (state: string): state is keyof typeof RAISED => Object.hasOwn(RAISED, state);
+
+/** Whoever acts is not as their request read them, which PostgreSQL was to look at: see `whileAsRead`. Nothing was written. */
+export class ActorChangedError extends Error {
+  override readonly name = 'ActorChangedError';
+}
 
 interface DriverCause {
   kind?: string;
@@ -50,6 +55,7 @@ export function translateDatabaseError(error: unknown, model?: Model): unknown {
   if (known === 'P2003') return new OrgateError('NOT_FOUND', undefined, {}, options);
   if (known === 'P2034') return new OrgateError('CONFLICT', undefined, {}, options);
   if (known === 'P2024') return new OrgateError('SERVICE_UNAVAILABLE', undefined, {}, options);
+  if (state === ACTOR_CHANGED_STATE) return new ActorChangedError(error.message, options);
   if (state === READ_ONLY_STATE) return new OrgateError('READ_ONLY', undefined, {}, options);
   // It waited for a lock as long as anyone may.
   if (state === '55P03') return busy(options);

@@ -20,6 +20,8 @@ export interface Database {
   readonly organizationDb: OpenOrganizationDb;
   readonly outside: Outside;
   readonly pool: ScopedPool;
+  /** Where other connections to it are had; null of the embedded one, which has no other. */
+  readonly url: string | null;
   /** Looks what time it is in the database: every minute. */
   keepTime(): Promise<void>;
   /** Answers when the database does, and fails within two seconds when it does not, however busy the pool is. */
@@ -115,6 +117,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       checkReadiness: () => readiness.check(),
       organizationDb: createOrganizationDbs({ prisma, pool: open, models: readModels(prisma) }),
       pool: open,
+      url,
       watchAlarms: (listener) => void watchers.add(listener),
       watchPoolSize: (listener) => void sizeWatchers.add(listener),
       watchWaits: (listener) => void waitWatchers.add(listener),

@@ -16,7 +16,20 @@ export interface Act extends Origin {
   readonly name?: string;
   /** The member whose rights a key has, or as whom somebody acts who runs the deployment. */
   readonly onBehalfOf?: string;
+  /** By which access they act as that member: what they change is refused by the database once that allows it no more. */
+  readonly impersonationId?: string;
   readonly reason?: string;
+}
+
+/** Whoever acts, as a request read them when it began. */
+export interface ActorAsRead {
+  /** The member whose rights count. */
+  readonly userId: string;
+  readonly role: string;
+  readonly granted: readonly string[];
+  readonly withheld: readonly string[];
+  readonly apiKeyId: string | null;
+  readonly sessionId: string | null;
 }
 
 /** What the gateway does by itself, beside requests. */

@@ -1,3 +1,4 @@
+import type { ActorAsRead } from './act.js';
 import type { Frame } from './frame.js';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
@@ -21,9 +22,10 @@ interface Scope {
   readonly stop: Stop | undefined;
   readonly hold: Hold | undefined;
   readonly isReadOnly: boolean;
+  readonly asRead: ActorAsRead | undefined;
 }
 
-const NOTHING: Scope = { frame: undefined, stop: undefined, hold: undefined, isReadOnly: false };
+const NOTHING: Scope = { frame: undefined, stop: undefined, hold: undefined, isReadOnly: false, asRead: undefined };
 
 interface Hold {
   client: PgClient | null;
@@ -48,6 +50,14 @@ export function inFrame<T>(frame: Frame, work: () => PromiseLike<T>): Promise<T>
 
 /** Runs `work`, which changes nothing: PostgreSQL refuses every change that it tries, in whatever frame. @throws READ_ONLY there */
 export const readingOnly = <T>(work: () => T): T => within({ isReadOnly: true }, work);
+
+/**
+ * Runs `work`, in no transaction: what starts a run or records usage there is refused by PostgreSQL where whoever acts is otherwise by then.
+ *
+ * @throws ActorChangedError there
+ */
+export const whileAsRead = <T>(asRead: ActorAsRead, work: () => PromiseLike<T>): Promise<T> =>
+  within({ asRead }, async () => await work());
 
 const isSame = (one: Frame, other: Frame): boolean =>
   one.role === 'orgate_app' && other.role === 'orgate_app' && one.orgId === other.orgId;
@@ -92,6 +102,9 @@ export function tellTimes(tell: (ms: number) => void): void {
   const stop = scopes.getStore()?.stop;
   if (stop) stop.onTime = tell;
 }
+
+/** Runs `work` for all who wait for it: whichever request began it may end before. */
+export const forAll = <T>(work: () => T): T => within({ stop: undefined, hold: undefined }, work);
 
 /** Stops the statements of `work`, those on their way and those to come, when told to. */
 export const stoppable = <T>(stop: Stop, work: () => T): T => within({ stop }, work);
@@ -187,14 +200,14 @@ function toQuery(config: OwnStatement | PgQuery, options: ConnectionOptions, isA
   if (config instanceof BaseQuery || config instanceof Statement) return config;
   const control = TRANSACTION_CONTROL.get(config.text);
   if (control !== undefined) return new BaseQuery({ text: control });
-  const { frame, stop, isReadOnly } = scopes.getStore() ?? NOTHING;
+  const { frame, stop, isReadOnly, asRead } = scopes.getStore() ?? NOTHING;
   if (!frame || (frame.role === 'orgate_app' && !frame.orgId)) {
     throw new UnscopedStatementError('a statement was about to run outside every organization');
   }
   if (stop?.isStopped) throw new ClientLeftError();
   options.onStatement?.(config.text, frame);
   if (frame.role === 'orgate_app') checkTripwire(config, frame.orgId, options.onAlarm);
-  return new ScopedQuery(config, frame, { ...options, isReadOnly, isRead: isAlone && isRead(config.text) });
+  return new ScopedQuery(config, frame, { ...options, isReadOnly, asRead, isRead: isAlone && isRead(config.text) });
 }
 
 /** A connection on which no statement runs outside a frame. */
@@ -399,6 +412,10 @@ export class ScopedPool extends BasePool {
       turn.end();
       throw error;
     }
+  }
+
+  get statementTimeoutMs(): number {
+    return this.scope.statementTimeoutMs;
   }
 
   override end(): Promise<void> {

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import type { ActorAsRead } from './act.js';
 import type { Frame } from './frame.js';
 import { type OwnStatement, type PreparedStatements, Statement, type Wire } from './statement.js';
 
@@ -25,6 +26,9 @@ const READING_ONLY: Settings = {
 /** What a change is refused with that was tried where nothing may be changed; of a standby it is PostgreSQL's own 25006. */
 export const READ_ONLY_STATE = 'OG004';
 
+/** What a change is refused with whose actor is not as they were read. */
+export const ACTOR_CHANGED_STATE = 'OG005';
+
 /** Prepares the statements that set the scope, before any other. */
 export class ScopePreparation extends Statement {
   constructor(private readonly statements: PreparedStatements) {
@@ -47,6 +51,8 @@ export interface Scoping {
   readonly isRead: boolean;
   /** Whether PostgreSQL is to refuse whatever it would change. */
   readonly isReadOnly: boolean;
+  /** Whoever acts, where the statement itself is to look whether they are so yet. */
+  readonly asRead?: ActorAsRead | undefined;
 }
 
 /**
@@ -62,13 +68,13 @@ export class ScopedQuery extends Statement {
   constructor(
     config: OwnStatement,
     readonly frame: Frame,
-    { statementTimeoutMs, lockTimeoutMs = LOCK_TIMEOUT_MS, isRead, isReadOnly }: Scoping,
+    { statementTimeoutMs, lockTimeoutMs = LOCK_TIMEOUT_MS, isRead, isReadOnly, asRead }: Scoping,
   ) {
     super(config);
     const orgId = frame.role === 'orgate_directory' ? '' : frame.orgId;
     const scope = [frame.role, orgId, String(statementTimeoutMs), String(lockTimeoutMs)];
     this.#settings = isReadOnly ? READING_ONLY : isRead ? ASKING : ACTING;
-    if (this.#settings === ACTING) scope.push(frame.act ? JSON.stringify(frame.act) : '');
+    if (this.#settings === ACTING) scope.push(frame.act ? JSON.stringify({ ...frame.act, asRead }) : '');
     this.#scope = scope;
   }
 

@@ -143,6 +143,7 @@ const TYPES: Readonly<Record<string, string>> = {
   BigInt: 'bigint',
   Boolean: 'boolean',
   DateTime: 'timestamptz',
+  Json: 'jsonb',
 };
 
 function fieldOf(model: Model, name: string): { column: string; type: string } {
@@ -151,6 +152,7 @@ function fieldOf(model: Model, name: string): { column: string; type: string } {
 
 /** A value that a list can hold: PostgreSQL would take a list of lists apart. */
 function listed(model: Model, field: string, value: unknown): unknown {
+  if (fieldOf(model, field).type === 'Json') return value == null ? null : JSON.stringify(value);
   if (Array.isArray(value) || !TYPES[fieldOf(model, field).type]) fail(`${model.name}.${field} is made one by one`);
   return value;
 }

@@ -6,9 +6,15 @@ export const GLOBAL_MODELS = {
   Identity: 'says which person a token speaks for, before any organization is known',
   SignInAttempt: 'someone who is signing in is nobody yet, in no organization',
   SamlAssertionSeen: 'an assertion is refused a second time before it says who is asking',
+  KnownHost: 'at which hosts a person signs in is theirs alone; of the organization there is a hash',
   Session: 'a person signs in once, and then acts in any of their organizations',
   RefreshToken: 'renews a session, before any organization is known',
   SigningKey: 'signs for the whole deployment',
+  Executor: 'works on the runs of whichever organization lets it, and belongs to none',
+  Account: 'has several organizations, and is in none',
+  AccountAdministrator: 'sees how those stand, and is a member of none by that',
+  OrganizationSet: 'holds several organizations together, and is none of them',
+  OrganizationElsewhere: 'is the name of an organization that is homed in another region',
   OwedWork: 'is owed by the deployment, whatever becomes of the organization that it is about',
 } as const;
 

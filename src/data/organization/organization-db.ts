@@ -87,6 +87,7 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
       client: () => clientOf(orgId),
       models,
       now: () => pool.clock.now(),
+      statementTimeoutMs: pool.statementTimeoutMs,
       inFrame: (work) => inFrame(frame, work),
       statements: {
         rows: (model, own) =>
@@ -118,6 +119,7 @@ export interface OrganizationDbBase {
   client(): { $transaction<T>(work: (tx: object) => Promise<T>, limits: object): Promise<T> };
   readonly models: Models;
   now(): Date;
+  readonly statementTimeoutMs: number;
   inFrame<T>(work: () => PromiseLike<T>): Promise<T>;
   readonly statements: Statements;
   /** On the connection that a transaction holds. */
@@ -138,7 +140,7 @@ export function organizationDbOver(base: OrganizationDbBase): RequestDb {
           base.client().$transaction((tx) => {
             const tables = new TableSet((model) => delegateOf(tx, model), statementsOf(tx, base.setsInTransaction));
             return work(openTransaction(models, tables, now));
-          }, TRANSACTION_LIMITS),
+          }, limitsOf(base.statementTimeoutMs)),
         ),
       )
       .finally(() => outside.forget())
@@ -163,7 +165,10 @@ function openTransaction(models: Models, tables: TableSet, now: () => Date): Org
 }
 
 /** In milliseconds: how long a transaction may take, once it has the connection that it waited for as long as anyone. */
-const TRANSACTION_LIMITS = { maxWait: WAIT_MS + 10_000, timeout: 15_000 };
+const limitsOf = (statementTimeoutMs: number) => ({
+  maxWait: WAIT_MS + 10_000,
+  timeout: Math.max(15_000, statementTimeoutMs * 1.5),
+});
 
 /** So many rows are no longer read through Prisma, whose way from the answer to rows nothing else gets between. */
 const MANY = 200;

@@ -11,7 +11,7 @@ export class DatabaseRefusalError extends Error {
   override readonly name = 'DatabaseRefusalError';
 }
 
-/** No connection, none to spare, starting up, shutting down or a standby: as SQLSTATE and as the system's own code. */
+/** No connection, none to spare, no room on its disk, starting up, shutting down or a standby: as SQLSTATE and as the system's own code. */
 const AWAY =
   /^(08|53|57P0|25006|25P03)|^(ECONN|EPIPE|ETIMEDOUT|ENOENT|EMFILE|ENFILE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/;
 /** The driver's own words, where it gives no code. */

@@ -11,19 +11,24 @@ export interface Examined {
   readonly production: boolean;
   readonly preparedStatements: boolean;
   readonly statementTimeoutMs: number;
+  readonly baseDomain: string | null;
+  readonly publicUrl: string | null;
 }
+
+/** Which checks: all, or what pipelines ask before they put another release or another setting in front of customers. */
+export type Examination = 'all' | 'domains';
 
 const MAX_CLOCK_SKEW_S = 5;
 
 /** Examines a deployment's database. Read-only, but for what is rolled back. */
-export async function examine(config: Examined): Promise<Check[]> {
+export async function examine(config: Examined, what: Examination = 'all'): Promise<Check[]> {
   // A whole PostgreSQL, which is not even there where there is another.
   const { openEmbeddedDatabase } = config.databaseUrl === null ? await import('./embedded.js') : {};
   const embedded = (await openEmbeddedDatabase?.(config.dataDirectory)) ?? null;
   const target = embedded ?? { url: config.databaseUrl as string };
   const pool = new ScopedPool({ ...config, target, poolSize: 1 });
   try {
-    return await examineDatabase(pool, config.production);
+    return what === 'all' ? await examineDatabase(pool, config.production, config) : await inspectHosts(pool, config);
   } finally {
     await pool.end();
     await embedded?.close();
@@ -31,7 +36,11 @@ export async function examine(config: Examined): Promise<Check[]> {
 }
 
 /** The same for a database that is open. @param production whether the login must own nothing */
-export async function examineDatabase(pool: ScopedPool, production: boolean): Promise<Check[]> {
+export async function examineDatabase(
+  pool: ScopedPool,
+  production: boolean,
+  hosts: Hosting = { baseDomain: null, publicUrl: null },
+): Promise<Check[]> {
   const groups: [string, () => Promise<Check[]>][] = [
     ['the database answers', async () => [{ check: 'the database answers', ok: true, detail: await version(pool) }]],
     ['the login is known', () => inspectLogin(pool, production)],
@@ -39,6 +48,7 @@ export async function examineDatabase(pool: ScopedPool, production: boolean): Pr
     ['the catalogue can be read', () => inspectCatalogue(pool)],
     ['isolation can be tried', () => probeIsolation(pool)],
     ['addresses can be read', () => inspectAddresses(pool)],
+    ['hosts can be read', () => inspectHosts(pool, hosts)],
     ['budgets can be read', () => inspectBudgets(pool)],
     ['clocks can be compared', () => inspectClock(pool)],
     ['work that is due can be counted', () => inspectDueWork(pool)],
@@ -87,6 +97,38 @@ async function inspectAddresses(pool: ScopedPool): Promise<Check[]> {
       check: 'every organization has its address, and no two share one',
       ok: names.length === 0,
       detail: names.join(', '),
+    },
+  ];
+}
+
+/** Under which names organizations are found by their hosts. */
+export type Hosting = Pick<Examined, 'baseDomain' | 'publicUrl'>;
+
+/** Whatever it finds is refused as a host, as one that is nobody's is. */
+export async function inspectHosts(pool: ScopedPool, { baseDomain, publicUrl }: Hosting): Promise<Check[]> {
+  const ours = publicUrl === null ? null : new URL(publicUrl).hostname;
+  const list = async (text: string, ...values: unknown[]) => {
+    const { rows } = await inFrame({ role: 'orgate_directory' }, () => pool.query({ text, values }));
+    return rows.map((row) => `${String(row['host'])} (${String(row['who'])})`);
+  };
+  const shared = await list(
+    `select d.name as host, string_agg(d.org_id, ', ' order by d.org_id) as who from organization_domain d where d.serving
+     group by d.name having count(*) > 1 or not bool_or(exists (
+       select from address a where a.name = d.name and a.kind = 'DOMAIN' and a.org_id = d.org_id)) order by 1`,
+  );
+  const covered = await list(
+    `select d.name as host, d.org_id as who from organization_domain d
+     where d.serving and (d.name = $1 or d.name = $2 or right(d.name, length($2) + 1) = '.' || $2)
+     union select a.name || '.' || $2, a.org_id from address a where a.kind = 'SLUG' and a.name || '.' || $2 = $1 order by 1`,
+    ours,
+    baseDomain,
+  );
+  return [
+    { check: 'no two organizations have one host', ok: shared.length === 0, detail: shared.join('; ') },
+    {
+      check: 'no organization has a host that the deployment itself is at',
+      ok: covered.length === 0,
+      detail: covered.join('; '),
     },
   ];
 }
