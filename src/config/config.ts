@@ -1,7 +1,10 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { certificate, entityId, issuerUrl, providerUrl } from '../domains/identity-provider/identity-provider-input.js';
+import { EGRESS_PURPOSES, type EgressRule, parseEgressRule, THIS_MACHINE } from '../egress/allow.js';
+import { type PlanWeights, USUAL_WEIGHTS } from '../permissions/features.js';
 import type { RateLimit } from '../gateway/http/rate-limits.js';
+import { parseRegions, regionNamed, type Regions } from '../regions.js';
 import { isDatabaseUrl } from './database-url.js';
 import { readEnvironment } from './environment.js';
 
@@ -54,6 +57,8 @@ export interface Config {
   readonly secretKeys: readonly string[] | null;
   /** The origin that browsers and identity providers reach this gateway at; null is where it listens, as localhost. */
   readonly publicUrl: string | null;
+  /** Under which each organization has a host, `<slug>.<base domain>`. Null: hosts name no organization. */
+  readonly baseDomain: string | null;
   /** What people who use it call what stands behind this gateway. */
   readonly productName: string;
   /** Where people work once they are signed in, on this gateway's site or another. */
@@ -62,11 +67,17 @@ export interface Config {
   readonly mail: { readonly url: string; readonly from: string } | null;
   readonly issuers: readonly IssuerConfig[];
   readonly signInProviders: readonly SignInProviderConfig[];
-  /** Whether identity providers of organizations may be at private addresses, where this gateway stands itself. */
-  readonly privateIdentityProviders: boolean;
+  /** Hosts that organizations reach through this gateway though they may be inside the network that it stands in. */
+  readonly egressAllow: readonly EgressRule[];
   readonly organizationCreation: 'anyone' | 'system-admin';
+  /** Where organizations are homed, and which of that is here. */
+  readonly regions: Regions;
+  /** What slugs have to be like beside what a host name has to. */
+  readonly namingPolicy: 'any' | 'regional';
   /** How many days an organization waits whose deletion was asked for. */
   readonly deletionGraceDays: number;
+  /** How runs of organizations are shared out to the deployment's executors, by their plans. */
+  readonly planWeights: PlanWeights;
   /** Name servers that domains are proved at, as `address` or `address:port`; those of the machine when empty. */
   readonly dnsServers: readonly string[];
   readonly graphiql: boolean;
@@ -122,6 +133,16 @@ const isNameServer = (server: string): boolean => {
   const [, bracketed, plain, port = '53'] = /^(?:\[(.+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(server) ?? [];
   return isIP(bracketed ?? plain ?? server) !== 0 && Number(port) <= 65_535;
 };
+const egressAllow = list.transform((texts, context) => {
+  const rules = texts.map(parseEgressRule);
+  if (rules.every((rule) => rule !== null)) return rules;
+  const purposes = EGRESS_PURPOSES.join(' or ');
+  context.addIssue({
+    code: 'custom',
+    message: `must be of the form <purpose>:<organization or *>=<host:port>, comma-separated; the purpose ${purposes}, the organization its id, the port * for any`,
+  });
+  return z.NEVER;
+});
 const secretKeys = list.refine(
   (keys) => keys.length > 0 && keys.every((key) => /^[A-Za-z0-9+/]{43}=$/.test(key)),
   'must be 32 random bytes in base64, or several of them, comma-separated, the newest first',
@@ -141,6 +162,26 @@ const origins = list.refine(
   'must be origins exactly as browsers send them, comma-separated: http:// or https://, the host in lower case, the port ' +
     'unless it is the default one, and nothing after it, not even a slash; * is none',
 );
+
+const regions = z.string().transform((text, context) => {
+  const parsed = parseRegions(text);
+  if (typeof parsed !== 'string') return parsed;
+  context.addIssue({ code: 'custom', message: parsed });
+  return z.NEVER;
+});
+
+const planWeights = list.transform((weights, context): PlanWeights => {
+  const given = weights.map((each) => /^([A-Z]+)=(\d{1,4})$/.exec(each));
+  const named = given.flatMap((match) => (match ? [[match[1] ?? '', Number(match[2])] as const] : []));
+  const isRight =
+    named.length === weights.length &&
+    new Set(named.map(([plan]) => plan)).size === named.length &&
+    named.every(([plan, weight]) => Object.hasOwn(USUAL_WEIGHTS, plan) && weight >= 1 && weight <= 1000);
+  if (isRight) return { ...USUAL_WEIGHTS, ...Object.fromEntries(named) };
+  const plans = Object.keys(USUAL_WEIGHTS).join(', ');
+  context.addIssue({ code: 'custom', message: `must be plans (${plans}), each once, with a weight of 1 to 1000` });
+  return z.NEVER;
+});
 
 const isProxy = (proxy: string): boolean => {
   if (['loopback', 'linklocal', 'uniquelocal'].includes(proxy)) return true;
@@ -249,6 +290,18 @@ const VARIABLES = {
   DATA_DIR: [z.string().min(1).default('.data'), '.data'],
   ORGATE_SECRET_KEY: [secretKeys.optional(), '$(openssl rand -base64 32)'],
   PUBLIC_URL: [origin.optional(), 'https://orgate.example.com'],
+  BASE_DOMAIN: [
+    z
+      .string()
+      .toLowerCase()
+      .regex(
+        /^(?=.{1,189}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/,
+        'must be a domain name, without scheme, port and path',
+      )
+      .refine((name) => isIP(name) === 0, 'must be a domain name, and no address')
+      .optional(),
+    'orgate.example.com',
+  ],
   PRODUCT_NAME: [z.string().trim().min(1).max(60, 'must be 60 characters or less').default('orgate'), 'Acme Console'],
   PRODUCT_URL: [
     z
@@ -286,12 +339,22 @@ const VARIABLES = {
     signInProviders.default([]),
     '[{"id":"google","name":"Google","kind":"OIDC","issuer":"https://accounts.google.com","clientId":"…","clientSecret":"…"}]',
   ],
-  PRIVATE_IDENTITY_PROVIDERS: [flag.optional(), 'true'],
+  EGRESS_ALLOW: [
+    egressAllow.optional(),
+    'identity-provider:*=id.internal:8443,webhook:org_01kap1kr8nfsvbqb2ftdd5mqce=hooks.internal:443',
+  ],
   ORGANIZATION_CREATION: [
     z.enum(['anyone', 'system-admin'], 'must be anyone or system-admin').default('anyone'),
     'system-admin',
   ],
+  REGIONS: [
+    regions.prefault('us-east-1 useast, eu-central-1 eucentral, ap-southeast-2 apsoutheast'),
+    'us-east-1 useast https://useast.example.com, eu-central-1 eucentral https://eucentral.example.com',
+  ],
+  REGION: [z.string().optional(), 'useast'],
+  NAMING_POLICY: [z.enum(['any', 'regional'], 'must be any or regional').default('any'), 'regional'],
   DELETION_GRACE_DAYS: [number(1, 365).default(30), '30'],
+  PLAN_WEIGHTS: [planWeights.default(USUAL_WEIGHTS), 'FREE=1,TEAM=3,ENTERPRISE=9'],
   DNS_SERVERS: [dnsServers.default([]), '9.9.9.9,[2620:fe::fe]:53'],
   GRAPHIQL: [flag.optional(), 'true'],
   INTROSPECTION: [flag.optional(), 'true'],
@@ -363,6 +426,10 @@ export function readConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
   if (set['SMTP_URL'] !== undefined && set['MAIL_FROM'] === undefined) {
     problems.push(problem('MAIL_FROM', 'is needed where SMTP_URL is set: the address that mail is from'));
   }
+  const home = set['REGION'];
+  if (home !== undefined && result.data && regionNamed(result.data.REGIONS, home) === null) {
+    problems.push(problem('REGION', 'must be the tag or the name of one of REGIONS'));
+  }
   problems.push(...tooFewPoints(set));
   if (!result.success || problems.length > 0) throw configError(problems);
   const value = result.data;
@@ -381,14 +448,22 @@ export function readConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
     dataDirectory: value.DATA_DIR,
     secretKeys: value.ORGATE_SECRET_KEY ?? null,
     publicUrl: value.PUBLIC_URL ?? null,
+    baseDomain: value.BASE_DOMAIN ?? (development ? 'localhost' : null),
     productName: value.PRODUCT_NAME,
     productUrl: value.PRODUCT_URL ?? null,
     mail: value.SMTP_URL && value.MAIL_FROM ? { url: value.SMTP_URL, from: value.MAIL_FROM } : null,
     issuers: value.AUTH_ISSUERS,
     signInProviders: value.SIGN_IN_PROVIDERS,
-    privateIdentityProviders: value.PRIVATE_IDENTITY_PROVIDERS ?? !production,
+    egressAllow: value.EGRESS_ALLOW ?? (development ? THIS_MACHINE : []),
     organizationCreation: value.ORGANIZATION_CREATION,
+    regions: {
+      all: value.REGIONS,
+      // Where one is tried out, it is in the first of them.
+      here: home === undefined && !production ? (value.REGIONS[0] ?? null) : regionNamed(value.REGIONS, home ?? ''),
+    },
+    namingPolicy: value.NAMING_POLICY,
     deletionGraceDays: value.DELETION_GRACE_DAYS,
+    planWeights: value.PLAN_WEIGHTS,
     dnsServers: value.DNS_SERVERS,
     graphiql: value.GRAPHIQL ?? !production,
     introspection: value.INTROSPECTION ?? !production,

@@ -5,11 +5,17 @@ import { isText, toName } from '../identity/person-name.js';
 import type { VerifiedIdentity } from '../identity/person.js';
 import type { TrustedIssuer } from '../identity/trusted-issuer.js';
 import { faultOfKey, type KeyEnvironment, type PresentedApiKey, readApiKey } from '../secrets/api-key-format.js';
+import { type PresentedMachineToken, readMachineToken } from '../secrets/machine-token.js';
 import { refuseKey } from './refused-key.js';
 
 /** What a request presented: verified, as far as that can be told without the database. */
 export type Credential =
-  IdentityCredential | SessionCredential | ImpersonationCredential | KeyCredential | CookieCredential;
+  | IdentityCredential
+  | SessionCredential
+  | ImpersonationCredential
+  | KeyCredential
+  | MachineCredential
+  | CookieCredential;
 
 interface Token {
   /** The `org` claim: an id or slug, not yet checked against any membership. */
@@ -49,6 +55,9 @@ export interface KeyCredential extends PresentedApiKey {
   readonly organizationClaim: null;
 }
 
+/** A token of an executor, or of a claim, whose form and checksum are right. Whether it is anyone's is not yet known. It names no organization. */
+export type MachineCredential = PresentedMachineToken & { readonly organizationClaim: null };
+
 /** The secret of a browser's cookie, hashed. Whether it is anyone's is not yet known. It names no organization. */
 export interface CookieCredential {
   readonly kind: 'cookie';
@@ -65,7 +74,7 @@ export type TokenCredential = IdentityCredential | SessionCredential | Impersona
 /** What speaks for a person who asks themselves. */
 export type PersonCredential = IdentityCredential | SessionCredential | CookieCredential;
 /** What stands in an Authorization header. */
-export type BearerCredential = TokenCredential | KeyCredential;
+export type BearerCredential = TokenCredential | KeyCredential | MachineCredential;
 
 const CLOCK_TOLERANCE_S = 5;
 /**
@@ -99,6 +108,8 @@ export function createAuthenticate(
     const bearer = /^Bearer +([\w.-]+)$/i.exec(authorization)?.[1] ?? '';
     const key = readApiKey(bearer, keyEnvironment);
     if (key) return { kind: 'key', ...key, organizationClaim: null };
+    const machine = readMachineToken(bearer);
+    if (machine) return { ...machine, organizationClaim: null };
     const fault = faultOfKey(bearer, keyEnvironment);
     if (fault) throw refuseKey(fault.id, fault.why);
     const [token] = /^[\w-]+\.[\w-]+\.[\w-]+$/.exec(bearer) ?? [];

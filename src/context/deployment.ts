@@ -1,7 +1,9 @@
 import type { Outside } from '../data/connection/outside.js';
 import type { OpenOrganizationDb } from '../data/organization/organization-db.js';
 import { part, type Use } from '../parts.js';
+import type { Regions } from '../regions.js';
 import type { Catalogue } from '../permissions/catalogue.js';
+import type { PlanWeights } from '../permissions/features.js';
 import type { KeyEnvironment } from '../secrets/api-key-format.js';
 import type { SessionIssuer } from './viewer.js';
 
@@ -23,8 +25,14 @@ export const PUBLIC_URL = part<() => string>('public URL');
 export const KEY_ENVIRONMENT = part<KeyEnvironment>('environment of keys');
 /** Who may create an organization. */
 export const ORGANIZATION_CREATION = part<'anyone' | 'system-admin'>('rule for new organizations');
+/** Where organizations are homed, and which of that is here. */
+export const REGIONS = part<Regions>('regions');
+/** What slugs have to be like beside what a host name has to. */
+export const NAMING_POLICY = part<'any' | 'regional'>('rule for names');
 /** How many days an organization waits whose deletion was asked for. */
 export const DELETION_GRACE_DAYS = part<number>('days before a deletion');
+/** How runs are shared out between organizations, by their plans. */
+export const PLAN_WEIGHTS = part<PlanWeights>('weights of plans');
 /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
 export const ALLOW_RESERVED_DOMAINS = part<boolean>('rule for reserved domains');
 export const SESSION_ISSUER = part<SessionIssuer>('issuer of tokens');

@@ -1,9 +1,9 @@
 import { OrgateError } from '../errors.js';
-import { openApiKeys } from '../identity/api-keys.js';
 import { openImpersonations } from '../identity/impersonations.js';
 import type { ImpersonationCredential } from './authenticate.js';
 import { CATALOGUE, type Deployment } from './deployment.js';
 import { type Entered, NotEnteredError, otherPerson, toCurrent } from './enter-organization.js';
+import { isNameOf } from './hosts.js';
 import type { NamedOrganization } from './resolve-organization.js';
 
 /**
@@ -11,7 +11,7 @@ import type { NamedOrganization } from './resolve-organization.js';
  * acts may do with them.
  *
  * @param cookieHash of the cookie that came beside the token: it must name who acts, or nobody
- * @throws UNAUTHENTICATED once it has ended, for whatever reason; NOT_FOUND when a header names another organization, whether or not
+ * @throws UNAUTHENTICATED once it has ended, for whatever reason; NOT_FOUND when the host or a header names another organization, whether or not
  *   there is such a thing
  */
 export async function enterImpersonating(
@@ -26,10 +26,8 @@ export async function enterImpersonating(
   const { impersonation, membership, cookiePersonId } = found;
   if (cookiePersonId !== null && cookiePersonId !== actorId) throw otherPerson();
   const { organization, email, name } = membership;
-  const { isFormerSlug } = outside(openApiKeys);
-  for (const { name: other } of named) {
-    if (other === organization.id || other === organization.slug) continue;
-    if (!(await isFormerSlug(other, organization.id))) throw NotEnteredError.refusing(actorId, [other]);
+  for (const each of named) {
+    if (!(await isNameOf(each, membership, outside))) throw NotEnteredError.refusing(actorId, [each.name]);
   }
   return {
     viewer: {
@@ -37,6 +35,8 @@ export async function enterImpersonating(
       person: { id: userId, email, name, systemRole: 'USER', status: 'ACTIVE', defaultOrgId: null },
       apiKey: null,
       impersonation,
+      executor: null,
+      claim: null,
       session: {
         id: null,
         boundOrgId: organization.id,

@@ -11,6 +11,9 @@ import type { PersonCredential } from './authenticate.js';
 import type { ContextSource, CurrentOrganization } from './context.js';
 import type { Viewer } from './viewer.js';
 import { CATALOGUE, type Deployment } from './deployment.js';
+import { elsewhereOf } from './elsewhere.js';
+import { conflictingNames } from './conflicting-names.js';
+import { isServedAt } from './hosts.js';
 import type { NamedOrganization } from './resolve-organization.js';
 
 /** Lets whoever just signed in into the organization that the domain of their e-mail leads to, where that says so. Never fails. */
@@ -18,11 +21,15 @@ export const JOIN_ON_SIGN_IN = part<(person: Person, from?: Origin) => Promise<v
 
 const ID = /^org_[0-9a-v]{26}$/;
 
+/** Ids as they are, and of what is no id a digest: somebody may have put a secret there. */
+export const toldName = (name: string): string =>
+  ID.test(name) ? name : `sha256:${hash('sha256', name).slice(0, 16)}`;
+
 /** Who named which organizations and is in none of them: for the log of the deployment, and never for whoever was named. */
 export class NotEnteredError extends Error {
   override readonly name = 'NotEnteredError';
 
-  /** Ids as they are, and of what is no id a digest: somebody may have put a secret there. */
+  /** As they may be told. */
   readonly names: readonly string[];
 
   constructor(
@@ -30,7 +37,7 @@ export class NotEnteredError extends Error {
     names: readonly string[],
   ) {
     super('named an organization without being in it');
-    this.names = names.map((name) => (ID.test(name) ? name : `sha256:${hash('sha256', name).slice(0, 16)}`));
+    this.names = names.map(toldName);
   }
 
   /** What whoever asked is told: the same whether or not there is such an organization. */
@@ -49,12 +56,13 @@ export interface Entered {
 
 /**
  * From a verified credential and what the request named to a person and their membership, read live in one round trip.
- * With `enterWithKey` and `enterImpersonating` the only place that lets a request into an organization.
+ * With `enterWithKey`, `enterImpersonating`, `enterAsMachine` and `enterDirectory` the only place that lets a request into an organization.
  *
  * @param cookieHash of the cookie that came beside a token: it must not name anyone else
  * @param from the request, for the record of whom it makes known
- * @throws UNAUTHENTICATED when no active person stands behind the credential; NOT_FOUND when a header names what the
- *   person is no member of, foreign and unknown alike; ORG_CONTEXT_CONFLICT when two headers name different ones
+ * @throws UNAUTHENTICATED when no active person stands behind the credential; NOT_FOUND when the host, the path or a header
+ *   names what the person is no member of, foreign and unknown alike, and ORG_IN_OTHER_REGION to who may know that; ORG_CONTEXT_CONFLICT when
+ *   two of them name different ones
  */
 export async function enterOrganization(
   deployment: Entering,
@@ -73,6 +81,8 @@ export async function enterOrganization(
     person,
     apiKey: null,
     impersonation: null,
+    executor: null,
+    claim: null,
     session: {
       id: session?.id ?? null,
       boundOrgId: session?.boundOrgId ?? null,
@@ -88,12 +98,19 @@ export async function enterOrganization(
   });
 
   if (named.length > 0) {
-    const held = named.map(({ name }) => memberships.find((membership) => membership.named === name));
+    const held = named.map(({ source, name }) =>
+      memberships.find(
+        (each) => each.named === name && (source !== 'HOST' || isServedAt(name, each.organization, each.standing)),
+      ),
+    );
     const [first] = held;
     const missed = named.filter(({ required }, index) => required && !held[index]).map(({ name }) => name);
-    if (missed.length > 0) throw NotEnteredError.refusing(person.id, missed);
+    if (missed.length > 0) {
+      const elsewhere = session?.boundOrgId == null ? await elsewhereOf(deployment, person.id, missed) : null;
+      throw elsewhere ?? NotEnteredError.refusing(person.id, missed);
+    }
     if (held.some((each) => each?.organization.id !== first?.organization.id)) {
-      throw new OrgateError('ORG_CONTEXT_CONFLICT');
+      throw conflictingNames({ viewer: person.id });
     }
     return first && named[0] ? enter(first, named[0].source) : { viewer, current: null };
   }
@@ -160,7 +177,8 @@ export function toCurrent(
     organization,
     membership,
     role,
-    permissions: catalogue.effective(role, granted, withheld),
+    // Whoever is barred gets in to leave, and holds nothing.
+    permissions: membership.isBarred ? new Set() : catalogue.effective(role, granted, withheld),
     source,
     servesMutations,
   };

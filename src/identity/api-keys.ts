@@ -11,6 +11,7 @@ export type KeyFault = 'REVOKED' | 'EXPIRED' | 'OWNER_INACTIVE';
 /** A key that has not ended, of an owner who is active. Whether the secret is right is not yet known. */
 export interface LiveApiKey {
   readonly id: string;
+  readonly name: string;
   readonly secretHash: string;
   readonly fault: null;
   readonly permissions: readonly string[];
@@ -45,7 +46,7 @@ const OWNER_IS_ACTIVE = `(m.status = 'ACTIVE' and m.joined_at <= k.created_at an
 
 /** By its id, and by how many milliseconds the clock was moved. */
 export const FIND = `
-  select k.id as "keyId", k.secret_hash as "secretHash", k.permissions, k.expires_at as "expiresAt",
+  select k.id as "keyId", k.name as "keyName", k.secret_hash as "secretHash", k.permissions, k.expires_at as "expiresAt",
     k.last_used_at as "lastUsedAt", m.kind as "ownerKind", case when k.revoked_at is not null then 'REVOKED'
       when k.expires_at <= current_timestamp + $2 * interval '1 millisecond' then 'EXPIRED'
       when ${OWNER_IS_ACTIVE} is not true then 'OWNER_INACTIVE' end as fault, ${MEMBERSHIP}
@@ -60,6 +61,7 @@ const NOTE_USE = `
 
 export interface KeyRow extends MembershipRow {
   keyId: string;
+  keyName: string;
   secretHash: string;
   permissions: string[];
   expiresAt: Date;
@@ -99,6 +101,7 @@ const toFoundKey = ({ fault, secretHash, ...row }: KeyRow): FoundApiKey =>
     ? { secretHash, fault }
     : {
         id: row.keyId,
+        name: row.keyName,
         secretHash,
         fault,
         permissions: row.permissions,

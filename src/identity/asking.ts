@@ -41,3 +41,6 @@ export function openAsking(pool: ScopedPool): Asking {
     },
   };
 }
+
+/** For whoever is read once more by the statement itself that they have done, in no transaction. */
+export { whileAsRead } from '../data/connection/org-connection.js';

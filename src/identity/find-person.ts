@@ -1,4 +1,4 @@
-import type { OrganizationRole } from '../generated/enums.js';
+import type { Environment, OrganizationRole } from '../generated/enums.js';
 import type {
   ActiveMembership,
   OrganizationStanding,
@@ -6,7 +6,7 @@ import type {
   Person,
   PersonInOrganizations,
 } from './person.js';
-import { organizationNamed } from './slugs.js';
+import { organizationAt, organizationNamed } from './slugs.js';
 
 /** Who asks, as far as a verified credential says. */
 export type Claimant =
@@ -20,9 +20,20 @@ const PERSON = `p.id as "personId", p.email as "personEmail", p.name as "personN
 const SESSION = `s.id as "sessionId", s.bound_org_id as "boundOrgId", s.expires_at as "sessionExpiresAt",
   s.last_used_at as "sessionLastUsedAt", s.created_at as "sessionStartedAt"`;
 
+/** Whether whose membership it is is active in another organization, too, that is not of the same set; `o` is the membership's own. */
+export const belongsOutside = (membership: string, o: string): string => `exists (
+  select from membership x join organization xo on xo.id = x.org_id
+  where x.user_id = ${membership}.user_id and x.org_id <> ${membership}.org_id and x.status = 'ACTIVE'
+    and (${o}.set_id is null or xo.set_id is distinct from ${o}.set_id))`;
+
+/** Whether that keeps them out of the membership's organization. */
+export const isBarred = (membership: string, o: string): string =>
+  `case when ${o}.membership_rule = 'SET_ONLY' then ${belongsOutside(membership, o)} else false end`;
+
 export const MEMBERSHIP = `m.id as "membershipId", m.org_id as "orgId", m.user_id as "userId", m.email, m.name, m.role, m.granted, m.withheld,
   m.created_at as "createdAt", m.joined_at as "joinedAt", o.name as "organizationName", o.slug, o.status as "organizationStatus",
-  o.created_at as "organizationCreatedAt", o.plan, o.entitlements, o.feature_flags as "featureFlags"`;
+  ${isBarred('m', 'o')} as "isBarred",
+  o.created_at as "organizationCreatedAt", o.set_id as "setId", o.base, o.project, o.region, o.environment, o.plan, o.entitlements, o.feature_flags as "featureFlags"`;
 
 /** A session that still holds. */
 export const isLive = (alias: string): string =>
@@ -65,7 +76,16 @@ export function withinBounds(membership: string): string {
 export const beganSinceJoining = (startedAt: string, membership: string): string =>
   `${membership}.joined_at <= ${startedAt}`;
 
-/** A dozen texts at the most, each written once: every request asks with one of them. */
+/** Which parameters there are, beside the claimant's own. */
+interface Asked {
+  readonly cookieAt: number | false;
+  readonly namesAt: number | false;
+  readonly isSole: boolean;
+  /** Whether a name is the domain of a host. */
+  readonly isHost: boolean;
+}
+
+/** Two dozen texts at the most, each written once: every request asks with one of them. */
 const texts = new Map<string, string>();
 
 /**
@@ -81,19 +101,15 @@ export function findPersonStatement(
   const cookieAt = cookieHash !== null && values.push(cookieHash);
   const isSole = names.length === 1;
   const namesAt = names.length > 0 && values.push(isSole ? names[0] : names, movedMs) - 1;
-  const key = `${kind} ${cookieAt} ${namesAt} ${isSole}`;
-  const text = texts.get(key) ?? writeStatement(kind, cookieAt, namesAt, isSole);
+  const isHost = names.some((name) => name.includes('.'));
+  const key = `${kind} ${cookieAt} ${namesAt} ${isSole} ${isHost}`;
+  const text = texts.get(key) ?? writeStatement(kind, { cookieAt, namesAt, isSole, isHost });
   texts.set(key, text);
   return { text, values };
 }
 
 /** The parameters beside the claimant's own are told by their number, and left out where there are none. */
-function writeStatement(
-  kind: Claimant['kind'],
-  cookieAt: number | false,
-  namesAt: number | false,
-  isSole: boolean,
-): string {
+function writeStatement(kind: Claimant['kind'], { cookieAt, namesAt, isSole, isHost }: Asked): string {
   const { columns, from, where, reaches } = CLAIMANTS[kind];
   const cookie = cookieAt
     ? `, (select c.person_id from session c where c.cookie_hash = $${cookieAt} and ${isLive('c')}) as "cookiePersonId"`
@@ -103,8 +119,9 @@ function writeStatement(
   const [list, name] = isSole
     ? ['', `$${namesAt}::text`]
     : [`cross join unnest($${namesAt}::text[]) as ref(name)`, 'ref.name'];
+  const organization = isHost ? organizationAt : organizationNamed;
   const memberships = namesAt
-    ? `${list} left join membership m on m.org_id = ${organizationNamed(name, `$${namesAt + 1}`)} and m.user_id = p.id
+    ? `${list} left join membership m on m.org_id = ${organization(name, `$${namesAt + 1}`)} and m.user_id = p.id
          and m.status = 'ACTIVE' and ${reaches('m')}`
     : `left join lateral (
          (select * from membership d
@@ -131,7 +148,13 @@ export interface MembershipRow {
   organizationName: string;
   slug: string;
   organizationStatus: OrganizationSummary['status'];
+  isBarred: boolean;
   organizationCreatedAt: Date;
+  setId: string | null;
+  base: string | null;
+  project: string | null;
+  region: string | null;
+  environment: Environment | null;
   plan: OrganizationStanding['plan'];
   entitlements: unknown;
   featureFlags: unknown;
@@ -194,6 +217,11 @@ export const toMembership = (row: MembershipRow): ActiveMembership => ({
     slug: row.slug,
     status: row.organizationStatus,
     createdAt: row.organizationCreatedAt,
+    setId: row.setId,
+    base: row.base,
+    project: row.project,
+    region: row.region,
+    environment: row.environment,
   },
   id: row.membershipId,
   userId: row.userId,
@@ -203,6 +231,7 @@ export const toMembership = (row: MembershipRow): ActiveMembership => ({
   status: 'ACTIVE',
   granted: row.granted,
   withheld: row.withheld,
+  isBarred: row.isBarred,
   createdAt: row.createdAt,
   joinedAt: row.joinedAt,
   standing: { plan: row.plan, entitlements: row.entitlements, featureFlags: row.featureFlags },

@@ -1,4 +1,4 @@
-import type { OrganizationRole, OrganizationStatus, SubscriptionPlan } from '../generated/enums.js';
+import type { Environment, OrganizationRole, OrganizationStatus, SubscriptionPlan } from '../generated/enums.js';
 
 /** A human being, as the deployment knows them. */
 export interface Person {
@@ -21,6 +21,8 @@ export interface ActiveMembership {
   readonly status: 'ACTIVE';
   readonly granted: readonly string[];
   readonly withheld: readonly string[];
+  /** Whether they belong outside the organization's set, too, where it has only people who do not. */
+  readonly isBarred: boolean;
   readonly createdAt: Date;
   readonly joinedAt: Date | null;
   /** What decides of the organization's features. */
@@ -41,6 +43,13 @@ export interface OrganizationSummary {
   readonly slug: string;
   readonly status: OrganizationStatus;
   readonly createdAt: Date;
+  /** Its set, and what the names of the organizations in that begin with; null of one that is in none. */
+  readonly setId: string | null;
+  readonly base: string | null;
+  readonly project: string | null;
+  /** The tag of the region that it is homed in; null where that was not told when it was made. */
+  readonly region: string | null;
+  readonly environment: Environment | null;
 }
 
 /** Whom a verified token speaks for. The e-mail is there only when the issuer says that it verified it. */

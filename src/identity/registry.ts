@@ -5,14 +5,14 @@ import type {
   PersonInOrganizations,
   VerifiedIdentity,
 } from './person.js';
-import pg from 'pg';
-import { type Act, bySystem, type Origin } from '../data/connection/act.js';
-import { createDirectoryQuery, DIRECTORY } from '../data/connection/directory-query.js';
-import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
-import type { Frame } from '../data/connection/frame.js';
-import { translateDatabaseError } from '../data/database-error.js';
-import { brandOrgId, newId } from '../data/id.js';
-import { taken } from '../errors.js';
+import { bySystem, type Origin } from '../data/connection/act.js';
+import {
+  createDirectoryQuery,
+  createHeldDirectoryQuery,
+  type DirectoryQuery,
+} from '../data/connection/directory-query.js';
+import type { ScopedPool } from '../data/connection/org-connection.js';
+import { newId } from '../data/id.js';
 import {
   beganSinceJoining,
   type Claimant,
@@ -23,8 +23,10 @@ import {
   toMembership,
   toPersonInOrganizations,
 } from './find-person.js';
+import type { NewOrganization } from './found-organization.js';
+import { makingOrganizations } from './make-organization.js';
 import { type Page, pageOf, searchedOrganizations } from './page.js';
-import { FREE_SLUG, organizationNamed } from './slugs.js';
+import { organizationNamed } from './slugs.js';
 
 /** Whose memberships count: all of a person's, or the only one that their session reaches, of the stay that it began in. */
 export interface SessionScope {
@@ -34,9 +36,12 @@ export interface SessionScope {
   readonly startedAt: Date | null;
 }
 
+/** Of an address that was proved. */
+type ProvenIdentity = VerifiedIdentity & { readonly verifiedEmail: string };
+
 /**
  * The few reads and writes outside any one organization, each by name, under a role that sees no organization's data:
- * of organizations only id, name, slug, status and creation.
+ * of organizations only what they are called, how they stand and what they chose of their settings.
  */
 export interface Registry {
   /**
@@ -54,7 +59,7 @@ export interface Registry {
    * Ties an identity with a verified e-mail to its person, and makes the person on first sight. The name is what they are
    * called on the whole deployment, in organizations that they join: none where an organization's own provider says it.
    */
-  provision(identity: VerifiedIdentity & { readonly verifiedEmail: string }, from?: Origin): Promise<void>;
+  provision(identity: ProvenIdentity, from?: Origin): Promise<void>;
   /** One active membership within the session's scope, by the organization's id or slug. */
   findMembership(sessionScope: SessionScope, named: string): Promise<ActiveMembership | null>;
   /** The active memberships within the session's scope, by the organization's `orgId`, `id` or `name`. */
@@ -64,11 +69,7 @@ export interface Registry {
   listOrganizations(page: Page): Promise<OrganizationSummary[]>;
   countOrganizations(search?: string): Promise<number>;
   /** Makes an organization with its address and its first OWNER; CONFLICT when its slug is taken. */
-  createOrganization(
-    owner: Person,
-    organization: { name: string; slug: string; description: string },
-    from?: Origin,
-  ): Promise<OrganizationSummary>;
+  createOrganization(owner: Person, organization: NewOrganization, from?: Origin): Promise<OrganizationSummary>;
   setDefaultOrganization(personId: string, orgId: string | null, from?: Origin): Promise<void>;
 }
 
@@ -81,6 +82,46 @@ const LIST_MEMBERSHIPS = `
   select ${MEMBERSHIP} from membership m join organization o on o.id = m.org_id where ${WITHIN_SESSION_SCOPE}`;
 
 const ORGANIZATION_ORDERS = { id: 'o.id', orgId: 'o.id', name: 'o.name' };
+
+async function provision(
+  query: DirectoryQuery,
+  { issuer, subject, verifiedEmail, name }: ProvenIdentity,
+  from?: Origin,
+): Promise<void> {
+  const act = { ...bySystem('sign-in'), ...from };
+  // Two first requests at once: the person is made once, and the second finds it made.
+  await query(
+    `insert into person (id, email, name) values ($1, $2, $3) on conflict (email) do nothing`,
+    [newId('usr'), verifiedEmail, name ?? verifiedEmail.split('@')[0]],
+    act,
+  );
+  await query(
+    `insert into identity (issuer, subject, person_id)
+     select $1, $2, id from person where email = $3 on conflict do nothing`,
+    [issuer, subject, verifiedEmail],
+    act,
+  );
+  await query(
+    `update person set email_verified_at = current_timestamp where email = $1 and email_verified_at is null`,
+    [verifiedEmail],
+    act,
+  );
+  // Whoever an organization made known is called by their address, until they are called something here.
+  if (name === null) return;
+  await query(
+    `update person set name = $2 where email = $1 and name = split_part(email, '@', 1) and name <> $2`,
+    [verifiedEmail, name],
+    act,
+  );
+}
+
+/** What stands in a transaction of one organization, on its connection. */
+export type HeldRegistry = Pick<Registry, 'provision'>;
+
+export function openHeldRegistry(pool: ScopedPool): HeldRegistry {
+  const query = createHeldDirectoryQuery(pool);
+  return { provision: (identity, from) => provision(query, identity, from) };
+}
 
 export function openRegistry(pool: ScopedPool): Registry {
   const query = createDirectoryQuery(pool);
@@ -98,33 +139,7 @@ export function openRegistry(pool: ScopedPool): Registry {
       return toPersonInOrganizations(await query<FoundRow>(text, values));
     },
 
-    async provision({ issuer, subject, verifiedEmail, name }, from) {
-      const act = { ...bySystem('sign-in'), ...from };
-      // Two first requests at once: the person is made once, and the second finds it made.
-      await query(
-        `insert into person (id, email, name) values ($1, $2, $3) on conflict (email) do nothing`,
-        [newId('usr'), verifiedEmail, name ?? verifiedEmail.split('@')[0]],
-        act,
-      );
-      await query(
-        `insert into identity (issuer, subject, person_id)
-         select $1, $2, id from person where email = $3 on conflict do nothing`,
-        [issuer, subject, verifiedEmail],
-        act,
-      );
-      await query(
-        `update person set email_verified_at = current_timestamp where email = $1 and email_verified_at is null`,
-        [verifiedEmail],
-        act,
-      );
-      // Whoever an organization made known is called by their address, until they are called something here.
-      if (name === null) return;
-      await query(
-        `update person set name = $2 where email = $1 and name = split_part(email, '@', 1) and name <> $2`,
-        [verifiedEmail, name],
-        act,
-      );
-    },
+    provision: (identity, from) => provision(query, identity, from),
 
     async findMembership(sessionScope, name) {
       const found = await memberships(`${LIST_MEMBERSHIPS} and m.org_id = ${organizationNamed('$4', '$5')}`, [
@@ -155,7 +170,8 @@ export function openRegistry(pool: ScopedPool): Registry {
     listOrganizations: (page) => {
       const values: unknown[] = [];
       return query(
-        `select o.id, o.name, o.slug, o.status, o.created_at as "createdAt" from organization o
+        `select o.id, o.name, o.slug, o.status, o.created_at as "createdAt", o.set_id as "setId", o.base, o.project, o.region,
+           o.environment from organization o
          where true${searchedOrganizations(page.search, values)}${pageOf(ORGANIZATION_ORDERS, page, values)}`,
         values,
       );
@@ -170,42 +186,8 @@ export function openRegistry(pool: ScopedPool): Registry {
       return rows[0]?.count ?? 0;
     },
 
-    async createOrganization(owner, { name, slug, description }, from) {
-      const summary = { id: newId('org'), name, slug, status: 'ACTIVE' as const, createdAt: pool.clock.now() };
-      const orgId = brandOrgId(summary.id); // nobody else knows it yet: whoever makes it is its first member
-      const act: Act = { kind: 'PERSON', id: owner.id, name: owner.name, ...from };
-      const inside: Frame = { role: 'orgate_app', orgId, act };
-      const outside: Frame = { ...DIRECTORY, act };
-      const client = await pool.connect();
-      try {
-        await client.query({ text: 'BEGIN' });
-        const run = (frame: Frame, text: string, values: unknown[]) =>
-          inFrame(frame, () => client.query({ text, values }));
-        await run(
-          outside,
-          `insert into organization (id, name, slug, description, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)`,
-          [summary.id, name, slug, description, summary.createdAt],
-        );
-        await run(outside, FREE_SLUG, [slug, pool.clock.movedMs]);
-        await run(outside, `insert into address (name, kind, org_id) values ($1, 'SLUG', $2)`, [slug, summary.id]);
-        await run(
-          inside,
-          `insert into membership (org_id, user_id, email, name, role, status, joined_at)
-           values ($1, $2, $3, $4, 'OWNER', 'ACTIVE', $5)`,
-          [summary.id, owner.id, owner.email, owner.name, summary.createdAt],
-        );
-        await client.query({ text: 'COMMIT' });
-        return summary;
-      } catch (error) {
-        await client.query({ text: 'ROLLBACK' }).catch(() => undefined);
-        if (error instanceof pg.DatabaseError && error.constraint === 'address_pkey') {
-          throw taken('slug', 'This slug is already taken.');
-        }
-        throw translateDatabaseError(error);
-      } finally {
-        client.release();
-      }
-    },
+    createOrganization: (owner, organization, from) =>
+      makingOrganizations(pool, owner, from, ({ make }) => make(organization)),
 
     async setDefaultOrganization(personId, orgId, from) {
       await query(

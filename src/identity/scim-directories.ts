@@ -8,6 +8,7 @@ import type { OrganizationStatus } from '../generated/enums.js';
 /** A directory as its token names it; whoever has the token whose hash this is acts for it, in its organization only. */
 export interface NamedDirectory {
   readonly orgId: OrgId;
+  readonly name: string;
   readonly tokenHash: string;
   readonly organizationStatus: OrganizationStatus;
   readonly lastUsedAt: Date | null;
@@ -28,7 +29,7 @@ export function openScimDirectories(pool: ScopedPool): ScimDirectories {
   return {
     async find(id) {
       const [found] = await query<NamedDirectory>(
-        `select d.org_id as "orgId", d.token_hash as "tokenHash", o.status as "organizationStatus",
+        `select d.org_id as "orgId", d.name, d.token_hash as "tokenHash", o.status as "organizationStatus",
            d.last_used_at as "lastUsedAt"
          from scim_directory d join organization o on o.id = d.org_id where d.id = $1`,
         [id],

@@ -3,6 +3,7 @@ import { type Act, bySystem, type Origin } from '../data/connection/act.js';
 import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
 import { newId } from '../data/id.js';
+import { notFound } from '../errors.js';
 import { hashSecret, newSecret } from '../secrets/secret.js';
 import type { SessionScope } from './registry.js';
 import { type Page, pageOf } from './page.js';
@@ -34,6 +35,7 @@ export interface Sessions {
    *
    * @param provider the identity provider that said so, by id
    * @param boundOrgId the only organization that the session reaches, where that organization's own provider said so
+   * @throws NOT_FOUND once that organization is being purged
    */
   start(session: {
     personId: string;
@@ -43,6 +45,17 @@ export interface Sessions {
     /** The request that it is for. */
     from?: Origin;
   }): Promise<StartedSession>;
+
+  /**
+   * Signs the person of a live session in for one organization alone, at its host. It ends no later than that session, and with
+   * its provider; null when that session is over.
+   */
+  startAtHost(session: {
+    of: string;
+    boundOrgId: string;
+    userAgent: string | null;
+    from?: Origin;
+  }): Promise<StartedSession | null>;
 
   /** A token that renews access tokens of a live session, for one more client of it. */
   issueRefreshToken(sessionId: string): Promise<string>;
@@ -136,6 +149,13 @@ const RENEW = renewing(
 /** Once the successor was used, it is what was replaced, and this finds nothing. */
 const RENEW_AGAIN = renewing('', `r.replaced_hash = $2 and r.replaced_at > current_timestamp - ${GRACE}`);
 
+/**
+ * Whether sessions of an organization are still begun. Its purge, which forgets them, waits for those that are on their way, and of
+ * what comes later there is none.
+ */
+const isKept = (orgId: string): string =>
+  `(${orgId} is null or exists (select from organization o where o.id = ${orgId} and o.purge_began_at is null for share))`;
+
 export function openSessions(pool: ScopedPool): Sessions {
   const query = createDirectoryQuery(pool);
 
@@ -147,9 +167,9 @@ export function openSessions(pool: ScopedPool): Sessions {
         expiresAt: new Date(pool.clock.real().getTime() + LIFETIME_MS),
       };
       // Told by the clock that told when they joined: a session counts for the stay that it began in.
-      await query(
+      const [row] = await query(
         `insert into session (id, person_id, provider, bound_org_id, cookie_hash, user_agent, expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+         select $1, $2, $3, $4, $5, $6, $7, $8 where ${isKept('$4::text')} returning id`,
         [
           started.sessionId,
           personId,
@@ -162,7 +182,21 @@ export function openSessions(pool: ScopedPool): Sessions {
         ],
         { kind: 'PERSON', id: personId, ...from },
       );
+      if (!row) throw notFound();
       return started;
+    },
+
+    async startAtHost({ of, boundOrgId, userAgent, from }) {
+      const [sessionId, cookie] = [newId('ses'), newSecret()];
+      const [started] = await query<{ expiresAt: Date }>(
+        `insert into session (id, person_id, provider, bound_org_id, cookie_hash, user_agent, expires_at, created_at)
+         select $1, s.person_id, s.provider, $2, $3, $4, s.expires_at, $5 from session s
+         where s.id = $6 and ${isLive('s')} and (s.bound_org_id is null or s.bound_org_id = $2) and ${isKept('$2::text')}
+         returning expires_at as "expiresAt"`,
+        [sessionId, boundOrgId, hashSecret(cookie), userAgent?.slice(0, 300) ?? null, pool.clock.now(), of],
+        { ...bySystem('sign-in at a host'), ...from },
+      );
+      return started ? { sessionId, cookie, expiresAt: started.expiresAt } : null;
     },
 
     async issueRefreshToken(sessionId) {

@@ -11,10 +11,16 @@ export interface SignInAttempt {
   readonly browser: string;
   /** Sealed in the database. */
   readonly kept: object;
+  /** How long it counts; ten minutes unless it says so. */
+  readonly lifetimeMs?: number;
 }
 
-/** What is waited for: an OIDC provider's answer, a SAML provider's, or the browser after that. */
-export type SignInStep = 'OIDC' | 'SAML' | 'SAML_ASSERTED';
+/**
+ * What is waited for: an OIDC provider's answer, a SAML provider's, or the browser after that; at the host of an organization the
+ * code that the browser comes back with, and for that code, whoever redeems it. There the host stands in place of the provider, and
+ * of a code its challenge in place of the browser.
+ */
+export type SignInStep = 'OIDC' | 'SAML' | 'SAML_ASSERTED' | 'HOST' | 'HOST_CODE';
 
 /** People on their way through an identity provider. */
 export interface SignInAttempts {
@@ -39,7 +45,7 @@ export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttemp
   const query = createDirectoryQuery(pool);
   const purpose = (stateHash: string): string => `sign_in_attempt/${stateHash}`;
   return {
-    async begin({ step, providerId, browser, kept }) {
+    async begin({ step, providerId, browser, kept, lifetimeMs = ATTEMPT_LIFETIME_MS }) {
       const state = newSecret();
       const stateHash = hashSecret(state);
       await query(
@@ -51,7 +57,7 @@ export function createSignInAttempts(pool: ScopedPool, seal: Seal): SignInAttemp
           providerId,
           hashSecret(browser),
           await seal.seal(JSON.stringify(kept), purpose(stateHash)),
-          ATTEMPT_LIFETIME_MS,
+          lifetimeMs,
         ],
       );
       return state;

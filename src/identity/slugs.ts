@@ -14,6 +14,22 @@ export const leads = (alias: string, moved: string): string =>
 export const organizationNamed = (name: string, moved: string): string =>
   `coalesce((select a.org_id from address a where a.name = ${name} and ${leads('a', moved)}), ${name})`;
 
+/** A name that nobody else may take. */
+export const isHeld = (alias: string, moved: string): string =>
+  `(${alias}.given_up_at is null or ${alias}.given_up_at > ${daysAgo(HELD_DAYS, moved)})`;
+
+/**
+ * A domain that serves as a host: proved, and switched to serve by the one organization that holds it. Where two do, which the
+ * database's constraints forbid, neither is served.
+ */
+const serves = (alias: string): string =>
+  `${alias}.kind = 'DOMAIN' and ${alias}.org_id = (select case when count(*) = 1 then min(d.org_id) end
+    from organization_domain d where d.name = ${alias}.name and d.serving)`;
+
+/** The same where the name may have come as the host of a request, too: a domain has a dot, which no id and no slug has. */
+export const organizationAt = (name: string, moved: string): string =>
+  `coalesce((select a.org_id from address a where a.name = ${name} and ((${leads('a', moved)}) or (${serves('a')}))), ${name})`;
+
 /** Frees a slug that nobody holds any more, so that it can be taken: by its name, and by how much the clock was moved. */
 export const FREE_SLUG = `delete from address where name = $1 and given_up_at <= ${daysAgo(HELD_DAYS, '$2')}`;
 

@@ -40,7 +40,7 @@ interface FoundPerson {
   readonly systemRole: string;
 }
 
-const RECORD = ['audit_entry', 'audit_unsealed'] as const;
+const RECORD = ['audit_entry', 'audit_unsealed', 'impersonation'] as const;
 
 /** Gives the system role, from the person's next request on. @throws SystemAdminError */
 export const grantSystemAdmin = (client: OwnerClient, named: NamedPerson, change: Change): Promise<FoundPerson> =>

@@ -1,11 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { AbortedWith } from '../aborted-with.js';
 import type { Deployment } from '../context/deployment.js';
 import { bySystem } from '../data/connection/act.js';
 import type { LockedDb, OrganizationDb, RequestDb } from '../data/organization/organization-db.js';
 import { part } from '../parts.js';
 import { SealError } from '../secrets/seal.js';
 import type { Done, DueKind, DueWork, OwedKind } from './due-kind.js';
-import { fewAtOnce } from './few-at-once.js';
+import { type AtOnce, fewAtOnce } from './few-at-once.js';
 import {
   type DueCount,
   type Held,
@@ -21,8 +22,12 @@ import { Places } from './places.js';
  * in between, or the database cannot be told that it was: later each time.
  */
 export interface DueWorkers {
-  /** Does in the background what was just written, now that its transaction is committed. Never fails. */
-  dispatch(work: DueWork): void;
+  /**
+   * Does in the background what was just written, now that its transaction is committed. Never fails.
+   *
+   * @param kind of what may hang, which has places of its own: it keeps none from what is quick
+   */
+  dispatch(work: DueWork, kind?: string): void;
   /** Begins what is due, as much as there is room for, and goes on as room comes. Answers once it has begun. */
   round(signal: AbortSignal): Promise<void>;
   /** How much there is of each kind. */
@@ -82,8 +87,9 @@ export function createDueWork(parts: DueWorkParts, limits: DueWorkLimits = LIMIT
   const kinds = new Map(parts.kinds.map((kind) => [kind.name, kind]));
   const owedKinds = new Map(parts.owed.map((kind) => [kind.name, kind]));
   const running = new Set<Promise<void>>();
-  const dispatched = fewAtOnce(AT_ONCE, MOST_WAITING);
+  const dispatched = new Map<string, AtOnce>();
   const closed = new AbortController();
+  const ending = new AbortedWith(closed.signal);
   const closeSoon = () => void setTimeout(() => closed.abort(), limits.close).unref();
   let rounds = 0;
 
@@ -99,12 +105,18 @@ export function createDueWork(parts: DueWorkParts, limits: DueWorkLimits = LIMIT
     extend: () => Promise<void>,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> => {
-    const signal = AbortSignal.any([AbortSignal.timeout(mostMs), closed.signal]);
+    const over = new AbortController();
+    const { signal } = over;
+    // Its timer holds it: of one that nothing holds but a signal that was made of it, the time never comes.
+    const late = setTimeout(() => over.abort(new DOMException('it took too long', 'TimeoutError')), mostMs).unref();
+    const forget = ending.add(over);
     const extending = setInterval(() => void extend().catch(() => undefined), EXTEND_MS).unref();
     try {
       return await Promise.race([work(signal), abortOf(signal)]);
     } finally {
       clearInterval(extending);
+      clearTimeout(late);
+      forget();
     }
   };
 
@@ -197,9 +209,11 @@ export function createDueWork(parts: DueWorkParts, limits: DueWorkLimits = LIMIT
   };
 
   return {
-    dispatch(work) {
+    dispatch(work, kind = '') {
+      const few = dispatched.get(kind) ?? fewAtOnce(AT_ONCE, MOST_WAITING);
+      dispatched.set(kind, few);
       void hold(
-        dispatched(async () => {
+        few(async () => {
           if (closed.signal.aborted) return;
           const taken = await shared.takeOne(work);
           if (taken) await begin(taken, attempt(taken));

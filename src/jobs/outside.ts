@@ -291,3 +291,12 @@ export function openOwedWork(pool: ScopedPool): OwedWork {
     count: (kinds) => query<DueCount>(count('owed_work', ''), [moved(), kinds]),
   };
 }
+
+/** Where replicas tell each other what happens. */
+export const NEWS_CHANNEL = 'orgate_news';
+
+/** Tells the other replicas, outside any transaction. */
+export function openNotify(pool: ScopedPool): (payload: string) => Promise<void> {
+  const query = createDirectoryQuery(pool);
+  return async (payload) => void (await query(`select pg_notify('${NEWS_CHANNEL}', $1)`, [payload]));
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Branding } from '../branding.js';
 import { newId, type OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization/organization-db.js';
 import { addDueWork, dropDueWork, type DueKind, type DueWork } from '../jobs/due-kind.js';
@@ -7,6 +8,7 @@ import { part } from '../parts.js';
 import { type OrganizationSeal, sealAnew, type SecretPlace } from '../secrets/organization-seal.js';
 import { SealError } from '../secrets/seal.js';
 import { type Mail, type Mailer, MailRefusedError } from './mail.js';
+import { type Letter, writeLetter } from './letter.js';
 
 /** A mail that waits. */
 const WRITTEN = z.object({
@@ -19,23 +21,32 @@ const WRITTEN = z.object({
 
 const MAIL = { name: 'mail', payload: WRITTEN };
 
+/** A letter, and to whom it goes. */
+export type LetterTo = Letter & Pick<Mail, 'to'>;
+
 /** Mail is due work: what was committed is told, and nothing is told that was not. It may go out twice. */
 export interface Outbox {
   /**
    * Writes a mail into the outbox of an organization. It goes out with the next round, or at once by `dispatch`.
    *
    * @param db the organization's, in the transaction that is the mail's reason
+   * @param mail a letter is written as the organization looks
    * @param invitationId whose mail status tells how it went; an earlier mail of it is taken back
    */
-  queue(db: OrganizationDb, orgId: OrgId, mail: Mail, invitationId?: string): Promise<DueWork>;
+  queue(db: OrganizationDb, orgId: OrgId, mail: Mail | LetterTo, invitationId?: string): Promise<DueWork>;
 }
 
 export const OUTBOX = part<Outbox>('outbox');
 
 const placeOf = (orgId: OrgId, id: string): SecretPlace => ({ orgId, table: 'outgoing_mail', id });
 
-export const createOutbox = (seal: OrganizationSeal): Outbox => ({
-  async queue(db, orgId, mail, invitationId) {
+/** @param brandingOf how the organization looks */
+export const createOutbox = (
+  seal: OrganizationSeal,
+  brandingOf: (db: OrganizationDb) => Promise<Branding | null> = async () => null,
+): Outbox => ({
+  async queue(db, orgId, given, invitationId) {
+    const mail = 'parts' in given ? { to: given.to, ...writeLetter(given, await brandingOf(db)) } : given;
     if (invitationId !== undefined) await takeBackMail(db, invitationId);
     const id = newId('mal');
     const sealed = await seal.seal(db, JSON.stringify(mail), placeOf(orgId, id));

@@ -14,7 +14,11 @@ export const LIMITS = {
   seats: 'People who belong to it, and invitations that can be accepted.',
   concurrent_runs: 'Runs that are RUNNING at the same moment.',
   runs_per_day: 'Runs that are started on one UTC day.',
+  api_calls_per_month: 'Requests in one UTC month. None is refused: OWNERs are told.',
 } as const;
+
+/** What watches over those who may change the settings: OWNERs only switch it off, or on again. */
+export const OWNERS_FEATURES: readonly FeatureName[] = ['approvals', 'audit_stream'];
 
 export type FeatureName = keyof typeof FEATURES;
 export type LimitName = keyof typeof LIMITS;
@@ -34,7 +38,7 @@ interface Plan {
 
 const EVERYTHING: Plan = {
   features: { custom_hosts: true, webhooks: true, approvals: true, own_executors: true, audit_stream: true },
-  limits: { seats: null, concurrent_runs: null, runs_per_day: null },
+  limits: { seats: null, concurrent_runs: null, runs_per_day: null, api_calls_per_month: null },
   metrics: [],
 };
 
@@ -44,6 +48,11 @@ export const PLANS: Readonly<Record<SubscriptionPlan, Plan>> = {
   TEAM: EVERYTHING,
   ENTERPRISE: EVERYTHING,
 };
+
+/** How many claims of its runs the deployment's executors make while an organization of weight 1 has one. */
+export type PlanWeights = Readonly<Record<SubscriptionPlan, number>>;
+
+export const USUAL_WEIGHTS: PlanWeights = { FREE: 1, TEAM: 3, ENTERPRISE: 9 };
 
 /** What of its plan is otherwise for one organization. */
 export interface Entitlements {

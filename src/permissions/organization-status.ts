@@ -15,3 +15,9 @@ export const notServed = (status: Exclude<OrganizationStatus, 'ACTIVE'>): Orgate
 export function assertServed({ status }: { readonly status: OrganizationStatus }): void {
   if (status !== 'ACTIVE') throw notServed(status);
 }
+
+/** What an organization answers whose people belong to its set and to no other, to who does. */
+export const notOfSet = (): OrgateError =>
+  new OrgateError('FORBIDDEN', 'This organization is for people who belong to no other outside its set.', {
+    reason: 'SET_ONLY',
+  });

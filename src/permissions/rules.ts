@@ -3,7 +3,7 @@ import type { Viewer } from '../context/viewer.js';
 import { ORGANIZATION_CREATION } from '../context/deployment.js';
 import { OrgateError } from '../errors.js';
 import type { Permission } from './catalogue.js';
-import { notServed } from './organization-status.js';
+import { notOfSet, notServed } from './organization-status.js';
 import { decideFeature, type FeatureName } from './features.js';
 
 /** What is about to be done: an organization that is not active, or was only guessed, is read and not written. */
@@ -32,9 +32,13 @@ const makeRule = (name: string, permission: Permission | null, check: Check, isF
 /** For fields whose parent was reached through a rule already. Costs nothing: it is left out of the running schema. */
 export const allow: Rule = makeRule('allow', null, () => true);
 
-export const isSignedIn: Rule = makeRule('isSignedIn', null, (context) =>
-  context.viewer ? true : new OrgateError('UNAUTHENTICATED'),
-);
+/** Whoever asks, signed in or not: for the little that is anybody's to know before they sign in. */
+export const isAnybody: Rule = makeRule('isAnybody', null, () => true);
+
+export const isSignedIn: Rule = makeRule('isSignedIn', null, ({ viewer }) => {
+  if (!viewer) return new OrgateError('UNAUTHENTICATED');
+  return viewer.executor || viewer.claim ? new OrgateError('FORBIDDEN') : true;
+});
 
 function asPerson(viewer: Viewer | null): Verdict {
   if (!viewer) return new OrgateError('UNAUTHENTICATED');
@@ -64,7 +68,10 @@ export const isOneself: Rule = makeRule('isOneself', null, ({ viewer }) => {
   return asPerson(viewer);
 });
 
-/** Signed in as oneself: what a person does beyond any one organization, no key does for them. */
+/**
+ * As a person, by whatever session: their own, one that an organization's provider began, or that of somebody who acts as them and so
+ * reads what they are there. No key does this for them; what is a mutation nobody does who acts as them, see `mayForSomebodyElse`.
+ */
 export const isPerson: Rule = makeRule('isPerson', null, ({ viewer }) => asPerson(viewer));
 
 /** The same, and not signed in by one organization's own provider: that speaks for the person in there only. */
@@ -92,17 +99,20 @@ const memo = <K extends string>(make: (key: K) => Rule) => {
   };
 };
 
-function isInside({ viewer, current }: RequestContext, mode: AccessMode, isForLeaving = false): Verdict {
+/** Also while the organization is to be deleted, or whatever becomes of it; otherwise only while it is served. */
+type Standing = 'served' | 'leaving' | 'any';
+
+function isInside({ viewer, current }: RequestContext, mode: AccessMode, during: Standing = 'served'): Verdict {
   if (!viewer) return new OrgateError('UNAUTHENTICATED');
   if (!current) return new OrgateError('ORG_CONTEXT_REQUIRED');
   const { status } = current.organization;
   if (status === 'PENDING_DELETION') {
     const isOwner = current.role === 'OWNER' && viewer.person !== null;
-    if (!isOwner || (mode === 'write' && !isForLeaving)) return notServed(status);
+    if (!isOwner || (mode === 'write' && during === 'served')) return notServed(status);
   }
   if (mode === 'write') {
     if (!current.servesMutations) return new OrgateError('ORG_CONTEXT_REQUIRED');
-    if (status === 'SUSPENDED') return notServed(status);
+    if (status === 'SUSPENDED' && during !== 'any') return notServed(status);
   }
   return true;
 }
@@ -111,9 +121,10 @@ function mayInOrganization(
   permission: Permission,
   context: RequestContext,
   mode: AccessMode,
-  isForLeaving = false,
+  during: Standing = 'served',
 ): Verdict {
-  const verdict = isInside(context, mode, isForLeaving);
+  const verdict = isInside(context, mode, during);
+  if (verdict === true && context.organization.membership.isBarred) return notOfSet();
   if (verdict !== true || context.organization.permissions.has(permission)) return verdict;
   return new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
 }
@@ -124,10 +135,35 @@ export const isMember: Rule = makeRule('isMember', null, (context, mode) => {
   return verdict === true ? asPerson(context.viewer) : verdict;
 });
 
+/** The same, of what is theirs alone there: nobody sees it who acts as them. */
+export const isMemberOneself: Rule = makeRule('isMemberOneself', null, (context, mode, parent) => {
+  const verdict = isInside(context, mode);
+  if (verdict !== true) return verdict;
+  return context.organization.membership.isBarred ? notOfSet() : isOneself.check(context, mode, parent);
+});
+
 /** In the current organization, with this permission. */
 export const can = memo<Permission>((permission) =>
   makeRule(`can(${permission})`, permission, (context, mode) => mayInOrganization(permission, context, mode)),
 );
+
+/** An executor of the deployment, whatever organizations let it; or in the current organization, which has executors of its own. */
+export const canClaim: Rule = makeRule('canClaim', 'run:claim', (context, mode, parent) =>
+  context.viewer?.executor ? true : withFeature('own_executors', can('run:claim')).check(context, mode, parent),
+);
+
+/** Whoever claimed a run, with the token for it; or in the current organization, with this permission. */
+export const canReport: Rule = makeRule('canReport', 'run:record', (context, mode, parent) =>
+  context.viewer?.claim ? isInside(context, mode) : can('run:record').check(context, mode, parent),
+);
+
+/** Whoever claimed a run, with the token for it, where the organization is served in full. */
+export const hasClaim: Rule = makeRule('hasClaim', null, (context) => {
+  if (!context.viewer) return new OrgateError('UNAUTHENTICATED');
+  return context.viewer.claim
+    ? isInside(context, 'write')
+    : new OrgateError('FORBIDDEN', 'Send the token of a claimed run, which claimRuns answers.');
+});
 
 /** The same, and the organization was named: what is sensitive is not read because it happens to be the default among several. */
 export const canWhereNamed = memo<Permission>((permission) =>
@@ -161,13 +197,40 @@ export const canAsPerson = memo<Permission>((permission) =>
   ),
 );
 
-/** The same, also while the organization is to be deleted. */
+/**
+ * `canAsPerson`, or a person whom no one organization's own provider signed in: of which organization is for whoever answers to tell by the
+ * arguments, and what they may there.
+ */
+export const canAsPersonOrElsewhere = memo<Permission>((permission) =>
+  makeRule(
+    `canAsPerson(${permission}), or elsewhere`,
+    null,
+    (context, mode, parent) =>
+      asUnboundPerson(context.viewer) === true || canAsPerson(permission).check(context, mode, parent),
+    true,
+  ),
+);
+
+/** `canAsPerson`, also while the organization is to be deleted. */
 export const canAsPersonLeaving = memo<Permission>((permission) =>
   makeRule(
     `canAsPerson(${permission}) while PENDING_DELETION, too`,
     permission,
     (context, mode) => {
-      const verdict = mayInOrganization(permission, context, mode, true);
+      const verdict = mayInOrganization(permission, context, mode, 'leaving');
+      return verdict === true ? asPerson(context.viewer) : verdict;
+    },
+    true,
+  ),
+);
+
+/** The same, whatever becomes of the organization: what takes back what was allowed is always possible. */
+export const canAsPersonAlways = memo<Permission>((permission) =>
+  makeRule(
+    `canAsPerson(${permission}) while SUSPENDED or PENDING_DELETION, too`,
+    permission,
+    (context, mode) => {
+      const verdict = mayInOrganization(permission, context, mode, 'any');
       return verdict === true ? asPerson(context.viewer) : verdict;
     },
     true,
@@ -184,6 +247,23 @@ export const canEndImpersonation: Rule = makeRule(
       : canAsPerson('support:manage').check(context, mode, null),
   true,
 );
+
+const withOthers = new Map<string, Rule>();
+
+/** A rule that takes another permission in the current organization, too. */
+export function andCan(permission: Permission, rule: Rule): Rule {
+  const name = `${rule.name} and ${permission}`;
+  const known = withOthers.get(name) ?? {
+    ...rule,
+    name,
+    check: (context: RequestContext, mode: AccessMode, parent: unknown): Verdict => {
+      const verdict = rule.check(context, mode, parent);
+      return verdict === true ? mayInOrganization(permission, context, mode) : verdict;
+    },
+  };
+  withOthers.set(name, known);
+  return known;
+}
 
 const withFeatures = new Map<string, Rule>();
 
@@ -221,4 +301,13 @@ export const ofCurrentOrganizationOrSystemAdmin: Rule = makeRule(
     isCurrent(parent, context) || context.viewer?.person?.systemRole === 'SYSTEM_ADMIN'
       ? true
       : new OrgateError('ORG_CONTEXT_REQUIRED'),
+);
+
+/** The parent is the current organization, and the viewer has this permission in it; or it is any, and the viewer runs the deployment. */
+export const ofCurrentWithOrSystemAdmin = memo<Permission>((permission) =>
+  makeRule(`ofCurrentWithOrSystemAdmin(${permission})`, permission, (context, mode, parent) =>
+    !isCurrent(parent, context) && context.viewer?.person?.systemRole === 'SYSTEM_ADMIN'
+      ? true
+      : ofCurrentOrganization(permission).check(context, mode, parent),
+  ),
 );

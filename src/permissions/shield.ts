@@ -64,6 +64,7 @@ function shieldRules(mode: AccessMode): (asked: Rule) => ShieldRule {
       rule(`${asked.name} to ${mode}`, { cache: 'no_cache' })((parent, _args, context: RequestContext) => {
         const given = mode === 'read' ? true : mayForSomebodyElse(context, asked.permission);
         const verdict = given === true ? asked.check(context, mode, parent) : given;
+        if (verdict === true && mode === 'write' && context.viewer?.impersonation) return context.stillActing();
         // What a mutation is refused is noted where what it refuses itself is, too.
         if (verdict !== true && mode === 'read' && asked.permission)
           context.noteRefusal({ permission: asked.permission }, verdict);
@@ -101,5 +102,23 @@ export function guard(schema: GraphQLSchema, table: AccessTable): GraphQLSchema 
     }
     if (Object.keys(middleware[type] ?? {}).length === 0) delete middleware[type];
   }
-  return applyMiddleware(schema, middleware as never);
+  return guardSources(applyMiddleware(schema, middleware as never), table);
+}
+
+/** The library asks the rule of a subscription for each event only: here it is asked before its source is opened, too. */
+function guardSources(schema: GraphQLSchema, table: AccessTable): GraphQLSchema {
+  const type = schema.getSubscriptionType();
+  for (const field of Object.values(type?.getFields() ?? {})) {
+    const asked = table.get(type?.name ?? '')?.get(field.name);
+    const { subscribe } = field;
+    // Without a resolver of its own for events the library would ask for none of them.
+    if (!subscribe || !field.resolve) throw new Error(`${field.name} has no source, or no resolver of what that tells`);
+    field.subscribe = (parent, args, context: RequestContext, info) => {
+      const verdict = asked ? asked.check(context, 'read', null) : new OrgateError('FORBIDDEN');
+      if (verdict === true) return subscribe(parent, args, context, info) as unknown;
+      if (asked?.permission) context.noteRefusal({ permission: asked.permission }, verdict);
+      throw verdict;
+    };
+  }
+  return schema;
 }

@@ -13,7 +13,7 @@ type NotObjects = 'DateTime' | 'SafeInt' | 'JSON' | 'JSONObject' | 'Node';
 /** Every object type of the schema but pages, whose rows were reached through the rule of the field that lists them. */
 export type ObjectType = Exclude<keyof Resolvers, NotObjects | 'PageInfo' | `${string}Connection` | `${string}Edge`>;
 type FieldOf<T extends ObjectType> = Exclude<keyof NonNullable<Resolvers[T]> & string, `__${string}`>;
-type Root = 'Query' | 'Mutation';
+type Root = 'Query' | 'Mutation' | 'Subscription';
 /** What `node` finds, as the contract has it. */
 export type NodeType = NodeResolvers['__resolveType'] extends TypeResolveFn<infer T, infer _P, infer _C> ? T : never;
 

@@ -8,6 +8,7 @@ import { WORDS } from '../generated/words.js';
 import type { Grant, Permission } from '../permissions/catalogue.js';
 import { can, type Rule } from '../permissions/rules.js';
 import type { Access, Domain, NodeLookup, NodeType } from './define-domain.js';
+import { assertSaysFor } from './for-others.js';
 import { given, parseInput } from './input.js';
 import { type List, tableOf } from './list.js';
 import type { Action, DomainRecord } from './record.js';
@@ -65,6 +66,11 @@ interface More<A extends Access, R extends Resolvers, W extends DomainRecord> ex
   Domain,
   'grants' | 'jobs' | 'due' | 'owed' | 'provide'
 > {
+  /**
+   * What whoever acts as a member may say of a row, where a grant lets them make or change one. Of all else nobody decides for somebody
+   * else: it may reach further than the row, so what a later release adds begins shut.
+   */
+  readonly forOthers?: { readonly [V in keyof Inputs<OwnedModelName>]?: readonly string[] };
   readonly access: A;
   readonly resolvers?: R;
   readonly record?: W;
@@ -177,6 +183,7 @@ export function defineResource(model: OwnedModelName, spec: Spec): Domain {
     rights,
     create = {},
     update = {},
+    forOthers = {},
     grants,
     access,
     resolvers,
@@ -192,10 +199,16 @@ export function defineResource(model: OwnedModelName, spec: Spec): Domain {
   const changeInput = z.object(update).partial();
 
   const mutations: Readonly<Record<string, (args: MutationArgs, context: RequestContext) => unknown>> = {
-    create: ({ input }, context) => table(context).create({ id: newId(prefix), ...parseInput(createInput, input) }),
+    create: ({ input }, context) => {
+      const made = parseInput(createInput, input);
+      assertSaysFor(context, made, forOthers.create);
+      return table(context).create({ id: newId(prefix), ...made });
+    },
     update: ({ input }, context) => {
       const { id, expectedUpdatedAt } = parseInput(whichInput, input);
-      return updateIfUnchanged(table(context), id, expectedUpdatedAt, given(parseInput(changeInput, input)));
+      const changes = given(parseInput(changeInput, input));
+      assertSaysFor(context, changes, forOthers.update);
+      return updateIfUnchanged(table(context), id, expectedUpdatedAt, changes);
     },
     delete: ({ id }, context) => deleteRow(table(context), id),
   };

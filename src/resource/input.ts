@@ -24,6 +24,11 @@ export const nameText = z
   .max(100, 'At most 100 characters.')
   .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'No control characters.');
 
+/** What tells machines that can do something from others. */
+export const poolText = z
+  .string('Must not be null.')
+  .regex(/^[a-z0-9-]{1,63}$/, '1 to 63 lower-case letters, digits and hyphens.');
+
 /** What people wrote about something; null empties it. */
 export const descriptionText = z
   .string()

@@ -1,0 +1,34 @@
+import { notFound, OrgateError } from '../errors.js';
+import type { ActiveMembership } from '../identity/person.js';
+import { RequestContext } from './context.js';
+import { CATALOGUE } from './deployment.js';
+import { elsewhereOf } from './elsewhere.js';
+import { toCurrent } from './enter-organization.js';
+
+/** One of the viewer's memberships. @throws NOT_FOUND, foreign and unknown alike; ORG_IN_OTHER_REGION to who may know that */
+export async function membershipNamed(context: RequestContext, named: string): Promise<ActiveMembership> {
+  const { registry, sessionScope, person, deployment } = context;
+  const membership = await registry.findMembership(sessionScope, named);
+  if (membership) return membership;
+  const elsewhere = sessionScope.boundOrgId === null ? await elsewhereOf(deployment, person.id, [named]) : null;
+  throw elsewhere ?? notFound();
+}
+
+/**
+ * Lets a person into an organization beside the request's own, as `enterOrganization` lets them into that: by a membership that is
+ * read now. What reaches one organization only never gets here: a key, a session that an organization's own provider opened, whoever
+ * acts as a member.
+ *
+ * @returns the same request in that organization. The request itself stays in its own.
+ * @throws FORBIDDEN to those; otherwise as `membershipNamed`
+ */
+export async function enterBeside(context: RequestContext, named: string): Promise<RequestContext> {
+  const { viewer, requestId, deployment, address } = context;
+  if (!viewer?.person || viewer.impersonation || viewer.session.boundOrgId !== null) {
+    throw new OrgateError('FORBIDDEN', 'This session reaches one organization only.');
+  }
+  const membership = await membershipNamed(context, named);
+  // Named in so many words, as by a header.
+  const entered = toCurrent(context.use(CATALOGUE), membership, 'HEADER', true);
+  return new RequestContext(requestId, viewer, entered, deployment, address);
+}
