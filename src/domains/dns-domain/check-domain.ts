@@ -3,11 +3,11 @@ import { bySystem } from '../../data/connection/act.js';
 import type { Row } from '../../data/organization/table.js';
 import { FIND_TXT } from '../../egress/find-txt.js';
 import type { FindTxt } from '../../egress/find-txt.js';
+import { lookAtHost } from '../../context/look-at-host.js';
 import { OrgateError } from '../../errors.js';
 import type { DomainProblem } from '../../generated/graphql.js';
 import type { OwedKind } from '../../jobs/due-kind.js';
 import { openOwedWork } from '../../jobs/outside.js';
-import { OUTBOX } from '../../mail/outbox.js';
 import { readActor } from '../../rights/actor.js';
 import { openHeldDomains, subjectOf } from './outside.js';
 import { notifyOfMissedDomain } from './notify-of-missed-domain.js';
@@ -60,14 +60,18 @@ const shown = (record: string): string =>
  */
 export async function verifyDomain(id: string, context: RequestContext): Promise<DomainRow> {
   const { db } = context;
-  const look = await lookForChallenge(await db.organizationDomain.get({ id }), context.use(FIND_TXT), db.now());
+  const domain = await db.organizationDomain.get({ id });
+  const [look, { found: servingFound }] = await Promise.all([
+    lookForChallenge(domain, context.use(FIND_TXT), db.now()),
+    lookAtHost(domain.name, context.use),
+  ]);
   let isTaken = false;
   const record = (seen: Look) =>
     db.locked(async (inside) => {
       await readActor(inside, context, 'domain:manage');
       const { status, name } = await inside.organizationDomain.get({ id });
-      if (seen.checkProblem !== null) return inside.organizationDomain.update({ id }, { ...seen });
-      const held = { ...seen, misses: 0 };
+      if (seen.checkProblem !== null) return inside.organizationDomain.update({ id }, { ...seen, servingFound });
+      const held = { ...seen, servingFound, misses: 0 };
       const { orgId } = context.organization;
       await context.outside(openOwedWork).owe(CHECK_DOMAIN, subjectOf(orgId, id), dayAfter(seen));
       if (status === 'VERIFIED') return inside.organizationDomain.update({ id }, held);
@@ -105,11 +109,11 @@ export const CHECK_DOMAIN: OwedKind = {
       const misses = countMisses(before, look);
       const isLapsed = misses >= MISSES_TO_LAPSE;
       if (!(await settle(isLapsed ? null : dayAfter(look)))) return;
-      const lapsed = { status: 'LAPSED', heldName: null } as const;
+      const lapsed = { status: 'LAPSED', heldName: null, serving: false } as const;
       const after = await inside.organizationDomain.update({ id }, { ...look, misses, ...(isLapsed && lapsed) });
       if (isLapsed) await inside.address.delete({ name: before.name });
       const isNews = misses > before.misses && (misses === 1 || isLapsed);
-      if (isNews) await notifyOfMissedDomain(inside, orgId, after, challengeOf(after), use(OUTBOX));
+      if (isNews) await notifyOfMissedDomain(inside, orgId, after, challengeOf(after), use);
     });
   },
 };

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RequestContext } from '../../context/context.js';
 import { ALLOW_RESERVED_DOMAINS } from '../../context/deployment.js';
+import { HOSTS } from '../../context/hosts.js';
 import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict } from '../../errors.js';
@@ -13,6 +14,7 @@ import { challengeOf, verifyDomain } from './check-domain.js';
 import { parseDomain } from './domain-name.js';
 import { owed } from './jobs.js';
 import { record } from './record.js';
+import { setDomainServing } from './set-domain-serving.js';
 
 export type DomainParent = Row<'OrganizationDomain'>;
 
@@ -57,12 +59,18 @@ const resolvers = {
   Mutation: {
     addDomain: (_, { name }, context) => addDomain(name, context),
     verifyDomain: (_, { id }, context) => verifyDomain(id, context),
+    setDomainServing: (_, args, context) => setDomainServing(args, context),
     removeDomain: (_, { id }, context) => removeDomain(id, context),
   },
   Domain: {
     record: challengeOf,
     lastCheck: ({ checkedAt, checkFound, checkProblem }) =>
       checkedAt && { at: checkedAt, found: checkFound, problem: checkProblem },
+    serving: ({ serving: enabled, servingFound: found }, _args, { use }) => ({
+      enabled,
+      expected: use(HOSTS).target(),
+      found,
+    }),
   },
 } satisfies Resolvers;
 
@@ -78,11 +86,13 @@ export const domain = defineDomain({
     Mutation: {
       addDomain: can('domain:manage'),
       verifyDomain: can('domain:manage'),
+      setDomainServing: can('domain:manage'),
       removeDomain: can('domain:manage'),
     },
     Domain: allow,
     DomainRecord: allow,
     DomainCheck: allow,
+    DomainServing: allow,
   },
   node: {
     prefix: 'dom',

@@ -3,6 +3,7 @@ import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { newId, type OrgId } from '../../data/id.js';
 import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
+import { EGRESS } from '../../egress/egress.js';
 import { badInput, conflict, OrgateError } from '../../errors.js';
 import type { Resolvers } from '../../generated/graphql.js';
 import { openSessions } from '../../identity/sessions.js';
@@ -50,6 +51,14 @@ const assertRoom = async (db: LockedDb): Promise<void> => {
   }
 };
 
+/** It is asked through the one way out, which looks again. @throws BAD_USER_INPUT */
+async function assertLeadsOut(issuer: string, { use, organization }: RequestContext): Promise<void> {
+  const whom = { purpose: 'identity-provider', orgId: organization.orgId } as const;
+  if (await use(EGRESS).leadsInside(new URL(issuer), whom)) {
+    throw badInput('input.issuer', 'Must not lead into the network that this gateway stands in.');
+  }
+}
+
 const sealSecret = (secret: string, id: string, { use, db, organization }: RequestContext): Promise<string> =>
   use(SEAL).seal(db, secret, clientSecretPlace(organization.orgId, id));
 
@@ -81,6 +90,7 @@ const resolvers = {
   Mutation: {
     createOidcProvider: async (_, { input }, context) => {
       const { clientSecret: secret, ...provider } = parseInput(createOidcInput, input);
+      await assertLeadsOut(provider.issuer, context);
       const id = newId('idp');
       const clientSecret = secret == null ? null : await sealSecret(secret, id, context);
       return asOwner(context, async (db) => {

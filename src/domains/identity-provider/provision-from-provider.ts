@@ -1,10 +1,16 @@
 import { bySystem, type Origin } from '../../data/connection/act.js';
 import type { Outside } from '../../data/connection/outside.js';
 import type { OrgId } from '../../data/id.js';
-import type { OpenOrganizationDb, OrganizationDb } from '../../data/organization/organization-db.js';
+import type {
+  LockedDb,
+  OpenOrganizationDb,
+  OrganizationDb,
+  RequestDb,
+} from '../../data/organization/organization-db.js';
+import type { Row } from '../../data/organization/table.js';
 import { domainOfEmail, nameOfEmail } from '../../dns-name.js';
 import { OrgateError } from '../../errors.js';
-import { openRegistry } from '../../identity/registry.js';
+import { openHeldRegistry, openRegistry } from '../../identity/registry.js';
 import type { Person } from '../../identity/person.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
 import { type Enrolled, enrolMember } from '../../rights/enrol-member.js';
@@ -71,8 +77,10 @@ export async function provisionFromProvider(
   let found = await find();
   if (!found) {
     if (verifiedEmail === null) throw new NotAdmittedError('EMAIL_UNVERIFIED');
-    await assertMaySpeakFor(verifiedEmail, provider, db);
-    await registry.provision({ ...identity, verifiedEmail, name: organization ? null : name }, from);
+    if (!db) await assertMaySpeakFor(verifiedEmail, provider, db);
+    const proven = { ...identity, verifiedEmail, name: organization ? null : name };
+    if (db) await provisionHere(db, provider, verifiedEmail, () => outside(openHeldRegistry).provision(proven, from));
+    else await registry.provision(proven, from);
     found = await find();
   }
   if (found?.person.status !== 'ACTIVE') throw new NotAdmittedError('DISABLED');
@@ -94,22 +102,38 @@ async function assertMaySpeakFor(email: string, provider: AssertingProvider, db:
 }
 
 /**
+ * Makes known whom an organization's own provider speaks of, while it may: once the organization is to be deleted nobody is tied to
+ * it any more, or what the purge forgets would come again behind it.
+ */
+const provisionHere = (
+  db: RequestDb,
+  provider: AssertingProvider,
+  verifiedEmail: string,
+  provision: () => Promise<void>,
+): Promise<void> =>
+  db.locked(async (inside) => {
+    await assertStillThere(inside, provider);
+    await assertMaySpeakFor(verifiedEmail, provider, inside);
+    await provision();
+  });
+
+/** @returns the provider as it is now */
+async function assertStillThere(inside: LockedDb, { id }: AssertingProvider): Promise<Row<'IdentityProvider'>> {
+  if (inside.held.status !== 'ACTIVE') throw new NotAdmittedError('NO_MEMBERSHIP');
+  const provider = await inside.identityProvider.find({ id, status: 'ACTIVE' });
+  if (!provider) throw new NotAdmittedError('UNKNOWN');
+  return provider;
+}
+
+/**
  * Whoever was suspended stays so, and whoever was removed until that is cleared or someone invited them again. An
  * invitation counts as it would if they had followed its link. A provider takes its time to answer; one that was switched
  * off meanwhile, or whose organization gave the domain up, makes nobody a member.
  */
-const enrol = (
-  db: OrganizationDb,
-  asserting: AssertingProvider,
-  person: Enrolled,
-  catalogue: Catalogue,
-): Promise<unknown> =>
+const enrol = (db: RequestDb, asserting: AssertingProvider, person: Enrolled, catalogue: Catalogue): Promise<unknown> =>
   db
     .locked(async (inside) => {
-      const { status } = inside.held;
-      if (status !== 'ACTIVE') throw new NotAdmittedError('NO_MEMBERSHIP');
-      const provider = await inside.identityProvider.find({ id: asserting.id, status: 'ACTIVE' });
-      if (!provider) throw new NotAdmittedError('UNKNOWN');
+      const provider = await assertStillThere(inside, asserting);
       await assertMaySpeakFor(person.email, asserting, inside);
       const own = await inside.membership.find({ userId: person.id });
       const invited = await takeInvitation(inside, person, catalogue);

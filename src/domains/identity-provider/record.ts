@@ -19,7 +19,7 @@ export const record = {
     {
       what: 'people on their way through an identity provider',
       because: 'that they signed in is told; until then nobody knows who they are',
-      tables: ['sign_in_attempt', 'saml_assertion_seen'],
+      tables: ['sign_in_attempt', 'saml_assertion_seen', 'known_host'],
     },
   ],
 } as const satisfies DomainRecord;

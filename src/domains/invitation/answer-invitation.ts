@@ -4,8 +4,6 @@ import type { Row } from '../../data/organization/table.js';
 import { OrgateError, orNotFound } from '../../errors.js';
 import type { InvitationOutcome, OrganizationRole } from '../../generated/graphql.js';
 import type { Person } from '../../identity/person.js';
-import { writeLetter } from '../../mail/letter.js';
-import { OUTBOX } from '../../mail/outbox.js';
 import { DUE_WORK } from '../../jobs/due-work.js';
 import type { DueWork } from '../../jobs/due-kind.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
@@ -17,6 +15,7 @@ import { enrolMember } from '../../rights/enrol-member.js';
 import { effective, isWithinRights } from '../../rights/escalation.js';
 import { hashSecret } from '../../secrets/secret.js';
 import type { MembershipParent } from '../membership/parent.js';
+import { notify } from '../notification/index.js';
 import { listWaiting } from './list-waiting.js';
 import { type FoundInvitation, openInvitations } from './outside.js';
 
@@ -107,6 +106,7 @@ export async function acceptInvitation(named: NamedInvitation, context: RequestC
       return 'REVOKED';
     }
     await enrolMember(db, person, pending, { reactivateRemoved: true });
+    await tellInviter(db, found, { invitation, pending }, 'accepted', context);
     return 'ACCEPTED';
   });
   if (answer.outcome !== 'ACCEPTED') return answer;
@@ -116,11 +116,27 @@ export async function acceptInvitation(named: NamedInvitation, context: RequestC
 
 /** Turns an invitation down. @throws NOT_FOUND as `followInvitation` */
 export async function declineInvitation(named: NamedInvitation, context: RequestContext): Promise<InvitationAnswer> {
-  return asInvited(await findInvitation(named, context), context, async ({ db, invitation }) => {
+  const found = await findInvitation(named, context);
+  return asInvited(found, context, async ({ db, invitation }) => {
     if (!isOpen(invitation, db.now())) return outcomeOf(invitation);
+    const pending = await db.membership.find({ email: invitation.email, status: 'INVITED' });
     await withdrawInvitation(db, invitation, 'DECLINED');
+    if (pending) await tellInviter(db, found, { invitation, pending }, 'declined', context);
     return 'DECLINED';
   });
+}
+
+/** In the list alone: whoever answered says so themselves. */
+async function tellInviter(
+  db: LockedDb,
+  { orgId }: FoundInvitation,
+  { invitation, pending }: { readonly invitation: Row<'Invitation'>; readonly pending: Row<'Membership'> },
+  answer: 'accepted' | 'declined',
+  { use }: RequestContext,
+): Promise<void> {
+  if (pending.invitedBy === null) return;
+  const text = `${invitation.email} ${answer} your invitation to ${db.held.name}`;
+  await notify(db, orgId, { userIds: [pending.invitedBy] }, { kind: 'INVITATION', text, targetId: invitation.id }, use);
 }
 
 /** How long nobody is told again that someone wants a new invitation. */
@@ -132,9 +148,8 @@ const TOLD_FOR_MS = 24 * 3_600_000;
  * @throws NOT_FOUND as `followInvitation`
  */
 export async function requestNewInvitation(named: NamedInvitation, context: RequestContext): Promise<InvitationAnswer> {
-  const outbox = context.use(OUTBOX);
   const found = await findInvitation(named, context);
-  let mail: DueWork | undefined;
+  let mail: DueWork[] = [];
   const answer = await asInvited(found, context, async ({ db, invitation }) => {
     if (isOpen(invitation, db.now())) return 'PENDING';
     const { id, email, status, renewalRequestedAt: told } = invitation;
@@ -145,15 +160,14 @@ export async function requestNewInvitation(named: NamedInvitation, context: Requ
     await db.invitation.update({ id }, { renewalRequestedAt: db.now() });
     const isAsked = { kind: 'PERSON', status: 'ACTIVE' } as const;
     const inviter = await db.membership.find({ ...isAsked, userId: pending?.invitedBy ?? '' });
-    const { email: to } = inviter ?? (await db.membership.get({ ...isAsked, role: 'OWNER' }));
+    const { userId } = inviter ?? (await db.membership.get({ ...isAsked, role: 'OWNER' }));
     const subject = `${email} asks for a new invitation to ${db.held.name}`;
-    mail = await outbox.queue(db, found.orgId, {
-      to,
-      ...writeLetter({ subject, parts: [`${subject}. To send one, invite them again.`] }),
-    });
+    const letter = { subject, parts: [`${subject}. To send one, invite them again.`] };
+    const news = { kind: 'INVITATION', targetId: id, letter } as const;
+    mail = await notify(db, found.orgId, { userIds: [userId] }, news, context.use);
     return 'REQUESTED';
   });
-  if (mail) context.use(DUE_WORK).dispatch(mail);
+  for (const each of mail) context.use(DUE_WORK).dispatch(each);
   return answer;
 }
 

@@ -120,3 +120,4 @@ export const invitation = defineDomain({
 });
 
 export { takeInvitation } from './take-invitation.js';
+export { invite } from './invite-user.js';

@@ -44,7 +44,7 @@ async function requestToJoin(organizationId: string, context: RequestContext): P
   const joinable = await findJoinable(context);
   if (joinable?.orgId !== organizationId) throw notFound();
   const db = context.deployment.organizationDb(joinable.orgId, { ...context.act, name: context.person.name });
-  const { status } = await joinByDomain(context.person, joinable, db);
+  const { status } = await joinByDomain(context.person, joinable, db, context.use);
   return { ...joinable, requestStatus: status };
 }
 

@@ -5,12 +5,15 @@ import type { LockedDb, OpenOrganizationDb, OrganizationDb } from '../../data/or
 import type { Row } from '../../data/organization/table.js';
 import { notFound, OrgateError } from '../../errors.js';
 import { enrolMember } from '../../rights/enrol-member.js';
+import type { Use } from '../../parts.js';
 import { assertSeatFree } from '../../rights/seats.js';
 import { type Joinable, type Joiner, openJoinable } from './outside.js';
+import { tellOfRequest } from './tell-of-request.js';
 
 export interface JoiningParts {
   readonly outside: Outside;
   readonly organizationDb: OpenOrganizationDb;
+  readonly use: Use;
 }
 
 /**
@@ -18,13 +21,13 @@ export interface JoiningParts {
  * they are signed in.
  */
 export const createJoinOnSignIn =
-  ({ outside, organizationDb }: JoiningParts, onError: (error: unknown) => void) =>
+  ({ outside, organizationDb, use }: JoiningParts, onError: (error: unknown) => void) =>
   async (person: Joiner, from?: Origin): Promise<void> => {
     try {
       const joinable = await outside(openJoinable)(person);
       if (joinable?.joining !== 'AUTO') return;
       const { id, name } = person;
-      await joinByDomain(person, joinable, organizationDb(joinable.orgId, { kind: 'PERSON', id, name, ...from }));
+      await joinByDomain(person, joinable, organizationDb(joinable.orgId, { kind: 'PERSON', id, name, ...from }), use);
     } catch (error) {
       // Of several first requests at once, the others find them a member.
       if (!(error instanceof OrgateError) || error.code !== 'NOT_FOUND') onError(error);
@@ -33,15 +36,17 @@ export const createJoinOnSignIn =
 
 /**
  * Asks for a person to join the organization that holds the domain of their e-mail; where the domain says AUTO and a seat
- * is free, makes them a member. What was asked stays asked, and a request that was declined stays so.
+ * is free, makes them a member; where they are to wait, whoever may answer is told. What was asked stays asked, and a request that was declined
+ * stays so.
  *
  * @param db the organization's; everything that let the person in this far is read again under its lock
  * @throws NOT_FOUND when the organization is no longer joinable
  */
 export function joinByDomain(
   person: Joiner,
-  { domain: name }: Joinable,
+  { orgId, domain: name }: Joinable,
   db: OrganizationDb,
+  use: Use,
 ): Promise<Row<'JoinRequest'>> {
   return db.locked(async (inside) => {
     const domain = await inside.organizationDomain.find({ name, status: 'VERIFIED' });
@@ -67,9 +72,11 @@ export function joinByDomain(
       decidedAt: isLetIn ? inside.now() : null,
       decidedById: null,
     } as const;
-    return before
-      ? inside.joinRequest.update({ id: before.id }, request)
-      : inside.joinRequest.create({ id: newId('jrq'), personId: person.id, ...request });
+    const asked = before
+      ? await inside.joinRequest.update({ id: before.id }, request)
+      : await inside.joinRequest.create({ id: newId('jrq'), personId: person.id, ...request });
+    if (!isLetIn) await tellOfRequest(inside, orgId, asked, use);
+    return asked;
   });
 }
 

@@ -12,8 +12,13 @@ export const EXCEPTIONS: { readonly [M in OwnedModelName]?: Share } = {
   ScimDirectory: { without: ['token_hash'] },
   ApiKey: { without: ['secret_hash'] },
   Credential: { without: ['secret'] },
+  Webhook: { without: ['secret', 'previous_secret'] },
   DataKey: { leftOut: 'what is sealed under it is not exported either' },
   Impersonation: { without: ['session_id'] },
+  RunClaim: { without: ['token_hash'] },
+  RunTurn: { leftOut: 'whose turn it is among organizations is of no use elsewhere' },
+  Notification: { leftOut: 'what a member was told is theirs alone' },
+  NotificationPreference: { leftOut: 'so is what they want to be told' },
   DueWork: { without: ['payload'] },
 };
 

@@ -5,14 +5,13 @@ import { idPrefix, newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
+import { assertRoomForLink, isOpen, KEPT_MS, LINK_MS, noteRead } from '../../resource/link.js';
 import { readActor } from '../../rights/actor.js';
-import { codeOf } from '../../thrown.js';
+import { noteOpening } from '../audit-entry/index.js';
+import { beingPurged } from './outside.js';
+import type { record } from './record.js';
 
 const PREFIX = 'oex';
-
-/** How long a link works, and how long it is remembered after that. */
-const LINK_MS = 10 * 60_000;
-const KEPT_MS = 24 * 3_600_000;
 
 /** A link that is over is forgotten; that it was made and read stands in the record. */
 export const LINK_LAPSES: DueKind<object> = {
@@ -25,30 +24,38 @@ export const LINK_LAPSES: DueKind<object> = {
 export const urlOf = (id: string, { organization, use }: RequestContext): string =>
   `${use(PUBLIC_URL)()}/organizations/${organization.organization.slug}/exports/${id}`;
 
-/** Makes a link for the person who asks. @throws FORBIDDEN */
+/** Makes a link for the person who asks. @throws FORBIDDEN; CONFLICT once it is being purged; RATE_LIMITED where they have too many */
 export function makeLink(context: RequestContext): Promise<Row<'OrganizationExport'>> {
   const { db, person } = context;
   return db.locked(async (inside) => {
-    await readActor(inside, context, 'organization:export', true);
-    const expiresAt = new Date(inside.now().getTime() + LINK_MS);
-    const made = await inside.organizationExport.create({ id: newId(PREFIX), makerId: person.id, expiresAt });
+    await readActor(inside, context, 'organization:export', 'leaving');
+    if (inside.held.purgeBeganAt !== null) throw beingPurged();
+    const maker = { makerId: person.id };
+    const now = inside.now();
+    await assertRoomForLink(inside.organizationExport, maker, now);
+    const expiresAt = new Date(now.getTime() + LINK_MS);
+    const made = await inside.organizationExport.create({ ...maker, id: newId(PREFIX), expiresAt });
     const dueAt = new Date(expiresAt.getTime() + KEPT_MS);
     await addDueWork(inside, LINK_LAPSES, { subject: made.id, payload: {}, dueAt });
     return made;
   });
 }
 
-/** @throws NOT_FOUND for anyone but whoever made it, once it was read, and once its time is over */
+/** @throws NOT_FOUND for anyone but whoever made it, once it was read, and once its time is over; CONFLICT once the organization is being purged */
 export async function assertOpen(id: string, { db, viewer }: RequestContext): Promise<void> {
   if (idPrefix(id) !== PREFIX) throw notFound(); // a path can hold what no text in the database can
   const found = await db.organizationExport.find({ id });
   const isTheirs = found !== null && found.makerId === viewer?.person?.id;
-  if (!isTheirs || found.readAt !== null || found.expiresAt <= db.now()) throw notFound();
+  if (!isTheirs || !isOpen(found, db.now())) throw notFound();
+  if ((await db.organization.get({})).purgeBeganAt !== null) throw beingPurged();
 }
 
+const OPENED: keyof typeof record.actions & `${string}.opened` = 'organization_export.opened';
+
+/** It is about to be read. */
+export const noteLinkOpened = (id: string, context: RequestContext): Promise<void> =>
+  noteOpening({ action: OPENED, id }, context);
+
 /** It was read to its end. */
-export async function closeLink(id: string, { db }: RequestContext): Promise<void> {
-  await db.organizationExport.update({ id, readAt: null }, { readAt: db.now() }).catch((error: unknown) => {
-    if (codeOf(error) !== 'NOT_FOUND') throw error; // read twice at once
-  });
-}
+export const closeLink = (id: string, { db }: RequestContext): Promise<void> =>
+  noteRead(db.organizationExport, id, db.now());

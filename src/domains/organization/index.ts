@@ -1,7 +1,6 @@
-import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { SESSION_ISSUER } from '../../context/deployment.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import { membershipNamed } from '../../context/enter-beside.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, notFound, orNotFound } from '../../errors.js';
 import type { OrganizationOrderField, Resolvers } from '../../generated/graphql.js';
@@ -16,32 +15,38 @@ import {
   isSystemAdmin,
   ofCurrentOrganization,
   ofCurrentOrganizationOrSystemAdmin,
+  ofCurrentWithOrSystemAdmin,
 } from '../../permissions/rules.js';
 import { decideFeature, decideLimit, FEATURE_NAMES, LIMIT_NAMES, type LimitName } from '../../permissions/features.js';
 import { countSeats } from '../../rights/seats.js';
 import { setEntitlements } from './set-entitlements.js';
 import { resumeOrganization, suspendOrganization, updateSubscription } from './set-standing.js';
 import { allowing, defineDomain } from '../../resource/define-domain.js';
-import { descriptionText, nameText, parseInput } from '../../resource/input.js';
 import { asked, type ListArgs, type Offer } from '../../resource/list.js';
 import { connect } from '../../resource/paging.js';
 import { listAgents } from '../agent/index.js';
+import { compareCredentials } from '../credential/index.js';
 import { listMembers } from '../membership/index.js';
 import { listRepositories } from '../repository/index.js';
 import { listRuns } from '../run/index.js';
-import { readUsage } from '../usage/index.js';
+import { countCalls, readUsage, readUsageElsewhere } from '../usage/index.js';
 import { personUser } from '../viewer/parent.js';
 import { type OrganizationParent, withMembership } from './parent.js';
 import { cancelDeletion, requestDeletion } from './leaving/request-deletion.js';
 import { heldUntil, leadsUntil, listFormerSlugs } from './former-slugs.js';
+import { createOrganization } from './create-organization.js';
 import { jobs } from './jobs.js';
 import { record } from './record.js';
+import { tellSeen } from './seen.js';
 import { releaseSlug } from './release-slug.js';
+import { assertMay, compareOrganizations } from './settings/compare-organizations.js';
 import { toContract } from './settings/document.js';
 import { changesIn, settingsVersions } from './settings/list-versions.js';
+import { promoteSettings } from './settings/promote-settings.js';
 import { rollbackSettings } from './settings/rollback-settings.js';
-import { slugText } from './slug.js';
 import { updateOrganization } from './update-organization.js';
+
+export { candidatesFor, LIMITS_OF_NAMES, problemsOf } from './naming.js';
 
 const OFFERED = {
   name: 'organizations',
@@ -49,6 +54,8 @@ const OFFERED = {
   usual: { field: 'CREATED_AT', direction: 'ASC' },
   search: ['name', 'slug'],
 } satisfies Offer<OrganizationParent, OrganizationOrderField>;
+
+export { brandingIn, readBranding } from './settings/read-branding.js';
 
 type OrganizationArgs = ListArgs<OrganizationOrderField>;
 
@@ -62,12 +69,16 @@ function listMyOrganizations(args: OrganizationArgs, { person, sessionScope, reg
   });
 }
 
-function listOrganizations(args: OrganizationArgs, { person, registry }: RequestContext) {
+function listOrganizations(args: OrganizationArgs, context: RequestContext) {
+  const { person, registry } = context;
   const { order, search } = asked<OrganizationParent, OrganizationOrderField>(OFFERED, args);
   return connect(args, person.id, order, {
     read: (page) => registry.listOrganizations({ ...page, search: search?.text }),
     count: () => registry.countOrganizations(search?.text),
-    show: (rows) => rows,
+    show: async (rows) => {
+      await tellSeen(rows, context);
+      return rows;
+    },
   });
 }
 
@@ -86,44 +97,36 @@ function viewerAssignment(parent: OrganizationParent, context: RequestContext) {
   };
 }
 
-const createInput = z.object({
-  name: nameText,
-  slug: slugText,
-  description: descriptionText,
-});
-
 /** How many there are of what is limited. */
-const USED: Readonly<Record<LimitName, (db: OrganizationDb) => Promise<number>>> = {
-  seats: countSeats,
-  concurrent_runs: (db) => db.run.count({ status: 'RUNNING' }),
-  runs_per_day: (db) => db.run.count({ createdAt: { gte: new Date(new Date(db.now()).setUTCHours(0, 0, 0, 0)) } }),
+const USED: Readonly<Record<LimitName, (context: RequestContext) => Promise<number>>> = {
+  seats: ({ db }) => countSeats(db),
+  concurrent_runs: ({ db }) => db.run.count({ status: 'RUNNING' }),
+  runs_per_day: ({ db }) => db.run.count({ createdAt: { gte: new Date(new Date(db.now()).setUTCHours(0, 0, 0, 0)) } }),
+  api_calls_per_month: countCalls,
 };
 
 const resolvers = {
   Query: {
     currentOrganization: (_, _args, context) => context.organization.organization,
     myOrganizations: (_, args, context) => listMyOrganizations(args, context),
-    organization: async (_, { slug, id }, { sessionScope, registry }) => {
+    organization: async (_, { slug, id }, context) => {
       const name = slug ?? id;
       if (name == null || (slug != null && id != null)) throw badInput('slug', 'Give exactly one of slug and id.');
-      const membership = await registry.findMembership(sessionScope, name);
+      const membership = await membershipNamed(context, name);
       // `slug` takes no id and `id` no slug, though both are looked up in one place.
-      const isFoundById = membership?.organization.id === name;
-      if (!membership || isFoundById !== (id != null)) throw notFound();
+      const isFoundById = membership.organization.id === name;
+      if (isFoundById !== (id != null)) throw notFound();
       return withMembership(membership);
     },
     organizations: (_, args, context) => listOrganizations(args, context),
     settingsVersions: (_, args, context) => settingsVersions.page(args, context),
+    compareOrganizations: (_, args, context) => compareOrganizations(args, context),
   },
   Mutation: {
-    createOrganization: async (_, { input }, { person, sessionScope, registry, origin }) => {
-      const { name, slug, description } = parseInput(createInput, input);
-      const made = { name, slug, description: description ?? '' };
-      const summary = await registry.createOrganization(person, made, origin);
-      return withMembership(orNotFound(await registry.findMembership(sessionScope, summary.id)));
-    },
+    createOrganization: (_, { input }, context) => createOrganization(input, context),
     updateOrganization: (_, { input }, context) => updateOrganization(input, context),
     rollbackSettings: (_, args, context) => rollbackSettings(args, context),
+    promoteSettings: (_, { input }, context) => promoteSettings(input, context),
     requestOrganizationDeletion: (_, { confirm }, context) => requestDeletion(confirm, context),
     cancelOrganizationDeletion: (_, _args, context) => cancelDeletion(context),
     releaseSlug: (_, { slug }, context) => releaseSlug(slug, context),
@@ -132,17 +135,17 @@ const resolvers = {
     resumeOrganization: (_, { organizationId }, context) => resumeOrganization(organizationId, context),
     updateSubscription: (_, { input }, context) => updateSubscription(input, context),
     switchOrganization: async (_, { organizationId }, context) => {
-      const membership = await context.registry.findMembership(context.sessionScope, organizationId);
-      if (!membership || !context.viewer) throw notFound();
+      const membership = await membershipNamed(context, organizationId);
+      if (!context.viewer) throw notFound();
       return {
         user: personUser(context.person),
         currentOrganization: withMembership(membership),
         token: await context.use(SESSION_ISSUER).issueFor(context.viewer, membership.organization.id),
       };
     },
-    setDefaultOrganization: async (_, { organizationId }, { person, sessionScope, registry, viewer, origin }) => {
-      const membership = organizationId == null ? null : await registry.findMembership(sessionScope, organizationId);
-      if (organizationId != null && !membership) throw notFound();
+    setDefaultOrganization: async (_, { organizationId }, context) => {
+      const { person, registry, viewer, origin } = context;
+      const membership = organizationId == null ? null : await membershipNamed(context, organizationId);
       await registry.setDefaultOrganization(person.id, membership?.organization.id ?? null, origin);
       return viewer;
     },
@@ -169,7 +172,8 @@ const resolvers = {
     repositories: (_, args, context) => listRepositories(args, context),
     agents: (_, args, context) => listAgents(args, context),
     runs: (_, args, context) => listRuns(args, context),
-    usage: (_, { period }, context) => readUsage(period, context),
+    usage: ({ id }, { period }, context) =>
+      id === context.current?.orgId ? readUsage(period, context) : readUsageElsewhere(id, period, context),
     viewerRole: (parent, _args, context) => viewerAssignment(parent, context)?.role ?? null,
     viewerPermissions: (parent, _args, context) => [...(viewerAssignment(parent, context)?.permissions ?? [])],
   },
@@ -177,7 +181,15 @@ const resolvers = {
     leadsUntil: ({ givenUpAt }) => leadsUntil(givenUpAt),
     heldUntil: ({ givenUpAt }) => heldUntil(givenUpAt),
   },
-  OrganizationLimit: { used: ({ name }, _args, { db }) => USED[name](db) },
+  OrganizationComparison: {
+    a: ({ a }) => withMembership(a.organization.membership),
+    b: ({ b }) => withMembership(b.organization.membership),
+    credentials: ({ a, b }) => {
+      for (const each of [a, b]) assertMay(each, 'credential:manage', 'read');
+      return compareCredentials(a, b);
+    },
+  },
+  OrganizationLimit: { used: ({ name }, _args, context) => USED[name](context) },
   SettingsVersion: {
     by: ({ byKind: kind, byId: id, byName: name }) => ({ kind, id, name }),
     changes: changesIn,
@@ -191,6 +203,10 @@ export const organization = defineDomain({
   grants: {
     'organization:read': { from: 'VIEWER', may: 'Read the organization and its settings.' },
     'organization:update': { from: 'ADMIN', may: 'Change the organization and its settings.', vendor: true },
+    'settings:promote': {
+      from: 'ADMIN',
+      may: 'Take settings over from this organization, or into it, with the same permission in the other one.',
+    },
     'slug:release': { from: 'OWNER', may: 'Give back a former slug, which anyone may take then.' },
     'organization:delete': { from: 'OWNER', may: 'Delete the organization.' },
     'billing:manage': { from: 'OWNER', may: 'Manage what is paid.' },
@@ -204,11 +220,13 @@ export const organization = defineDomain({
       organization: isPerson,
       organizations: isSystemAdmin,
       settingsVersions: can('organization:read'),
+      compareOrganizations: isUnboundPerson,
     },
     Mutation: {
       createOrganization: canCreateOrganization,
       updateOrganization: can('organization:update'),
       rollbackSettings: can('organization:update'),
+      promoteSettings: canAsPerson('settings:promote'),
       requestOrganizationDeletion: canAsPerson('organization:delete'),
       cancelOrganizationDeletion: canAsPersonLeaving('organization:delete'),
       releaseSlug: canAsPerson('slug:release'),
@@ -221,11 +239,14 @@ export const organization = defineDomain({
     },
     Organization: {
       ...allowing('id', 'name', 'slug', 'status', 'viewerRole', 'viewerPermissions'),
+      ...allowing('set', 'base', 'project', 'region', 'environment'),
+      siblings: own,
       createdAt: ofCurrentOrganizationOrSystemAdmin,
       updatedAt: own,
       description: own,
       formerSlugs: own,
       purgeAt: own,
+      account: own,
       settings: own,
       subscription: own,
       features: own,
@@ -234,7 +255,7 @@ export const organization = defineDomain({
       repositories: ofCurrentOrganization('repository:read'),
       agents: ofCurrentOrganization('agent:read'),
       runs: ofCurrentOrganization('run:read'),
-      usage: ofCurrentOrganization('usage:read'),
+      usage: ofCurrentWithOrSystemAdmin('usage:read'),
     },
     OrganizationSettings: allow,
     AgentExecutionSettings: allow,
@@ -243,6 +264,8 @@ export const organization = defineDomain({
     BrandingSettings: allow,
     BrandColours: allow,
     SupportSettings: allow,
+    ApprovalSettings: allow,
+    ApprovalRequirement: allow,
     OrganizationFeature: allow,
     OrganizationLimit: allow,
     SettingsVersion: allow,
@@ -250,6 +273,10 @@ export const organization = defineDomain({
     SubscriptionInfo: allow,
     SwitchOrganizationPayload: allow,
     FormerSlug: allow,
+    OrganizationComparison: allow,
+    OrganizationDifference: allow,
+    CredentialComparison: allow,
+    PromoteSettingsPayload: allow,
   },
   node: {
     prefix: 'org',

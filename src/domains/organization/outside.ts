@@ -14,17 +14,27 @@ export interface Subscription {
   readonly seatLimit?: number | null | undefined;
 }
 
+/** An organization of which something was to be agreed. */
+export interface AgreedWith extends OrganizationSummary {
+  /** Whether anything changed, which its record tells. */
+  readonly isTold: boolean;
+}
+
 /** What whoever runs the deployment decides of one organization, told in its own record. Call it for a SYSTEM_ADMIN only. */
 export interface Agreed {
   /** Null where there is no such organization. */
-  setEntitlements(named: string, entitlements: Entitlements, act: Act): Promise<OrganizationSummary | null>;
-  setSubscription(named: string, subscription: Subscription, act: Act): Promise<OrganizationSummary | null>;
+  setEntitlements(named: string, entitlements: Entitlements, act: Act): Promise<AgreedWith | null>;
+  setSubscription(named: string, subscription: Subscription, act: Act): Promise<AgreedWith | null>;
   /** Answers it with the status that it had where that is another than these two. */
-  setStatus(named: string, status: 'ACTIVE' | 'SUSPENDED', act: Act): Promise<OrganizationSummary | null>;
+  setStatus(named: string, status: 'ACTIVE' | 'SUSPENDED', act: Act): Promise<AgreedWith | null>;
 }
 
 const NAMED = organizationNamed('$1', '$2');
-const ANSWER = 'returning id, name, slug, status, created_at as "createdAt"';
+// What is looked up while it is updated is as it was.
+const ANSWER = `returning id, name, slug, status, created_at as "createdAt", set_id as "setId", base, project, region, environment, (
+  select (was.status, was.plan, was.subscription_status, was.seat_limit, was.entitlements) is distinct from (organization.status,
+    organization.plan, organization.subscription_status, organization.seat_limit, organization.entitlements)
+  from organization was where was.id = organization.id) as "isTold"`;
 const SET_ENTITLEMENTS = `update organization set entitlements = entitlements || $3::jsonb where id = ${NAMED} ${ANSWER}`;
 const SET_SUBSCRIPTION = `
   update organization set plan = coalesce($3, plan), subscription_status = coalesce($4, subscription_status),
@@ -37,7 +47,7 @@ const SET_STATUS = `
 export function openAgreed(pool: ScopedPool): Agreed {
   const query = createDirectoryQuery(pool);
   const set = async (text: string, named: string, values: unknown[], act: Act) => {
-    const rows = await query<OrganizationSummary & object>(text, [named, pool.clock.movedMs, ...values], act);
+    const rows = await query<AgreedWith & object>(text, [named, pool.clock.movedMs, ...values], act);
     return rows[0] ?? null;
   };
   return {

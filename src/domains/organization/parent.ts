@@ -1,3 +1,4 @@
+import type { RequestContext } from '../../context/context.js';
 import type { LimitDecision, LimitName } from '../../permissions/features.js';
 import type { ActiveMembership, OrganizationSummary } from '../../identity/person.js';
 
@@ -20,4 +21,19 @@ export const withMembership = (membership: ActiveMembership): OrganizationParent
 export interface FormerSlugParent {
   readonly slug: string;
   readonly givenUpAt: Date;
+}
+
+/** One thing that is not the same in both. */
+export interface OrganizationDifferenceParent {
+  readonly path: string;
+  readonly a: unknown;
+  readonly b: unknown;
+  readonly isPromotable: boolean;
+}
+
+/** Two organizations that the viewer was let into, and in what they differ. */
+export interface OrganizationComparisonParent {
+  readonly a: RequestContext;
+  readonly b: RequestContext;
+  readonly differences: OrganizationDifferenceParent[];
 }

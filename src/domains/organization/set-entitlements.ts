@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
-import { orNotFound } from '../../errors.js';
 import type { OrganizationSummary } from '../../identity/person.js';
 import {
   type Entitlements,
@@ -10,10 +9,12 @@ import {
   type LimitName,
 } from '../../permissions/features.js';
 import { parseInput } from '../../resource/input.js';
-import { openAgreed } from './outside.js';
+import { agree } from './set-standing.js';
 
 const oneOf = <N extends string>(names: readonly N[]) =>
   z.enum(Object.fromEntries(names.map((name) => [name, name])) as { [K in N]: K }, `One of ${names.join(', ')}.`);
+const MOST = 1_000_000;
+const MOST_CALLS = 1e12;
 const eachOnce = (list: readonly { name: string }[]): boolean =>
   new Set(list.map(({ name }) => name)).size === list.length;
 
@@ -25,15 +26,20 @@ const entitlementsInput = z.object({
     .nullish(),
   limits: z
     .array(
-      z.object({
-        name: oneOf<LimitName>(LIMIT_NAMES),
-        max: z
-          .int('Must be a whole number.')
-          .min(0, 'At least 0.')
-          .max(1_000_000, 'At most 1,000,000.')
-          .nullish()
-          .transform((max) => max ?? null),
-      }),
+      z
+        .object({
+          name: oneOf<LimitName>(LIMIT_NAMES),
+          max: z
+            .int('Must be a whole number.')
+            .min(0, 'At least 0.')
+            .max(MOST_CALLS, 'At most 1,000,000,000,000.')
+            .nullish()
+            .transform((max) => max ?? null),
+        })
+        .refine(({ name, max }) => name === 'api_calls_per_month' || max === null || max <= MOST, {
+          path: ['max'],
+          message: 'At most 1,000,000.',
+        }),
     )
     .refine(eachOnce, 'Must name each once.')
     .nullish(),
@@ -46,10 +52,9 @@ const entitlementsInput = z.object({
  */
 export async function setEntitlements(input: unknown, context: RequestContext): Promise<OrganizationSummary> {
   const { organizationId, features, limits } = parseInput(entitlementsInput, input);
-  const { actElsewhere, outside } = context;
   const wanted: Entitlements = {
     ...(features && { features: Object.fromEntries(features.map(({ name, enabled }) => [name, enabled])) }),
     ...(limits && { limits: Object.fromEntries(limits.map(({ name, max }) => [name, max])) }),
   };
-  return orNotFound(await outside(openAgreed).setEntitlements(organizationId, wanted, actElsewhere));
+  return agree(context, (agreed) => agreed.setEntitlements(organizationId, wanted, context.actElsewhere));
 }

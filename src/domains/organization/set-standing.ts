@@ -4,7 +4,8 @@ import { conflict, orNotFound } from '../../errors.js';
 import { SubscriptionPlan, SubscriptionStatus } from '../../generated/enums.js';
 import type { OrganizationSummary } from '../../identity/person.js';
 import { parseInput } from '../../resource/input.js';
-import { openAgreed } from './outside.js';
+import { type Agreed, openAgreed } from './outside.js';
+import { tellSeen } from './seen.js';
 
 const NOT_NULL = 'Must not be null.';
 const reasonText = z.string(NOT_NULL).trim().min(1, 'Must not be blank.').max(500, 'At most 500 characters.');
@@ -16,10 +17,24 @@ const subscriptionInput = z.object({
   seatLimit: z.int('Must be a whole number.').min(1, 'At least 1.').max(1_000_000, 'At most 1,000,000.').nullish(),
 });
 
+/**
+ * What became of an organization, as whoever runs the deployment decided. Where nothing changed they have seen it all the same.
+ *
+ * @throws NOT_FOUND
+ */
+export async function agree(
+  context: RequestContext,
+  decide: (agreed: Agreed) => ReturnType<Agreed['setStatus']>,
+): Promise<OrganizationSummary> {
+  const organization = orNotFound(await decide(context.outside(openAgreed)));
+  if (!organization.isTold) await tellSeen([organization], context);
+  return organization;
+}
+
 /** @throws NOT_FOUND; CONFLICT where it stands otherwise than served or suspended */
 async function setStatus(named: string, status: 'ACTIVE' | 'SUSPENDED', context: RequestContext, reason?: string) {
   const act = { ...context.actElsewhere, ...(reason !== undefined && { reason }) };
-  const organization = orNotFound(await context.outside(openAgreed).setStatus(named, status, act));
+  const organization = await agree(context, (agreed) => agreed.setStatus(named, status, act));
   if (organization.status !== status) throw conflict('The organization is about to be deleted.', 'organizationId');
   return organization;
 }
@@ -38,7 +53,5 @@ export const resumeOrganization = (organizationId: string, context: RequestConte
 /** Sets what was agreed with an organization. @throws BAD_USER_INPUT; NOT_FOUND */
 export async function updateSubscription(input: unknown, context: RequestContext): Promise<OrganizationSummary> {
   const { organizationId, ...subscription } = parseInput(subscriptionInput, input);
-  return orNotFound(
-    await context.outside(openAgreed).setSubscription(organizationId, subscription, context.actElsewhere),
-  );
+  return agree(context, (agreed) => agreed.setSubscription(organizationId, subscription, context.actElsewhere));
 }

@@ -7,6 +7,7 @@ import { descriptionText, given, nameText, parseInput } from '../../resource/inp
 import { type Arguments, changeSettings } from './settings/change-settings.js';
 import { settingsInput } from './settings/document.js';
 import { takeSlug } from './former-slugs.js';
+import { assertNameFits } from './name-fits.js';
 import { slugText } from './slug.js';
 
 const updateInput = z.object({
@@ -17,7 +18,8 @@ const updateInput = z.object({
   expectedUpdatedAt: z.date().nullish(),
 });
 
-const AT: Arguments = {
+/** Where settings stand in an input. */
+export const AT: Arguments = {
   ofSetting: (path) => `input.settings.${path}`,
   expectedVersion: 'input.settings.expectedVersion',
 };
@@ -30,6 +32,7 @@ const AT: Arguments = {
  */
 export async function updateOrganization(input: unknown, context: RequestContext): Promise<OrganizationSummary> {
   const { settings, slug, description, expectedUpdatedAt, name } = parseInput(updateInput, input);
+  if (slug !== undefined && slug !== context.organization.organization.slug) await assertNameFits(slug, context);
   const changes = given({ name, slug, description });
   const row = await context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'organization:update');

@@ -17,13 +17,15 @@ export interface Purging {
   forget(orgId: OrgId, most: number): Promise<number>;
   /** Whether the record has it already that a table was emptied. */
   isTold(orgId: OrgId, table: string): Promise<boolean>;
+  /** Lets its end come by the database's own clock, where a developer moved the time on. Nothing that serves requests may do so. */
+  bringForward(orgId: OrgId): Promise<void>;
   /**
    * Deletes the organization itself, whose rows are gone. Of its slugs remains that they were someone's, and of its record
    * the chain, with this as its last entry.
    *
-   * @returns false where it is not over, by the database's clock
+   * @returns false where it is not over, by the database's clock; UNERASED where its record says more than was erased
    */
-  finish(orgId: OrgId): Promise<boolean>;
+  finish(orgId: OrgId): Promise<boolean | 'UNERASED'>;
 }
 
 const ACT = bySystem('purge');
@@ -60,6 +62,12 @@ const FORGET = [
 const IS_TOLD = `
   select from audit_entry where org_id = $1 and action = 'organization.purged' and target_type = $2 limit 1`;
 
+const HOLD = 'select from organization where id = $1 for update';
+const REFUSE_ENTRIES = `select pg_advisory_xact_lock(hashtext('orgate entries'), hashtext($1))`;
+/** Under that lock nothing comes to it any more. */
+const UNERASED = `
+  select from audit_unsealed where org_id = $1 union all
+  select from audit_seal where org_id = $1 and sequence > (select purged_to from organization where id = $1) limit 1`;
 const KEEP_SLUGS = `
   update address set org_id = null, given_up_at = coalesce(given_up_at, current_timestamp + $2 * interval '1 millisecond')
   where org_id = $1 and kind = 'SLUG'`;
@@ -97,12 +105,23 @@ export function openPurging(pool: ScopedPool): Purging {
       return rows.length > 0;
     },
 
+    async bringForward(orgId) {
+      const text = `update organization set purge_at = current_timestamp - interval '1 second' where id = $1`;
+      await pool.queryAsLoginRole(text, [orgId]);
+    },
+
     async finish(orgId) {
       const client = await pool.connect();
       const run = (text: string, values: unknown[]) =>
         inFrame(frameOf(orgId), () => client.query({ text, values: [orgId, ...values] }));
       try {
         await client.query({ text: 'BEGIN' });
+        await run(HOLD, []);
+        await run(REFUSE_ENTRIES, []);
+        if ((await run(UNERASED, [])).rowCount !== 0) {
+          await client.query({ text: 'ROLLBACK' });
+          return 'UNERASED';
+        }
         await run(DROP_DOMAINS, []);
         await run(KEEP_SLUGS, [pool.clock.movedMs]);
         const { rowCount } = await run(DROP, []);

@@ -47,10 +47,16 @@ export const PURGE: OwedKind = {
         }
         await tell(orgId, step.name, deployment);
       }
-      await sealAll(orgId, deployment, signal);
-      await eraseRecord(deployment.outside, orgId, signal);
+      await eraseAll(orgId, deployment, signal);
       for (const name of ['audit_entry', 'organization']) await tell(orgId, name, deployment);
-      if (!(await purging.finish(orgId))) throw new Error('an organization whose grace is over was not deleted');
+      // Somebody may have been told of meanwhile, who tried to come in.
+      const erased = async () => {
+        await eraseAll(orgId, deployment, signal);
+        return purging.finish(orgId);
+      };
+      let end = await erased();
+      while (end === 'UNERASED') end = await erased();
+      if (!end) throw new Error('an organization whose grace is over was not deleted');
     }
     await sealAll(orgId, deployment, signal);
   },
@@ -58,23 +64,26 @@ export const PURGE: OwedKind = {
 
 /**
  * From here on it is not taken back. The database lets nothing go before `purgeAt` by its own clock: where a developer
- * moved the time on, that is taken off.
+ * moved the time on, that is taken off first.
  *
  * @returns when to look again; null where there is nothing to do
  */
 async function begin(
   db: RequestDb,
-  { status, purgeAt, purgeBeganAt }: Row<'Organization'>,
-  { use }: Deployment,
+  { id, status, purgeAt, purgeBeganAt }: Row<'Organization'>,
+  { use, outside }: Deployment,
 ): Promise<'begun' | Date | null> {
   if (status !== 'PENDING_DELETION' || purgeAt === null) return null;
   if (purgeBeganAt !== null) return 'begun';
   if (purgeAt > db.now()) return purgeAt;
+  if (purgeAt > use(REAL_TIME)()) {
+    const purging = outside(openPurging);
+    await purging.bringForward(purging.organizationOf(id));
+  }
   return db.locked(async (inside) => {
     const { held } = inside;
     if (held.status !== 'PENDING_DELETION' || held.purgeAt === null || held.purgeAt > inside.now()) return held.purgeAt;
-    const moved = held.purgeAt > use(REAL_TIME)() && { purgeAt: new Date(use(REAL_TIME)().getTime() - 1000) };
-    await inside.organization.update({}, { purgeBeganAt: inside.now(), ...moved });
+    await inside.organization.update({}, { purgeBeganAt: inside.now() });
     return 'begun';
   });
 }
@@ -98,6 +107,11 @@ async function stepsOf(orgId: OrgId, { outside }: Deployment): Promise<Step[]> {
 async function tell(orgId: OrgId, name: string, { outside }: Deployment): Promise<void> {
   if (await outside(openPurging).isTold(orgId, name)) return;
   await outside(openEntryWriter)(orgId, [{ act: ACT, action: PURGED, outcome: 'DONE', targetType: name }]);
+}
+
+async function eraseAll(orgId: OrgId, deployment: Deployment, signal: AbortSignal): Promise<void> {
+  await sealAll(orgId, deployment, signal);
+  await eraseRecord(deployment.outside, orgId, signal);
 }
 
 /** What is sealed can be erased, and no entry waits when its organization is gone. */

@@ -32,7 +32,7 @@ export async function requestDeletion(confirm: string, context: RequestContext):
  */
 export async function cancelDeletion(context: RequestContext): Promise<OrganizationSummary> {
   return context.db.locked(async (inside) => {
-    await readActor(inside, context, 'organization:delete', true);
+    await readActor(inside, context, 'organization:delete', 'leaving');
     const { status, purgeAt, purgeBeganAt } = inside.held;
     if (status !== 'PENDING_DELETION') throw conflict('This organization is not to be deleted.');
     const isOver = purgeBeganAt !== null || (purgeAt !== null && purgeAt <= inside.now());

@@ -1,9 +1,12 @@
 import type { RequestContext } from '../../../context/context.js';
 import type { LockedDb } from '../../../data/organization/organization-db.js';
 import { conflict, OrgateError } from '../../../errors.js';
+import { openMembersOutside } from '../../../identity/set-only.js';
 import type { Actor } from '../../../rights/actor.js';
 import { holdToSupportAccess } from '../../../rights/support-access.js';
+import { OWNERS_FEATURES } from '../../../permissions/features.js';
 import { effective } from '../../../rights/escalation.js';
+import { assertApprovalFits } from './approval.js';
 import {
   changedPaths,
   changesOf,
@@ -45,6 +48,8 @@ export async function changeSettings(
   const changes = changesOf(readSettings(held), settings);
   assertMayChange(context, actor, changes, at);
   if (changedPaths(changes).length === 0) return {};
+  if (changes['security.membership']?.[1] === 'SET_ONLY') await assertNobodyOutside(db, context, at);
+  await assertApprovalFits(db, context, changes, at.ofSetting);
   const version = held.settingsVersion + 1;
   await db.settingsVersion.create({ version, at: db.now(), ...(await madeBy(db, context, actor)), changes });
   const [, access] = changes['support.access'] ?? [];
@@ -61,12 +66,45 @@ function assertMayChange(context: RequestContext, actor: Actor, changes: Setting
     const argument = at.ofSetting(path);
     if (isForSomebodyElse && !isVendors)
       throw new OrgateError('FORBIDDEN', `Nobody changes ${path} for somebody else.`, { argument });
+    if (path === 'featureFlags') assertMaySwitch(actor, changes[path], argument);
     if (needs === 'OWNER') {
       if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', `Only an OWNER changes ${path}.`, { argument });
     } else if (!held.has(needs)) {
       throw new OrgateError('FORBIDDEN', undefined, { argument, requiredPermission: needs });
     }
   }
+}
+
+/** @throws FORBIDDEN where it switches what only OWNERs do */
+function assertMaySwitch({ role }: Actor, pair: SettingChanges['featureFlags'], argument: string): void {
+  const [before = {}, after = {}] = pair ?? [];
+  const isOn = (flags: Readonly<Record<string, boolean>>, name: string) => flags[name] !== false;
+  const switched = OWNERS_FEATURES.find((name) => isOn(before, name) !== isOn(after, name));
+  if (switched === undefined || role === 'OWNER') return;
+  throw new OrgateError('FORBIDDEN', `Only an OWNER switches ${switched}.`, { argument });
+}
+
+/** As many are named at once. */
+const MOST_NAMED = 20;
+
+/**
+ * Whoever belongs outside the set, too, would be barred. They are named as they are known here, and never where else they are.
+ *
+ * @throws CONFLICT on the path
+ */
+async function assertNobodyOutside(db: LockedDb, { outside }: RequestContext, at: Arguments) {
+  const ids = await outside(openMembersOutside).list(db.held.id, MOST_NAMED);
+  if (ids.length === 0) return;
+  const members = await db.membership.list({
+    where: { userId: { in: ids } },
+    orderBy: { email: 'asc' },
+    take: MOST_NAMED,
+  });
+  throw new OrgateError('CONFLICT', 'Some members belong to other organizations outside the set: remove them first.', {
+    argument: at.ofSetting('security.membership'),
+    reason: 'SET_ONLY',
+    members: members.map(({ userId, name, email }) => ({ userId, name, email })),
+  });
 }
 
 /** Who it is, called as they are called now. */

@@ -1,5 +1,6 @@
 import type { Row } from '../../../data/organization/table.js';
 import type { SettingChange } from '../../../generated/graphql.js';
+import { isSettingPath, SETTINGS } from './schema.js';
 import { defineList } from '../../../resource/list.js';
 
 /** How the settings of the current organization changed. */
@@ -20,4 +21,9 @@ export const pairsIn = ({ changes }: Changes) =>
 export const changesIn = (version: Changes): SettingChange[] =>
   pairsIn(version)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([path, [before, after]]) => ({ path, before, after }));
+    .map(([path, pair]) => {
+      // As the record tells them: whoever reads settings reads what they are, and not whom they named before.
+      const isMasked = isSettingPath(path) && SETTINGS[path].inRecord === 'masked';
+      const [before, after] = isMasked ? pair.map((value) => (value === null ? null : '***')) : pair;
+      return { path, before, after };
+    });

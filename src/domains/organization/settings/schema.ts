@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import type { Row } from '../../../data/organization/table.js';
-import { ExternalAgentPolicy, SupportAccess } from '../../../generated/enums.js';
-import type { OrganizationSettings } from '../../../generated/graphql.js';
+import {
+  ApprovalRequirementKind,
+  ApproverOrder,
+  ExecutorChoice,
+  ExternalAgentPolicy,
+  MembershipRule,
+  SupportAccess,
+} from '../../../generated/enums.js';
+import type { ApprovalRequirement, OrganizationSettings } from '../../../generated/graphql.js';
 import { emailText, nameText } from '../../../resource/input.js';
 import type { Permission } from '../../../permissions/catalogue.js';
 import { FEATURE_NAMES, isFeature } from '../../../permissions/features.js';
@@ -14,12 +21,17 @@ type PathIn<G extends Group> = `${G}.${Exclude<keyof Groups[G] & string, '__type
 /** Every setting that the contract has, by the path at which a client reads and writes it. */
 export type SettingPath = 'featureFlags' | { [G in Group]: PathIn<G> }[Group];
 
+/** As the store has it, in which numbers are JSON's. */
+type Requirement = Omit<ApprovalRequirement, '__typename' | 'costMicros'> & { readonly costMicros: number | null };
+
 /** What a setting holds, as the contract says. */
 export type SettingValue<P extends SettingPath> = P extends 'featureFlags'
   ? Record<string, boolean>
-  : P extends `${infer G extends Group}.${infer F}`
-    ? Groups[G][F & keyof Groups[G]]
-    : never;
+  : P extends 'approval.requireFor'
+    ? Requirement[]
+    : P extends `${infer G extends Group}.${infer F}`
+      ? Groups[G][F & keyof Groups[G]]
+      : never;
 
 /** All settings of an organization. */
 export type Settings = { readonly [P in SettingPath]: SettingValue<P> };
@@ -56,6 +68,7 @@ const USUAL: Rights = { needs: 'organization:update', isVendors: false, isPromot
 const OF_WORK: Rights = { ...USUAL, isVendors: true };
 const OF_HOSTS: Rights = { ...USUAL, isPromotable: false };
 const OF_PEOPLE: Rights = { ...OF_HOSTS, inRecord: 'masked' };
+/** What watches over those who change the rest; of approvals it names people and agents. */
 const OF_OWNERS: Rights = { ...USUAL, needs: 'OWNER', isPromotable: false };
 
 const NOT_NULL = 'Must not be null.';
@@ -69,6 +82,30 @@ const upTo = (most: number) =>
     .int('Must be a whole number.')
     .min(1, 'At least 1.')
     .max(most, `At most ${most.toLocaleString('en')}.`);
+
+const hours = (most: number) => upTo(most).nullable();
+const idText = z.string().min(1, 'Must not be blank.').max(40, 'At most 40 characters.');
+
+/** Of each kind what belongs to it, and nothing else. */
+const requirement = z
+  .object({
+    kind: z.enum(ApprovalRequirementKind, NOT_NULL),
+    costMicros: z
+      .int('Must be a whole number.')
+      .min(0, 'At least 0.')
+      .max(1e12, 'At most 1,000,000,000,000.')
+      .nullish()
+      .transform((micros) => micros ?? null),
+    agentId: idText.nullish().transform((id) => id ?? null),
+  })
+  .refine(({ kind, costMicros }) => (kind === 'RUNS_OVER') === (costMicros !== null), {
+    path: ['costMicros'],
+    message: 'RUNS_OVER has it, and no other kind.',
+  })
+  .refine(({ kind, agentId }) => (kind === 'AGENT') === (agentId !== null), {
+    path: ['agentId'],
+    message: 'AGENT has it, and no other kind.',
+  });
 
 /** Checked as a whole: a path into it would repeat the names that the client sent. */
 const featureFlags = z
@@ -88,6 +125,7 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<SettingValue<P>> }
   'agentExecution.defaultModel': { ...OF_WORK, initial: null, check: settingText.nullable() },
   'agentExecution.defaultProvider': { ...OF_WORK, initial: null, check: settingText.nullable() },
   'agentExecution.maxConcurrentRuns': { ...USUAL, initial: 10, check: upTo(10_000), column: 'maxConcurrentRuns' },
+  'agentExecution.executors': { ...OF_HOSTS, initial: 'SHARED', check: z.enum(ExecutorChoice, NOT_NULL) },
   'security.externalAgentPolicy': { ...USUAL, initial: 'DENY', check: z.enum(ExternalAgentPolicy, NOT_NULL) },
   'security.allowedDomains': {
     ...OF_HOSTS,
@@ -100,6 +138,7 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<SettingValue<P>> }
     column: 'allowedDomains',
   },
   'security.apiKeyMaxDays': { ...USUAL, initial: 365, check: upTo(3650), column: 'apiKeyMaxDays' },
+  'security.membership': { ...USUAL, needs: 'OWNER', initial: 'OPEN', check: z.enum(MembershipRule, NOT_NULL) },
   'providerRouting.llmPreference': { ...OF_WORK, initial: null, check: settingText.nullable() },
   'providerRouting.llmFallback': { ...OF_WORK, initial: [], check: fallback },
   'providerRouting.imagePreference': { ...OF_WORK, initial: null, check: settingText.nullable() },
@@ -111,6 +150,17 @@ export const SETTINGS: { readonly [P in SettingPath]: Setting<SettingValue<P>> }
   'branding.colours': { ...OF_WORK, initial: null, check: coloursThatContrast.nullable() },
   'branding.supportEmail': { ...OF_PEOPLE, initial: null, check: emailText.nullable() },
   'support.access': { ...OF_OWNERS, initial: 'READ', check: z.enum(SupportAccess, NOT_NULL) },
+  'approval.requireFor': { ...OF_OWNERS, initial: [], check: z.array(requirement, NOT_NULL).max(10, 'At most 10.') },
+  'approval.approvers': {
+    ...OF_OWNERS,
+    initial: [],
+    check: z.array(idText, NOT_NULL).max(20, 'At most 20.').refine(eachOnce, 'Must name each once.'),
+  },
+  'approval.order': { ...OF_OWNERS, initial: 'ANY', check: z.enum(ApproverOrder, NOT_NULL) },
+  'approval.autoApproveAfterHours': { ...OF_OWNERS, initial: null, check: hours(720) },
+  'approval.escalationAfterHours': { ...OF_OWNERS, initial: null, check: hours(719) },
+  'approval.escalationTo': { ...OF_OWNERS, initial: null, check: idText.nullable() },
+  'approval.allowSelfApproval': { ...OF_OWNERS, initial: false, check: yesOrNo },
   featureFlags: { ...USUAL, initial: {}, check: featureFlags, column: 'featureFlags' },
 };
 
