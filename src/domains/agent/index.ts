@@ -1,12 +1,14 @@
+import { z } from 'zod';
 import { badInput, orNotFound } from '../../errors.js';
-import type { AgentFilter, AgentOrderField, Resolvers } from '../../generated/graphql.js';
-import { can } from '../../permissions/rules.js';
+import type { AgentFilter, AgentOrderField, Resolvers, RetryPolicy } from '../../generated/graphql.js';
+import { allow, can, canWhereNamed } from '../../permissions/rules.js';
 import { currentOrganization } from '../../resource/current-organization.js';
 import { allowing } from '../../resource/define-domain.js';
 import { defineResource } from '../../resource/define-resource.js';
-import { descriptionText, given, nameText, reference } from '../../resource/input.js';
+import { descriptionText, given, nameText, poolText, reference } from '../../resource/input.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
 import { deleteRow } from '../../resource/rows.js';
+import { assertNotNamed } from '../approval/index.js';
 import { clearingRuns, estimate, listRunsOf } from '../run/index.js';
 
 const agents = defineList('Agent', {
@@ -26,11 +28,22 @@ const agents = defineList('Agent', {
 export const listAgents = agents.page;
 export const listAgentsOf = agents.pageOf;
 
+/** Checked as a whole, and replaced as a whole. */
+const retryPolicy = z.object(
+  {
+    maxAttempts: z.int('Must be a whole number.').min(1, 'At least 1.').max(20, 'At most 20.'),
+    backoffSeconds: z.int('Must be a whole number.').min(0, 'At least 0.').max(86_400, 'At most 86,400.'),
+  },
+  'Must not be null.',
+);
+
 const columns = {
   repositoryId: reference,
   name: nameText,
   description: descriptionText,
   estimatedCostMicros: estimate,
+  pool: poolText.optional(),
+  retryPolicy: retryPolicy.optional(),
 };
 
 const resolvers = {
@@ -43,11 +56,13 @@ const resolvers = {
   },
   Mutation: {
     deleteAgent: (_, { id }, context) =>
-      clearingRuns(context, 'agent:delete', async (tx, clear) =>
-        (await clear('agentId', id)) ? deleteRow(tx.agent, id) : null,
-      ),
+      clearingRuns(context, 'agent:delete', async (tx, clear) => {
+        assertNotNamed(tx.held, [id]);
+        return (await clear('agentId', id)) ? deleteRow(tx.agent, id) : null;
+      }),
   },
   Agent: {
+    retryPolicy: ({ retryPolicy: policy }) => policy as unknown as RetryPolicy,
     organization: currentOrganization,
     repository: async ({ repositoryId }, _args, { db }) => orNotFound(await db.repository.load(repositoryId)),
     runs: ({ id }, args, context) => listRunsOf('agentId', id, args, context),
@@ -62,6 +77,11 @@ export const agent = defineResource('Agent', {
   // A repository that is not there, or is another organization's, breaks the same foreign key: NOT_FOUND.
   create: columns,
   update: columns,
+  // An estimate reserves of a budget with every run, and moving an agent takes the credentials away that are lent to it.
+  forOthers: {
+    create: ['repositoryId', 'name', 'description', 'pool', 'retryPolicy'],
+    update: ['name', 'description', 'pool', 'retryPolicy'],
+  },
   rights: {
     read: { from: 'VIEWER', may: 'Read agents.' },
     create: { from: 'DEVELOPER', may: 'Make agents.', vendor: true },
@@ -71,9 +91,12 @@ export const agent = defineResource('Agent', {
   access: {
     Agent: {
       ...allowing('id', 'organization', 'name', 'description', 'estimatedCostMicros', 'createdAt', 'updatedAt'),
+      ...allowing('pool', 'retryPolicy', 'version'),
+      credentials: canWhereNamed('credential:read'),
       repository: can('repository:read'),
       runs: can('run:read'),
     },
+    RetryPolicy: allow,
   },
   resolvers,
 });

@@ -4,16 +4,17 @@ import { defineDomain } from '../../resource/define-domain.js';
 import { lastDayOf, toPeriod } from '../usage/index.js';
 import { due } from './jobs.js';
 import type { BudgetPeriodParent } from './parent.js';
-import { percentOf, readBudget } from './read-budget.js';
+import { percentOf, readBudgetOf } from './read-budget.js';
 import { record } from './record.js';
 import { setCostLimits } from './set-cost-limits.js';
 
-/** More than a month has: ten for each of its days, and for itself. */
-const MOST_ALERTS = 320;
+/** All that a month can have: one for each percent, of what each of its days and itself cost, and of its calls. */
+const MOST_ALERTS = 100 * 33;
 
 /** How much more was spent, and is held, than the limit has. */
 function overshootOf({ limitMicros, settledMicros, reservedMicros }: BudgetPeriodParent): bigint {
-  const over = limitMicros === null ? 0n : settledMicros + reservedMicros - limitMicros;
+  const settled = settledMicros > 0n ? settledMicros : 0n;
+  const over = limitMicros === null ? 0n : settled + reservedMicros - limitMicros;
   return over > 0n ? over : 0n;
 }
 
@@ -25,22 +26,26 @@ const resolvers = {
       const within = period.isDay ? period.name : { gte: period.name, lte: lastDayOf(period) };
       return db.usageAlert.list({
         where: { period: within },
-        orderBy: { period: 'asc', thresholdPercent: 'asc' },
+        orderBy: { period: 'asc', metric: 'desc', thresholdPercent: 'asc' },
         take: MOST_ALERTS,
       });
     },
   },
   Mutation: { setCostLimits: (_, { input }, context) => setCostLimits(input, context) },
   OrganizationUsage: {
-    budget: (_, _args, context) => readBudget(context),
-    percentUsed: async ({ period, totalCostMicros }, _args, { db }) => {
-      const budget = await db.budget.find({});
+    budget: ({ of }, _args, { outside }) => readBudgetOf(of, outside),
+    percentUsed: async ({ of, period, totalCostMicros }) => {
+      const budget = await of.db.budget.find({});
       const limit = period.isDay ? budget?.dailyLimitMicros : budget?.monthlyLimitMicros;
       return percentOf(totalCostMicros, limit ?? null);
     },
   },
   BudgetPeriod: { overshootMicros: overshootOf },
-  UsageAlert: { threshold: ({ thresholdPercent }) => thresholdPercent },
+  UsageAlert: {
+    threshold: ({ thresholdPercent }) => thresholdPercent,
+    limit: ({ maxQuantity, limitMicros }) => maxQuantity ?? limitMicros,
+    used: ({ usedQuantity, settledMicros }) => usedQuantity ?? settledMicros,
+  },
 } satisfies Resolvers;
 
 export const budget = defineDomain({

@@ -1,4 +1,6 @@
 import type { RequestContext } from '../../context/context.js';
+import type { Outside } from '../../data/connection/outside.js';
+import type { OrganizationUsageParent } from '../usage/parent.js';
 import { costOf, dayOf, lastDayOf, nextDay, nextMonth, openUsageSums, toPeriod } from '../usage/index.js';
 import type { BudgetParent } from './parent.js';
 
@@ -6,15 +8,22 @@ import type { BudgetParent } from './parent.js';
 const THRESHOLDS = [80, 100];
 
 /** What the current organization may spend now, and what it did: by the ledger, and by what is held for its runs. */
-export async function readBudget({ db, outside, organization }: RequestContext): Promise<BudgetParent> {
+export const readBudget = ({ db, outside, organization: { orgId } }: RequestContext): Promise<BudgetParent> =>
+  readBudgetOf({ db, orgId }, outside);
+
+/** The same of any organization. */
+export async function readBudgetOf(
+  { db, orgId }: OrganizationUsageParent['of'],
+  outside: Outside,
+): Promise<BudgetParent> {
   const now = db.now();
   const month = toPeriod(undefined, now);
   const sum = outside(openUsageSums);
   const today = dayOf(now);
   const [row, ofDay, ofMonth] = await Promise.all([
     db.budget.find({}),
-    sum(organization.orgId, today, today),
-    sum(organization.orgId, dayOf(month.start), lastDayOf(month)),
+    sum(orgId, today, today),
+    sum(orgId, dayOf(month.start), lastDayOf(month)),
   ]);
   const { monthlyLimitMicros = null, dailyLimitMicros = null } = row ?? {};
   // Nobody counts it where there is no limit.

@@ -31,9 +31,10 @@ const costLimitsInput = z.object({
  */
 export async function setCostLimits(input: unknown, context: RequestContext): Promise<BudgetParent> {
   const parsed = parseInput(costLimitsInput, input);
+  // By itself, and before the lock: whoever starts a run makes the row, too, and holds the organization's meanwhile. It limits nothing yet.
+  await context.db.budget.createMany([{ hardStop: true }], { skipTaken: true });
   await context.db.locked(async (db) => {
     await readActor(db, context, 'billing:manage');
-    await db.budget.createMany([{ hardStop: true }], { skipTaken: true });
     return db.budget.update(
       {},
       given({

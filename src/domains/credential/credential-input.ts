@@ -24,6 +24,10 @@ export const createInput = z.object({
     .boolean()
     .nullish()
     .transform((enabled) => enabled ?? true),
+  sharedExecutors: z
+    .boolean()
+    .nullish()
+    .transform((shared) => shared ?? false),
   config: config.nullish().transform((value) => value ?? {}),
 });
 
@@ -32,9 +36,15 @@ export const updateInput = z.object({
   name: nameText.optional(),
   provider: nameText.optional(),
   enabled: z.boolean('Must not be null.').optional(),
+  sharedExecutors: z.boolean('Must not be null.').optional(),
   config: config.optional(),
   expectedUpdatedAt: z.date().nullish(),
 });
 
 /** What is shown of a secret: too little of a long one to guess the rest by, and nothing of a short one. */
 export const lastFourOf = (secret: string): string | null => (/^\S{16,}$/.test(secret) ? secret.slice(-4) : null);
+
+export const lentInput = z
+  .array(z.string())
+  .max(20, 'At most 20.')
+  .refine((ids) => new Set(ids).size === ids.length, 'Must name each once.');

@@ -10,8 +10,11 @@ import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
 import { deleteRow, updateIfUnchanged } from '../../resource/rows.js';
 import { readActor } from '../../rights/actor.js';
 import { SEAL } from '../../secrets/organization-seal.js';
-import { createInput, lastFourOf, secretText, updateInput } from './credential-input.js';
+import { MAX_CREDENTIALS } from './compare-credentials.js';
+import { createInput, lastFourOf, lentInput, secretText, updateInput } from './credential-input.js';
 import { record } from './record.js';
+
+export { compareCredentials } from './compare-credentials.js';
 
 const credentials = defineList('Credential', {
   name: 'credentials',
@@ -28,8 +31,6 @@ const credentials = defineList('Credential', {
     ...given({ enabled: filter?.enabled ?? undefined }),
   }),
 });
-
-const MAX_CREDENTIALS = 500;
 
 /** Works as someone who may manage them now, under the organization's lock. */
 const asManager = <T>(context: RequestContext, work: (db: LockedDb) => Promise<T>): Promise<T> =>
@@ -86,6 +87,22 @@ const resolvers = {
         }
         return updateIfUnchanged(db.repository, id, expectedUpdatedAt, { credentialId }, 'expectedUpdatedAt');
       }),
+    setAgentCredentials: (_, args, context) => {
+      const credentialIds = parseInput(lentInput, args.credentialIds, 'credentialIds');
+      return asManager(context, async (db) => {
+        if (
+          credentialIds.length > 0 &&
+          (await db.credential.count({ id: { in: credentialIds } })) < credentialIds.length
+        ) {
+          throw badInput('credentialIds', 'There is none such.');
+        }
+        return updateIfUnchanged(db.agent, args.id, args.expectedUpdatedAt, { credentialIds }, 'expectedUpdatedAt');
+      });
+    },
+  },
+  Agent: {
+    credentials: async ({ credentialIds }, _args, { db }) =>
+      (await Promise.all(credentialIds.map((id) => db.credential.load(id)))).filter((each) => each !== null),
   },
   AgentRepository: {
     credential: ({ credentialId }, _args, { db }) => (credentialId === null ? null : db.credential.load(credentialId)),
@@ -101,7 +118,7 @@ export const credential = defineDomain({
     'credential:read': { from: 'ADMIN', may: 'See which credentials there are; nobody reads their secrets.' },
     'credential:manage': {
       from: 'ADMIN',
-      may: 'Make, change and delete credentials, replace their secrets, and say which repository is fetched with them.',
+      may: 'Make, change and delete credentials, replace their secrets, and say which repository is fetched with them, and which agents’ runs are given them.',
     },
   },
   access: {
@@ -112,6 +129,7 @@ export const credential = defineDomain({
       replaceCredentialSecret: mayManage,
       deleteCredential: mayManage,
       setRepositoryCredential: mayManage,
+      setAgentCredentials: mayManage,
     },
     Credential: allow,
   },

@@ -13,6 +13,7 @@ export const record = {
     replaceCredentialSecret: 'credential.updated',
     deleteCredential: 'credential.deleted',
     setRepositoryCredential: 'repository.updated',
+    setAgentCredentials: 'agent.updated',
   },
   untold: [
     {

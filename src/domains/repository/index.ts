@@ -8,6 +8,7 @@ import { descriptionText, nameText } from '../../resource/input.js';
 import { defineList } from '../../resource/list.js';
 import { deleteRow } from '../../resource/rows.js';
 import { listAgentsOf } from '../agent/index.js';
+import { assertNotNamed } from '../approval/index.js';
 import { clearingRuns, listRunsOf } from '../run/index.js';
 
 const repositories = defineList('Repository', {
@@ -24,7 +25,8 @@ const repositories = defineList('Repository', {
 
 export const listRepositories = repositories.page;
 
-const gitUrl = z
+/** Where a repository is fetched from. */
+export const gitUrl = z
   .string('Must not be null.')
   .trim()
   .max(500, 'At most 500 characters.')
@@ -42,7 +44,7 @@ function isGitUrl(url: string): boolean {
 /** Whatever begins with a hyphen would be an option to git or ssh. */
 const isOption = (text: string): boolean => text.startsWith('-');
 
-const branch = z
+export const branch = z
   .string('Must not be null.')
   .trim()
   .min(1, 'Must not be blank.')
@@ -57,6 +59,10 @@ const resolvers = {
       clearingRuns(context, 'repository:delete', async (tx, clear) => {
         if (!(await clear('repositoryId', id))) return null;
         const agents = await tx.agent.list({ where: { repositoryId: id }, orderBy: { name: 'asc' }, take: 100 });
+        assertNotNamed(
+          tx.held,
+          agents.map((agent) => agent.id),
+        );
         for (const agent of agents) {
           if (!(await clear('agentId', agent.id))) return null;
           await tx.agent.delete({ id: agent.id });
@@ -78,6 +84,8 @@ export const repository = defineResource('Repository', {
   list: repositories,
   create: { ...columns, branch: branch.nullish().transform((name) => name ?? undefined) },
   update: { ...columns, branch },
+  // A credential is lent to where a repository lies: another place takes it away, and is no business of who only helps.
+  forOthers: { create: ['name', 'gitUrl', 'description', 'branch'], update: ['name', 'description', 'branch'] },
   rights: {
     read: { from: 'VIEWER', may: 'Read repositories.' },
     create: { from: 'DEVELOPER', may: 'Make repositories.', vendor: true },

@@ -19,18 +19,20 @@ export type ClearRuns = (parent: 'agentId' | 'repositoryId', id: string) => Prom
  *
  * @param permission what the actor has to hold, at each batch
  * @param work all or nothing; done again while it answers null, because a batch did not clear them all
+ * @param atOnce how many runs a batch clears
  */
 export async function clearingRuns<T>(
   context: RequestContext,
   permission: Permission,
   work: (tx: LockedDb, clear: ClearRuns) => Promise<T | null>,
+  atOnce = BATCH,
 ): Promise<T> {
   for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
     const done = await context.db.locked(async (tx) => {
       await readActor(tx, context, permission);
       return work(
         tx,
-        async (parent, id) => (await tx.run.updateMany({ [parent]: id }, { [parent]: null }, BATCH)) < BATCH,
+        async (parent, id) => (await tx.run.updateMany({ [parent]: id }, { [parent]: null }, atOnce)) < atOnce,
       );
     });
     if (done !== null) return done;

@@ -4,15 +4,21 @@ import type { Filter, Row } from '../../data/organization/table.js';
 import { orNotFound } from '../../errors.js';
 import { RunStatus } from '../../generated/enums.js';
 import type { Resolvers, RunFilter, RunOrder, RunOrderField } from '../../generated/graphql.js';
-import { allow, can } from '../../permissions/rules.js';
+import { allow, can, canClaim, canReport, hasClaim } from '../../permissions/rules.js';
+import { NEWS } from '../../jobs/news.js';
 import { currentOrganization } from '../../resource/current-organization.js';
 import { allowing, defineDomain } from '../../resource/define-domain.js';
 import { parseInput } from '../../resource/input.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
 import { cancelRun } from './cancel-run.js';
+import { credentialsOf, openSecret, providerOf } from './claimed-credentials.js';
+import { claimRuns } from './claim-runs.js';
+import { jobs } from './jobs.js';
+import { CLAIM_PERMISSION, CLAIMS_FROM } from './outside.js';
 import { MICROS, recordRunProgress, STATUSES } from './record-run-progress.js';
 import { record } from './record.js';
 import { startRun } from './start-run.js';
+import { readClaimedRun, readHeld } from './use-claim.js';
 
 type RunRow = Row<'Run'>;
 
@@ -88,6 +94,29 @@ const startInput = z.object({
   input: z.unknown().optional(),
   idempotencyKey: z.string().min(1, 'Must not be blank.').max(100, 'At most 100 characters.').nullish(),
   estimatedCostMicros: estimate,
+  priority: z.int('Must be a whole number.').min(0, 'At least 0.').max(9, 'At most 9.').nullish(),
+});
+
+const claimInput = z.object({
+  max: z
+    .int('Must be a whole number.')
+    .min(1, 'At least 1.')
+    .max(100, 'At most 100.')
+    .nullish()
+    .transform((max) => max ?? 1),
+  leaseSeconds: z
+    .int('Must be a whole number.')
+    .min(1, 'At least 1.')
+    .max(3600, 'At most 3,600.')
+    .nullish()
+    .transform((seconds) => seconds ?? 60),
+  agentIds: z
+    .array(z.string())
+    .min(1, 'At least one.')
+    .max(100, 'At most 100.')
+    .nullish()
+    .transform((ids) => ids && [...new Set(ids)])
+    .transform((ids) => ids ?? null),
 });
 
 const total = z.int('Must be a whole number.').min(0, 'At least 0.').max(Number.MAX_SAFE_INTEGER).nullish();
@@ -110,11 +139,17 @@ const resolvers = {
   Query: {
     runs: (_, args, context) => listRuns(args, context),
     run: (_, { id }, { db }) => db.run.get({ id }),
+    claimedRun: (_, _args, context) => readClaimedRun(context),
   },
   Mutation: {
     startRun: (_, { input }, context) => startRun(parseInput(startInput, input), context),
-    recordRunProgress: (_, { id, input }, context) => recordRunProgress(id, parseInput(progressInput, input), context),
+    recordRunProgress: async (_, { id, input }, context) => {
+      const reported = await recordRunProgress(id, parseInput(progressInput, input), context);
+      context.use(NEWS).reported(context.organization.orgId, id);
+      return reported;
+    },
     cancelRun: (_, { id }, context) => cancelRun(id, context),
+    claimRuns: (_, { input }, context) => claimRuns(parseInput(claimInput, input), context),
   },
   Run: {
     organization: currentOrganization,
@@ -127,7 +162,25 @@ const resolvers = {
     input: ({ id }, _args, { db }) => db.run.loadApart(id, 'input'),
     output: ({ id }, _args, { db }) => db.run.loadApart(id, 'output'),
     totalCost: ({ totalCostMicros }) => Number(totalCostMicros) / MICROS,
-    stopRequested: ({ stopReason: reason, stopRequestedAt: at }) => (reason && at ? { reason, at } : null),
+    stopRequested: ({ status, finishedAt, stopReason: reason, stopRequestedAt: at }) => {
+      // Whoever works on it yet need not know what the status says.
+      if (status === 'CANCELLED' && finishedAt) return { reason: 'CANCELLED', at: finishedAt };
+      return reason && at ? { reason, at } : null;
+    },
+  },
+  ClaimedRun: {
+    agentName: ({ agent }) => agent?.name ?? null,
+    repositoryUrl: ({ repository }) => repository?.gitUrl ?? null,
+    input: async ({ runId, claim }, _args, { db }) => {
+      const input = await db.run.loadApart(runId, 'input');
+      await readHeld(db, claim);
+      return input;
+    },
+    provider: (_parent, _args, context) => providerOf(context),
+    credentials: (parent, _args, context) => credentialsOf(parent, context),
+  },
+  ClaimedCredential: {
+    secret: (parent, _args, context) => openSecret(parent, context),
   },
 } satisfies Resolvers;
 
@@ -137,27 +190,40 @@ export const run = defineDomain({
     'run:read': { from: 'VIEWER', may: 'Read runs, with what they were given and answered.' },
     'run:start': { from: 'DEVELOPER', may: 'Start runs of agents.', vendor: true },
     'run:cancel': { from: 'DEVELOPER', may: 'Cancel runs.', vendor: true },
-    'run:record': { from: 'DEVELOPER', may: 'Report how runs go, as executors do.' },
+    'run:record': { from: 'DEVELOPER', may: 'Report how runs go, as executors do that claim nothing.' },
+    [CLAIM_PERMISSION]: {
+      from: CLAIMS_FROM,
+      may: 'Claim runs, with the secrets that they need, as executors of its own do.',
+    },
   },
   record,
+  jobs,
   access: {
-    Query: { runs: can('run:read'), run: can('run:read') },
+    Query: { runs: can('run:read'), run: can('run:read'), claimedRun: hasClaim },
     Mutation: {
       startRun: can('run:start'),
-      recordRunProgress: can('run:record'),
+      recordRunProgress: canReport,
       cancelRun: can('run:cancel'),
+      claimRuns: canClaim,
     },
     Run: {
       ...allowing('id', 'organization', 'createdBy', 'status', 'input', 'output', 'error'),
       ...allowing('createdAt', 'startedAt', 'finishedAt', 'totalTokens', 'totalCost', 'totalCostMicros'),
-      ...allowing('estimatedCostMicros', 'stopRequested'),
+      ...allowing('estimatedCostMicros', 'stopRequested', 'priority', 'attempts', 'providers'),
       agent: can('agent:read'),
+      approval: can('approval:read'),
       repository: can('repository:read'),
     },
     RunStop: allow,
+    RunLease: allow,
+    ClaimRunsPayload: allow,
+    ClaimedRun: allow,
+    ClaimedCredential: allow,
   },
   node: { prefix: 'run', type: 'Run', rule: can('run:read'), find: (id, { db }) => db.run.load(id) },
 });
 
+export { putBack } from './return-lost-runs.js';
+export { claimOf, renewClaim } from './use-claim.js';
 export { clearingRuns } from './clear-runs.js';
 export { MICROS, STATUSES } from './record-run-progress.js';

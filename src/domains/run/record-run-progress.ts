@@ -1,11 +1,13 @@
 import type { RequestContext } from '../../context/context.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
-import { badInput, conflict } from '../../errors.js';
+import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
 import { RunStatus } from '../../generated/enums.js';
 import { given } from '../../resource/input.js';
 import { decideLimit } from '../../permissions/features.js';
 import { readActor, readActorNow } from '../../rights/actor.js';
+import type { LiveClaim } from '../../identity/claims.js';
+import { renewClaim } from './use-claim.js';
 
 /** Millionths in one unit of the currency. */
 export const MICROS = 1_000_000;
@@ -19,7 +21,9 @@ export interface RunProgress {
   readonly totalCostMicros?: number | null | undefined;
 }
 
+/** What reports make of a run: of one that waits to be allowed, nothing. */
 const NEXT: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
+  AWAITING_APPROVAL: [],
   QUEUED: ['RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
   RUNNING: ['SUCCEEDED', 'FAILED', 'CANCELLED'],
   SUCCEEDED: [],
@@ -29,7 +33,7 @@ const NEXT: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
 
 export const STATUSES: readonly RunStatus[] = Object.values(RunStatus);
 
-/** Those that a run may still leave. */
+/** Those of which executors report, and that a run may still leave. */
 export const UNFINISHED: readonly RunStatus[] = STATUSES.filter((status) => NEXT[status].length > 0);
 
 const isFinished = (status: RunStatus): boolean => NEXT[status].length === 0;
@@ -38,25 +42,58 @@ const isFinished = (status: RunStatus): boolean => NEXT[status].length === 0;
  * Says how far an executor got: of two reports at once the second sees the first, and
  * the limit of concurrent runs holds. Only who begins a run waits for others of the organization.
  *
- * @throws NOT_FOUND; CONFLICT when the run is finished or the limit is reached; BAD_USER_INPUT when a total would fall
+ * A run that was claimed is reported on by its claim alone, which holds for as long again with each report and is over with the last one.
+ *
+ * @throws NOT_FOUND; CONFLICT when the run is finished or claimed, the claim over, or the limit reached; BUDGET_EXCEEDED when one begins for
+ *   which nothing is held, and nothing is left; BAD_USER_INPUT when a total would fall
  */
-export function recordRunProgress(id: string, progress: RunProgress, context: RequestContext): Promise<Row<'Run'>> {
-  if (progress.status !== 'RUNNING') {
-    return context.db.transaction(async (tx) => {
-      const run = await holdRun(tx, id);
-      await readActorNow(context, 'run:record');
-      return report(tx, run, progress);
-    });
-  }
+export async function recordRunProgress(
+  id: string,
+  progress: RunProgress,
+  context: RequestContext,
+): Promise<Row<'Run'>> {
+  const claim = context.viewer?.claim ?? null;
+  if (claim) return reportOnClaimed(claim, id, progress, context);
+  const begins = ({ status }: Row<'Run'>) => progress.status === 'RUNNING' && NEXT[status].includes('RUNNING');
+  const mayBegin = progress.status === 'RUNNING' && begins(await context.db.run.get({ id }));
+  const reported = mayBegin
+    ? null
+    : await context.db.transaction(async (tx) => {
+        const run = await holdRun(tx, id);
+        await readActorNow(context, 'run:record');
+        assertUnclaimed(run);
+        // It may have been put back meanwhile.
+        return begins(run) ? null : report(tx, run, progress);
+      });
+  if (reported !== null) return reported;
   return context.db.locked(async (tx) => {
     await readActor(tx, context, 'run:record');
     const run = await holdRun(tx, id);
+    assertUnclaimed(run);
     const { max } = decideLimit(tx.held, 'concurrent_runs');
-    const begins = NEXT[run.status].includes('RUNNING');
-    if (begins && max !== null && (await tx.run.count({ status: 'RUNNING' })) >= max) {
+    if (begins(run) && max !== null && (await tx.run.count({ status: 'RUNNING' })) >= max) {
       throw conflict(`${max} runs are RUNNING, which is the organization's limit.`, 'input.status');
     }
+    if (begins(run) && run.stopReason === 'BUDGET') throw await usedUp(tx);
     return report(tx, run, progress);
+  });
+}
+
+/** That a limit is used up, as whoever starts a run is told it. */
+async function usedUp(tx: OrganizationDb): Promise<OrgateError> {
+  const { monthlyLimitMicros, dailyLimitMicros, monthSettledMicros, daySettledMicros, reservedMicros } =
+    await tx.budget.get({});
+  const isMonthly = monthlyLimitMicros !== null && monthSettledMicros >= monthlyLimitMicros;
+  const now = tx.now();
+  const resetsAt = isMonthly
+    ? Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1)
+    : Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1);
+  return new OrgateError('BUDGET_EXCEEDED', undefined, {
+    limit: isMonthly ? 'MONTHLY' : 'DAILY',
+    limitMicros: Number(isMonthly ? monthlyLimitMicros : dailyLimitMicros),
+    settledMicros: Number(isMonthly ? monthSettledMicros : daySettledMicros),
+    reservedMicros: Number(reservedMicros),
+    resetsAt: new Date(resetsAt).toISOString(),
   });
 }
 
@@ -64,7 +101,30 @@ export function recordRunProgress(id: string, progress: RunProgress, context: Re
 const holdRun = (tx: OrganizationDb, id: string): Promise<Row<'Run'>> =>
   tx.run.update({ id }, { reportedAt: tx.now() });
 
+/** It is RUNNING since it was claimed: nobody waits for the organization's other runs here. */
+function reportOnClaimed(
+  claim: LiveClaim,
+  id: string,
+  progress: RunProgress,
+  context: RequestContext,
+): Promise<Row<'Run'>> {
+  if (claim.runId !== id) return Promise.reject(notFound());
+  return context.db.transaction(async (tx) => {
+    const run = await holdRun(tx, id);
+    await renewClaim(tx, claim);
+    const reported = await report(tx, run, progress);
+    const ends = reported.status !== run.status && isFinished(reported.status);
+    if (ends) await tx.runClaim.updateMany({ id: claim.id }, { endedAt: tx.now() });
+    return reported;
+  });
+}
+
+function assertUnclaimed({ claimId }: Row<'Run'>): void {
+  if (claimId !== null) throw conflict('Whoever claimed this run reports on it, with the token of the claim.');
+}
+
 function report(tx: OrganizationDb, run: Row<'Run'>, progress: RunProgress): Promise<Row<'Run'>> {
+  if (run.status === 'AWAITING_APPROVAL') throw conflict('This run waits to be allowed: nobody works on it.', 'id');
   const status = progress.status ?? run.status;
   const moves = status !== run.status;
   if (moves && !NEXT[run.status].includes(status)) {

@@ -31,7 +31,9 @@ const correctionInput = z
 /**
  * Corrects an event by another one. Under the organization's lock: of two corrections the second sees the first.
  *
- * @throws NOT_FOUND; CONFLICT where it is a correction, or the key stands for something else; BAD_USER_INPUT where more were taken away than there is
+ * What a run reported, and what counts elsewhere than it would be taken from, only whoever decides on limits corrects: it would make room in them.
+ *
+ * @throws FORBIDDEN; NOT_FOUND; CONFLICT where it is a correction, or the key stands for something else; BAD_USER_INPUT where more were taken away than there is
  */
 export function correctUsage(input: unknown, context: RequestContext): Promise<AddedEvent> {
   const { eventId, ...correction } = parseInput(correctionInput, input);
@@ -39,12 +41,15 @@ export function correctUsage(input: unknown, context: RequestContext): Promise<A
     await readActor(db, context, 'usage:correct');
     const original = await db.usageEvent.get({ id: eventId });
     if (original.corrects !== null) throw conflict('A correction is not corrected.', 'input.eventId');
+    const now = db.now();
+    const counted = countedOn(original.occurredAt, now);
+    const decidesOnLimits = original.reported || original.late || counted.late;
+    if (decidesOnLimits) await readActor(db, context, 'billing:manage');
     const isRepeated = (await db.usageEvent.find({ idempotencyKey: correction.idempotencyKey })) !== null;
     if (!isRepeated) await assertEnough(db, original, correction);
-    const now = db.now();
     const event: NewEvent = {
       ...correction,
-      ...countedOn(original.occurredAt, now),
+      ...counted,
       id: newId('use', now.getTime()),
       metric: original.metric,
       occurredAt: original.occurredAt,
@@ -53,6 +58,7 @@ export function correctUsage(input: unknown, context: RequestContext): Promise<A
       agentId: original.agentId,
       createdById: original.createdById,
       keyId: original.keyId,
+      provider: original.provider,
       attributes: null,
       corrects: eventId,
     };

@@ -3,6 +3,7 @@ import type { Frame } from '../../data/connection/frame.js';
 import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
 import { translateDatabaseError } from '../../data/database-error.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
+import type { UsageDimension } from '../../generated/enums.js';
 
 /** What was used of one metric. */
 export interface UsageSum {
@@ -35,6 +36,84 @@ export const openUsageSums =
     }));
   };
 
+/** What is asked of some days. */
+export interface DaysAsked {
+  readonly from: string;
+  readonly to: string;
+  readonly by: UsageDimension;
+  /** All when null. */
+  readonly metric: string | null;
+}
+
+/** What one day used of one key; empty of none. */
+export interface DaySum extends Omit<UsageSum, 'metric'> {
+  readonly day: string;
+  readonly key: string;
+}
+
+const byDay = (columns: string, table: string, more: string): string => `
+  select day, ${columns} as key, sum(quantity)::text as quantity, sum(cost_micros)::text as "costMicros" from ${table}
+  where org_id = $1 and day between $2 and $3 and ($4::text is null or metric = $4) ${more}
+  group by 1, 2 order by 1, 2 limit $5`;
+const BY_METRIC = byDay('metric', 'usage_sum', '');
+const BY_SHARE = byDay('key', 'usage_share_sum', 'and dimension = $6');
+
+/** What was used day by day, of each metric or of whatever else it is of. Exact at the moment of the statement, as the sums. */
+export const openUsageByDay =
+  (pool: ScopedPool) =>
+  async (orgId: OrgId, { from, to, by, metric }: DaysAsked, most: number): Promise<DaySum[]> => {
+    const values = [orgId, from, to, metric, most];
+    const query = by === 'METRIC' ? { text: BY_METRIC, values } : { text: BY_SHARE, values: [...values, by] };
+    const { rows } = await inFrame(frameOf(orgId), () =>
+      pool.query<Record<keyof DaySum, string>>({ ...query, isPlannedAnew: true }),
+    ).catch((error: unknown) => {
+      throw translateDatabaseError(error);
+    });
+    return rows.map(({ day, key, quantity, costMicros }) => ({
+      day,
+      key,
+      quantity: BigInt(quantity),
+      costMicros: BigInt(costMicros),
+    }));
+  };
+
+/** What a provider was paid for its last uses. */
+export interface PaidUses {
+  readonly provider: string;
+  readonly quantity: bigint;
+  readonly costMicros: bigint;
+}
+
+// Each with what it was corrected by. What is recorded beside a run costs nothing here: that is in what the run reports. It stands in an index as
+// it is asked for here, `usage_event_paid_idx`.
+const PAID = `
+  select wanted.provider, sum(last.quantity + coalesce(more.quantity, 0))::text as quantity,
+    sum(last.cost_micros + coalesce(more.cost_micros, 0))::text as "costMicros"
+  from unnest($3::text[]) as wanted (provider)
+  cross join lateral (
+    select id, quantity, cost_micros from usage_event
+    where org_id = $1 and metric = $2 and provider = wanted.provider and corrects is null and (reported or run_id is null)
+    order by recorded_at desc limit $4
+  ) as last
+  left join lateral (
+    select sum(quantity) as quantity, sum(cost_micros) as cost_micros from usage_event where org_id = $1 and corrects = last.id
+  ) as more on true
+  group by wanted.provider`;
+
+/** What each of some providers was paid for its last uses of a metric. In the transaction that it is called in. */
+export const openHeldPaidUses =
+  (pool: ScopedPool) =>
+  async (orgId: OrgId, metric: string, providers: readonly string[], most: number): Promise<PaidUses[]> => {
+    const { rows } = await inFrame(frameOf(orgId), () =>
+      pool.queryHeld({ text: PAID, values: [orgId, metric, providers, most], isPlannedAnew: true }),
+    );
+    return rows.map(({ provider, quantity, costMicros }: Record<keyof PaidUses, string>) => ({
+      provider,
+      quantity: BigInt(quantity),
+      costMicros: BigInt(costMicros),
+    }));
+  };
+
 /** Adds up what is not in the totals yet. */
 export interface Folding {
   /** Organizations with something that waits, in order, behind one of them or from the first on. */
@@ -53,16 +132,12 @@ const WAITING = `
   )
   select org_id as "orgId" from waiting where org_id is not null`;
 
+// What is taken out goes into the totals by what the database does of it.
 const FOLD = `
   with taken as (
     delete from usage_tail where org_id = $1 and number = any (array(
       select number from usage_tail where org_id = $1 order by number limit $2 for update skip locked))
-    returning day, metric, quantity, cost_micros
-  ), added as (
-    insert into usage_total as known (org_id, day, metric, quantity, cost_micros)
-    select $1, day, metric, sum(quantity), sum(cost_micros) from taken group by day, metric order by day, metric
-    on conflict (org_id, day, metric) do update set
-      quantity = known.quantity + excluded.quantity, cost_micros = known.cost_micros + excluded.cost_micros
+    returning number
   )
   select count(*)::int as count from taken`;
 
@@ -81,3 +156,9 @@ export function openFolding(pool: ScopedPool): Folding {
     },
   };
 }
+
+/** The organization that a list for whoever runs the deployment names. */
+export const openNamedOrganization =
+  (_pool: ScopedPool) =>
+  (organizationId: string): OrgId =>
+    brandOrgId(organizationId);

@@ -3,6 +3,7 @@ import type { RequestContext } from '../../context/context.js';
 import { newId } from '../../data/id.js';
 import { badInput, notFound, OrgateError } from '../../errors.js';
 import { parseInput } from '../../resource/input.js';
+import { writeAsRead } from '../../rights/actor.js';
 import { type AddedEvent, addEvents, type NewEvent, type WantedEvent } from './add-events.js';
 import { recordedBy } from './metrics.js';
 import { countedOn } from './period.js';
@@ -36,6 +37,12 @@ const usageInput = z
     message: 'What a run costs it reports, and would count twice.',
   });
 
+/** Whose service it was, where a client says so in words that are a name. */
+const providerOf = (attributes: string | null): string | null => {
+  const { provider } = JSON.parse(attributes ?? '{}') as { provider?: unknown };
+  return typeof provider === 'string' && /^[\w.:/-]{1,100}$/.test(provider) ? provider : null;
+};
+
 type Usage = z.output<typeof usageInput>;
 
 interface Outcome {
@@ -44,7 +51,10 @@ interface Outcome {
   readonly error: { code: string; message: string; argument: string | null } | null;
 }
 
-/** @throws BAD_USER_INPUT; NOT_FOUND without such a run; CONFLICT on `input.idempotencyKey` where that stands for something else */
+/**
+ * @throws BAD_USER_INPUT; NOT_FOUND without such a run; CONFLICT on `input.idempotencyKey` where that stands for something else; UNAUTHENTICATED or
+ *   FORBIDDEN when the actor may not any more
+ */
 export async function recordUsage(input: unknown, context: RequestContext): Promise<AddedEvent> {
   const [outcome] = await recordAll([input], context, () => 'input');
   if (outcome === undefined || outcome instanceof OrgateError) throw outcome ?? notFound();
@@ -95,7 +105,8 @@ async function recordAll(
     return { event, isDated: usage.occurredAt != null };
   });
   const valid = events.filter((event): event is WantedEvent => !(event instanceof OrgateError));
-  const added = valid.length === 0 ? [] : await addEvents(context.db, valid);
+  const add = () => writeAsRead(context, 'usage:record', (db) => addEvents(db, valid));
+  const added = valid.length === 0 ? [] : await add();
   const outcomeOf = new Map(valid.map((event, index) => [event, added[index]]));
   return events.map((event) => (event instanceof OrgateError ? event : (outcomeOf.get(event) ?? notFound())));
 }
@@ -132,6 +143,7 @@ function toEvent(
     agentId,
     createdById: actorId,
     keyId: viewer?.apiKey?.id ?? null,
+    provider: providerOf(attributes),
     attributes,
     corrects: null,
     reason: null,
