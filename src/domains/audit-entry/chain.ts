@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { canonicalJson } from '../../canonical-json.js';
 
 /** Of an entry, what its hash covers through digests: each with a salt of its own, so that it can be erased alone. */
 export const DIGESTED = [
@@ -84,19 +85,8 @@ interface Link {
 function digestOf(value: unknown, salt: Salt): string {
   // A digest stands for what is gone: with something in its place it would vouch for whatever that is.
   if (salt !== null && typeof salt === 'object') return value == null ? salt.digest : 'more than was erased';
-  return value == null && salt === null ? '' : sha256(`${salt ?? ''}${canonical(value)}`);
+  return value == null && salt === null ? '' : sha256(`${salt ?? ''}${canonicalJson(value)}`);
 }
 
 // At once, which takes half as long as what is told bit by bit.
 const sha256 = (text: string): string => hash('sha256', text, 'base64url');
-
-/**
- * JSON as RFC 8785 has it, so that the same value is always the same text. Objects are written by hand: of their own they put
- * keys that look like numbers first.
- */
-function canonical(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  const pairs = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return `{${pairs.map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`).join(',')}}`;
-}

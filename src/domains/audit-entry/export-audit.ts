@@ -3,26 +3,19 @@ import type { RequestContext } from '../../context/context.js';
 import { PUBLIC_URL } from '../../context/deployment.js';
 import { idPrefix, newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
-import { notFound, OrgateError } from '../../errors.js';
+import { notFound } from '../../errors.js';
 import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
-import { codeOf } from '../../thrown.js';
 import type { AuditEntryFilter, AuditExportFormat } from '../../generated/graphql.js';
+import { assertRoomForLink, isOpen, KEPT_MS, LINK_MS, noteRead } from '../../resource/link.js';
 import { RECORD } from '../../resource/record.js';
 import { assertStillAsking } from '../../rights/actor.js';
 import { parseAction } from './actions.js';
+import { noteOpening } from './note-opening.js';
 import { readHead } from './read-chain.js';
+import type { record } from './record.js';
 import { type EntryFilter, whichEntries } from './which-entries.js';
 
 const EXPORT = 'exp';
-
-/** How long a link works. */
-const LINK_MS = 10 * 60_000;
-
-/** How many links somebody has that work at a time. */
-const MOST_LINKS = 20;
-
-/** How long what is behind one is kept after that: who began to read in time is told to have read it to its end. */
-const KEPT_MS = 24 * 3_600_000;
 
 /** A link that is over is forgotten; that it was made, of what, and that it was read stands in the record. */
 export const EXPORT_LAPSES: DueKind<object> = {
@@ -48,15 +41,7 @@ export async function createExport(
   return db.locked(async (tx) => {
     await assertStillAsking(tx, context);
     const now = tx.now();
-    const where = { ...maker, readAt: null, expiresAt: { gt: now } };
-    const open = await tx.auditExport.list({ where, orderBy: { expiresAt: 'asc' }, take: MOST_LINKS });
-    const [first] = open;
-    if (first && open.length === MOST_LINKS) {
-      const retryAfter = Math.ceil((first.expiresAt.getTime() - now.getTime()) / 1000);
-      throw new OrgateError('RATE_LIMITED', `You have ${MOST_LINKS} links that work; read one to its end.`, {
-        retryAfter,
-      });
-    }
+    await assertRoomForLink(tx.auditExport, maker, now);
     const expiresAt = new Date(now.getTime() + LINK_MS);
     const made = await tx.auditExport.create({
       ...maker,
@@ -87,7 +72,7 @@ export async function openExport(id: string, { db, act }: RequestContext): Promi
   if (idPrefix(id) !== EXPORT) throw notFound(); // a path can hold what no text in the database can
   const found = await db.auditExport.find({ id });
   const isTheirs = found?.makerKind === act.kind && found.makerId === act.id;
-  if (!found || !isTheirs || found.readAt !== null || found.expiresAt <= db.now()) throw notFound();
+  if (!found || !isTheirs || !isOpen(found, db.now())) throw notFound();
   const { format, lastSequence, filter } = found;
   return { id, format, last: Number(lastSequence), where: whichEntries(toFilter(filter)) };
 }
@@ -101,9 +86,12 @@ function toFilter(kept: Row<'AuditExport'>['filter']): AuditEntryFilter {
   return { ...same, ...(from && { from: new Date(from) }), ...(before && { before: new Date(before) }) };
 }
 
+const OPENED: keyof typeof record.actions & `${string}.opened` = 'audit_export.opened';
+
+/** It is about to be read. */
+export const noteExportOpened = (id: string, context: RequestContext): Promise<void> =>
+  noteOpening({ action: OPENED, id }, context);
+
 /** It was read to its end. */
-export async function closeExport(id: string, { db }: RequestContext): Promise<void> {
-  await db.auditExport.update({ id, readAt: null }, { readAt: db.now() }).catch((error: unknown) => {
-    if (codeOf(error) !== 'NOT_FOUND') throw error; // read twice at once
-  });
-}
+export const closeExport = (id: string, { db }: RequestContext): Promise<void> =>
+  noteRead(db.auditExport, id, db.now());

@@ -25,8 +25,10 @@ import { chainOf } from './read-chain.js';
 import { verifyChain } from './verify-chain.js';
 import { whichEntries } from './which-entries.js';
 
+export { readHead, readPlaces, STRETCH } from './read-chain.js';
 export { eraseRecord } from './erase-record.js';
-export { openEntryWriter, openHeldEntryWriter, openSealing, type OwnEntry } from './outside.js';
+export { noteOpening } from './note-opening.js';
+export { openEntryWriter, openHeldEntryWriter, openSealing, openVisits, type OwnEntry } from './outside.js';
 
 interface LogArgs extends ListArgs<AuditEntryOrderField> {
   readonly filter?: AuditEntryFilter | null;

@@ -1,3 +1,4 @@
+import { NEWS } from '../../jobs/news.js';
 import type { Job } from '../../jobs/job.js';
 import { EXPORT_LAPSES } from './export-audit.js';
 import { WAITING_REFUSALS } from './refusals.js';
@@ -11,7 +12,7 @@ export const jobs: readonly Job[] = [
     everyMs: 1000,
     run: ({ outside, use }, signal) => use(WAITING_REFUSALS).write(outside, signal),
   },
-  { name: 'seal-record', everyMs: 500, run: ({ outside }, signal) => sealRecords(outside, signal) },
+  { name: 'seal-record', everyMs: 500, run: ({ outside, use }, signal) => sealRecords(outside, use(NEWS), signal) },
 ];
 
 export const due = [EXPORT_LAPSES];

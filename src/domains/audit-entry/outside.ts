@@ -1,8 +1,9 @@
 import type { Act } from '../../data/connection/act.js';
-import { createDirectoryQuery } from '../../data/connection/directory-query.js';
+import { createDirectoryQuery, DIRECTORY } from '../../data/connection/directory-query.js';
 import type { Frame } from '../../data/connection/frame.js';
 import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
 import { ROW_TYPES } from '../../data/connection/pg-types.js';
+import { translateDatabaseError } from '../../data/database-error.js';
 import { brandOrgId, idPrefix, type OrgId } from '../../data/id.js';
 import { type Page, pageOf } from '../../identity/page.js';
 import { Thread } from '../../jobs/thread.js';
@@ -75,7 +76,7 @@ export interface OwnEntry {
   /** By path, what was there and what is. */
   readonly changes?: Readonly<Record<string, readonly [unknown, unknown]>>;
   readonly reason?: string;
-  /** As an interval: whoever did the same within it is not told of again. */
+  /** As an interval: whoever did the same for the same member within it is not told of again. */
   readonly onceIn?: string;
 }
 
@@ -87,9 +88,9 @@ const WRITE = `
     select value as it, value -> 'act' as act from jsonb_array_elements($2::jsonb)
   ), fresh as materialized (
     select nextval('audit_number') as number, it, act from given
-    where exists (select from organization o where o.id = $1) and (it ->> 'onceIn' is null or not exists (
+    where orgate_takes_entries($1) and (it ->> 'onceIn' is null or not exists (
       select from audit_entry e where e.org_id = $1 and e.actor_id = act ->> 'id' and e.action = it ->> 'action'
-        and e.outcome = it ->> 'outcome' and e.at > clock_timestamp() - (it ->> 'onceIn')::interval))
+        and e.on_behalf_of is not distinct from act ->> 'onBehalfOf' and e.outcome = it ->> 'outcome' and e.at > clock_timestamp() - (it ->> 'onceIn')::interval))
   ), told as (
     insert into audit_entry (org_id, number, actor_kind, actor_id, actor_name, on_behalf_of, action, outcome, target_type,
       target_id, target_name, changes, reason, request_id, address)
@@ -115,6 +116,62 @@ export const openHeldEntryWriter = (pool: ScopedPool): WriteEntries =>
 /** So little is chained at once: a millisecond. What is longer others would wait for, and a thread of its own takes. */
 const SHORT = 16_384;
 const THREAD = new URL('seal-thread.js', import.meta.url);
+
+/** What somebody outside an organization sees of it, and is told of in its record once a day. */
+export interface Visit {
+  readonly action: 'organization.seen' | 'organization.usage_seen';
+  readonly act: Act;
+  /** As what they look, where that is not told by the action. */
+  readonly targetType?: string;
+  readonly targetId?: string;
+  readonly targetName?: string;
+}
+
+/** Tells each of so many organizations of it, by one statement. To be awaited before anything is shown. */
+export type TellVisit = (organizations: readonly string[], visit: Visit) => Promise<void>;
+
+// Those that do not know yet; whose end has begun are told nothing any more.
+const UNTOLD = `
+  select o.id from organization o where o.id = any ($1::text[]) and o.purge_began_at is null and not exists (
+    select from audit_entry e where e.org_id = o.id and e.actor_id = $2 and e.action = $3
+      and e.at > clock_timestamp() - interval '1 day')`;
+
+const ONE_AT_A_TIME = 'select pg_advisory_xact_lock(hashtextextended($1, 0))';
+
+const TELL = `
+  with fresh as materialized (
+    select nextval('audit_number') as number, untold.id as org_id from (${UNTOLD}) untold
+    where orgate_takes_entries(untold.id)
+  ), told as (
+    insert into audit_entry (org_id, number, actor_kind, actor_id, actor_name, action, target_type, target_id, target_name,
+      request_id, address)
+    select org_id, number, $4, $2, $5, $3, $6, $7, $8, $9, $10 from fresh
+  )
+  insert into audit_unsealed (org_id, number) select org_id, number from fresh`;
+
+export function openVisits(pool: ScopedPool): TellVisit {
+  const query = createDirectoryQuery(pool);
+  return async (organizations, { action, act, targetType, targetId, targetName }) => {
+    if (organizations.length === 0) return;
+    const who = [organizations, act.id, action];
+    if ((await query(`${UNTOLD} limit 1`, who)).length === 0) return;
+    const client = await pool.connect();
+    const run = (text: string, values: unknown[]) => inFrame(DIRECTORY, () => client.query({ text, values }));
+    try {
+      await client.query({ text: 'BEGIN' });
+      // Of two requests of one person the second sees what the first wrote, and is not told again.
+      await run(ONE_AT_A_TIME, [`${action} ${act.id ?? ''}`]);
+      const target = [targetType, targetId, targetName].map((each) => each ?? null);
+      await run(TELL, [...who, act.kind, act.name, ...target, act.requestId ?? null, act.address ?? null]);
+      await client.query({ text: 'COMMIT' });
+    } catch (error) {
+      await client.query({ text: 'ROLLBACK' }).catch(() => undefined);
+      throw translateDatabaseError(error);
+    } finally {
+      client.release();
+    }
+  };
+}
 
 export function openSealing(pool: ScopedPool): Sealing {
   const query = createDirectoryQuery(pool);

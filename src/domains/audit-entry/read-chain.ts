@@ -1,4 +1,4 @@
-import type { RequestDb } from '../../data/organization/organization-db.js';
+import type { OrganizationDb, RequestDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import type { Sealable } from './chain.js';
 import type { EntryFilter } from './which-entries.js';
@@ -41,7 +41,12 @@ export interface Place {
 }
 
 /** Places in their order, `STRETCH` at the most, the last included; of their entries those that are asked for. */
-export async function readPlaces(db: RequestDb, from: number, to: number, where: EntryFilter = {}): Promise<Place[]> {
+export async function readPlaces(
+  db: OrganizationDb,
+  from: number,
+  to: number,
+  where: EntryFilter = {},
+): Promise<Place[]> {
   const seals = await db.auditSeal.list({
     where: { sequence: { gte: BigInt(from), lte: BigInt(to) } },
     orderBy: { sequence: 'asc' },

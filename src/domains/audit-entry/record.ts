@@ -3,6 +3,7 @@ import type { DomainRecord } from '../../resource/record.js';
 export const record = {
   actions: {
     'audit_export.created': 'A link to the record was made.',
+    'audit_export.opened': 'Somebody began to read an export of the record, or went on with it.',
     'audit_export.updated': 'An export of the record was read to its end.',
     'audit_export.deleted': 'A link to the record that was over was forgotten.',
     'audit.streamed': 'The record was fetched by a SIEM; told once a day of each that does.',

@@ -33,7 +33,7 @@ export class Refusals implements NoteRefusals {
 
   note({ orgId, act, tried, error }: Refusal): void {
     const action = actionOf(tried, this.record);
-    const key = `${orgId} ${act.id} ${action}`;
+    const key = `${orgId} ${act.id} ${act.onBehalfOf ?? ''} ${action}`;
     if (!action || this.#isNoted(key)) return;
     const { requiredPermission } = error.detail;
     const reason = requiredPermission ? `${error.code}: needs ${requiredPermission}` : error.code;

@@ -1,4 +1,5 @@
 import type { Outside } from '../../data/connection/outside.js';
+import type { News } from '../../jobs/news.js';
 import { createRounds } from '../../jobs/rounds.js';
 import { openSealing, type RecordOf } from './outside.js';
 
@@ -11,10 +12,19 @@ const BATCH = 1000;
  *
  * @throws AggregateError with what failed, after all others were sealed
  */
-export function createSealRecords(): (outside: Outside, signal: AbortSignal) => Promise<void> {
+export function createSealRecords(): (
+  outside: Outside,
+  news: Pick<News, 'sealed'>,
+  signal: AbortSignal,
+) => Promise<void> {
   const round = createRounds<RecordOf>(BATCH, (count) => `${count} records could not be sealed`);
-  return (outside, signal) => {
+  return (outside, news, signal) => {
     const sealing = outside(openSealing);
-    return round({ listWaiting: sealing.listWaiting, part: sealing.seal }, signal);
+    const part = async (of: RecordOf, most: number): Promise<number> => {
+      const sealed = await sealing.seal(of, most);
+      if (sealed > 0 && of !== '') news.sealed(of);
+      return sealed;
+    };
+    return round({ listWaiting: sealing.listWaiting, part }, signal);
   };
 }

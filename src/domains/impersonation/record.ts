@@ -8,7 +8,7 @@ export const record = {
     'impersonation.ended': 'Somebody acts as a member no longer.',
     'impersonation.deleted': 'That somebody acted as a member was deleted.',
     'impersonation.query':
-      'Somebody who acts as a member asked to read: the fields stand in `changes`, and the ids. Told before it is read.',
+      'Somebody who acts as a member asked to read: the fields stand in `changes`, what they were asked for by, and the ids. Told before it is read.',
     'impersonation.mutation':
       'Somebody who acts as a member asked to change something. Told before it is done, or refused.',
     'support.read': 'Who of the deployment looked in, or what was granted, was to be read.',

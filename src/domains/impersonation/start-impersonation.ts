@@ -5,7 +5,7 @@ import type { Act } from '../../data/connection/act.js';
 import { newId } from '../../data/id.js';
 import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
-import { conflict, OrgateError, orNotFound } from '../../errors.js';
+import { conflict, type ErrorCode, OrgateError, orNotFound } from '../../errors.js';
 import { DUE_WORK } from '../../jobs/due-work.js';
 import { parseInput, reference } from '../../resource/input.js';
 import { assertServed } from '../../permissions/organization-status.js';
@@ -22,6 +22,9 @@ const MINUTES = 30;
 const MOST_MINUTES = 60;
 /** Of one administrator in one organization: whoever looks at two members side by side needs two. */
 const MOST_AT_ONCE = 5;
+
+/** The OWNERs are mailed of one administrator once in so long; each access stands in their lists, in the log and in the record. */
+const TOLD_EVERY_MS = 10 * 60_000;
 
 const startInput = z.object({
   organizationId: reference,
@@ -45,19 +48,23 @@ const BEGUN: keyof typeof record.actions = 'impersonation.created';
  * Lets whoever runs the deployment act as a member of an organization, as far as that allows it.
  *
  * @throws NOT_FOUND for anyone who is not an ACTIVE member there; FORBIDDEN where the organization does not allow it (`reason:
- *   SUPPORT_ACCESS`, which its record tells), or the member runs the deployment, too; CONFLICT past `MOST_AT_ONCE`
+ *   SUPPORT_ACCESS`), or the member runs the deployment, too; CONFLICT past `MOST_AT_ONCE`. Its record tells of each, and of no
+ *   member who is none
  */
 export async function startImpersonation(input: unknown, context: RequestContext) {
   const { organizationId, userId, reason, minutes } = parseInput(startInput, input);
   const { person, outside, use, origin } = context;
   const { orgId, systemRole } = orNotFound(await outside(openAccess).find(organizationId, userId));
-  const act: Act = { kind: 'PERSON', id: person.id, name: person.name, onBehalfOf: userId, reason, ...origin };
-  const db = context.deployment.organizationDb(orgId, act);
+  const act: Act = { kind: 'PERSON', id: person.id, name: person.name, reason, ...origin };
+  const db = context.deployment.organizationDb(orgId, { ...act, onBehalfOf: userId });
+  let isMember = false;
   const begin = async (inside: LockedDb) => {
     await assertStillAsking(inside, context);
+    const found = await inside.membership.find({ userId, status: 'ACTIVE', kind: 'PERSON' });
+    isMember = found !== null;
     assertServed(inside.held);
     const until = await assertAllowed(inside);
-    const member = orNotFound(await inside.membership.find({ userId, status: 'ACTIVE', kind: 'PERSON' }));
+    const member = orNotFound(found);
     if (systemRole === null) throw new OrgateError('NOT_FOUND');
     if (systemRole !== 'USER') throw new OrgateError('FORBIDDEN', 'Nobody acts as somebody who runs the deployment.');
     const now = inside.now();
@@ -65,6 +72,8 @@ export async function startImpersonation(input: unknown, context: RequestContext
     if ((await inside.impersonation.count(own)) >= MOST_AT_ONCE) {
       throw conflict(`At most ${MOST_AT_ONCE} at once in an organization: end one of them.`);
     }
+    const window = new Date(Math.floor(now.getTime() / TOLD_EVERY_MS) * TOLD_EVERY_MS);
+    const isTold = (await inside.impersonation.count({ actorId: person.id, createdAt: { gte: window } })) > 0;
     const wanted = new Date(now.getTime() + minutes * 60_000);
     const made = await inside.impersonation.create({
       id: newId('imp'),
@@ -78,12 +87,15 @@ export async function startImpersonation(input: unknown, context: RequestContext
       createdAt: now,
       expiresAt: until !== null && until < wanted ? until : wanted,
     });
-    return { made, member, mail: await tellOwners(inside, orgId, made, member, use) };
+    return { made, member, mail: await tellOwners(inside, orgId, made, member, !isTold, use) };
   };
   const { made, member, mail } = await db.locked(begin).catch(async (error: unknown) => {
-    const isDenied = error instanceof OrgateError && error.detail.reason === 'SUPPORT_ACCESS';
-    const told = { act, action: BEGUN, outcome: 'REFUSED', targetType: 'impersonation', onceIn: '1 minute' } as const;
-    if (isDenied) await outside(openEntryWriter)(orgId, [{ ...told, reason: `SUPPORT_ACCESS: ${reason}` }]);
+    if (error instanceof OrgateError && REFUSED.has(error.code)) {
+      const refused = { action: BEGUN, outcome: 'REFUSED', targetType: 'impersonation', onceIn: '1 minute' } as const;
+      const by = isMember ? { ...act, onBehalfOf: userId } : act;
+      const why = error.detail.reason ?? error.code;
+      await outside(openEntryWriter)(orgId, [{ ...refused, act: by, reason: `${why}: ${reason}` }]);
+    }
     throw error;
   });
   for (const each of mail) use(DUE_WORK).dispatch(each);
@@ -93,6 +105,9 @@ export async function startImpersonation(input: unknown, context: RequestContext
     impersonation: { ...toImpersonation(made, made.createdAt), onBehalfOf: memberUser(member) },
   };
 }
+
+/** With what an organization, or who is in it, refuses somebody. */
+const REFUSED: ReadonlySet<ErrorCode> = new Set(['NOT_FOUND', 'FORBIDDEN', 'CONFLICT']);
 
 /** @returns until when, see `allowedUntil` */
 async function assertAllowed(db: LockedDb): Promise<Date | null> {

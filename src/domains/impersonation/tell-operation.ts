@@ -6,8 +6,12 @@ import type { record } from './record.js';
 /** What is about to be done. */
 export interface ToldOperation {
   readonly type: 'query' | 'mutation' | 'subscription';
+  /** What whoever sent it calls it; null where it has no name. */
+  readonly name: string | null;
   /** What is asked for, without arguments: `runs { nodes { id } }`. */
   readonly fields: string;
+  /** What it is asked for by: `members.search: "doe"`. */
+  readonly arguments: readonly string[];
   /** The ids that it names. */
   readonly ids: readonly string[];
 }
@@ -20,7 +24,8 @@ type Action = keyof typeof record.actions;
  *
  * @throws SERVICE_UNAVAILABLE when it could not be written
  */
-export async function tellOperation(context: RequestContext, { type, fields, ids }: ToldOperation): Promise<void> {
+export async function tellOperation(context: RequestContext, told: ToldOperation): Promise<void> {
+  const { type, name, fields, ids } = told;
   const { viewer, act, outside } = context;
   if (!viewer?.impersonation) return;
   const action: Action = type === 'mutation' ? 'impersonation.mutation' : 'impersonation.query';
@@ -30,7 +35,12 @@ export async function tellOperation(context: RequestContext, { type, fields, ids
     outcome: 'DONE',
     targetType: 'impersonation',
     targetId: viewer.impersonation.id,
-    changes: { fields: [null, fields], ...(ids.length > 0 && { ids: [null, ids] }) },
+    changes: {
+      fields: [null, fields],
+      ...(name !== null && { operation: [null, name] }),
+      ...(told.arguments.length > 0 && { arguments: [null, told.arguments] }),
+      ...(ids.length > 0 && { ids: [null, ids] }),
+    },
   };
   try {
     await outside(openEntryWriter)(context.organization.orgId, [entry]);

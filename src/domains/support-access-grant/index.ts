@@ -5,12 +5,12 @@ import type { LockedDb } from '../../data/organization/organization-db.js';
 import { badInput, conflict, OrgateError, orNotFound } from '../../errors.js';
 import { SupportScope } from '../../generated/enums.js';
 import type { Resolvers } from '../../generated/graphql.js';
-import { allow, canAsPerson, canWhereNamed } from '../../permissions/rules.js';
+import { allow, canAsPerson, canAsPersonAlways, canWhereNamed } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { parseInput } from '../../resource/input.js';
 import { defineList } from '../../resource/list.js';
 import { readActor } from '../../rights/actor.js';
-import { grantsInForce, holdToSupportAccess, MAX_GRANTS } from '../../rights/support-access.js';
+import { grantsInForce, MAX_GRANTS, revokeGrant } from '../../rights/support-access.js';
 import { memberUser } from '../membership/parent.js';
 import { record } from './record.js';
 
@@ -25,9 +25,13 @@ const MOST_HOURS = 72;
 const grantInput = z.object({ scope: z.enum(SupportScope), expiresAt: z.date() });
 
 /** Works as someone who is OWNER now, under the organization's lock. */
-const asOwner = <T>(context: RequestContext, work: (db: LockedDb) => Promise<T>): Promise<T> =>
+const asOwner = <T>(
+  context: RequestContext,
+  during: 'served' | 'any',
+  work: (db: LockedDb) => Promise<T>,
+): Promise<T> =>
   context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'support:manage');
+    const actor = await readActor(db, context, 'support:manage', during);
     if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER lets anybody in.');
     return work(db);
   });
@@ -39,7 +43,10 @@ const resolvers = {
   Mutation: {
     grantSupportAccess: (_, { input }, context) => {
       const { scope, expiresAt } = parseInput(grantInput, input);
-      return asOwner(context, async (db) => {
+      return asOwner(context, 'served', async (db) => {
+        if (db.held.supportAccess === 'DENIED') {
+          throw conflict('The settings let nobody in (support.access): change that first.');
+        }
         const now = db.now();
         if (expiresAt <= now) throw badInput('input.expiresAt', 'Must be in the future.');
         if (expiresAt.getTime() > now.getTime() + MOST_HOURS * 3_600_000)
@@ -55,11 +62,8 @@ const resolvers = {
       });
     },
     revokeSupportAccess: (_, { id }, context) =>
-      asOwner(context, async (db) => {
-        const now = db.now();
-        const open = { id, revokedAt: null, expiresAt: { gt: now } };
-        const revoked = await db.supportAccessGrant.updateMany(open, { revokedAt: now });
-        if (revoked > 0) await holdToSupportAccess(db, db.held.supportAccess);
+      asOwner(context, 'any', async (db) => {
+        await revokeGrant(db, id);
         return orNotFound(await db.supportAccessGrant.find({ id }));
       }),
   },
@@ -69,14 +73,15 @@ const resolvers = {
   },
 } satisfies Resolvers;
 
-const mayManage = canAsPerson('support:manage');
-
 export const supportAccessGrant = defineDomain({
   resolvers,
   record,
   access: {
     Query: { supportAccessGrants: canWhereNamed('support:read') },
-    Mutation: { grantSupportAccess: mayManage, revokeSupportAccess: mayManage },
+    Mutation: {
+      grantSupportAccess: canAsPerson('support:manage'),
+      revokeSupportAccess: canAsPersonAlways('support:manage'),
+    },
     SupportAccessGrant: allow,
   },
   node: {
