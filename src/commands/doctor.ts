@@ -1,12 +1,13 @@
 import { type Config, ConfigError, readConfig } from '../config/config.js';
-import { examine } from '../data/start/doctor.js';
+import { examine, type Examination } from '../data/start/doctor.js';
 import type { Check } from '../data/start/isolation-check.js';
 import { asError } from '../thrown.js';
 import { readArguments } from './read-arguments.js';
 
-const USAGE = `usage: npm run doctor [-- --json]
+const USAGE = `usage: npm run doctor [-- --domains] [-- --json]
 
-  --json   for machines, in place of a table
+  --domains  only whether every host leads to one organization, for pipelines
+  --json     for machines, in place of a table
 
 Examines the deployment that the environment names. Ends with 0 when all checks hold, else with 1.`;
 
@@ -15,15 +16,17 @@ Examines the deployment that the environment names. Ends with 0 when all checks 
  * and migrates nothing, so it may be pointed at production.
  */
 async function main(): Promise<void> {
-  const { values } = readArguments(USAGE, { options: { json: { type: 'boolean', default: false } } });
-  const checks = await examineAll();
+  const { values } = readArguments(USAGE, {
+    options: { domains: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  });
+  const checks = await examineAll(values.domains ? 'domains' : 'all');
   const failed = checks.filter(({ ok }) => !ok);
   if (values.json) console.log(JSON.stringify({ ok: failed.length === 0, checks }, null, 2));
   else console.log(table(checks, failed.length));
   process.exitCode = failed.length > 0 ? 1 : 0;
 }
 
-async function examineAll(): Promise<Check[]> {
+async function examineAll(what: Examination): Promise<Check[]> {
   let config: Config;
   try {
     config = readConfig();
@@ -31,7 +34,7 @@ async function examineAll(): Promise<Check[]> {
     if (!(error instanceof ConfigError)) throw error;
     return [{ check: 'the configuration is complete', ok: false, detail: error.message }];
   }
-  return [{ check: 'the configuration is complete', ok: true, detail: '' }, ...(await examine(config))];
+  return [{ check: 'the configuration is complete', ok: true, detail: '' }, ...(await examine(config, what))];
 }
 
 function table(checks: readonly Check[], failed: number): string {
