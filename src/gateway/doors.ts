@@ -2,18 +2,22 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.js';
 import { createAuthenticate } from '../context/authenticate.js';
 import { CATALOGUE, KEY_ENVIRONMENT, PUBLIC_URL, REAL_TIME } from '../context/deployment.js';
+import { HOSTS } from '../context/hosts.js';
+import { lookAtHost } from '../context/look-at-host.js';
 import { REFUSALS } from '../context/refusal.js';
 import { JOIN_ON_SIGN_IN } from '../context/enter-organization.js';
 import type { OpenedDeployment } from '../deployment.js';
 import type { Development } from '../development/index.js';
-import { createProviderFetch } from '../egress/provider-fetch.js';
+import { brandingAt } from '../domains/branding/index.js';
+import { EGRESS } from '../egress/egress.js';
+import { CALLS } from '../domains/usage/index.js';
 import { remoteKeys } from '../identity/issuer-keys.js';
 import { SEAL } from '../secrets/organization-seal.js';
 import { serveAudit } from './audit/serve-audit.js';
 import { serveExport } from './export/serve-export.js';
 import type { Contract } from './graphql/schema.js';
 import { createFormatError } from './graphql/format-error.js';
-import { createRun } from './graphql/run.js';
+import { createHall } from './graphql/run.js';
 import { serveGraphQL } from './graphql/serve-graphql.js';
 import { serveSdl } from './graphql/serve-sdl.js';
 import { receiveBodies } from './http/bodies/receive-bodies.js';
@@ -57,7 +61,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
   receiveBodies(app, config.bodyLimitBytes);
   limitAddresses(app, limits);
 
-  const isFromOwnPage = createIsFromOwnPage(publicUrl, corsOrigins, config.development);
+  const isFromOwnPage = createIsFromOwnPage(publicUrl, use(HOSTS), corsOrigins, config.development);
   const configured = config.issuers.map(({ jwksUri, ...issuer }) => {
     return { ...issuer, keys: remoteKeys(jwksUri), development: false };
   });
@@ -76,7 +80,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
   const { tellRequest } = app;
   const formatError = createFormatError((err, requestId) => app.log.error({ err, requestId }, 'unexpected error'));
   // Every door that executes operations is handed this.
-  const run = createRun({
+  const hall = createHall({
     schema,
     introspection,
     limits,
@@ -88,11 +92,13 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     tellDocument: countLookups(metrics, 'documents'),
     tellOperation: countLookups(metrics, 'operations'),
   });
+  const counted = { ...context, calls: use(CALLS) };
   const graphql = {
-    ...context,
+    ...counted,
     admitsImpersonation: true,
+    admitsMachines: true,
     slots,
-    run,
+    hall,
     formatError,
     schema,
     introspection,
@@ -118,7 +124,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
       providers,
       oidc: createOidc(
         publicUrl,
-        createProviderFetch(config.privateIdentityProviders),
+        (orgId) => use(EGRESS).fetchFor({ purpose: 'identity-provider', orgId }),
         countLookups(metrics, 'providers'),
       ),
       saml: createSaml(publicUrl),
@@ -129,15 +135,33 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
       corsOrigins,
       metrics,
       productUrl,
+      hosts: use(HOSTS),
+      lookAtHost: (host) => lookAtHost(host, use),
+      branding: (name) => brandingAt(name, deployment),
+      isFromOwnPage,
     });
     serveSignOut(pages, context);
     serveTokens(pages, { outside, tokens, signingKeys, isFromOwnPage });
     if (!config.graphiql)
-      serveHome(pages, { outside, offersSignIn: async () => (await providers.offered(null)).length > 0 });
+      serveHome(pages, {
+        branding: (request) => brandingAt(use(HOSTS).nameIn(request.host), deployment),
+        outside,
+        offersSignIn: async () => (await providers.offered(null)).length > 0,
+      });
   });
-  serveAudit(app, { ...context, slots, maxAnswer });
-  serveExport(app, { ...context, slots, maxAnswer });
-  serveScim(app, { outside, organizationDb, limits, refusals: use(REFUSALS), slots, publicUrl, maxAnswer, metrics });
+  serveAudit(app, { ...counted, slots, maxAnswer });
+  serveExport(app, { ...counted, slots, maxAnswer });
+  serveScim(app, {
+    outside,
+    organizationDb,
+    hosts: use(HOSTS),
+    limits,
+    refusals: use(REFUSALS),
+    slots,
+    publicUrl,
+    maxAnswer,
+    metrics,
+  });
   serveFavicon(app);
   if (config.graphiql) await serveGraphiQL(app);
   development?.serve(app, publicUrl);

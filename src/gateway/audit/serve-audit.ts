@@ -1,10 +1,8 @@
 import { Readable } from 'node:stream';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../../context/context.js';
-import { ClientLeftError } from '../../data/connection/client-left.js';
 import { stoppable } from '../../data/connection/org-connection.js';
-import { closeExport, openExport } from '../../domains/audit-entry/export-audit.js';
+import { closeExport, noteExportOpened, openExport } from '../../domains/audit-entry/export-audit.js';
 import { noteStreaming } from '../../domains/audit-entry/note-streaming.js';
 import { readHead, STRETCH } from '../../domains/audit-entry/read-chain.js';
 import { readStretch } from '../../domains/audit-entry/read-stretch.js';
@@ -13,12 +11,11 @@ import { type Lines, LINES } from '../../domains/audit-entry/write-lines.js';
 import { badInput } from '../../errors.js';
 import { canWhereNamed, type Rule, withFeature } from '../../permissions/rules.js';
 import { type ContextParts, openContext } from '../http/open-context.js';
-import { STILL_MS } from '../http/http.js';
 import { chargeOnceLeft, chargePoints } from '../http/limit-requests.js';
-import { boundParts, onceTaken, takenInTime } from '../http/parts-of-answer.js';
+import { boundParts, onceTaken, pause, Taking } from '../http/parts-of-answer.js';
 import { inSlot, type Slots } from '../http/slots.js';
 import { onceDone, whenOver } from '../http/when-over.js';
-import { Streams } from './streams.js';
+import { Streams } from '../http/streams.js';
 
 export interface AuditParts extends ContextParts {
   readonly slots: Slots;
@@ -45,6 +42,8 @@ interface Reading {
   readonly last: number;
   /** Where it goes on once that is read; the same place where it does not. */
   readonly goOn: (context: RequestContext) => Promise<number>;
+  /** Before any of it is read. */
+  readonly begin: (context: RequestContext) => Promise<void>;
   /** Once all of it has been taken. */
   readonly done: (context: RequestContext) => Promise<void>;
 }
@@ -86,18 +85,19 @@ export function serveAudit(app: FastifyInstance, parts: AuditParts): void {
       exposeHeadRoute: false,
       handler: async (request: FastifyRequest<Asked>, reply: FastifyReply) => {
         const after = parseAfter(request.query.after);
-        const leave = (context: RequestContext) => streams.take(context.organization.orgId);
         const { context, reading } = await inSlot(parts.slots, parts.senders.of(request), reply, async () => {
           const entered = await enter(request, reply, parts, rule, null);
           const opened = await open(entered, request);
-          // Refused while that can be said; what follows waits for its turn.
-          if (request.method !== 'HEAD') await chargePoints(parts.limits, priceOf(after, opened.last), entered);
+          if (request.method !== 'HEAD') {
+            // Refused while that can be said; what follows waits for its turn.
+            await chargePoints(parts.limits, priceOf(after, opened.last), entered);
+            whenOver(reply.raw, streams.take(entered));
+            await opened.begin(entered);
+          }
           return { context: entered, reading: opened };
         });
         reply.type(reading.lines.mediaType).header('cache-control', 'private, no-store');
         if (request.method === 'HEAD') return reply.send();
-        const giveBack = leave(context);
-        whenOver(reply.raw, giveBack);
         return reply.send(Readable.from(read(request, reply, { parts, rule, context, reading, after })));
       },
     });
@@ -133,13 +133,13 @@ function parseAfter(after: Asked['Querystring']['after']): number {
 const newest = async ({ db }: RequestContext): Promise<number> => Number((await readHead(db))?.sequence ?? 0n);
 
 /** From any place to the newest, also of what comes while it is read. */
-async function openStream(context: RequestContext, { method }: FastifyRequest<Asked>): Promise<Reading> {
-  if (method !== 'HEAD') await noteStreaming(context);
+async function openStream(context: RequestContext): Promise<Reading> {
   return {
     lines: LINES.NDJSON,
     where: {},
     last: await newest(context),
     goOn: newest,
+    begin: noteStreaming,
     done: () => Promise.resolve(),
   };
 }
@@ -152,6 +152,7 @@ async function openLink(context: RequestContext, { params }: FastifyRequest<Aske
     where,
     last,
     goOn: () => Promise.resolve(last),
+    begin: (reader) => noteExportOpened(id, reader),
     done: (reader) => closeExport(id, reader),
   };
 }
@@ -170,16 +171,6 @@ interface Job {
   readonly after: number;
 }
 
-/** Waits for so many seconds, or until the client is gone; the connection, on which nothing happens meanwhile, lasts. */
-async function pause({ raw }: FastifyReply, seconds: number): Promise<void> {
-  const over = new AbortController();
-  whenOver(raw, () => over.abort());
-  raw.setTimeout(seconds * 1000 + STILL_MS);
-  await wait(seconds * 1000, undefined, { signal: over.signal, ref: false }).catch(() => undefined);
-  raw.setTimeout(STILL_MS);
-  if (over.signal.aborted) throw new ClientLeftError();
-}
-
 /** Reads stretch by stretch, as quickly as they are taken. Whoever may no longer is cut off. */
 async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: Job): AsyncGenerator<string> {
   const { parts, rule, reading } = job;
@@ -187,6 +178,7 @@ async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: J
   let { context, after } = job;
   let { last } = reading;
   const { bound, stop } = boundParts(reply, parts.maxAnswer, context.organization.orgId);
+  const taking = new Taking(reply);
   if (after === 0 && lines.head !== '') yield lines.head;
   while (after < last) {
     const from = after;
@@ -205,7 +197,7 @@ async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: J
         return written;
       }),
     );
-    if (text !== '') yield* takenInTime(reply, text);
+    if (text !== '') yield* taking.part(text);
   }
   const reader = context;
   onceTaken(request, reply, () => reading.done(reader));

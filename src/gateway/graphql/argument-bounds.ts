@@ -1,6 +1,7 @@
 import {
   defaultFieldResolver,
   getNullableType,
+  type GraphQLFieldResolver,
   type GraphQLInputType,
   type GraphQLSchema,
   isInputObjectType,
@@ -23,12 +24,14 @@ export function boundArguments(schema: GraphQLSchema): GraphQLSchema {
     if (!isObjectType(type) || type.name.startsWith('__')) continue;
     for (const field of Object.values(type.getFields())) {
       if (field.args.length === 0) continue;
-      const resolve = field.resolve ?? defaultFieldResolver;
-      field.resolve = (parent, args, context, info) => {
-        for (const each of field.args) check(args[each.name], each.name, each.type);
-        const answer: unknown = resolve(parent, args, context, info);
-        return answer;
+      const bound = (resolve: GraphQLFieldResolver<unknown, unknown>): GraphQLFieldResolver<unknown, unknown> => {
+        return (parent, args, context, info) => {
+          for (const each of field.args) check(args[each.name], each.name, each.type);
+          return resolve(parent, args, context, info);
+        };
       };
+      field.resolve = bound(field.resolve ?? defaultFieldResolver);
+      if (field.subscribe) field.subscribe = bound(field.subscribe);
     }
   }
   return schema;

@@ -23,6 +23,8 @@ export interface Execution {
   readonly operation: Operation;
   readonly variables: Readonly<Record<string, unknown>>;
   readonly context: unknown;
+  /** Of a subscription: what its source told. */
+  readonly root?: unknown;
 }
 
 type Compiled = (execution: Execution) => Promise<ExecutionResult>;
@@ -56,8 +58,8 @@ const BYTES_PER_CHARACTER = 5;
 export function createExecute({ schema, compileFrom, tellLookup }: ExecuteOptions): Compiled {
   const compiled = new LRUCache<Operation, Compiled>({ maxSize: COMPILED_BYTES });
   let [second, spent] = [0, 0];
-  const interpreted: Compiled = async ({ operation, variables, context }) =>
-    interpret({ schema, document: operation.document, variableValues: variables, contextValue: context });
+  const interpreted: Compiled = async ({ operation: { document }, variables, context, root }) =>
+    interpret({ schema, document, variableValues: variables, contextValue: context, rootValue: root });
 
   return (execution) => {
     const { operation } = execution;
@@ -97,7 +99,7 @@ function compile(
   if (!isCompiledQuery(compiled) || !hasCode(compiled)) return { run: null, bytes: 0 };
   const { query } = compiled;
   const run: Compiled = async (execution) => {
-    const result = await query(undefined, execution.context, { ...execution.variables });
+    const result = await query(execution.root, execution.context, { ...execution.variables });
     // Variables that do not fit: nothing ran yet, and GraphQL itself says best what is wrong.
     if (result.data === undefined) return interpreted(execution);
     return result.errors ? { ...result, errors: result.errors.map(asOwn) } : result;

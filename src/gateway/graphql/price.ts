@@ -11,14 +11,13 @@ import {
   isObjectType,
   Kind,
   type FieldNode,
-  type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
   type ValueNode,
 } from 'graphql';
 import type { Operation } from './read-document.js';
+import { type Variables, withDefaults } from './with-defaults.js';
 
-type Variables = Readonly<Record<string, unknown>>;
 /** The value of a variable, by its name. */
 type Look = (name: string) => unknown;
 
@@ -31,12 +30,14 @@ const INTROSPECTION_COST = 500;
 const SCAN_COST = 10;
 /** Places of a record are computed anew, so many where it is not said how many: each costs as much as a row would. */
 const MOST_PLACES = 10_000;
+/** What is handed in to be done, each by itself, as a batch of events. */
+const GIVEN_COST = 5;
 const DEFAULT_ROWS = 20;
 const MAX_ROWS = 100;
 
 /**
  * What an operation costs: a list its rows times what each row costs, and something for being counted or searched, a record that
- * is verified one for each place, everything else one and what is in it. Counted from what it asks for, never from what is there, so that the price tells nothing. Where no
+ * is verified one for each place, a batch something for each that is in it, everything else one and what is in it. Counted from what it asks for, never from what is there, so that the price tells nothing. Where no
  * variable was looked at, it is the same for all of them, and is counted once.
  */
 export function priceOf(schema: GraphQLSchema, operation: Operation, given: Variables): number {
@@ -84,20 +85,12 @@ function count(schema: GraphQLSchema, { node: operation, fragments }: Operation,
     if (isLeafType(type)) return type.name.startsWith('JSON') ? JSON_COST : LEAF_COST;
     const inside = node.selectionSet ? costOf(node.selectionSet, type) : 0;
     const scans = SCAN_COST * scansOf(node, fragments, look);
-    return 1 + rowsOf(node, field, look) * inside + scans + placesOf(node, field, look);
+    const given = GIVEN_COST * givenOf(node, field, look);
+    return 1 + rowsOf(node, field, look) * inside + scans + given + placesOf(node, field, look);
   };
 
   const root = schema.getRootType(operation.operation);
   return root ? costOf(operation.selectionSet, root) : 0;
-}
-
-function withDefaults({ variableDefinitions = [] }: OperationDefinitionNode, given: Variables): Variables {
-  const variables: Record<string, unknown> = { ...given };
-  for (const { variable, defaultValue } of variableDefinitions) {
-    const name = variable.name.value;
-    if (variables[name] === undefined && defaultValue) variables[name] = valueOf(defaultValue, () => undefined);
-  }
-  return variables;
 }
 
 /** What stands there, as far as a price depends on it: a number, a truth, or a list for its length. */
@@ -109,16 +102,31 @@ function valueOf(node: ValueNode | undefined, look: Look): unknown {
   return undefined;
 }
 
+/** Of lists that are answered whole, about what they may come to. */
+const ROWS_OF: ReadonlyMap<string, number> = new Map([
+  ['usageByDay', 500],
+  ['usageAlerts', 100],
+  ['providerHealth', 100],
+  ['executors', 100],
+]);
+
 /** How many objects a field may answer with: of a page what `first` or `last` says, of a lookup as many as there are ids. */
 function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Look): number {
   const argument = (name: string): unknown =>
     valueOf(node.arguments?.find((each) => each.name.value === name)?.value, look);
   const ids = argument('ids');
   if (Array.isArray(ids) && field.args.some(isIds)) return ids.length;
-  if (!field.args.some(({ name }) => name === 'first' || name === 'last')) return 1;
+  if (!field.args.some(({ name }) => name === 'first' || name === 'last')) return ROWS_OF.get(field.name) ?? 1;
   const asked = [argument('first'), argument('last')].filter((rows) => typeof rows === 'number');
   const rows = asked.length > 0 ? Math.max(...asked) : DEFAULT_ROWS;
   return Math.min(Math.max(rows, 1), MAX_ROWS);
+}
+
+/** How many things a batch has in it. */
+function givenOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Look): number {
+  if (!field.args.some(({ name, type }) => name === 'input' && 'ofType' in getNullableType(type))) return 0;
+  const batch = valueOf(node.arguments?.find(({ name }) => name.value === 'input')?.value, look);
+  return Array.isArray(batch) ? batch.length : 1;
 }
 
 /** How many places of a record a field goes through; one that is no such field none. */

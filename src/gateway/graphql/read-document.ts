@@ -7,7 +7,9 @@ import {
   type GraphQLSchema,
   Kind,
   type OperationDefinitionNode,
+  OperationTypeNode,
   parse,
+  type SelectionSetNode,
   specifiedRules,
   TokenKind,
   validate,
@@ -138,13 +140,37 @@ function refused(error: GraphQLError): ReadDocument {
 }
 
 function findErrors(document: DocumentNode, { schema, introspection }: ReadOptions): readonly GraphQLError[] {
+  const fragments = fragmentsOf(document);
   for (const node of document.definitions) {
-    if (node.kind !== Kind.OPERATION_DEFINITION || schema.getRootType(node.operation)) continue;
-    return [new GraphQLError(`There are no ${node.operation}s here.`, { nodes: node })];
+    if (node.kind !== Kind.OPERATION_DEFINITION) continue;
+    if (!schema.getRootType(node.operation)) {
+      return [new GraphQLError(`There are no ${node.operation}s here.`, { nodes: node })];
+    }
+    if (node.operation === OperationTypeNode.SUBSCRIPTION && isConditional(node.selectionSet, fragments)) {
+      return [new GraphQLError('What is subscribed to stands there without @skip and @include.', { nodes: node })];
+    }
   }
   if (!introspection && asksForSchema(document)) return [new GraphQLError('Introspection is off here.')];
   const errors = validate(schema, document, specifiedRules, { maxErrors: MAX_VALIDATION_ERRORS });
   return introspection ? errors : errors.map(withoutSuggestion);
+}
+
+/**
+ * Whether it depends on variables what a subscription subscribes to. Validation throws where it does, and execution where nothing
+ * is left.
+ */
+function isConditional(
+  { selections }: SelectionSetNode,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  seen = new Set<string>(),
+): boolean {
+  return selections.some((node) => {
+    if (node.directives?.some(({ name }) => name.value === 'skip' || name.value === 'include')) return true;
+    if (node.kind === Kind.FIELD) return false;
+    if (node.kind === Kind.INLINE_FRAGMENT) return isConditional(node.selectionSet, fragments, seen);
+    const fragment = seen.has(node.name.value) ? undefined : fragments.get(node.name.value);
+    return fragment !== undefined && isConditional(fragment.selectionSet, fragments, seen.add(node.name.value));
+  });
 }
 
 function asksForSchema(document: DocumentNode): boolean {

@@ -1,8 +1,8 @@
 import {
+  createSourceEventStream,
   type ExecutionResult,
   getVariableValues,
   GraphQLError,
-  type GraphQLFormattedError,
   type GraphQLSchema,
   Kind,
   OperationTypeNode,
@@ -17,13 +17,16 @@ import { chargePoints, chargeTime, limitFields } from '../http/limit-requests.js
 import type { RateLimits } from '../http/rate-limits.js';
 import { type RequestRecord, withRecord } from '../http/request-record.js';
 import type { TellRequest } from '../http/tell-request.js';
-import { askedFields, namedIds } from './asked-fields.js';
+import { askedFields, namedArguments, namedIds } from './asked-fields.js';
 import { sizeOf } from './bound-answer.js';
 import { MAX_VALIDATION_ERRORS } from './document-limits.js';
 import { Documents } from './documents.js';
 import { createExecute, type Execution } from './execute.js';
+import { follow, isSource, type Source } from './follow.js';
 import type { FormatError } from './format-error.js';
+import { fieldThatNoMachineMay } from './machine-fields.js';
 import { priceOf } from './price.js';
+import type { Answer, OperationRequest, StreamRequest } from './operation-request.js';
 import type { Operation, ReadDocument } from './read-document.js';
 import { requestError } from './request-error.js';
 
@@ -36,22 +39,6 @@ const POINTS_A_MS = 100;
  */
 const readingCost = ({ shape, refusedMs }: ReadDocument): number =>
   Math.floor(refusedMs * POINTS_A_MS) + shape.selections + 2 * shape.pairs;
-
-/** What is asked for. */
-export interface OperationRequest {
-  /** As text. */
-  readonly document: string;
-  readonly operationName?: string | null | undefined;
-  readonly variables: Readonly<Record<string, unknown>>;
-  readonly context: RequestContext;
-  /** True where nothing may be changed, as by GET. */
-  readonly isReadOnly?: boolean;
-  /** What its door says of it, and tells when the answer is over. Where nobody waits at a door, it is made and told here. */
-  readonly record?: RequestRecord;
-}
-
-/** What is shown: errors as clients see them, and no data where the whole request was refused and nothing of it ran. */
-export type Answer = Pick<ExecutionResult, 'data'> & { readonly errors?: readonly GraphQLFormattedError[] };
 
 export interface RunOptions {
   readonly schema: GraphQLSchema;
@@ -73,6 +60,18 @@ export interface RunOptions {
 /** Never rejects: what fails is shown. */
 export type Run = (request: OperationRequest) => Promise<Answer>;
 
+/**
+ * The same, and of a subscription one answer after the other, each read with the rights of its moment; null where there is
+ * nothing to tell, and whoever waits still may. Once they may not, that is the last answer.
+ */
+export type RunStream = (request: StreamRequest) => Promise<Answer | AsyncGenerator<Answer | null, void>>;
+
+/** By whom operations are executed, one way or the other. */
+export interface Hall {
+  readonly run: Run;
+  readonly stream: RunStream;
+}
+
 /** The whole request is refused, and nothing of it ran. */
 class RefusedRequestError extends Error {
   override readonly name = 'RefusedRequestError';
@@ -85,33 +84,36 @@ class RefusedRequestError extends Error {
  * The one hall behind all doors. Structure, operation, price, limits, method and log line are all taken from the one
  * operation that is executed; the schema holds permissions and the bounds of arguments; errors are masked on the way out.
  */
-export function createRun({ formatError, tellRequest, maxAnswer, ...options }: RunOptions): Run {
-  const { schema, compileFrom } = options;
+export function createHall({ formatError, tellRequest, maxAnswer, ...options }: RunOptions): Hall {
+  const { schema, compileFrom, limits } = options;
   const letThrough = createLetThrough(options);
   const execute = createExecute({ schema, compileFrom, tellLookup: options.tellOperation });
+
+  const shown = ({ errors, ...rest }: ExecutionResult, record: RequestRecord): Answer =>
+    errors ? { ...rest, errors: errors.map((error) => formatError(error, record)) } : rest;
+
+  const refused = (error: unknown, record: RequestRecord): Answer => {
+    const errors = error instanceof RefusedRequestError ? error.errors : [error];
+    return { errors: errors.map((each) => formatError(each, record)) };
+  };
 
   const answer = async (request: OperationRequest, record: RequestRecord): Promise<Answer> => {
     const { context, variables } = request;
     try {
       const operation = await letThrough(request, record);
-      // A subscription passes the same gate, once; each of its events is then executed, bounded and shown like this.
-      const { errors, ...shown } = bounded(operation, await run({ operation, variables, context }), record);
-      return errors ? { ...shown, errors: errors.map((error) => formatError(error, record)) } : shown;
+      if (isSubscription(operation)) throw new RefusedRequestError([requestError('BAD_REQUEST', AS_EVENTS)]);
+      return shown(bounded(operation, await run({ operation, variables, context }), record), record);
     } catch (error) {
-      const errors = error instanceof RefusedRequestError ? error.errors : [error];
-      return { errors: errors.map((each) => formatError(each, record)) };
+      return refused(error, record);
     }
   };
 
   /** What somebody does who acts as a member is told before, and where they only look nothing can come of it. */
-  const run = async (execution: Execution & { readonly context: RequestContext }): Promise<ExecutionResult> => {
-    const { operation, variables, context } = execution;
-    const { impersonation } = context.viewer ?? {};
-    if (!impersonation) return execute(execution);
-    const type = operation.node.operation;
-    await tellOperation(context, { type, fields: askedFields(operation), ids: namedIds(operation, variables) });
-    const mayWrite = impersonation.scope === 'WRITE' && type === OperationTypeNode.MUTATION;
-    return mayWrite ? execute(execution) : readingOnly(() => execute(execution));
+  const run = async (execution: Asked): Promise<ExecutionResult> => {
+    await tellActing(execution);
+    const { impersonation } = execution.context.viewer ?? {};
+    const mayChange = impersonation?.scope === 'WRITE' && execution.operation.node.operation === 'mutation';
+    return impersonation && !mayChange ? readingOnly(() => execute(execution)) : execute(execution);
   };
 
   const bounded = (operation: Operation, result: ExecutionResult, record: RequestRecord): ExecutionResult => {
@@ -128,8 +130,42 @@ export function createRun({ formatError, tellRequest, maxAnswer, ...options }: R
       return unanswered(operation, error.code, error.message);
     }
   };
+  const stream: RunStream = async (request) => {
+    const { context, variables, record } = request;
+    try {
+      const operation = await letThrough(request, record);
+      const asked = { operation, variables, context };
+      if (!isSubscription(operation)) return shown(bounded(operation, await run(asked), record), record);
+      await tellActing(asked);
+      const { document } = operation;
+      const source = await createSourceEventStream({
+        schema,
+        document,
+        contextValue: context,
+        variableValues: variables,
+      });
+      if (!isSource(source)) return shown(source, record);
+      return follow(source as Source, {
+        request,
+        price: record.cost ?? 0,
+        limits,
+        answer: async (current, root) =>
+          shown(
+            bounded(
+              operation,
+              await readingOnly(() => execute({ operation, variables, context: current, root })),
+              record,
+            ),
+            record,
+          ),
+        refuse: (error) => refused(error, record),
+      });
+    } catch (error) {
+      return refused(error, record);
+    }
+  };
 
-  return async (request) => {
+  const whole: Run = async (request) => {
     if (request.record) return answer(request, request.record);
     const { context } = request;
     const bound = new ReadBound(readLimits(maxAnswer));
@@ -143,7 +179,30 @@ export function createRun({ formatError, tellRequest, maxAnswer, ...options }: R
       tellRequest(record, { ms: performance.now() - began });
     }
   };
+  return { run: whole, stream };
 }
+
+/** What is asked for once it was let through, and by whom. */
+type Asked = Execution & { readonly context: RequestContext };
+
+/** Whoever sends an operation calls it what they like. */
+const MOST_OF_A_NAME = 100;
+
+async function tellActing({ operation, variables, context }: Asked): Promise<void> {
+  if (!context.viewer?.impersonation) return;
+  const { operation: type, name } = operation.node;
+  await tellOperation(context, {
+    type,
+    name: name?.value.slice(0, MOST_OF_A_NAME) ?? null,
+    fields: askedFields(operation),
+    arguments: namedArguments(operation, variables),
+    ids: namedIds(operation, variables),
+  });
+}
+
+const isSubscription = ({ node }: Operation): boolean => node.operation === OperationTypeNode.SUBSCRIPTION;
+
+const AS_EVENTS = 'Subscriptions are answered by POST, as text/event-stream: say so in Accept.';
 
 type GateOptions = Pick<RunOptions, 'schema' | 'introspection' | 'limits' | 'maxCost' | 'tellDocument'>;
 
@@ -172,6 +231,8 @@ function createLetThrough({ schema, introspection, limits, maxCost, tellDocument
     if (node.operation !== 'query' && request.isReadOnly) {
       return refuse(requestError('METHOD_NOT_ALLOWED', 'Only queries are served here.'));
     }
+    const forbidden = fieldThatNoMachineMay(schema, operation, context.viewer);
+    if (forbidden !== null) return refuse(requestError('FORBIDDEN', `This token is not for ${forbidden}.`));
     const began = performance.now();
     const wrong = findWrongVariables(schema, operation, variables);
     if (wrong.length > 0) {
@@ -187,12 +248,10 @@ function createLetThrough({ schema, introspection, limits, maxCost, tellDocument
     await chargePoints(limits, { reading, running: cost }, context);
     let paid = cost;
     tellTimes((ms) => (record.cost = paid += chargeTime(limits, ms, context)));
-    if (node.operation === 'mutation') {
-      const fields = rootFields(operation);
-      // Each once: the names are few, however many fields a document has.
-      notePurpose([...new Set(fields)].toSorted().join(' '));
-      await limitFields(limits, fields, context, record);
-    }
+    const fields = rootFields(operation);
+    // Each once: the names are few, however many fields a document has.
+    if (node.operation === 'mutation') notePurpose([...new Set(fields)].toSorted().join(' '));
+    await limitFields(limits, fields, context, record);
     return operation;
   };
 }

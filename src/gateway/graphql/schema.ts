@@ -20,12 +20,17 @@ export interface Contract {
   readonly access: AccessTable;
 }
 
+let contract: Contract | undefined;
+
 /**
- * Puts the contract, the domains and the rules together.
+ * The contract, the domains and the rules, put together once: it is the same whoever serves it, and takes longer than all else
+ * that a server is made of.
  *
  * @throws when a field has no rule, or a rule no permission
  */
-export function createContract(): Contract {
+export const createContract = (): Contract => (contract ??= putTogether());
+
+function putTogether(): Contract {
   const typeDefs = readdirSync(SCHEMA_DIRECTORY)
     .filter((file) => file.endsWith('.graphql'))
     .sort()

@@ -7,6 +7,7 @@ import {
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type GraphQLSchema, parse } from 'graphql';
+import { AbortedWith } from '../../aborted-with.js';
 import type { RequestContext, Spending } from '../../context/context.js';
 import { Stop, stoppable } from '../../data/connection/org-connection.js';
 import { ReadBound, type ReadLimits, readLimits } from '../../data/connection/read-bound.js';
@@ -23,11 +24,12 @@ import { clientRequestIdOf, currentRecord, type RequestRecord, withRecord } from
 import { watchAnswers } from '../http/watch-answers.js';
 import { whenOver } from '../http/when-over.js';
 import type { FormatError } from './format-error.js';
-import type { Run } from './run.js';
+import type { Hall, Run } from './run.js';
+import { EVENT_STREAM, serveStream, takesEvents } from './serve-stream.js';
 
 export interface GraphQLParts extends ContextParts {
   readonly slots: Slots;
-  readonly run: Run;
+  readonly hall: Hall;
   readonly formatError: FormatError;
   readonly schema: GraphQLSchema;
   readonly introspection: boolean;
@@ -72,7 +74,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       ApolloServerPluginUsageReportingDisabled(),
       // Its bookkeeping per field is a third of the CPU, and what it would set is per viewer anyway.
       ApolloServerPluginCacheControlDisabled(),
-      answerBy(parts.run),
+      answerBy(parts.hall.run),
       usualType,
     ],
   });
@@ -88,6 +90,34 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     request.stop ??= boundReading(request.record, reply, limits);
     const { record, stop } = request;
     return withRecord(record, () => stoppable(stop, work));
+  };
+  const closing = new AbortController();
+  const streams = new AbortedWith(closing.signal);
+  app.addHook('preClose', (done) => {
+    closing.abort();
+    done();
+  });
+  const stream = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const open = () => enterAndCharge(request, reply, parts);
+    const here = <T>(work: () => T): T => within(request, reply, work);
+    return here(async () => {
+      const { record } = request;
+      if (!record) throw new Error('a request came that has no record');
+      return serveStream(request, reply, {
+        stream: parts.hall.stream,
+        slots,
+        open,
+        renew: (before) => openContext(request, reply, parts, before),
+        record,
+        closing: streams,
+        within: here,
+      });
+    }).catch((error: unknown) => {
+      refuseUnread(error, request, reply, (failed) => {
+        throw failed;
+      });
+      return reply;
+    });
   };
   const handler = fastifyApolloHandler(apollo, { context: (request, reply) => createContext(request, reply, parts) });
   app.route({
@@ -113,7 +143,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       request.slot?.leave();
       reply.headers(rateLimitHeaders(request.record?.context?.spending ?? null));
       reply.header('vary', [reply.getHeader('vary'), VARY].filter(Boolean).join(', '));
-      watchAnswer(reply);
+      if (!String(reply.getHeader('content-type')).startsWith(EVENT_STREAM)) watchAnswer(reply);
       done(null, payload);
     },
     handler(request, reply) {
@@ -121,6 +151,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       if (!URL.canParse(`http://${request.hostname}/`)) {
         return reply.code(400).send(errorBody('BAD_REQUEST', 'The Host header names no host.', request.id));
       }
+      if (takesEvents(request)) return stream(request, reply);
       return within(request, reply, () => handler.call(app, request as never, reply as never)) as unknown;
     },
   });
@@ -193,13 +224,21 @@ async function createContext(
   parts: ContextParts,
 ): Promise<RequestContext> {
   try {
-    const context = await openContext(request, reply, parts, request.opened);
-    if (request.unannouncedBytes > 0) await chargeBytes(parts.limits, request.unannouncedBytes, context);
-    if (!context.viewer) await parts.limits.count('stranger', request.network);
-    return context;
+    return await enterAndCharge(request, reply, parts);
   } catch (error) {
     throw error instanceof OrgateError ? refusal(error, request.headers.accept) : error;
   }
+}
+
+async function enterAndCharge(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: ContextParts,
+): Promise<RequestContext> {
+  const context = await openContext(request, reply, parts, request.opened);
+  if (request.unannouncedBytes > 0) await chargeBytes(parts.limits, request.unannouncedBytes, context);
+  if (!context.viewer) await parts.limits.count('stranger', request.network);
+  return context;
 }
 
 /** Refuses what is not read any further as what is read is refused. */

@@ -19,7 +19,8 @@ export function boundHeads(app: FastifyInstance): void {
   app.server.maxHeadersCount = MOST_HEADERS + 1;
   app.addHook('onRequest', (request, reply, done) => {
     const fault = findFault(request);
-    if (fault === null) return done();
+    if (fault === null && !hasTwoHosts(request)) return done();
+    if (fault === null) return void reply.code(400).send(errorBody('BAD_REQUEST', 'Send one Host header.', request.id));
     void reply.code(431).send(errorBody('BAD_REQUEST', fault, request.id));
   });
 }
@@ -28,6 +29,17 @@ function findFault({ raw: { rawHeaders }, headers: { accept = '' } }: FastifyReq
   if (rawHeaders.length > 2 * MOST_HEADERS) return `The request has more than ${MOST_HEADERS} headers.`;
   if (accept.length > LONGEST_ACCEPT) return `The Accept header has more than ${LONGEST_ACCEPT} characters.`;
   return null;
+}
+
+/** The host that stands before the path in `GET http://host/path`, as a proxy is asked. */
+const IN_TARGET = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
+
+/** A host names an organization: a proxy must not have read one, and the gateway the other (RFC 9112, 3.2). */
+function hasTwoHosts({ raw: { rawHeaders, url = '/' }, headers: { host } }: FastifyRequest): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === 'host') hosts += 1;
+  const [, inTarget = host] = url.startsWith('/') ? [] : (IN_TARGET.exec(url) ?? []);
+  return hosts > 1 || inTarget?.toLowerCase() !== host?.toLowerCase();
 }
 
 /** What the head of a request takes in memory. */

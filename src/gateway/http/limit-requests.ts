@@ -2,24 +2,30 @@ import type { FastifyInstance } from 'fastify';
 import type { RequestContext } from '../../context/context.js';
 import type { Viewer } from '../../context/viewer.js';
 import { OrgateError } from '../../errors.js';
-import type { MutationResolvers } from '../../generated/graphql.js';
+import type { MutationResolvers, QueryResolvers } from '../../generated/graphql.js';
 import { asError } from '../../thrown.js';
 import { sendProblem } from '../pages/problem-page.js';
 import type { Allowance, Counted, RateLimit, RateLimits } from './rate-limits.js';
 import type { RequestRecord } from './request-record.js';
 
-/** Root fields of mutations that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
+/** Root fields that are limited more strictly than a request. Each time one is asked for counts, aliases too. */
 const FIELDS: Readonly<Record<string, RateLimit>> = {
   inviteUser: 'invitation',
   resendInvitation: 'invitation',
   startImpersonation: 'invitation', // it mails every OWNER
+  setCostLimits: 'invitation', // so does each threshold that it leaves behind
   acceptInvitation: 'acceptance',
   declineInvitation: 'acceptance',
   requestNewInvitation: 'acceptance',
   requestToJoin: 'acceptance',
   switchOrganization: 'switching',
+  compareOrganizations: 'switching', // it opens every secret that it compares
+  promoteSettings: 'switching',
   createOrganization: 'creation',
-} satisfies Partial<Record<keyof MutationResolvers, RateLimit>>;
+  createOrganizationSet: 'creation',
+  extendOrganizationSet: 'creation',
+  checkOrganizationNames: 'creation', // it tells which names are taken
+} satisfies Partial<Record<keyof MutationResolvers | keyof QueryResolvers, RateLimit>>;
 
 /** Paths that are, by how their routes begin. The first that fits counts; null is not limited any further. */
 const PATHS: readonly (readonly [path: string, limit: RateLimit | null])[] = [
@@ -108,6 +114,8 @@ interface Party {
 
 function callerOf({ viewer }: RequestContext): Party | null {
   if (viewer?.person) return { requests: 'person', points: 'personPoints', subject: subjectOf(viewer.person, viewer) };
+  if (viewer?.executor) return { requests: 'key', points: 'keyPoints', subject: viewer.executor.id };
+  if (viewer?.claim) return { requests: 'key', points: 'keyPoints', subject: viewer.claim.runId };
   return viewer?.apiKey ? { requests: 'key', points: 'keyPoints', subject: viewer.apiKey.id } : null;
 }
 

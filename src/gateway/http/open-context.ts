@@ -5,11 +5,19 @@ import type { Viewer } from '../../context/viewer.js';
 import type { Deployment } from '../../context/deployment.js';
 import { type Entered, enterOrganization, NotEnteredError } from '../../context/enter-organization.js';
 import { enterImpersonating } from '../../context/enter-impersonating.js';
+import { enterAsMachine } from '../../context/enter-as-machine.js';
 import { enterWithKey } from '../../context/enter-with-key.js';
 import { RefusedKeyError } from '../../context/refused-key.js';
-import { namedOrganizations, type OrganizationHeaders } from '../../context/resolve-organization.js';
+import { HOSTS } from '../../context/hosts.js';
+import {
+  type NamedOrganization,
+  namedOrganizations,
+  type OrganizationHeaders,
+} from '../../context/resolve-organization.js';
+import type { CallCounter } from '../../domains/usage/index.js';
 import { OrgateError } from '../../errors.js';
 import { openSessions, type Sessions } from '../../identity/sessions.js';
+import { decideAllowed } from '../../permissions/features.js';
 import { hashSecret } from '../../secrets/secret.js';
 import type { IsFromOwnPage } from '../sign-in/own-page.js';
 import { clearSessionCookie, readSessionCookie } from '../sign-in/session-cookie.js';
@@ -18,6 +26,7 @@ import { limitViewer } from './limit-requests.js';
 import { isLocalHost } from './local-host.js';
 import type { RateLimits } from './rate-limits.js';
 import type { Senders } from './senders.js';
+import { refusedRouting, routingOf, tellRouting } from './tell-routing.js';
 
 /** What tells who asks. */
 export interface ContextParts {
@@ -28,6 +37,10 @@ export interface ContextParts {
   readonly senders: Senders;
   /** Whether somebody who acts as a member comes in here: only where each of their operations is told before it is done. */
   readonly admitsImpersonation?: true;
+  /** Counts what comes in here as a call of its organization. */
+  readonly calls?: CallCounter;
+  /** Whether machines of the deployment come in here: only where what they ask for is held to the little that they may. */
+  readonly admitsMachines?: true;
 }
 
 /**
@@ -47,7 +60,11 @@ export async function openContext(
   const { deployment, authenticate, senders } = parts;
   const cookie = readSessionCookie(request);
   const cookieHash = cookie === null ? null : hashSecret(cookie);
+  const host = deployment.use(HOSTS).nameIn(request.host);
+  const elsewhere = { host, path };
+  const headers = request.headers as OrganizationHeaders;
   let credential: Credential | null = null;
+  let named = namedOrganizations(headers, null, elsewhere);
   try {
     credential = await authenticate(request.headers.authorization, isLocalHost(request.headers));
     if (!credential && cookieHash !== null) {
@@ -55,11 +72,15 @@ export async function openContext(
         throw new OrgateError('FORBIDDEN', 'A page of another site sent this request.');
       credential = { kind: 'cookie', cookieHash, organizationClaim: null };
     }
+    if (credential) named = namedOrganizations(headers, credential.organizationClaim, elsewhere);
     const entered = credential
-      ? await enter(credential, request, { cookieHash, path }, parts)
+      ? await enter(credential, request, { cookieHash, named }, parts)
       : { viewer: null, current: null };
+    const isDecision = entered.viewer !== null || named.length > 0;
+    // Whoever sends a body is asked for again once it has come, and whoever reads on and on for each part.
+    if (!before && isDecision) tellRouting(request, routingOf(named, entered));
     senders.led(request, entered.current?.orgId ?? null);
-    const context = new RequestContext(request.id, entered.viewer, entered.current, deployment, request.ip);
+    const context = new RequestContext(request.id, entered.viewer, entered.current, deployment, request.ip, host);
     if (request.record) {
       request.record.context = context;
       request.record.held?.belongTo(context.current?.orgId ?? '');
@@ -67,9 +88,16 @@ export async function openContext(
     if (entered.viewer) noteUse(deployment.outside(openSessions), entered.viewer, request);
     if (before?.spending) context.noteSpending(before.spending);
     if (!before) await limitViewer(parts.limits, announcedLength(request) ?? 0, context);
+    // What the deployment's own people ask for is no use that an organization makes of it.
+    if (!before && context.current && !context.viewer?.impersonation) {
+      const { orgId, membership } = context.current;
+      parts.calls?.count(orgId, decideAllowed(membership.standing, 'api_calls_per_month').max);
+    }
     return context;
   } catch (error) {
     senders.led(request, null);
+    const refused = refusedRouting(named, error);
+    if (refused) tellRouting(request, refused);
     // A cookie whose session is over has nothing more to say.
     const isOver = error instanceof OrgateError && error.code === 'UNAUTHENTICATED';
     if (isOver && credential?.kind === 'cookie') clearSessionCookie(reply);
@@ -86,13 +114,16 @@ export async function openContext(
 
 function enter(
   credential: Credential,
-  { headers, id: requestId, ip: address }: FastifyRequest,
-  { cookieHash, path }: { readonly cookieHash: string | null; readonly path: string | null },
-  { deployment, admitsImpersonation }: ContextParts,
+  { id: requestId, ip: address }: FastifyRequest,
+  { cookieHash, named }: { readonly cookieHash: string | null; readonly named: readonly NamedOrganization[] },
+  { deployment, admitsImpersonation, admitsMachines }: ContextParts,
 ): Promise<Entered> {
-  const named = namedOrganizations(headers as OrganizationHeaders, credential.organizationClaim, path);
   // A key names no person, so a cookie beside it cannot name another.
   if (credential.kind === 'key') return enterWithKey(deployment, credential, named);
+  if (credential.kind === 'executor' || credential.kind === 'claim') {
+    if (!admitsMachines) throw new OrgateError('FORBIDDEN', 'Executors come in at /graphql only.');
+    return enterAsMachine(deployment, credential, named);
+  }
   if (credential.kind === 'impersonation' && !admitsImpersonation)
     throw new OrgateError('FORBIDDEN', 'Whoever acts as somebody else comes in at /graphql only.');
   if (credential.kind === 'impersonation') return enterImpersonating(deployment, credential, named, cookieHash);

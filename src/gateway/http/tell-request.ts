@@ -35,6 +35,8 @@ export const createTellRequest =
         organizationSource: context?.current?.source,
         viewer: context?.viewer?.person?.id ?? context?.current?.membership.userId ?? notEntered?.personId,
         apiKey: context?.viewer?.apiKey?.id,
+        executor: context?.viewer?.executor?.id,
+        claim: context?.viewer?.claim?.id,
         actor: context?.viewer?.impersonation?.by.id,
         status,
         ...(hasLeft && { clientLeft: true }),

@@ -1,4 +1,5 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Branding } from '../../branding.js';
 import { html } from '../../html.js';
 import { findSignedIn } from '../sign-in/signed-in.js';
 import type { Outside } from '../../data/connection/outside.js';
@@ -9,17 +10,20 @@ import { sendPage } from './page.js';
 
 export interface HomeParts {
   readonly outside: Outside;
+  /** How the organization looks that the host leads to. */
+  readonly branding: (request: FastifyRequest) => Promise<Branding | null>;
   /** Whether there is anything to sign in with. */
   readonly offersSignIn: () => Promise<boolean>;
 }
 
 /** Serves / where GraphiQL is not: a page for people, and nothing for machines. */
-export function serveHome(app: FastifyInstance, { outside, offersSignIn }: HomeParts): void {
+export function serveHome(app: FastifyInstance, { outside, branding, offersSignIn }: HomeParts): void {
   app.get('/', async (request, reply) => {
     if (!wantsPage(request)) {
       return sendProblem(request, reply, { status: 404, code: 'NOT_FOUND', message: 'No such path.' });
     }
     const { productName } = app;
+    const dress = await branding(request);
     const found = await findSignedIn(outside, request);
     if (found) {
       return sendPage(
@@ -29,6 +33,7 @@ export function serveHome(app: FastifyInstance, { outside, offersSignIn }: HomeP
         html`<h1>Welcome back</h1>
           <div class="actions"><a class="button" href="/auth/organizations">Continue</a></div>
           ${account(found.person, null)}`,
+        { dress },
       );
     }
     const signIn = (await offersSignIn())
@@ -41,6 +46,7 @@ export function serveHome(app: FastifyInstance, { outside, offersSignIn }: HomeP
       html`<h1>Welcome</h1>
         <p class="lead">Sign in to work in your organizations. Whoever was invited follows the link in the mail.</p>
         ${signIn}`,
+      { dress },
     );
   });
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../../context/context.js';
 import { idPrefix } from '../../data/id.js';
+import { brandingAt } from '../../domains/branding/index.js';
 import {
   acceptInvitation,
   declineInvitation,
@@ -127,7 +128,8 @@ interface Said {
   readonly onward?: string;
 }
 
-function sendInvitation(reply: FastifyReply, visit: Visit, followed: FollowedInvitation): FastifyReply {
+async function sendInvitation(reply: FastifyReply, visit: Visit, followed: FollowedInvitation): Promise<FastifyReply> {
+  const dress = await brandingAt(followed.offer?.organization.slug ?? null, visit.context.deployment);
   const { title, text, facts, actions = [], onward } = say(visit, followed);
   const { person } = visit.context.viewer ?? {};
   return sendPage(
@@ -138,7 +140,7 @@ function sendInvitation(reply: FastifyReply, visit: Visit, followed: FollowedInv
       <p class="lead">${text}</p>
       ${facts ?? html``} ${actions.length > 0 ? html`<div class="actions">${actions}</div>` : html``}
       ${person ? account(person, visit.path) : html``}`,
-    onward === undefined ? {} : { onward },
+    { dress, ...(onward !== undefined && { onward }) },
   );
 }
 

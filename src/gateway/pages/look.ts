@@ -42,6 +42,7 @@ body.wide > * { max-width: 760px; }
 body::before { content: ''; flex: 0 1 14vh; }
 body.wide::before { flex-basis: 0; }
 header { display: flex; align-items: center; gap: 9px; margin-bottom: 20px; font-weight: 600; letter-spacing: -.01em; }
+.logo { flex: none; height: 28px; max-width: 140px; object-fit: contain; }
 header svg { flex: none; color: var(--accent); }
 main { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 32px; box-shadow: var(--shadow); }
 footer { margin-top: 16px; color: var(--muted); font-size: 13px; }
@@ -120,6 +121,12 @@ table { width: 100%; margin-top: 20px; border-collapse: collapse; font-size: 15p
 th { text-align: left; color: var(--muted); font-size: 13px; font-weight: 500; }
 th, td { padding: 9px 16px 9px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:last-child, td:last-child { padding-right: 0; }
+.at { white-space: nowrap; }
+td small { display: block; color: var(--muted); font-size: 13px; }
+.good { color: var(--accent); }
+details { margin-top: 6px; }
+summary { padding: 4px 0; color: var(--muted); font-size: 14px; cursor: pointer; }
+details pre { margin: 4px 0 0; }
 @media (max-width: 480px) {
   body { padding: 20px 20px 40px; background: var(--card); }
   body::before { flex-basis: 0; }

@@ -30,6 +30,7 @@ const STATUSES: Partial<Record<OrgateError['code'], number>> = {
   FORBIDDEN: 403,
   ROLE_ESCALATION: 403,
   FEATURE_DISABLED: 403,
+  ORG_CONTEXT_CONFLICT: 403,
   NOT_FOUND: 404,
   CONFLICT: 409,
   LAST_OWNER: 409,

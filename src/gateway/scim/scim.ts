@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enterDirectory } from '../../context/enter-directory.js';
+import type { Hosts } from '../../context/hosts.js';
 import { isRefusal, type NoteRefusals } from '../../context/refusal.js';
+import { namedByHost } from '../../context/resolve-organization.js';
 import { notePurpose, Stop, stoppable, tellWhenWaiting } from '../../data/connection/org-connection.js';
 import type { Outside } from '../../data/connection/outside.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
@@ -32,6 +34,7 @@ import { assertServed } from '../../permissions/organization-status.js';
 import { countScimRequest, type Metrics } from '../http/metrics.js';
 import { inSlot, type Slots, takeSlot } from '../http/slots.js';
 import type { RateLimits } from '../http/rate-limits.js';
+import { refusedRouting, tellRouting } from '../http/tell-routing.js';
 import { watchAnswers } from '../http/watch-answers.js';
 import { onceDone, whenOver } from '../http/when-over.js';
 import { boundBodies, chargeBytes, chargeBytesAfter, LargeBodies } from './bound-bodies.js';
@@ -47,6 +50,7 @@ import { applyToUser, readUser, userResource } from './user-resource.js';
 export interface ScimParts {
   readonly outside: Outside;
   readonly organizationDb: OpenOrganizationDb;
+  readonly hosts: Hosts;
   readonly limits: RateLimits;
   readonly refusals: NoteRefusals;
   readonly slots: Slots;
@@ -90,7 +94,7 @@ type Listed = { Querystring: ListParameters & SelectionParameters };
 
 /** Serves SCIM 2.0 to the directories of organizations, each of which sees what it made and nothing else. */
 export function serveScim(app: FastifyInstance, parts: ScimParts): void {
-  const { outside, organizationDb, limits, refusals, slots, publicUrl, maxAnswer, metrics } = parts;
+  const { outside, organizationDb, hosts, limits, refusals, slots, publicUrl, maxAnswer, metrics } = parts;
   const base = () => `${publicUrl()}${PREFIX}`;
 
   const largeBodies = new LargeBodies();
@@ -98,10 +102,18 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
   const held = readLimits(maxAnswer);
 
   async function enter(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { orgId, directoryId, tokenHash, organizationStatus, lastUsedAt } = await enterDirectory(
+    const host = hosts.nameIn(request.host);
+    const named = namedByHost(host);
+    const { orgId, directoryId, name, tokenHash, organizationStatus, lastUsedAt } = await enterDirectory(
       outside,
       request.headers.authorization,
-    );
+      host,
+    ).catch((error: unknown) => {
+      const refused = refusedRouting(named, error);
+      if (refused) tellRouting(request, refused);
+      throw error;
+    });
+    tellRouting(request, { named, outcome: 'ENTERED', organization: orgId, source: 'TOKEN', directory: directoryId });
     if (Object.values(request.params as object).some((each) => String(each).includes('\0')))
       throw new OrgateError('NOT_FOUND');
     if (Object.values(request.query as object).some(Array.isArray)) {
@@ -111,15 +123,16 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
     await limits.count('key', directoryId);
     await limits.count('organization', orgId);
     const act: Act = { kind: 'DIRECTORY', id: directoryId, requestId: request.id, address: request.ip };
+    const actHere = { ...act, name };
     request.noteRefusal = (error) => {
       const action = actionOf(request);
-      if (action && isRefusal(error)) refusals.note({ orgId, act, tried: { action }, error });
+      if (action && isRefusal(error)) refusals.note({ orgId, act: actHere, tried: { action }, error });
     };
     if (organizationStatus === 'PENDING_DELETION' || !READING.has(request.method))
       assertServed({ status: organizationStatus });
     largeBodies.take(orgId, request, reply);
     await chargeBytes(limits, announcedLength(request) ?? 0, { directoryId, orgId });
-    const db = organizationDb(orgId, act);
+    const db = organizationDb(orgId, actHere);
     request.directory = {
       db,
       orgId,

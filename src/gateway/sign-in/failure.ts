@@ -5,11 +5,19 @@ import { html } from '../../html.js';
 import { sendPage } from '../pages/page.js';
 import { requestNote } from '../pages/problem-page.js';
 
-type Reason = NotAdmitted | 'RETURN_TO' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
+type Reason = NotAdmitted | 'RETURN_TO' | 'NOT_THERE' | 'HOST_ELSEWHERE' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
 
 const ANSWERS: Readonly<Record<Reason, readonly [status: number, text: string]>> = {
   UNKNOWN: [404, 'There is nothing to sign in with here.'],
   RETURN_TO: [400, 'The link that brought you here leads on to an address that this gateway does not know.'],
+  NOT_THERE: [
+    404,
+    'You belong to no organization at this address: sign in as somebody who does, or ask those who sent you.',
+  ],
+  HOST_ELSEWHERE: [
+    409,
+    'This address does not lead here at the moment, so nobody is signed in there. Those who look after its DNS can mend that.',
+  ],
   NOT_UNDER_WAY: [
     400,
     'This sign-in is no longer under way: it took too long, was finished before, or began in another browser.',

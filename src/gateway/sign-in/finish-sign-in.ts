@@ -4,6 +4,9 @@ import {
   provisionFromProvider,
   type Assertion,
 } from '../../domains/identity-provider/provision-from-provider.js';
+import type { Branding } from '../../branding.js';
+import type { Hosts } from '../../context/hosts.js';
+import type { LookAtHost } from '../../context/look-at-host.js';
 import { bySystem, type Origin } from '../../data/connection/act.js';
 import { countSignIn, type Metrics } from '../http/metrics.js';
 import type { Person } from '../../identity/person.js';
@@ -11,6 +14,7 @@ import { openSessions } from '../../identity/sessions.js';
 import type { SignInAttempts } from '../../identity/sign-in-attempts.js';
 import { SignInFailure } from './failure.js';
 import type { Oidc } from './oidc.js';
+import type { IsFromOwnPage } from './own-page.js';
 import { leadingTo } from './return-to.js';
 import type { Provider, Providers } from './providers.js';
 import type { Saml } from './saml.js';
@@ -29,6 +33,12 @@ export interface SignInParts extends Provisioning {
   readonly metrics: Metrics;
   /** Where people work who came for nothing else; null where the deployment does not say. */
   readonly productUrl: () => string | null;
+  readonly hosts: Hosts;
+  /** Where the DNS of a custom host leads now. */
+  readonly lookAtHost: (host: string) => Promise<LookAtHost>;
+  /** How the organization looks that a host or a slug leads to. */
+  readonly branding: (name: string | null) => Promise<Branding | null>;
+  readonly isFromOwnPage: IsFromOwnPage;
 }
 
 /** What is kept from the way to a provider for the way back. */
@@ -40,7 +50,15 @@ export interface Kept<A> {
 /** What a request to the sign-in may carry. */
 export interface Asked {
   Params: { slug?: string; id?: string };
-  Querystring: { return_to?: unknown; ticket?: unknown; switch?: unknown };
+  Querystring: {
+    return_to?: unknown;
+    ticket?: unknown;
+    switch?: unknown;
+    host?: unknown;
+    state?: unknown;
+    code?: unknown;
+    code_challenge?: unknown;
+  };
   Body: unknown;
 }
 

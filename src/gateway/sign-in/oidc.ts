@@ -3,7 +3,7 @@ import * as client from 'openid-client';
 import { toEmail } from '../../context/authenticate.js';
 import type { Assertion } from '../../domains/identity-provider/provision-from-provider.js';
 import { callbackUrl } from '../../domains/identity-provider/sign-in-urls.js';
-import { EMPTY } from '../../egress/provider-fetch.js';
+import { EMPTY } from '../../egress/egress.js';
 import { isText, toName } from '../../identity/person-name.js';
 import type { OidcProvider } from './providers.js';
 
@@ -42,9 +42,10 @@ interface Kept {
   readonly received: number;
 }
 
+/** @param fetchFor what fetches from providers of an organization, or with null from the deployment's own */
 export function createOidc(
   publicUrl: () => string,
-  fetch: client.CustomFetch,
+  fetchFor: (orgId: string | null) => client.CustomFetch,
   tellLookup: (isFound: boolean) => void = () => undefined,
   now: () => number = Date.now,
 ): Oidc {
@@ -58,6 +59,7 @@ export function createOidc(
     tellLookup(isKnown);
     if (isKnown) return known.configuration;
     let received = 0;
+    const fetch = fetchFor(provider.organization?.orgId ?? null);
     const counting: client.CustomFetch = async (url, options) => {
       const response = await fetch(url, options);
       // What is told of one person is let go.

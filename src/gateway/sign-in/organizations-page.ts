@@ -42,7 +42,8 @@ export async function sendOrganizations(
     return reply.redirect(leadingTo(asked, '/auth'), 303);
   }
   const returnTo = asked ?? productUrl();
-  if (returnTo?.startsWith(`${publicUrl()}/invitations/`)) return reply.redirect(returnTo, 303);
+  const isUnderWay = ['/invitations/', '/auth/host?'].some((path) => returnTo?.startsWith(`${publicUrl()}${path}`));
+  if (returnTo !== null && isUnderWay) return reply.redirect(returnTo, 303);
   const { person, memberships, session } = found;
   const { boundOrgId, startedAt } = session;
   const sessionScope = { personId: person.id, boundOrgId, startedAt };

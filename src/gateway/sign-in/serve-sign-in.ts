@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { findHosted } from '../../context/hosts.js';
 import { html } from '../../html.js';
 import { countSignIn } from '../http/metrics.js';
 import { sendPage } from '../pages/page.js';
 import { rememberBrowser } from './browser-cookie.js';
 import { reasonOf, sendFailure, SignInFailure } from './failure.js';
 import { type Asked, findProvider, idOf, type Kept, type SignInParts, slugOf } from './finish-sign-in.js';
+import { agreeToHost, askAboutHost, beginAtHost, finishAtHost, hostAsked } from './host-sign-in.js';
 import { takeOidcCallback } from './oidc-callback.js';
 import type { OidcAttempt } from './oidc.js';
 import { sendOrganizations } from './organizations-page.js';
@@ -19,6 +21,8 @@ export function serveSignIn(app: FastifyInstance, parts: SignInParts): void {
   const handler = (handle: Handle) => async (request: Request, reply: FastifyReply) => {
     try {
       // This machine has several names; cookies and callbacks need the one that providers send people back to.
+      const host = parts.hosts.nameIn(request.host);
+      if (host !== null) return await handleAtHost(parts, request, reply, host);
       const isElsewhere = parts.development && request.host !== new URL(parts.publicUrl()).host;
       if (isElsewhere && request.method === 'GET') return reply.redirect(`${parts.publicUrl()}${request.url}`, 303);
       return await handle(parts, request, reply);
@@ -42,12 +46,15 @@ export function serveSignIn(app: FastifyInstance, parts: SignInParts): void {
     '/auth/organizations',
     handler(async (_, request, reply) => sendOrganizations(parts, request, reply, returnToOf(parts, request))),
   );
+  app.get('/auth/host', handler(askAboutHost));
+  app.get('/auth/host/callback', handler(unknown));
   // Forms are read here and nowhere else.
   void app.register(async (scope) => {
     scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
       done(null, new URLSearchParams(String(body))),
     );
     scope.post('/auth/saml/:id/acs', handler(takeSamlResponse));
+    scope.post('/auth/host', handler(agreeToHost));
   });
 }
 
@@ -59,10 +66,37 @@ function returnToOf({ publicUrl, productUrl, corsOrigins }: SignInParts, request
   return returnTo;
 }
 
+/** Everything that is asked at the host of an organization: there people are sent to the gateway's own address, and come back. */
+async function handleAtHost(
+  parts: SignInParts,
+  request: Request,
+  reply: FastifyReply,
+  host: string,
+): Promise<FastifyReply> {
+  const { url } = request.routeOptions;
+  const origin = parts.hosts.originOf(request.host);
+  // At their host people work: there is nothing else to lead them to, unless the deployment says so.
+  const at = { ...parts, publicUrl: () => origin, productUrl: () => productAt(parts, origin) };
+  if (url === '/auth/host/callback') return finishAtHost(at, request, reply, host);
+  if (url === '/auth/organizations') return sendOrganizations(at, request, reply, returnToOf(at, request));
+  const isDoor = url === '/auth' || (url === '/auth/:slug' && slugOf(request) === host);
+  if (!isDoor) throw new SignInFailure('UNKNOWN');
+  return beginAtHost(parts, request, reply, { returnTo: returnToOf(at, request), isSwitching: isSwitching(request) });
+}
+
+function productAt({ productUrl, publicUrl }: SignInParts, origin: string): string | null {
+  const product = productUrl();
+  return product === `${publicUrl()}/` ? `${origin}/` : product;
+}
+
+const unknown: Handle = () => Promise.reject(new SignInFailure('UNKNOWN'));
+
 /** Leads on to the only provider there is, or asks which. */
 async function chooseProvider(parts: SignInParts, request: Request, reply: FastifyReply): Promise<FastifyReply> {
   const returnTo = returnToOf(parts, request);
-  const offered = await parts.providers.offered(slugOf(request));
+  const named = slugOf(request) ?? hostAsked(parts, request);
+  const slug = slugOf(request) ?? (named === null ? null : ((await findHosted(parts.outside, named))?.slug ?? null));
+  const offered = await parts.providers.offered(slug);
   const [only] = offered;
   if (!only) throw new SignInFailure('UNKNOWN');
   if (offered.length === 1) return begin(parts, request, reply, only.id);
@@ -72,13 +106,15 @@ async function chooseProvider(parts: SignInParts, request: Request, reply: Fasti
         >Continue with ${name}</a
       >`,
   );
+  const dress = await parts.branding(named);
   return sendPage(
     reply,
     200,
     'Sign in',
     html`<h1>Sign in</h1>
-      <p class="lead">to ${reply.server.productName}</p>
+      <p class="lead">to ${dress?.displayName ?? reply.server.productName}</p>
       <div class="actions">${choices}</div>`,
+    { dress },
   );
 }
 

@@ -8,17 +8,34 @@ import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import type { Fetcher, FetcherParams } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
-import { Kind, type OperationDefinitionNode, parse } from 'graphql';
+import { getOperationAST, Kind, type OperationDefinitionNode, OperationTypeNode, parse } from 'graphql';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
-import { samples } from './samples.js';
-import { findAgent, findPeople, findSignedIn, type Person, postGraphQL, type SignedIn, tokenFor } from './session.js';
+import { type Known, samples } from './samples.js';
+import {
+  findKnown,
+  findPeople,
+  findSignedIn,
+  followGraphQL,
+  type Person,
+  postGraphQL,
+  type SignedIn,
+  tokenFor,
+} from './session.js';
+import { forgetHeaders, storage } from './storage.js';
 
 const plugins = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })];
 const PERSON = 'orgate:person';
 const ORGANIZATION = 'orgate:organization';
+const NOTHING: Known = { agent: null, approval: null, notification: null, member: null };
+/** Not by the name of an organization's host: what the server sends to itself names no organization by that. */
+const ORIGIN = location.hostname.endsWith('.localhost')
+  ? `${location.protocol}//localhost:${location.port}`
+  : location.origin;
 /** In place of an e-mail: whoever signed in in this browser. */
 const SIGNED_IN = '';
+
+forgetHeaders();
 
 // Whoever comes here from signing in is that person, in the organization where they said that they want to work.
 const chosen = new URLSearchParams(location.search).get('organization');
@@ -34,8 +51,8 @@ function App() {
   const [token, setToken] = useState('');
   const [signedIn, setSignedIn] = useState<SignedIn | null>(null);
   const [organization, setOrganization] = useState<string | null>(null);
-  // For the sample that starts a run.
-  const [agent, setAgent] = useState<string | null>(null);
+  // For the samples that are about something.
+  const [known, setKnown] = useState<Known>(NOTHING);
   const [problem, setProblem] = useState('');
   const [foreignHeader, setForeignHeader] = useState<string | null>(null);
   // A switch shows the other organization's answer to the operation that is open; the first look runs nothing.
@@ -63,7 +80,7 @@ function App() {
       const found = await findSignedIn(token);
       const last = localStorage.getItem(ORGANIZATION);
       const first = found.organizations.find(({ slug }) => slug === last) ?? found.organizations[0];
-      setAgent(first ? await findAgent(token, first.slug) : null);
+      setKnown(first ? await findKnown(token, first.slug) : NOTHING);
       setOrganization(first?.slug ?? null);
       setSignedIn(found);
       setProblem('');
@@ -72,7 +89,12 @@ function App() {
   }, [token, people]);
 
   const fetcher = useMemo<Fetcher>(
-    () => (request, options) => postGraphQL(withOwnName(request), token, organization, options?.headers ?? {}),
+    () => (request, options) => {
+      const named = withOwnName(request);
+      return isSubscription(named)
+        ? followGraphQL(named, token, organization, options?.headers ?? {})
+        : postGraphQL(named, token, organization, options?.headers ?? {});
+    },
     [token, organization],
   );
 
@@ -141,12 +163,13 @@ function App() {
       </header>
       <main>
         {signedIn && (
+          // Another one for each person and organization: what was typed under Headers goes with the one before.
           <GraphiQL
             key={`${email} ${token.slice(-16)} ${organization}`}
             fetcher={fetcher}
+            storage={storage}
             plugins={plugins}
-            defaultTabs={samples(agent)}
-            isHeadersEditorEnabled={false}
+            defaultTabs={samples(known, ORIGIN)}
             showPersistHeadersSettings={false}
           >
             <GraphiQL.Logo>
@@ -154,6 +177,7 @@ function App() {
             </GraphiQL.Logo>
             <GraphiQL.Footer>
               <RunAgain switches={switches} />
+              <FollowScheme />
             </GraphiQL.Footer>
           </GraphiQL>
         )}
@@ -170,6 +194,11 @@ function withOwnName({ operationName, ...request }: FetcherParams): FetcherParam
     (node): node is OperationDefinitionNode => node.kind === Kind.OPERATION_DEFINITION,
   );
   return operations.some(isOwn) ? { ...request, operationName: operationName ?? null } : request;
+}
+
+function isSubscription({ query, operationName }: FetcherParams): boolean {
+  const operation = getOperationAST(parse(query), operationName);
+  return operation?.operation === OperationTypeNode.SUBSCRIPTION;
 }
 
 function describe(signedIn: SignedIn | null, role: string | undefined, foreignHeader: string | null): string {
@@ -192,6 +221,21 @@ function RunAgain({ switches }: { switches: number }) {
     answered.current = true;
     if (operations.length === 1 && operations[0]?.operation === 'query') run();
   }, [schema, operations]);
+  return null;
+}
+
+/** A system that turns dark while the page is open turns the page; the editor asks once only, and is told here. */
+function FollowScheme() {
+  const { setTheme } = useGraphiQLActions();
+  const theme = useGraphiQL((state) => state.theme);
+  useEffect(() => {
+    const scheme = matchMedia('(prefers-color-scheme: dark)');
+    const follow = () => {
+      if (theme === null) setTheme(null);
+    };
+    scheme.addEventListener('change', follow);
+    return () => scheme.removeEventListener('change', follow);
+  }, [theme]);
   return null;
 }
 

@@ -1,3 +1,8 @@
+import type { FetcherParams } from '@graphiql/toolkit';
+import type { ExecutionResult } from 'graphql';
+import { createClient } from 'graphql-sse';
+import type { Known } from './samples.js';
+
 /** Someone whom the development server lets anyone become. */
 export interface Person {
   readonly email: string;
@@ -61,13 +66,32 @@ export async function findSignedIn(token: string): Promise<SignedIn> {
   };
 }
 
-/** Any agent of an organization, by id. */
-export async function findAgent(token: string, organization: string): Promise<string | null> {
-  const query = '{ agents(first: 1) { nodes { id } } }';
-  const { data } = (await postGraphQL({ query }, token, organization, {})) as {
-    data?: { agents: { nodes: { id: string }[] } | null };
+const KNOWN = `{
+  agents(first: 1) { nodes { id } }
+  approvals(first: 1, filter: { status: PENDING }) { nodes { id inputHash } }
+  notifications(first: 1, unread: true) { nodes { id } }
+  members(last: 1, filter: { status: [ACTIVE] }) { nodes { user { id } } }
+}`;
+
+/** What samples can be about in an organization; what this person may not read is left out. */
+export async function findKnown(token: string, organization: string): Promise<Known> {
+  interface List<T> {
+    readonly nodes: readonly T[];
+  }
+  const { data } = (await postGraphQL({ query: KNOWN }, token, organization, {})) as {
+    data?: {
+      agents: List<{ id: string }> | null;
+      approvals: List<{ id: string; inputHash: string }> | null;
+      notifications: List<{ id: string }> | null;
+      members: List<{ user: { id: string } }> | null;
+    };
   };
-  return data?.agents?.nodes[0]?.id ?? null;
+  return {
+    agent: data?.agents?.nodes[0]?.id ?? null,
+    approval: data?.approvals?.nodes[0] ?? null,
+    notification: data?.notifications?.nodes[0]?.id ?? null,
+    member: data?.members?.nodes[0]?.user.id ?? null,
+  };
 }
 
 /**
@@ -80,16 +104,43 @@ export async function postGraphQL(
   organization: string | null,
   headers: Record<string, string>,
 ): Promise<never> {
+  const sent = headersOf(token, organization, headers);
   const response = await fetch('/graphql', {
     method: 'POST',
-    credentials: token ? 'omit' : 'same-origin',
-    headers: {
-      ...headers,
-      'content-type': 'application/json',
-      ...(token && { authorization: `Bearer ${token}` }),
-      ...(organization && { 'x-organization-id': organization }),
-    },
+    credentials: credentialsOf(sent),
+    headers: { ...sent, 'content-type': 'application/json' },
     body: JSON.stringify(request),
   });
   return (await response.json()) as never;
 }
+
+/** The same for a subscription, which is answered bit by bit. */
+export function followGraphQL(
+  { query, operationName, variables }: FetcherParams,
+  token: string,
+  organization: string | null,
+  headers: Record<string, string>,
+): AsyncIterableIterator<ExecutionResult> {
+  const sent = headersOf(token, organization, headers);
+  const client = createClient({
+    url: '/graphql',
+    credentials: credentialsOf(sent),
+    headers: sent,
+    retryAttempts: 0,
+  });
+  const named = operationName == null ? {} : { operationName };
+  return client.iterate({ query, variables: variables ?? {}, ...named }) as AsyncIterableIterator<ExecutionResult>;
+}
+
+const credentialsOf = (sent: Record<string, string>) => ('authorization' in sent ? 'omit' : 'same-origin');
+
+/** What was typed under Headers goes before what the bar above says: another token, another organization. */
+const headersOf = (
+  token: string,
+  organization: string | null,
+  typed: Record<string, string>,
+): Record<string, string> => ({
+  ...(token && { authorization: `Bearer ${token}` }),
+  ...(organization && { 'x-organization-id': organization }),
+  ...Object.fromEntries(Object.entries(typed).map(([name, value]) => [name.toLowerCase(), value])),
+});
