@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from './config/config.js';
+import { createHosts, HOSTS } from './context/hosts.js';
 import type { SessionIssuer } from './context/viewer.js';
 import {
   ALLOW_RESERVED_DOMAINS,
@@ -8,14 +9,20 @@ import {
   type Deployment,
   KEY_ENVIRONMENT,
   ORGANIZATION_CREATION,
+  PLAN_WEIGHTS,
   PUBLIC_URL,
+  NAMING_POLICY,
   REAL_TIME,
+  REGIONS,
   REPORT,
   SESSION_ISSUER,
 } from './context/deployment.js';
 import type { Database } from './data/database.js';
 import type { Development } from './development/index.js';
+import { readBranding } from './domains/organization/index.js';
+import { createEgress, EGRESS } from './egress/egress.js';
 import { createFindTxt, FIND_TXT } from './egress/find-txt.js';
+import { createLookUpHost, LOOK_UP_HOST } from './egress/look-up-host.js';
 import { countDueWork, type Metrics } from './gateway/http/metrics.js';
 import { watchDueWork } from './gateway/http/watch-metrics.js';
 import { createSessionTokens, type SessionTokens } from './identity/session-tokens.js';
@@ -23,7 +30,9 @@ import { openSessions } from './identity/sessions.js';
 import { createSignInAttempts, type SignInAttempts } from './identity/sign-in-attempts.js';
 import { createSigningKeys, SIGNING_KEYS, type SigningKeys } from './identity/signing-keys.js';
 import { createDueWork, DUE_WORK } from './jobs/due-work.js';
+import { createNotifyCarrier } from './jobs/carry-by-notify.js';
 import type { Job } from './jobs/job.js';
+import { createNews, NEWS } from './jobs/news.js';
 import { noMailer } from './mail/mail.js';
 import { createOutbox, OUTBOX, sendMail } from './mail/outbox.js';
 import { openSmtp } from './mail/smtp.js';
@@ -82,11 +91,18 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     .add(ALLOW_RESERVED_DOMAINS, !config.production)
     .add(CATALOGUE, catalogue)
     .add(DELETION_GRACE_DAYS, config.deletionGraceDays)
+    .add(EGRESS, createEgress(config.egressAllow, config.dnsServers))
+    .add(PLAN_WEIGHTS, config.planWeights)
     .add(FIND_TXT, development?.findTxt ?? createFindTxt(config.dnsServers))
+    .add(NAMING_POLICY, config.namingPolicy)
+    .add(REGIONS, config.regions)
+    .add(HOSTS, createHosts(config.baseDomain, publicUrl))
+    .add(LOOK_UP_HOST, development?.lookUpHost ?? createLookUpHost(config.dnsServers))
     .add(KEY_ENVIRONMENT, config.production ? 'live' : 'test')
     .add(ORGANIZATION_CREATION, config.organizationCreation)
     .add(DUE_WORK, work)
-    .add(OUTBOX, createOutbox(seal))
+    .add(NEWS, createNews(carrierOf(options)))
+    .add(OUTBOX, createOutbox(seal, readBranding))
     .add(PUBLIC_URL, publicUrl)
     .add(REAL_TIME, () => pool.clock.real())
     .add(RECORD, composeRecord(domains))
@@ -95,7 +111,7 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     .add(SIGNING_KEYS, signingKeys)
     .add(SESSION_ISSUER, sessionIssuer(tokens, development));
   for (const { provide } of domains) provide?.(parts, deployment);
-  const jobs = [
+  const jobs: readonly Job[] = [
     { name: 'keep-signing-keys', everyMs: HOUR_MS, run: () => signingKeys.keep() },
     { name: 'sweep-sessions', everyMs: HOUR_MS, run: () => outside(openSessions).sweep() },
     { name: 'sweep-sign-ins', everyMs: HOUR_MS / 6, run: () => signInAttempts.sweep() },
@@ -104,8 +120,22 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     { name: 'count-due-work', everyMs: 15_000, run: async () => countDueWork(metrics, await work.count()) },
     ...domains.flatMap((domain) => domain.jobs ?? []),
   ];
-  const closeWork = () => work.close().finally(() => mailer.close());
+  const closeWork = async () => {
+    // What fails is told, and keeps nothing else from its end.
+    const ends = jobs.map(async ({ name, atEnd }) =>
+      atEnd?.(deployment).catch((err: unknown) => log.warn({ err, job: name }, 'closing: not done')),
+    );
+    await Promise.all([...ends, work.close()]).finally(() => mailer.close());
+  };
   return { ...deployment, closeWork, tokens, signingKeys, signInAttempts, jobs };
+}
+
+/** Replicas share a database; the embedded one has one process. */
+function carrierOf({ database: { url, outside }, log }: OpenDeployment) {
+  if (url === null) return null;
+  return createNotifyCarrier(url, outside, (err) =>
+    log.warn({ err }, 'news of other replicas are not heard; asking every few seconds'),
+  );
 }
 
 /** Whoever issued what was presented issues the next: orgate for its sessions, the development issuer for its tokens. */

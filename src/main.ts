@@ -118,6 +118,8 @@ function endOnCrash(): void {
 function banner(url: string, development: boolean): string {
   const tryIt = development
     ? `  Sign in   ${url}/auth
+  Mail      ${url}/dev/mail
+  Webhooks  ${url}/dev/webhooks
 
   Try   curl ${url}/graphql -H "authorization: Bearer $(npm run --silent token -- ann@acme.example --org acme)" \\
           -H 'content-type: application/json' -d '{"query":"{ repositories { nodes { name gitUrl } } }"}'

@@ -1,12 +1,14 @@
 import type { DestinationStream } from 'pino';
 import type { Config } from './config/config.js';
 import type { Database } from './data/database.js';
+import { isServed } from './context/hosts.js';
 import { openDeployment } from './deployment.js';
 import { domains } from './domains/index.js';
 import { openDoors } from './gateway/doors.js';
 import { createContract } from './gateway/graphql/schema.js';
 import { createHttpServer, portOf } from './gateway/http/http.js';
 import type { Metrics } from './gateway/http/metrics.js';
+import { watchHosts } from './gateway/http/watch-hosts.js';
 import { serveMetrics } from './gateway/http/serve-metrics.js';
 import { watchDatabase, watchRuns } from './gateway/http/watch-metrics.js';
 import { createDeadline } from './jobs/deadline.js';
@@ -50,9 +52,10 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   const log = app.log;
   const deployment = await openDeployment({ ...parts, development, catalogue, domains, publicUrl, log });
   const closeDoors = await openDoors(app, { config, deployment, development, contract, metrics, compileFrom });
+  await watchHosts(database, config, log);
   const schedule = parts.schedule ?? createSchedule(watchRuns(metrics, log));
   for (const { name, everyMs, run } of deployment.jobs) schedule.every(name, everyMs, (stop) => run(deployment, stop));
-  const closeMetrics = await serveMetrics(metrics, config, log);
+  const closeMetrics = await serveMetrics(metrics, config, (host) => isServed(host, deployment), log);
   await app.listen({ host: config.host, port: config.port });
   const port = portOf(app) ?? config.port;
   return {

@@ -4,6 +4,7 @@ import { createMetrics } from '../gateway/http/metrics.js';
 import { openConfiguredDatabase } from '../open-database.js';
 import { asError } from '../thrown.js';
 import { loadDemo } from './demo.js';
+import { addDemoWebhook } from './demo-webhook.js';
 
 const USAGE = `usage: npm run demo
 
@@ -18,6 +19,7 @@ async function main(): Promise<void> {
   const database = await openConfiguredDatabase(config, createMetrics());
   try {
     const loaded = await loadDemo(database);
+    if (loaded) await addDemoWebhook(database, config);
     console.log(loaded ? 'The demo world is loaded.' : 'The demo world is there already; nothing was changed.');
   } finally {
     await database.close();

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { acceptForms } from '../gateway/http/accept-forms.js';
 import { createRequire } from 'node:module';
 import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify';
 import { exportJWK, generateKeyPair } from 'jose';
@@ -70,11 +71,7 @@ export function serveDemoIdentityProvider(
 
   void app.register(async (scope) => {
     scope.addHook('preHandler', guard);
-    scope.addContentTypeParser(
-      'application/x-www-form-urlencoded',
-      { parseAs: 'string' },
-      async (_: unknown, body: string) => Object.fromEntries(new URLSearchParams(body)),
-    );
+    acceptForms(scope);
     scope.get(`${PATH}/interaction/:uid`, async (_request, reply) => {
       const choices = people.map(({ email, label }) => {
         const [name = '', assignment = ''] = label.split(' · ');

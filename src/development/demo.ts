@@ -3,8 +3,11 @@ import { asLoginRole, inFrame, type ScopedPool } from '../data/connection/org-co
 import type { Frame } from '../data/connection/frame.js';
 import type { Database } from '../data/database.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
+import type { Row } from '../data/organization/table.js';
 import { assertHealthy, examineDatabase } from '../data/start/doctor.js';
+import { APPROVAL, digestOf, hashOf } from '../domains/approval/index.js';
 import { openRegistry } from '../identity/registry.js';
+import { makeMachineToken } from '../secrets/machine-token.js';
 import { type DemoOrganization, readDemoWorld } from './demo-world.js';
 
 type Connection = Awaited<ReturnType<ScopedPool['connect']>>;
@@ -19,7 +22,7 @@ export const isDatabaseEmpty = async ({ outside }: Database): Promise<boolean> =
   (await outside(openRegistry).countOrganizations()) === 0;
 
 /**
- * Fills the demo world of prisma/demo.json into a database, all or nothing: people, three organizations and the runs of
+ * Fills the demo world of prisma/demo.json into a database, all or nothing: people, organizations and the runs of
  * the last 60 days. Through the same roles and policies as everything else. What comes of it is examined, as `npm run
  * doctor` would.
  *
@@ -30,6 +33,13 @@ export async function loadDemo(database: Database, now = Date.now()): Promise<bo
   const loaded = await fill(database, now);
   if (loaded) assertHealthy(await examineDatabase(database.pool, false));
   return loaded;
+}
+
+/** The id of an organization of the demo world that was loaded. */
+export async function findDemoOrganization(pool: ScopedPool, slug: string): Promise<OrgId> {
+  const text = `select org_id as id from address where name = $1 and kind = 'SLUG'`;
+  const { rows } = await inFrame(DIRECTORY, () => pool.query<{ id: string }>({ text, values: [slug] }));
+  return brandOrgId(rows[0]?.id ?? '');
 }
 
 async function fill({ pool }: Database, now: number): Promise<boolean> {
@@ -77,6 +87,15 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
     const byEmail = new Map(
       people.map((person) => [String(person['email']), { id: String(person['id']), name: String(person['name']) }]),
     );
+    const set = {
+      id: newId('set', made),
+      name: world.set.name,
+      base: world.set.base,
+      project: world.set.project,
+      made_by: byEmail.get(world.set.madeBy)?.id,
+      created_at: new Date(made),
+    };
+    await insert(DIRECTORY, 'organization_set', [set]);
     const orgIds: OrgId[] = [];
     for (const [index, organization] of world.organizations.entries()) {
       // Ids sort by time: in lists the first of the world is the first everywhere.
@@ -84,7 +103,19 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
       orgIds.push(orgId);
       const rows = demoRows(organization, orgId, byEmail, made, now);
       const inside: Frame = { role: 'orgate_app', orgId, act };
-      await insert(DIRECTORY, 'organization', rows.organization);
+      const { environment } = organization;
+      const place = environment && {
+        set_id: set.id,
+        base: set.base,
+        project: set.project,
+        region: 'useast',
+        environment,
+      };
+      await insert(
+        DIRECTORY,
+        'organization',
+        rows.organization.map((row) => ({ ...row, ...place })),
+      );
       await insert(DIRECTORY, 'address', [
         { name: organization.slug, kind: 'SLUG', org_id: orgId, given_up_at: null },
         ...(organization.formerSlugs ?? []).map(({ slug, daysAgo }) => ({
@@ -122,6 +153,19 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
         );
         await inFrame(theirs, () => client.query({ text: END_ACCESS, values: [orgId, row.id, endedAt] }));
       }
+      const told = toldOf(organization.name, rows.accesses, now);
+      const ownerId = rows.memberships.find(({ role }) => role === 'OWNER')?.user_id;
+      if (told.length > 0) {
+        await insert(
+          inside,
+          'notification',
+          told.map(({ daysAgo, ...news }) => {
+            const id = newId('ntf', now - daysAgo * DAY_MS);
+            const at = new Date(now - daysAgo * DAY_MS);
+            return { org_id: orgId, id, user_id: ownerId, occasion: id, is_listed: true, at, ...news };
+          }),
+        );
+      }
       const [owner = ''] = rows.starters;
       await insert(as(orgId, owner), 'repository', rows.repositories);
       await insert(as(orgId, owner), 'agent', rows.agents);
@@ -131,8 +175,66 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
         await insert(as(orgId, starter), 'run', theirs.map(asBegun));
         await inFrame(as(orgId, starter), () => client.query({ text: END_RUNS, values: [JSON.stringify(theirs)] }));
       }
+      for (const { dueAt, ...waiting } of rows.approvals) {
+        const theirs = as(orgId, waiting.submitted_by);
+        await insert(theirs, 'approval', [waiting]);
+        const due = { id: newId('due'), kind: APPROVAL.name, subject: waiting.id, payload: '{}', attempts: 0 };
+        await insert(theirs, 'due_work', [{ org_id: orgId, ...due, due_at: dueAt, stopped: false }]);
+      }
+      if (rows.resolutions.length > 0) {
+        await insert(as(orgId, owner), 'provider_resolution', rows.resolutions);
+        await insert(as(orgId, owner), 'provider_health', rows.health);
+      }
     }
+    for (const [index, { name, administrators, organizations }] of world.accounts.entries()) {
+      const [id, at] = [newId('acc', made + index), new Date(made)];
+      await insert(DIRECTORY, 'account', [{ id, name, created_at: at }]);
+      await insert(
+        DIRECTORY,
+        'account_administrator',
+        administrators.map((email) => ({
+          account_id: id,
+          person_id: (byEmail.get(email) ?? missing(email)).id,
+          created_at: at,
+        })),
+      );
+      await insert(
+        DIRECTORY,
+        'account_organization',
+        organizations.map((slug) => ({
+          org_id: orgIds[world.organizations.findIndex((each) => each.slug === slug)] ?? missing(slug),
+          account_id: id,
+          status: 'ACCEPTED',
+          created_at: at,
+          accepted_at: at,
+        })),
+      );
+    }
+    // A machine that works for all of them. Nobody has its token: `rotateExecutorToken` answers one.
+    const id = newId('exr', made);
+    const { hash, lastFour } = makeMachineToken('executor', id);
+    const { name, pool, registeredBy } = world.executor;
+    await insert(DIRECTORY, 'executor', [
+      {
+        id,
+        name,
+        pool,
+        token_hash: hash,
+        last_four: lastFour,
+        created_by: byEmail.get(registeredBy)?.id,
+        created_at: new Date(made),
+        rotated_at: new Date(made),
+      },
+    ]);
     await tellAsOfThen(client, made, orgIds);
+    for (const [index, { limitSpentPercent, members }] of world.organizations.entries()) {
+      const orgId = orgIds[index];
+      const [email = ''] = Object.keys(members);
+      if (limitSpentPercent === undefined || orgId === undefined) continue;
+      const owners = as(orgId, (byEmail.get(email) ?? missing(email)).id);
+      await insert(owners, 'budget', [{ org_id: orgId }]);
+      await inFrame(owners, () => client.query({ text: SET_LIMIT, values: [orgId, limitSpentPercent] }));
+    }
     await client.query({ text: 'COMMIT' });
     return true;
   } catch (error) {
@@ -146,11 +248,31 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
 /** Somebody at work in an organization, who is called there what they are called. */
 const as = (orgId: OrgId, id: string): Frame => ({ role: 'orgate_app', orgId, act: { kind: 'PERSON', id } });
 
+/** What an OWNER was told where somebody looked in; of the limit they are told as soon as the gateway starts. */
+const toldOf = (organization: string, accesses: readonly { id: string; actor_name: string }[], now: number) =>
+  accesses.flatMap(({ id, actor_name: name }) => [
+    { kind: 'VENDOR_ACCESS', text: `${name} looks into ${organization}`, target_id: id, daysAgo: 1, read_at: null },
+    {
+      kind: 'ENDING_KEY',
+      text: `The API key "Nightly" of ${organization} ends soon`,
+      target_id: null,
+      daysAgo: 3,
+      read_at: null,
+    },
+    {
+      kind: 'INVITATION',
+      text: `vic@acme.example accepted your invitation to ${organization}`,
+      target_id: null,
+      daysAgo: 40,
+      read_at: new Date(now - 39 * DAY_MS),
+    },
+  ]);
+
 type DemoRun = ReturnType<typeof demoRun>;
 
 const asBegun = (run: DemoRun): object => ({
   ...run,
-  status: 'QUEUED',
+  status: run.status === 'AWAITING_APPROVAL' ? run.status : 'QUEUED',
   output: null,
   error: null,
   total_tokens: 0,
@@ -164,7 +286,12 @@ const END_RUNS = `
   update run r set status = d.status, output = d.output, error = d.error, total_tokens = d.total_tokens,
     total_cost_micros = d.total_cost_micros, started_at = d.started_at, finished_at = d.finished_at, updated_at = d.updated_at
   from jsonb_populate_recordset(null::run, $1) d
-  where r.org_id = d.org_id and r.id = d.id and d.status <> 'QUEUED'`;
+  where r.org_id = d.org_id and r.id = d.id and d.status not in ('QUEUED', 'AWAITING_APPROVAL')`;
+
+/** So high that so many percent of it are spent already. */
+const SET_LIMIT = `
+  update budget set monthly_limit_micros = greatest(1000000, usage_spent($1, left(day, 7) || '-01', left(day, 7) || '-31') * 100 / $2),
+    changed_at = clock_timestamp() where org_id = $1`;
 
 /** As the gateway tells what somebody asks for who acts as a member. */
 const TELL_OPERATION = `
@@ -196,6 +323,9 @@ async function tellAsOfThen(client: Connection, made: number, orgIds: readonly O
   await ask(
     `update audit_entry e set at = case
        when e.action = 'run.created' then (select created_at from run r where r.org_id = e.org_id and r.id = e.target_id)
+       when e.target_type = 'approval' then (select created_at from approval a where a.org_id = e.org_id and a.id = e.target_id)
+       when e.action = 'run.provider_resolved' then (select started_at from run r where r.org_id = e.org_id and r.id = e.target_id)
+       when e.target_type = 'provider_health' then (select reported_at from provider_health h where h.org_id = e.org_id and h.provider = e.target_id)
        when e.target_type = 'run' then (select coalesce(finished_at, started_at) from run r where r.org_id = e.org_id and r.id = e.target_id)
        when e.target_type = 'impersonation' then (select case e.action when 'impersonation.created' then i.created_at
          when 'impersonation.ended' then i.ended_at else i.created_at + interval '2 minutes' end
@@ -215,6 +345,27 @@ async function tellAsOfThen(client: Connection, made: number, orgIds: readonly O
        update audit_entry e set number = o.later from ordered o where e.org_id = o.org_id and e.number = o.number
      )
      update audit_unsealed w set number = o.later from ordered o where w.org_id = o.org_id and w.number = o.number`,
+    [orgIds],
+  );
+  // What the runs used counts on the days on which they ended.
+  await ask(
+    `update usage_event e set occurred_at = at, recorded_at = at, day = utc_day(at)
+     from (select org_id, id, coalesce(finished_at, started_at, created_at) as at from run) as r
+     where e.org_id = any ($1) and r.org_id = e.org_id and r.id = e.run_id`,
+    [orgIds],
+  );
+  await ask('delete from usage_tail where org_id = any ($1)', [orgIds]);
+  await ask(
+    `insert into usage_total (org_id, day, metric, quantity, cost_micros)
+     select org_id, day, metric, sum(quantity), sum(cost_micros) from usage_event where org_id = any ($1) group by 1, 2, 3`,
+    [orgIds],
+  );
+  await ask(
+    `insert into usage_share (org_id, dimension, day, key, metric, quantity, cost_micros)
+     select org_id, of.dimension, day, coalesce(of.key, ''), metric, sum(quantity), sum(cost_micros)
+     from usage_event cross join lateral
+       (values ('AGENT', agent_id), ('PERSON', created_by), ('KEY', key_id), ('PROVIDER', provider)) as of (dimension, key)
+     where org_id = any ($1) group by 1, 2, 3, 4, 5`,
     [orgIds],
   );
 }
@@ -274,7 +425,29 @@ function demoRows(
       random,
     ),
   );
-  const { slug, name, description, plan, defaultModel, defaultProvider, joining } = organization;
+  const underWay = runs.find(({ status }) => status === 'RUNNING') ?? missing('run under way');
+  const askedAt = new Date(now - 30_000);
+  const resolutions = (organization.providers ?? []).map(({ name: provider, reason, passedOver }, index) => ({
+    org_id: orgId,
+    run_id: underWay.id,
+    number: index + 1,
+    attempt: 1,
+    kind: 'LLM',
+    name: provider,
+    model: organization.defaultModel,
+    reason,
+    passed_over: passedOver,
+    at: askedAt,
+  }));
+  const failing = resolutions.flatMap(({ passed_over: over }) => over.map(({ provider }) => provider));
+  const { slug, name, description, plan, defaultModel, defaultProvider, joining, approval } = organization;
+  const idOf = (email: string): string => (people.get(email) ?? missing(email)).id;
+  const [newest] = runs;
+  if (approval && newest) {
+    newest.status = 'AWAITING_APPROVAL';
+    newest.created_by = idOf(approval.waiting.by);
+  }
+  const approvals = approval && newest ? [waitsFor(newest, approval, approval.approvers.map(idOf))] : [];
   return {
     // The directory may make an organization, and read no more of it than its summary.
     organization: [
@@ -321,6 +494,15 @@ function demoRows(
     repositories,
     agents,
     runs,
+    resolutions,
+    health: [...new Set(failing)].map((provider) => ({
+      org_id: orgId,
+      provider,
+      healthy: false,
+      detail: '529 overloaded',
+      reported_at: askedAt,
+      retry_at: new Date(askedAt.getTime() + 60_000),
+    })),
     starters,
     accesses: (organization.support ?? []).map(({ by, as: email, reason, daysAgo, minutes, fields }) => {
       const { id, name } = people.get(by) ?? missing(by);
@@ -340,18 +522,59 @@ function demoRows(
         fields,
       };
     }),
-    settingsVersions: (organization.settings ?? []).map(({ by, daysAgo, changes }, index) => {
-      const { id, name: byName } = people.get(by) ?? missing(by);
-      return {
-        org_id: orgId,
-        version: index + 2,
-        at: new Date(now - daysAgo * DAY_MS),
-        by_kind: 'PERSON',
-        by_id: id,
-        by_name: byName,
-        changes,
-      };
-    }),
+    approvals,
+    settingsVersions: [...(organization.settings ?? []), ...(approval ? [asSettings(approval, idOf)] : [])].map(
+      ({ by, daysAgo, changes }, index) => {
+        const { id, name: byName } = people.get(by) ?? missing(by);
+        return {
+          org_id: orgId,
+          version: index + 2,
+          at: new Date(now - daysAgo * DAY_MS),
+          by_kind: 'PERSON',
+          by_id: id,
+          by_name: byName,
+          changes,
+        };
+      },
+    ),
+  };
+}
+
+type Approval = NonNullable<DemoOrganization['approval']>;
+
+/** What has people allow it, as a change of the settings. */
+const asSettings = ({ by, daysAgo, overMicros, approvers }: Approval, idOf: (email: string) => string) => ({
+  by,
+  daysAgo,
+  changes: {
+    'approval.requireFor': [[], [{ kind: 'RUNS_OVER', costMicros: overMicros, agentId: null }]],
+    'approval.approvers': [[], approvers.map(idOf)],
+  } satisfies Record<string, [unknown, unknown]>,
+});
+
+/** The approval that a run waits for. */
+function waitsFor(run: DemoRun, { waiting }: Approval, approvers: readonly string[]) {
+  run.estimated_cost_micros = waiting.estimatedCostMicros;
+  const inputDigest = digestOf(run.input);
+  const estimatedCostMicros = BigInt(waiting.estimatedCostMicros);
+  const expires = new Date(run.created_at.getTime() + 30 * DAY_MS);
+  return {
+    org_id: run.org_id,
+    id: newId('apr', run.created_at.getTime()),
+    subject_type: 'RUN',
+    subject_id: run.id,
+    status: 'PENDING',
+    submitted_by: run.created_by,
+    approvers,
+    told: [],
+    approver_order: 'ANY',
+    allow_self_approval: false,
+    expires_at: expires,
+    input_digest: inputDigest,
+    input_hash: hashOf({ agentId: run.agent_id, agentVersion: 1, inputDigest, estimatedCostMicros }),
+    agent_version: 1,
+    created_at: run.created_at,
+    dueAt: expires,
   };
 }
 
@@ -378,12 +601,14 @@ function demoRun(
     agent_id: agent.id,
     repository_id: agent.repository_id,
     created_by: pick(starters),
-    status,
+    status: status as Row<'Run'>['status'],
     input: { task: `${agent.name} #${1000 + index}` },
     output: status === 'SUCCEEDED' ? { summary: 'Done.', score: Math.round(random() * 100) / 100 } : null,
     error: status === 'FAILED' ? 'The model gave no usable answer.' : null,
     total_tokens: tokens,
     total_cost_micros: tokens * 3,
+    estimated_cost_micros: null as number | null,
+    attempts: status === 'QUEUED' ? 0 : 1,
     created_at: new Date(createdAt),
     started_at: status === 'QUEUED' ? null : new Date(createdAt + 2_000),
     finished_at: isUnderWay ? null : finished,

@@ -2,14 +2,17 @@ import type { FastifyInstance } from 'fastify';
 import type { Config, SignInProviderConfig } from '../config/config.js';
 import type { Database } from '../data/database.js';
 import { createFindTxt, type FindTxt } from '../egress/find-txt.js';
+import { createLookUpHost, type LookUpHost } from '../egress/look-up-host.js';
 import type { Mailer } from '../mail/mail.js';
 import { openDevelopmentClock } from './clock.js';
 import { demoProvider, hasDemoProvider } from './demo-identity-provider.js';
 import { isDatabaseEmpty, loadDemo } from './demo.js';
+import { addDemoWebhook } from './demo-webhook.js';
 import { openDevelopmentDns } from './dns.js';
 import { type DevelopmentIssuer, openDevelopmentIssuer } from './issuer.js';
 import { createMailbox } from './mailbox.js';
 import { serveDevelopment } from './serve-development.js';
+import { createWebhookReceiver } from './webhook-receiver.js';
 
 /** What must not exist in production. Nothing but `load-development.ts` reaches this folder: it may be deleted. */
 export interface Development {
@@ -17,6 +20,7 @@ export interface Development {
   readonly mailer: Mailer;
   /** Null where name servers are configured. */
   readonly findTxt: FindTxt | null;
+  readonly lookUpHost: LookUpHost | null;
   /** One that signs in anyone as anyone; none where its package is not installed. */
   signInProviders(publicUrl: string): readonly SignInProviderConfig[];
   serve(app: FastifyInstance, publicUrl: () => string): void;
@@ -27,18 +31,24 @@ export async function openDevelopment(
   { pool }: Pick<Database, 'pool'>,
 ): Promise<Development> {
   const issuer = await openDevelopmentIssuer(dataDirectory);
-  const dns = dnsServers.length === 0 ? await openDevelopmentDns(dataDirectory, createFindTxt([])) : null;
+  const dns =
+    dnsServers.length === 0 ? await openDevelopmentDns(dataDirectory, createFindTxt([]), createLookUpHost([])) : null;
   const clock = await openDevelopmentClock(dataDirectory, pool.clock);
   const mailbox = createMailbox();
+  const webhooks = createWebhookReceiver();
   return {
     issuer,
     mailer: mailbox,
     findTxt: dns?.findTxt ?? null,
+    lookUpHost: dns?.lookUpHost ?? null,
     signInProviders: (publicUrl) => (hasDemoProvider() ? [demoProvider(publicUrl)] : []),
-    serve: (app, publicUrl) => serveDevelopment(app, { issuer, mailbox, dns, clock }, publicUrl),
+    serve: (app, publicUrl) => serveDevelopment(app, { issuer, mailbox, webhooks, dns, clock }, publicUrl),
   };
 }
 
 /** @returns false where there is something already */
-export const loadDemoIfEmpty = async (database: Database): Promise<boolean> =>
-  (await isDatabaseEmpty(database)) && loadDemo(database);
+export async function loadDemoIfEmpty(database: Database, config: Config): Promise<boolean> {
+  if (!(await isDatabaseEmpty(database)) || !(await loadDemo(database))) return false;
+  await addDemoWebhook(database, config);
+  return true;
+}

@@ -9,6 +9,8 @@ import type { DevelopmentDns } from './dns.js';
 import type { DevelopmentIssuer } from './issuer.js';
 import { serveMailbox } from './mailbox-page.js';
 import type { Mailbox } from './mailbox.js';
+import { serveWebhookReceiver } from './webhook-page.js';
+import type { WebhookReceiver } from './webhook-receiver.js';
 
 /** The people of the demo world, whom anyone at this machine may become. */
 export const DEMO_PEOPLE = [
@@ -26,6 +28,7 @@ export const DEMO_PEOPLE = [
 interface Served {
   readonly issuer: DevelopmentIssuer;
   readonly mailbox: Mailbox;
+  readonly webhooks: WebhookReceiver;
   readonly dns: DevelopmentDns | null;
   readonly clock: DevelopmentClock;
 }
@@ -35,13 +38,13 @@ const clockRequest = z.object({ advanceMs: z.int().min(0).max(HUNDRED_DAYS_MS) }
 const tokenRequest = z.object({ email: z.email().max(254), org: z.string().max(64).optional() });
 
 /**
- * The person chooser of GraphiQL, an identity provider, the mail that was sent, the DNS of names that are reserved for trying
+ * The person chooser of GraphiQL, an identity provider, the mail that was sent, webhooks that came, the DNS of names that are reserved for trying
  * things out, and a clock that can be moved.
  * Exists only in development, and answers only at a local host name, through no proxy, and to pages of this server.
  */
 export function serveDevelopment(
   app: FastifyInstance,
-  { issuer, mailbox, dns, clock }: Served,
+  { issuer, mailbox, webhooks, dns, clock }: Served,
   publicUrl: () => string,
 ): void {
   tellOfForeignRequests(app);
@@ -57,6 +60,7 @@ export function serveDevelopment(
   serveDemoIdentityProvider(app, DEMO_PEOPLE, publicUrl, guard);
   if (dns) serveDevelopmentDns(app, dns, guard);
   serveMailbox(app, mailbox, guard);
+  serveWebhookReceiver(app, webhooks, guard);
   app.post('/dev/clock', { preHandler: guard }, async (request, reply) => {
     const body = clockRequest.safeParse(request.body);
     if (body.success) {

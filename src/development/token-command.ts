@@ -45,7 +45,7 @@ async function doubtMembership(email: string, org: string): Promise<void> {
     return email in members || isTakenIn;
   });
   if (theirs.some(({ slug }) => slug === org)) return;
-  const slugs = theirs.map(({ slug }) => slug).join(' and ') || 'no organization';
+  const slugs = new Intl.ListFormat('en-GB').format(theirs.map(({ slug }) => slug)) || 'no organization';
   console.error(
     `In the demo world ${email} is in ${slugs}, not in ${org}: unless they have joined since, this token names no organization.`,
   );
