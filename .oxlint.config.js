@@ -111,6 +111,7 @@ export default defineConfig({
         'src/commands/**',
         'src/development/*-command.ts',
         'bench/**',
+        'docs/examples/executor/**',
         'test/mutants/**',
         '.config/{check,dev}.js',
       ],
@@ -120,6 +121,7 @@ export default defineConfig({
     fence(['src/*.ts', 'src/commands/**', 'src/config/**', 'src/jobs/**', 'src/egress/**'], null, [NO_ID]),
     fence(['src/load-development.ts'], null, [NO_ID], {}, []),
     fence(['src/development/**'], null, [NOT_VERIFIED], {}, []),
+    fence(['src/adopt/**'], null, [PRISMA, NO_ID], NO_PG),
     fence(['src/secrets/**'], 'secrets', [NO_ID]),
     fence(['src/data/**'], 'data', [ARGUMENTS, NO_ID]),
     // It makes two organizations of its own, to see that neither reads the other's.
