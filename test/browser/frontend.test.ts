@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fastifyStatic from '@fastify/static';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -13,8 +13,6 @@ import { freePort } from '../support/process.js';
 import { type Client, startServer, type TestServer } from '../support/server.js';
 import { ownOrigin } from '../support/sessions.js';
 import { byTest } from '../support/act.js';
-
-jest.setTimeout(120_000);
 
 const EXAMPLE = fileURLToPath(new URL('../../docs/examples/frontend', import.meta.url));
 
@@ -80,7 +78,7 @@ test('the example frontend is tried with the versions that it installs', async (
     context = await browser.newContext();
     context.setDefaultTimeout(15_000);
     page = await openTab();
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser.close();
     await frontend.close();

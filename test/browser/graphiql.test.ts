@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { launchChromium } from '../support/chromium.js';
 import { samples } from '../../src/gateway/pages/graphiql/samples.js';
 import { newDirectory, type Process, start } from '../support/process.js';
-
-jest.setTimeout(120_000);
 
 /** Needs Chromium, so it runs where ORGATE_BROWSER_TESTS says that there is one. */
 (process.env['ORGATE_BROWSER_TESTS'] ? describe : describe.skip)('GraphiQL in the browser', () => {
@@ -25,7 +23,7 @@ jest.setTimeout(120_000);
       if (message.type() === 'error') troubles.push(message.text());
     });
     page.on('pageerror', (error) => troubles.push(error.message));
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser.close();
     await server.end();
@@ -38,6 +36,34 @@ jest.setTimeout(120_000);
     await page.locator('.graphiql-query-editor .view-line', { hasText: 'viewer' }).first().waitFor();
     await page.click('.graphiql-execute-button');
   };
+  /** Types a token of Bob's under Headers, and the organization where he is. */
+  const typeToken = async () => {
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ email: 'bob@globex.example' });
+    const { token } = (await (await fetch(`${server.url}/dev/token`, { method: 'POST', headers, body })).json()) as {
+      token: string;
+    };
+    await page.locator('.graphiql-tab', { hasText: 'WhoAmI' }).locator('.graphiql-tab-button').click();
+    await page.click('button:text-is("Headers")');
+    await headersEditor().click();
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.insertText(JSON.stringify({ Authorization: `Bearer ${token}`, 'X-Organization-Id': 'globex' }));
+    return token;
+  };
+  const headersEditor = () => page.locator('.graphiql-editor-tool .monaco-editor').last();
+  const open = async () => {
+    await page.goto(`${server.url}/graphiql?organization=acme`);
+    await standing('Ann Archer is OWNER here.');
+    await page.waitForSelector('.graphiql-execute-button');
+  };
+  const showHistory = async () => {
+    await page.waitForSelector('.graphiql-execute-button');
+    const show = page.locator('button[aria-label="Show History"]');
+    if (await show.isVisible()) await show.click();
+    await page.locator('.graphiql-history').waitFor();
+  };
+  /** All that the browser keeps of this page. */
+  const kept = () => page.evaluate<string>('JSON.stringify([{ ...localStorage }, { ...sessionStorage }])');
   const choose = (label: string, value: string) => page.selectOption(`select[aria-label=${label}]`, value);
 
   test.each(['/', '/graphiql'])('%s is signed in, under a strict policy', async (path) => {
@@ -47,6 +73,16 @@ jest.setTimeout(120_000);
     expect(policy).not.toContain('unsafe-eval');
     await page.waitForSelector('.graphiql-execute-button');
     await standing('Ann Archer is OWNER here.');
+  });
+
+  test('its editor turns dark and light with the system', async () => {
+    for (const [colorScheme, theme] of [
+      ['dark', 'vs-dark'],
+      ['light', 'vs'],
+    ] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.locator(`.graphiql-query-editor .monaco-editor.${theme}`).first().waitFor({ timeout: 10_000 });
+    }
   });
 
   test('it fits at 360 pixels', async () => {
@@ -60,7 +96,8 @@ jest.setTimeout(120_000);
   });
 
   test('what the tabs hold stands there whole, without scrolling, at 1280 pixels', () => {
-    const lines = samples('agt_01k3m40309ec6p3083egp82fk4').flatMap(({ query }) => query.split('\n'));
+    const known = { agent: 'agt_01k3m40309ec6p3083egp82fk4', approval: null, notification: null, member: null };
+    const lines = samples(known, server.url).flatMap(({ query }) => query.split('\n'));
     expect(lines.filter((line) => line.length > 50)).toEqual([]);
   });
 
@@ -116,6 +153,100 @@ jest.setTimeout(120_000);
     await answer('"organizationSource"');
     for (const { query, operationName } of sent) if (operationName) expect(query).toContain(operationName);
     expect(sent.length).toBeGreaterThan(8);
+  });
+
+  test.each([
+    ['Siblings', '"siblings"'],
+    ['CompareOrganizations', '"differences"'],
+    ['PromoteSettings', '"changes"'],
+    ['Accounts', '"environment"'],
+    ['Decide', '"decisions"'],
+    ['Read', '"readAt"'],
+  ])('the sample %s runs as it stands, in acme, for its OWNER', async (name, text) => {
+    const tab = page.locator('.graphiql-tab', { hasText: name });
+    await tab.locator('.graphiql-tab-button').click();
+    await page.locator('.graphiql-query-editor .view-line', { hasText: name }).first().waitFor();
+    await page.click('.graphiql-execute-button');
+    await answer(text);
+    const shown = await page.locator('.graphiql-response').innerText();
+    expect(shown).not.toContain('"errors"');
+    const folder = process.env['SHOTS'];
+    if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
+  });
+
+  test('what stands under Headers goes before who and what is chosen above', async () => {
+    await open();
+    await typeToken();
+    await run();
+    await answer('"name": "Bob Baker"');
+    await standing('Ann Archer is OWNER here.');
+  });
+
+  test('what is typed under Headers is kept nowhere', async () => {
+    await open();
+    const token = await typeToken();
+    await run();
+    await answer('"name": "Bob Baker"');
+    await showHistory();
+    await page.locator('button[aria-label="Add favorite"]').first().click();
+    await page.locator('button[aria-label="Remove favorite"]').first().waitFor();
+    // Tabs are written half a second after they change.
+    await page.waitForTimeout(1_000);
+    const values = await kept();
+    for (const list of ['tabState', 'queries', 'favorites']) expect(values).toContain(`"graphiql:${list}"`);
+    expect(values).not.toContain(token);
+  });
+
+  test.each<[string, () => Promise<unknown>, string]>([
+    ['another organization', () => choose('Organization', 'globex'), 'Ann Archer is VIEWER here.'],
+    ['another person', () => choose('Person', 'vic@acme.example'), 'Vic Vance is VIEWER here.'],
+    ['a reload', () => page.reload(), 'Ann Archer is OWNER here.'],
+  ])('what is typed under Headers is gone after %s, from the history, too', async (_, turn, status) => {
+    await open();
+    const token = await typeToken();
+    const sent: string[] = [];
+    page.on('request', (request) => sent.push(request.headers()['authorization'] ?? ''));
+    await run();
+    await answer('"name": "Bob Baker"');
+    expect(sent).toContain(`Bearer ${token}`);
+    expect(await headersEditor().innerText()).toContain('Bearer');
+    sent.length = 0;
+    await turn();
+    await standing(status);
+    await page.click('button:text-is("Headers")');
+    expect(await headersEditor().innerText()).not.toContain('Bearer');
+    await run();
+    await answer('"viewer"');
+    await showHistory();
+    const items = await page.locator('.graphiql-history-item-label', { hasText: 'WhoAmI' }).all();
+    expect(items).not.toEqual([]);
+    for (const item of items) {
+      await item.click();
+      expect(await headersEditor().innerText()).not.toContain('Bearer');
+    }
+    await run();
+    await answer('"viewer"');
+    expect(sent).not.toEqual([]);
+    expect(sent).not.toContain(`Bearer ${token}`);
+  });
+
+  test('headers that an older version kept are forgotten, and what was asked stays', async () => {
+    await page.goto(`${server.url}/auth`);
+    const request = { query: '{ viewer { id } }', variables: '{"headers":"stay"}', headers: 'og_run_forgotten' };
+    const tab = { ...request, id: 'old', title: 'old', operationName: null, response: null };
+    const lists = {
+      headers: request.headers,
+      tabState: JSON.stringify({ activeTabIndex: 0, tabs: [tab] }),
+      queries: JSON.stringify({ queries: [request] }),
+      favorites: JSON.stringify({ favorites: [{ ...request, favorite: true }] }),
+    };
+    for (const [key, value] of Object.entries(lists))
+      await page.evaluate(`localStorage.setItem('graphiql:${key}', ${JSON.stringify(value)})`);
+    expect(await kept()).toContain('og_run_forgotten');
+    await open();
+    expect(await kept()).not.toContain('og_run_forgotten');
+    for (const list of ['tabState', 'queries', 'favorites'])
+      expect(await page.evaluate(`localStorage.getItem('graphiql:${list}')`)).toContain('stay');
   });
 
   test('no request left the machine, and the console shows no error', () => {

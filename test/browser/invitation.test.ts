@@ -1,14 +1,12 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { launchChromium } from '../support/chromium.js';
 import { givenOrganization, type GivenOrganization, unique } from '../support/given.js';
 import { mailTo } from '../support/mail.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { ownOrigin } from '../support/sessions.js';
-
-jest.setTimeout(120_000);
 
 /** Needs Chromium, so it runs where ORGATE_BROWSER_TESTS says that there is one. */
 (process.env['ORGATE_BROWSER_TESTS'] ? describe : describe.skip)('An invitation in the browser', () => {
@@ -32,7 +30,7 @@ jest.setTimeout(120_000);
     server = await startServer({ env: { PRODUCT_URL: `${productUrl}/start?from=orgate` } });
     browser = await launchChromium();
     acme = await givenOrganization(server);
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser.close();
     await server.close();

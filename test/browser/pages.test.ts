@@ -1,17 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { AxeResults } from 'axe-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { launchChromium } from '../support/chromium.js';
 import { givenMember, givenOrganization, type GivenOrganization, personId, unique } from '../support/given.js';
 import { secretFor } from '../support/mail.js';
+import { DEMO_SECRET } from '../../src/development/webhook-receiver.js';
+import { signatureHeaders } from '../../src/domains/webhook/sign.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { givenBrowser, ownOrigin } from '../support/sessions.js';
 import { byTest } from '../support/act.js';
-
-jest.setTimeout(120_000);
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Where pictures of all pages go, for whoever wants to look at them. */
@@ -41,7 +41,7 @@ const SCHEMES = ['light', 'dark'] as const;
     const { data } = await acme.owner(query, { input: { email: invited.email, name: 'Jane', role: 'DEVELOPER' } });
     invited.id = data.inviteUser.invitation.id as string;
     invited.secret = await secretFor(server, invited.email);
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser.close();
     await server.close();
@@ -179,6 +179,23 @@ const SCHEMES = ['light', 'dark'] as const;
         await page.fill('input[name=name]', `_orgate-challenge.${unique('acme')}.example`);
         await page.fill('input[name=value]', 'orgate-domain-verification=2f8b6c0e9d1a4b7c8e5f6a7b8c9d0e1f');
         await page.click('button:text-is("Publish")');
+      },
+    ],
+    [
+      'webhooks',
+      anyone,
+      async (page) => {
+        const [id, url] = [unique('aud'), `${server.url}/dev/webhooks`];
+        const body = JSON.stringify({ id, type: 'repository.created', sequence: 11, data: { targetId: 'rep_1' } });
+        const post = (headers: Record<string, string>) =>
+          fetch(url, { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body });
+        await post(signatureHeaders({ id, at: new Date(), body }, [DEMO_SECRET]));
+        await post({ 'webhook-id': id });
+        await at('/dev/webhooks')(page);
+        await page.fill('input[name=secret]', 'whsec_none');
+        await page.press('input[name=secret]', 'Enter');
+        await page.locator('text=That is no secret').waitFor();
+        await page.locator('summary').first().click();
       },
     ],
     ['graphiql-off', anyone, at('/graphiql')],

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import cookie from '@fastify/cookie';
 import fastify from 'fastify';
 import type { Browser, Page } from 'playwright-core';
@@ -8,8 +8,6 @@ import { launchChromium } from '../support/chromium.js';
 import { givenMember, givenOrganization, type GivenOrganization, personId } from '../support/given.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { ownOrigin } from '../support/sessions.js';
-
-jest.setTimeout(120_000);
 
 /** Needs Chromium, so it runs where ORGATE_BROWSER_TESTS says that there is one. */
 (process.env['ORGATE_BROWSER_TESTS'] ? describe : describe.skip)('A session in the browser', () => {
@@ -38,7 +36,7 @@ jest.setTimeout(120_000);
     const address = await signIn.listen({ host: '127.0.0.1', port: 0 });
     await page.goto(address.replace('127.0.0.1', 'localhost'));
     await signIn.close();
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser.close();
     await server.close();

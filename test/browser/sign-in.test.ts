@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { Browser as Fetcher } from '../support/browser.js';
 import { launchChromium } from '../support/chromium.js';
@@ -12,8 +12,6 @@ import {
 import { startServer, type TestServer } from '../support/server.js';
 import { ownOrigin } from '../support/sessions.js';
 import { byTest } from '../support/act.js';
-
-jest.setTimeout(120_000);
 
 /** Needs Chromium, so it runs where ORGATE_BROWSER_TESTS says that there is one. */
 (process.env['ORGATE_BROWSER_TESTS'] ? describe : describe.skip)('Signing in in the browser', () => {
@@ -34,7 +32,7 @@ jest.setTimeout(120_000);
       if (message.type() === 'error') troubles.push(message.text());
     });
     page.on('pageerror', (error) => troubles.push(error.message));
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser.close();
     await idp.close();

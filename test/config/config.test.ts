@@ -38,6 +38,7 @@ test('a newcomer sets nothing: the embedded database, port 4000, this machine on
     metrics: { host: '127.0.0.1', port: 9464 },
     organizationCreation: 'anyone',
     deletionGraceDays: 30,
+    planWeights: { FREE: 1, TEAM: 3, ENTERPRISE: 9 },
     corsOrigins: [],
     trustProxy: [],
     issuers: [],
@@ -62,9 +63,12 @@ const WRONG: Record<string, string> = {
   MAIL_FROM: 'nobody',
   AUTH_ISSUERS: 'https://id.example',
   SIGN_IN_PROVIDERS: 'google',
-  PRIVATE_IDENTITY_PROVIDERS: 'yes',
+  EGRESS_ALLOW: 'id.internal',
   ORGANIZATION_CREATION: 'nobody',
+  REGIONS: 'us-east-1 useast http://plain.example',
+  NAMING_POLICY: 'strict',
   DELETION_GRACE_DAYS: '0',
+  PLAN_WEIGHTS: 'FREE=0',
   DNS_SERVERS: 'dns.example',
   CORS_ORIGINS: 'app.example.com',
   TRUST_PROXY: 'banana',
@@ -78,6 +82,32 @@ const WRONG: Record<string, string> = {
   LOG_LEVEL: 'loud',
   SHUTDOWN_DELAY_MS: 'soon',
 };
+
+test('regions have a name, a tag and perhaps an origin, and one of them is here', () => {
+  for (const REGIONS of [
+    'us-east-1',
+    'us-east-1 us-east',
+    'us-east-1 a b c',
+    'a-1 aa, b-1 aa',
+    'us-1 aa https://x.example/p',
+  ])
+    expect(complaintOf({ REGIONS })).toContain('REGIONS');
+  expect(complaintOf({ REGION: 'mars' })).toContain('REGION must be');
+  const two = { REGIONS: 'us-east-1 useast https://useast.example, eu-central-1 eucentral' };
+  const [useast, eucentral] = readConfig(two).regions.all;
+  expect(useast).toEqual({ cloudRegion: 'us-east-1', tag: 'useast', baseUrl: 'https://useast.example' });
+  expect(readConfig({ ...two, REGION: 'eu-central-1' }).regions.here).toEqual(eucentral);
+  expect(readConfig({ ...two, REGION: 'eucentral' }).regions.here).toEqual(eucentral);
+  // Where it is tried out, in the first; in production nothing is guessed.
+  expect(readConfig(two).regions.here).toEqual(useast);
+});
+
+test('plans weigh what they are said to, each once, and what is left out what it did', () => {
+  expect(readConfig({ PLAN_WEIGHTS: 'TEAM=5, FREE=2' }).planWeights).toEqual({ FREE: 2, TEAM: 5, ENTERPRISE: 9 });
+  for (const PLAN_WEIGHTS of ['FREE', 'FREE=0', 'FREE=1001', 'FREE=1.5', 'GOLD=3', 'FREE=1,FREE=2', 'toString=3']) {
+    expect(linesAbout(complaintOf({ PLAN_WEIGHTS }), 'PLAN_WEIGHTS')).toHaveLength(1);
+  }
+});
 
 test('mail needs someone it is from', () => {
   const SMTP_URL = 'smtps://mail.example';
@@ -142,7 +172,7 @@ describe('Identity providers of the deployment', () => {
     expect(complaintOf({ ...production })).toContain('nobody could sign in');
     expect(readConfig({ ...production, ...read(oidc) })).toMatchObject({
       signInProviders: [{ ...oidc, clientSecret: null, emailDomains: null }],
-      privateIdentityProviders: false,
+      egressAllow: [],
     });
   });
 

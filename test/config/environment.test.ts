@@ -1,9 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { EnvironmentFileError, readEnvironment } from '../../src/config/environment.js';
 import { newDirectory, start } from '../support/process.js';
-
-jest.setTimeout(120_000);
 
 /** A directory with a `.env` in it. */
 async function givenFile(text: string): Promise<{ directory: string; file: string }> {

@@ -16,7 +16,8 @@ const schema = buildSchema(
 
 const rootFields = ['Query', 'Mutation'].flatMap((type) =>
   Object.values((schema.getType(type) as GraphQLObjectType).getFields())
-    .filter(({ name }) => name !== '_')
+    // How the organization looks that a host leads to is anybody's to know; at no host it is nothing.
+    .filter(({ name }) => name !== '_' && name !== 'branding')
     .map((field) => [`${type}.${field.name}`, `${type.toLowerCase()} { ${callOf(field)} }`, field.name] as const),
 );
 

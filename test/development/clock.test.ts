@@ -59,7 +59,7 @@ test('time passes in development: what is told by it ends, and what is due then 
   } finally {
     await server.close();
   }
-}, 60_000);
+});
 
 test('it passes forward only, and stays where it was when the server begins again', async () => {
   const moved = JSON.parse(await readFile(path.join(DATA_DIR, 'development-clock.json'), 'utf8')) as {
@@ -80,4 +80,4 @@ test('it passes forward only, and stays where it was when the server begins agai
   } finally {
     await server.close();
   }
-}, 60_000);
+});

@@ -2,13 +2,14 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { OrgId } from '../../src/data/id.js';
 import { openSealing } from '../../src/domains/audit-entry/outside.js';
 import { loadDemo } from '../../src/development/demo.js';
+import { claim } from '../support/executors.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
 beforeAll(async () => {
   server = await startServer({ ownDatabase: true });
   await loadDemo(server.database);
-}, 60_000);
+});
 afterAll(() => server.close());
 
 test('the demo has two months of record, in order, of those who did it, and it is sealed', async () => {
@@ -56,4 +57,65 @@ test('somebody of the deployment looked at acme yesterday, and acme sees why, an
   ]);
   expect(told.auditLog.nodes.at(-1)?.at).toBe(access.startedAt);
   expect(told.auditLog.nodes.every(({ reason }: { reason: string }) => reason === access.reason)).toBe(true);
+});
+
+test('a run of acme was told to call another provider, since the preferred one did not answer', async () => {
+  const ann = await server.as('ann@acme.example', 'acme');
+  const { data } = await ann(`{
+    providerHealth { provider healthy }
+    runs(first: 10) { nodes { status attempts providers { attempt name reason passedOver { provider reason } } } }
+  }`);
+  expect(data.providerHealth).toEqual([{ provider: 'anthropic', healthy: false }]);
+  const told = data.runs.nodes.filter(({ providers }: { providers: object[] }) => providers.length > 0);
+  expect(told).toEqual([
+    {
+      status: 'RUNNING',
+      attempts: 1,
+      providers: [
+        { attempt: 1, name: 'anthropic', reason: 'PREFERRED', passedOver: [] },
+        {
+          attempt: 1,
+          name: 'openai',
+          reason: 'FALLBACK',
+          passedOver: [{ provider: 'anthropic', reason: 'UNHEALTHY' }],
+        },
+      ],
+    },
+  ]);
+});
+
+test('acme’s OWNER was told of what happened there', async () => {
+  const { data } = await (await server.as('ann@acme.example', 'acme'))('{ notifications { nodes { kind readAt } } }');
+  const kinds = data.notifications.nodes.map(({ kind }) => kind).filter((kind) => kind !== 'ALERT');
+  expect(kinds).toEqual(['VENDOR_ACCESS', 'ENDING_KEY', 'INVITATION']);
+});
+
+test('acme has spent 84 percent of its limit, day by day, and was told at 80', async () => {
+  const ann = await server.as('ann@acme.example', 'acme');
+  const { data } = await ann(
+    '{ organizationUsage { percentUsed budget { monthly { settledMicros } } } usageAlerts { threshold } }',
+  );
+  // At the begin of a month there may be next to nothing.
+  if (data.organizationUsage.budget.monthly.settledMicros > 1_000_000) {
+    expect(Math.round(data.organizationUsage.percentUsed)).toBe(84);
+    expect(data.usageAlerts).toEqual([{ threshold: 80 }]);
+  }
+  const { rows } = await server.database.pool.queryAsLoginRole(
+    `select count(distinct day)::int as days, count(*) filter (where r.id is null)::int as astray
+     from usage_event e left join run r on r.org_id = e.org_id and r.id = e.run_id
+       and e.day = utc_day(coalesce(r.finished_at, r.started_at))`,
+  );
+  expect(rows[0]).toEqual({ days: expect.any(Number), astray: 0 });
+  expect(rows[0].days).toBeGreaterThan(50);
+});
+
+test('a machine is registered, and has runs to claim once somebody gave it a token', async () => {
+  const sam = await server.as('sam@orgate.example');
+  const { data } = await sam('{ executors { id name pool lastUsedAt } }');
+  expect(data.executors).toMatchObject([{ name: 'worker-1', pool: 'default', lastUsedAt: null }]);
+  const { data: given } = await sam('mutation ($id: ID!) { rotateExecutorToken(id: $id) { token } }', {
+    id: data.executors[0].id,
+  });
+  const leases = await claim(server.withToken(given.rotateExecutorToken.token as string), { max: 100 });
+  expect(new Set(leases.map(({ organizationId }) => organizationId)).size).toBeGreaterThan(1);
 });

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { unique } from '../support/given.js';
 import { raw } from '../support/raw.js';
+import { signatureHeaders } from '../../src/domains/webhook/sign.js';
 import { useServer } from '../support/server.js';
 
 const server = useServer();
@@ -26,6 +27,31 @@ test('the demo people are offered, one in every role', async () => {
       'sam@orgate.example',
     ]),
   );
+});
+
+test('webhooks that come are shown, and of each whether it is to be believed', async () => {
+  const [secret, id] = [`whsec_${Buffer.alloc(24, unique('s')).toString('base64')}`, unique('aud')];
+  const body = JSON.stringify({ id, type: 'repository.created', sequence: 1 });
+  const post = (headers: Record<string, string>, text: string) =>
+    raw(`${server.url}/dev/webhooks`, { headers, body: text });
+  const shown = async () =>
+    (await raw(`${server.url}/dev/webhooks`, {})).text.split('<tr>').filter((row) => row.includes(id));
+  const signed = signatureHeaders({ id, at: new Date(), body }, [secret]);
+  expect((await post({ ...json, ...signed }, body)).status).toBe(204);
+  expect(await shown()).toEqual([expect.stringContaining('signed under no secret')]);
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  expect((await post(form, `secret=${encodeURIComponent(secret)}`)).status).toBe(303);
+  expect(await shown()).toEqual([expect.stringContaining('Verified')]);
+  await post({ ...json, ...signed }, body.replace('created', 'deleted'));
+  await post({ ...json, ...signatureHeaders({ id, at: new Date(0), body }, [secret]) }, body);
+  await post(json, body);
+  await post({ ...json, ...signed }, body);
+  const tail = `by whsec_…${secret.slice(-4)}`;
+  const why = [`${tail}, came before<`, 'no signature', 'too old', 'no secret', `${tail}<`];
+  expect(await shown()).toEqual(why.map((each) => expect.stringContaining(each)));
+  const refused = await post(form, 'secret=nothing');
+  expect([refused.status, refused.headers['content-type']]).toEqual([400, 'text/html; charset=utf-8']);
+  expect(refused.text).toContain('That is no secret');
 });
 
 test('a token signs its person in, in the organization it was asked for', async () => {
@@ -128,7 +154,7 @@ test.each([
       expect(answer.status).toBe(404);
       expect(JSON.parse(answer.text)).toMatchObject(NOT_FOUND);
     }
-    for (const page of ['/dev/mail', '/dev/dns', '/dev/idp/jwks']) {
+    for (const page of ['/dev/mail', '/dev/webhooks', '/dev/dns', '/dev/idp/jwks']) {
       expect((await raw(`${server.url}${page}`, { headers: { host } })).status).toBe(200);
       expect((await raw(`${server.url}${page}`, { headers })).status).toBe(404);
     }

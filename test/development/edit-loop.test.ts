@@ -1,12 +1,10 @@
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ask, command, newDirectory, type Process, start } from '../support/process.js';
 import { isPostgres } from '../support/server.js';
 import { until } from '../support/until.js';
-
-jest.setTimeout(120_000);
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const COPIED = ['.config', 'prisma', 'schema', 'src', 'codegen.ts', 'package.json', 'tsconfig.json'];

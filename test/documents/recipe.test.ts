@@ -3,10 +3,8 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { isPostgres } from '../support/server.js';
-
-jest.setTimeout(300_000);
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const OWN = ['.git', '.data', 'node_modules', 'dist'];

@@ -109,7 +109,7 @@ beforeAll(async () => {
     });
   const made = await ann('mutation { createOrganization(input: { name: "Org 123", slug: "org-123" }) { slug } }');
   expect(made.data).toEqual({ createOrganization: { slug: 'org-123' } });
-}, 120_000);
+});
 afterAll(() => server.close());
 
 describe('The document runs as it is printed', () => {

@@ -1,10 +1,8 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { expectNoneLeaked, expectSurvived, startLoad, useGateway } from '../support/load.js';
 import { isPostgres } from '../support/server.js';
-
-jest.setTimeout(90_000);
 
 const POOL = 6;
 const BACKENDS = `from pg_stat_activity where application_name = 'orgate'`;

@@ -1,11 +1,9 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectSurvived, type Gateway, startGateway, startLoad } from '../support/load.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { isPostgres } from '../support/server.js';
-
-jest.setTimeout(120_000);
 
 const CHANGE = 'mutation { updateOrganization(input: { description: "changed" }) { id } }';
 /** Transactions that a gateway has open, and that hold more than their own number: somebody may wait for them. */

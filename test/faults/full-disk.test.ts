@@ -1,11 +1,14 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { rm, statfs, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
+import { expectSurvived, startGateway, startLoad } from '../support/load.js';
+import { startPostgres } from '../support/postgres.js';
 import { ask, command, newDirectory, start } from '../support/process.js';
-
-jest.setTimeout(180_000);
+import { isPostgres } from '../support/server.js';
 
 /** Of PostgreSQL's log of what it writes, which comes in files of this size. */
 const SEGMENT_BYTES = 16 * 1024 * 1024;
@@ -49,3 +52,46 @@ test('an embedded database that can write its log no longer ends the process, an
   expect(after.runs.totalCount).toBeGreaterThanOrEqual(runs.totalCount + kept);
   expect(await again.end()).toBe(0);
 });
+
+/** A disk of its own; null where this process may not mount one. */
+async function mountDisk(megabytes: number): Promise<string | null> {
+  const directory = await newDirectory();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'tmpfs', directory], {
+      stdio: 'ignore',
+    });
+    return directory;
+  } catch {
+    return null;
+  }
+}
+
+(isPostgres ? test : test.skip)(
+  'a PostgreSQL whose disk is full is SERVICE_UNAVAILABLE, and nothing acknowledged is lost once there is room',
+  async () => {
+    const disk = await mountDisk(300);
+    if (!disk) return; // said by `mount` of a container that may not
+    try {
+      const postgres = await startPostgres({ max_wal_size: '64MB', min_wal_size: '32MB', wal_recycle: 'off' }, disk);
+      const gateway = await startGateway({ DATABASE_URL: postgres.url, DATABASE_POOL_SIZE: '6' });
+      const load = startLoad(gateway);
+      await load.served(50);
+      const filler = path.join(disk, 'filler');
+      const { bavail, bsize } = await statfs(disk);
+      await writeFile(filler, Buffer.alloc(bavail * bsize - 1024 * 1024));
+      const codeOf = async () =>
+        (await gateway.ask('mutation { updateOrganization(input: { description: "full" }) { id } }')).code;
+      for (let waited = 0; waited < 600 && (await codeOf()) === 'OK'; waited += 1) await wait(50);
+      expect(await codeOf()).toBe('SERVICE_UNAVAILABLE');
+      await rm(filler);
+      await postgres.stop('immediate');
+      await postgres.start();
+      await load.served(50);
+      await expectSurvived('a full disk', gateway, postgres, await load.stop());
+      await gateway.close();
+      await postgres.close();
+    } finally {
+      execFileSync('umount', ['--lazy', disk]);
+    }
+  },
+);

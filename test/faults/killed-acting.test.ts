@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { askDoomed, doomedEnv } from '../support/doomed.js';
 import { unique } from '../support/given.js';
 import { eventually } from '../support/mail.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
-import { newDirectory, type Process, start } from '../support/process.js';
-import { type Answer, isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
-
-jest.setTimeout(120_000);
+import { type Process, start } from '../support/process.js';
+import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
 
 /** What somebody does who acts as a member is told before: killed in between, a gateway leaves the entry, and never the change alone. */
 (isPostgres ? describe : describe.skip)('a gateway that is killed while somebody acts as a member', () => {
@@ -18,14 +17,10 @@ jest.setTimeout(120_000);
   beforeAll(async () => {
     postgres = await startPostgres();
     issuer = await startIssuer();
-    env = {
-      DATABASE_URL: postgres.url,
-      DATA_DIR: await newDirectory(),
-      LOG_LEVEL: 'warn',
-      AUTH_ISSUERS: JSON.stringify([{ issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'orgate' }]),
+    env = await doomedEnv(postgres, issuer, {
       // The token names its issuer, which is another port once the gateway was started anew.
       PUBLIC_URL: 'http://localhost:4000',
-    };
+    });
     gateway = await start(env);
   });
   afterAll(async () => {
@@ -34,14 +29,7 @@ jest.setTimeout(120_000);
     await postgres?.close();
   });
 
-  const ask = async (token: string, query: string): Promise<Answer | null> =>
-    fetch(`${gateway.url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-      body: JSON.stringify({ query }),
-    })
-      .then((response) => response.json() as Promise<Answer>)
-      .catch(() => null);
+  const ask = (token: string, query: string) => askDoomed(gateway.url, token, query);
   const sign = (name: string) => issuer.sign({ sub: name, email: `${name}@acme.example`, email_verified: true });
 
   test('leaves the entry without the change, and no change without its entry', async () => {

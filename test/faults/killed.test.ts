@@ -1,14 +1,13 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
 import { randomInt } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { askDoomed, doomedEnv } from '../support/doomed.js';
 import { unique } from '../support/given.js';
 import { eventually } from '../support/mail.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
-import { newDirectory, type Process, start } from '../support/process.js';
-import { type Answer, isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
-
-jest.setTimeout(180_000);
+import { type Process, start } from '../support/process.js';
+import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
 
 const ROUNDS = 12;
 const SEALED = 'query ($from: SafeInt) { verifyAuditChain(from: $from) { ok headSequence checked firstBad problem } }';
@@ -23,17 +22,13 @@ const SEALED = 'query ($from: SafeInt) { verifyAuditChain(from: $from) { ok head
   beforeAll(async () => {
     postgres = await startPostgres();
     issuer = await startIssuer();
-    env = {
-      DATABASE_URL: postgres.url,
-      DATA_DIR: await newDirectory(),
-      LOG_LEVEL: 'warn',
+    env = await doomedEnv(postgres, issuer, {
       RATE_LIMIT_ADDRESS: 'off',
       RATE_LIMIT_PERSON: 'off',
       RATE_LIMIT_ORGANIZATION: 'off',
       RATE_LIMIT_PERSON_POINTS: 'off',
       RATE_LIMIT_ORGANIZATION_POINTS: 'off',
-      AUTH_ISSUERS: JSON.stringify([{ issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'orgate' }]),
-    };
+    });
   });
   afterAll(async () => {
     for (const each of replicas) await each.end('SIGKILL');
@@ -41,17 +36,8 @@ const SEALED = 'query ($from: SafeInt) { verifyAuditChain(from: $from) { ok head
     await postgres?.close();
   });
 
-  const ask = async (at: Process | undefined, token: string, query: string, variables = {}): Promise<Answer | null> =>
-    at
-      ? fetch(`${at.url}/graphql`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-          body: JSON.stringify({ query, variables }),
-          signal: AbortSignal.timeout(20_000),
-        })
-          .then((response) => response.json() as Promise<Answer>)
-          .catch(() => null)
-      : null;
+  const ask = async (at: Process | undefined, token: string, query: string, variables = {}) =>
+    at ? askDoomed(at.url, token, query, variables) : null;
 
   test('two that start at once on an empty database migrate it once, though one of them is killed', async () => {
     const begun: Promise<Process>[] = [];

@@ -1,11 +1,9 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
-import { afterAll, beforeAll, describe, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, test } from '@jest/globals';
 import { expectSurvived, type Gateway, startGateway, startLoad } from '../support/load.js';
 import { startPgBouncer, type TestPgBouncer } from '../support/pgbouncer.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { isPostgres } from '../support/server.js';
-
-jest.setTimeout(60_000);
 
 (isPostgres ? describe : describe.skip)('a pooler that is restarted', () => {
   let postgres: TestPostgres;

@@ -1,12 +1,11 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { doomedEnv } from '../support/doomed.js';
 import { unique } from '../support/given.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
-import { newDirectory, start } from '../support/process.js';
+import { start } from '../support/process.js';
 import { type Answer, isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
-
-jest.setTimeout(180_000);
 
 const ROWS = 1200;
 
@@ -17,13 +16,7 @@ const ROWS = 1200;
   beforeAll(async () => {
     postgres = await startPostgres();
     issuer = await startIssuer();
-    const issuers = [{ issuer: issuer.issuer, jwksUri: issuer.jwksUri, audience: 'orgate' }];
-    env = {
-      DATABASE_URL: postgres.url,
-      DATA_DIR: await newDirectory(),
-      LOG_LEVEL: 'warn',
-      AUTH_ISSUERS: JSON.stringify(issuers),
-    };
+    env = await doomedEnv(postgres, issuer);
   });
   afterAll(async () => {
     await issuer?.close();
@@ -88,11 +81,14 @@ const ROWS = 1200;
     const { id, slug, owner } = await givenOver(first.url);
     await first.end('SIGKILL');
     // In the order of the steps; the last waits before the organization itself is gone.
-    for (const table of ['run', 'repository', 'membership', 'audit_seal', 'address']) {
+    for (const table of ['run', 'membership', 'repository', 'audit_seal', 'address']) {
       await dueNow();
       await whileHeld(table, id, async (isWaited) => {
         const killed = await start(env);
-        while (!(await isWaited())) await new Promise((resolve) => setTimeout(resolve, 20));
+        for (let asked = 0; !(await isWaited()); asked += 1) {
+          if (asked > 1500) throw new Error(`nothing waits for ${table}`);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
         await killed.end('SIGKILL');
       });
       expect(await postgres.query('select from organization where id = $1', [id])).toHaveLength(1);

@@ -1,11 +1,9 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectSurvived, type Gateway, startGateway, startLoad } from '../support/load.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { isPostgres } from '../support/server.js';
-
-jest.setTimeout(60_000);
 
 (isPostgres ? describe : describe.skip)('a Redis that is frozen, killed and back', () => {
   let postgres: TestPostgres;

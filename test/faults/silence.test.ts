@@ -1,11 +1,9 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectSurvived, type Gateway, startGateway, startLoad } from '../support/load.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { isPostgres } from '../support/server.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
-
-jest.setTimeout(120_000);
 
 (isPostgres ? describe : describe.skip)('connections that the network has lost without a word', () => {
   let postgres: TestPostgres;

@@ -1,9 +1,7 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { expectNoneLeaked, expectSurvived, startLoad, useGateway } from '../support/load.js';
 import { isPostgres } from '../support/server.js';
-
-jest.setTimeout(90_000);
 
 const POOL = 4;
 const CHANGE = 'mutation { updateOrganization(input: { description: "changed" }) { id } }';

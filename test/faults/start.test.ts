@@ -1,7 +1,7 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { eventually } from '../support/mail.js';
 import { keepingNoStatements, startPgBouncer } from '../support/pgbouncer.js';
@@ -9,8 +9,6 @@ import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { newDirectory, type Process, start } from '../support/process.js';
 import { isPostgres } from '../support/server.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
-
-jest.setTimeout(60_000);
 
 (isPostgres ? describe : describe.skip)('a database that is not there when orgate starts', () => {
   let postgres: TestPostgres;
@@ -119,7 +117,7 @@ jest.setTimeout(60_000);
       expect(begun.child.exitCode).toBe(1);
       expect(begun.output()).toMatch(/cannot be reached: Query read timeout\n/);
       await proxy.close();
-    }, 120_000);
+    });
   });
 
   test('a pooler that loses prepared statements is told of at the start, with the variable that mends it', async () => {

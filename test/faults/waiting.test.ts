@@ -1,13 +1,11 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { connectBeside, organizationRow } from '../races/interleave.js';
 import { givenOrganization, type GivenOrganization, unique } from '../support/given.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
 import { type Answer, isPostgres, startServer, type TestServer } from '../support/server.js';
 import { byTest } from '../support/act.js';
-
-jest.setTimeout(120_000);
 
 const START = 'mutation ($id: ID!, $key: String) { startRun(input: { agentId: $id, idempotencyKey: $key }) { id } }';
 const PROGRESS = 'mutation ($id: ID!) { recordRunProgress(id: $id, input: { status: RUNNING }) { id } }';
@@ -29,7 +27,7 @@ const WRITE = 'mutation ($d: String!) { updateOrganization(input: { description:
     quiet = await givenOrganization(server, 'quiet');
     worst = await givenOrganization(server, 'worst');
     outside = await connectBeside();
-  }, 60_000);
+  });
   afterAll(async () => {
     await outside.end();
     await server.close();

@@ -87,11 +87,12 @@ describe('An export', () => {
     });
     await eventually(async () => ((await get(url, acme.admin)).status === 404 ? true : undefined));
     const { data } = await acme.admin(
-      '{ auditLog(first: 2) { nodes { action actor { id } changes { path after } } } }',
+      '{ auditLog(first: 3) { nodes { action actor { id } changes { path after } targetId } } }',
     );
     const actor = { id: await personId(acme.admin) };
     expect(data.auditLog.nodes).toMatchObject([
       { action: 'audit_export.updated', actor },
+      { action: 'audit_export.opened', actor, targetId: url.split('/').at(-1) },
       { action: 'audit_export.created', actor, changes: expect.arrayContaining([{ path: 'format', after: 'NDJSON' }]) },
     ]);
   });

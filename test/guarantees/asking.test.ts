@@ -7,10 +7,12 @@ const DOMAINS = path.join(import.meta.dirname, '../../src/domains');
 /** Where nobody asks who could be over, or what lets them in is itself read again. */
 const OTHERWISE: Readonly<Record<string, string>> = {
   'api-key/create-api-key.ts': 'where the key is made, once it is known whose',
+  'budget/clear-limit.ts': 'due work, which nobody asks for',
   'dns-domain/check-domain.ts': 'a job, beside verifyDomain',
   'identity-provider/provision-from-provider.ts': 'whoever signs in has no session yet; the provider is read again',
   'join-request/join-by-domain.ts': 'at sign-in, too; the domain is read again',
   'purge/purge.ts': 'owed work, which nobody asks for; that it is still to be done is read again',
+  'webhook/disable.ts': 'due work, which nobody asks for; that it is still ACTIVE is read again',
   'scim-directory/as-directory.ts': 'a directory; its token is read again',
 };
 

@@ -12,8 +12,16 @@ const prefixes = nodes.map(({ prefix }) => prefix);
 
 /** What has an id that `node` does not find. */
 const NO_NODES: Record<string, string> = {
+  acc: 'an account is in no organization, and found by its administrators',
   exp: 'an export of the record is read by its link, by whoever made that',
   use: 'an event of usage is answered to whoever records or corrects it, and found by nobody else',
+  set: 'a set holds several organizations together, and is found by each of them',
+  apd: 'what somebody said of an approval is read with that',
+  exr: 'an executor is no object of one organization',
+  whd: 'what is sent to a webhook is found through its attempts',
+  wha: 'what became of it is found through the webhook',
+  evt: 'a test of a webhook is known to whoever receives it',
+  clm: 'a claim is known to whoever made it, by its token',
   usr: 'a person is no object of one organization',
   mal: 'mail is nothing that clients see',
   dek: 'what secrets are sealed under is nothing that clients see',

@@ -132,6 +132,17 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       variables: (value) => ({ input: { name: 'x', slug: value } }),
     },
   },
+  'Mutation.createOrganizationSet': {
+    'input.name': {
+      query: mutation('createOrganizationSet', 'CreateOrganizationSetInput', 'name'),
+      foreign: () => 'acme Inc.',
+      unknown: fresh('Name'),
+      variables: (name) => ({
+        input: { name, base: fresh('made')(), project: 'p', regions: ['eucentral'], environments: [] },
+      }),
+      names: true,
+    },
+  },
   'Mutation.updateOrganization': {
     'input.settings.branding.supportEmail': {
       query: mutation('updateOrganization', 'UpdateOrganizationInput', 'name'),
@@ -160,6 +171,40 @@ const ROOT_CASES: Partial<Record<RootField, Record<string, Attempt>>> = {
       ...organization,
       ...byId,
       uncontrolled: FOR_ADMINISTRATORS,
+    },
+  },
+  'Mutation.registerExecutor': {
+    'input.name': {
+      query: mutation('registerExecutor', 'RegisterExecutorInput', 'token'),
+      foreign: () => 'acme Inc.',
+      unknown: fresh('Executor'),
+      ...input({}, 'name'),
+      uncontrolled: FOR_ADMINISTRATORS,
+    },
+  },
+  'Mutation.rotateExecutorToken': {
+    id: {
+      query: 'mutation ($id: ID!) { rotateExecutorToken(id: $id) { token } }',
+      foreign: never('exr'),
+      unknown: never('exr'),
+      ...byId,
+      uncontrolled: FOR_ADMINISTRATORS,
+    },
+  },
+  'Mutation.revokeExecutor': {
+    id: {
+      query: 'mutation ($id: ID!) { revokeExecutor(id: $id) { pool } }',
+      foreign: never('exr'),
+      unknown: never('exr'),
+      ...byId,
+      uncontrolled: FOR_ADMINISTRATORS,
+    },
+  },
+  'Mutation.claimRuns': {
+    'input.agentIds': {
+      query: 'mutation ($input: ClaimRunsInput!) { claimRuns(input: $input) { runs { attempt } } }',
+      ...agent,
+      variables: (id) => ({ input: { agentIds: [id] } }),
     },
   },
   'Mutation.releaseSlug': {

@@ -26,10 +26,21 @@ const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     addDomain: 'a domain is nothing but its name',
     requestOrganizationDeletion: 'it acts on the current organization, and takes its slug so that it is no other',
     setDefaultOrganization: 'none is a default, too',
+    promoteSettings:
+      'it acts on the settings of the current organization, which have no id; the one that it names is read',
+    extendOrganizationSet: 'it acts on the set of the current organization, and takes what makes new ones',
     rollbackSettings: 'it acts on the settings of the current organization, whose versions have a number and no id',
+    registerExecutor: 'a machine is registered, as it is there already, and revoked, not deleted',
+    decideApproval: 'what is said is bound to what was seen, so it takes an input with the id of what it is said of',
+    claimRuns: 'it takes what waits, and is told which that is',
+    resolveProvider: 'it acts on the run of the claim whose token asks, which is one',
+    reportProviderHealth: 'a provider has a name and no id, and is whatever its credentials say',
     setEntitlements:
       'an update of what an organization has, by whom it has not: it takes an input as updates do, with the id in it',
     setCostLimits: 'it acts on what the current organization may spend, which has no id',
+    redeliver: 'it acts on a delivery, which attempts name; it is no object of its own',
+    markNotificationsRead: 'it names many at once, by `ids`',
+    setNotificationPreferences: 'it acts on what the viewer wants to be told of, which has no id',
     setScimGroupRole:
       'an update of the one thing of a group that can be changed here, so it takes an input as updates do',
   },
@@ -43,6 +54,7 @@ const EXCEPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     requestNewInvitation: 'whoever answers may not see the invitation: what came of it is told them for reading',
     exportOrganization: 'the link is for whoever made it, and no query gives it once more',
     exportAudit: 'the link is for whoever made it, and no query gives it once more',
+    exportUsage: 'the link is for whoever made it, and no query gives it once more',
     signOut: 'nobody sees a session that is over; whether there was one is all there is to say',
     signOutEverywhere: 'nobody sees sessions that are over; how many there were is all there is to say',
   },
@@ -59,7 +71,7 @@ function offenders(rule: string, breaks: (mutation: (typeof mutations)[number]) 
 }
 
 const WRITES = /^(create|update)(?=[A-Z])/;
-const NAMES = new Set(['id', 'userId', 'organizationId', 'secret', 'slug']);
+const NAMES = new Set(['id', 'userId', 'organizationId', 'accountId', 'secret', 'slug']);
 
 const isInput = ({ name, type }: GraphQLArgument): boolean =>
   name === 'input' && isNonNullType(type) && isInputObjectType(getNamedType(type));

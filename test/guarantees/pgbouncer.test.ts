@@ -18,7 +18,7 @@ import { byTest } from '../support/act.js';
     server = await startServer();
     bouncer = await startPgBouncer(new URL(process.env['ORGATE_TEST_URL'] as string));
     pooled = await openPooled(bouncer.url);
-  }, 60_000);
+  });
   afterAll(async () => {
     await pooled.close();
     await bouncer.close();
@@ -53,7 +53,7 @@ import { byTest } from '../support/act.js';
       expect(seen).toEqual([[own.repositoryId], null]);
     });
     await Promise.all(work);
-  }, 60_000);
+  });
 
   test('each change MUST be told of who makes it, and an untold one refused, on whatever connection it comes', async () => {
     const { acme, globex } = await givenTwoOrganizations(server);
@@ -78,7 +78,7 @@ import { byTest } from '../support/act.js';
       }),
     );
     expect(made).toHaveLength(120);
-  }, 60_000);
+  });
 
   test('nothing MUST be left on the server connections', async () => {
     const { acme } = await givenTwoOrganizations(server);

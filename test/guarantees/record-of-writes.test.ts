@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { GraphQLObjectType } from 'graphql';
+import { openAccounts } from '../../src/domains/account/outside.js';
 import { domains } from '../../src/domains/index.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { openSessions } from '../../src/identity/sessions.js';
 import { composeRecord } from '../../src/resource/record.js';
 import { givenKey } from '../support/api-key.js';
+import { claim, givenExecutor, startRun } from '../support/executors.js';
 import { Browser } from '../support/browser.js';
 import { startNameServer } from '../support/dns.js';
 import { givenEverything, type GivenEverything } from '../support/given-everything.js';
@@ -25,6 +27,7 @@ import {
   type OidcIdentityProvider,
   startOidcIdentityProvider,
 } from '../support/oidc-identity-provider.js';
+import { byTest } from '../support/act.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
 import { type Client, useServer } from '../support/server.js';
 import { givenBrowser, ownOrigin, renew } from '../support/sessions.js';
@@ -39,7 +42,7 @@ beforeAll(async () => {
   acme = await givenEverything(server, await givenOrganization(server));
   const { data } = await acme.owner('{ domains { nodes { record { name value } } } }');
   for (const { record } of data.domains.nodes) dns.zones.set(record.name, { txt: [record.value] });
-}, 60_000);
+});
 afterAll(async () => {
   await dns.close();
   await idp.close();
@@ -82,8 +85,36 @@ const OTHERS: Readonly<Record<string, () => Promise<Write> | Write>> = {
       `updateMemberPermissions(userId: "${acme.viewerId}", permissions: [], withheldPermissions: ["run:read"]) { role }`,
     ),
   updateMemberRole: () => byOwner(`updateMemberRole(userId: "${acme.viewerId}", role: DEVELOPER) { role }`),
+  decideApproval: async () => {
+    const { id, inputHash } = await givenApproval();
+    return byOwner(`decideApproval(input: { id: "${id}", decision: APPROVE, inputHash: "${inputHash}" }) { status }`);
+  },
+  cancelApproval: async () => byOwner(`cancelApproval(id: "${(await givenApproval()).id}") { status }`),
   recordRunProgress: () => byOwner(`recordRunProgress(id: "${acme.runId}", input: { status: RUNNING }) { id }`),
+  resolveProvider: async () => {
+    // By then the other has no agents any more.
+    const globex = await givenOrganization(server, 'globex');
+    await globex.owner(
+      `mutation {
+        createCredential(input: { kind: LLM_PROVIDER, name: "Models", provider: "models", secret: "x" }) { id }
+        updateOrganization(input: { settings: { providerRouting: { llmPreference: "models" } } }) { id }
+      }`,
+    );
+    await startRun(globex);
+    const [{ token } = { token: '' }] = await claim(globex.owner);
+    const { headers, errors } = await server.withToken(token)(
+      'mutation { resolveProvider(input: { kind: LLM }) { name } }',
+    );
+    expect(errors).toEqual([]);
+    return { headers, orgId: globex.id, actor: await personId(globex.owner) };
+  },
+  setDomainServing: async () => {
+    const { id } = await givenHeldDomain(server, acme);
+    return byOwner(`setDomainServing(id: "${id}", serving: true) { id }`);
+  },
   setDomainJoining: () => byOwner(`setDomainJoining(id: "${acme.domainId}", joining: SUGGEST) { id }`),
+  setNotificationPreferences: () =>
+    byOwner('setNotificationPreferences(input: { preferences: [{ kind: ALERT, ways: [LIST] }] }) { kind }'),
   rotateApiKey: async () => {
     const { id } = await givenKey(server, acme.owner, ['run:read']);
     return byOwner(`rotateApiKey(id: "${id}") { secret }`);
@@ -120,6 +151,36 @@ const OTHERS: Readonly<Record<string, () => Promise<Write> | Write>> = {
     const { rows } = await server.database.pool.queryAsLoginRole('select id from organization where slug = $1', [slug]);
     return { ...made, orgId: rows[0].id as string };
   },
+  createOrganizationSet: async () => {
+    const made = await by(acme.owner, `createOrganizationSet(input: ${await setInput()}) { id }`, '');
+    return { ...made, orgId: await newestOf() };
+  },
+  setAgentCredentials: async () => {
+    const { data } = await acme.owner(
+      'mutation ($name: String!) { createCredential(input: { kind: AGENT, name: $name, provider: "x", secret: "x" }) { id } }',
+      { name: unique('c') },
+    );
+    return byOwner(
+      `setAgentCredentials(id: "${acme.agentId}", credentialIds: ["${data.createCredential?.id}"]) { id }`,
+    );
+  },
+  extendOrganizationSet: async () => {
+    await by(acme.owner, `createOrganizationSet(input: ${await setInput()}) { id }`, '');
+    const at = { 'x-organization-id': await newestOf() };
+    const text = 'mutation { extendOrganizationSet(input: { regions: ["useast"], environments: [QA] }) { id } }';
+    const { headers, errors } = await acme.owner(text, {}, at);
+    expect(errors).toEqual([]);
+    return { headers, actor: await personId(acme.owner), orgId: await newestOf() };
+  },
+  promoteSettings: async () => {
+    const other = await givenOrganization(server);
+    await givenMember(server, other, 'ADMIN', { email: acme.owner.email });
+    const settings = '{ branding: { displayName: "Promoted" } }';
+    await other.owner(`mutation { updateOrganization(input: { settings: ${settings} }) { id } }`);
+    return byOwner(
+      `promoteSettings(input: { from: "${other.id}", paths: ["branding.displayName"] }) { changes { path } }`,
+    );
+  },
   setEntitlements: async () => {
     const sam = await givenAdministrator(server);
     const features = '[{ name: "webhooks", enabled: false }]';
@@ -129,6 +190,16 @@ const OTHERS: Readonly<Record<string, () => Promise<Write> | Write>> = {
     const userId = await personId(acme.admin);
     const input = `{ organizationId: "${acme.id}", userId: "${userId}", reason: "a ticket about runs" }`;
     return by(await givenAdministrator(server), `startImpersonation(input: ${input}) { expiresAt }`, acme.id);
+  },
+  registerExecutor: async () =>
+    by(await givenAdministrator(server), `registerExecutor(input: { name: "${unique('executor')}" }) { token }`, ''),
+  rotateExecutorToken: async () => {
+    const { id, administrator } = await givenExecutor(server);
+    return by(administrator, `rotateExecutorToken(id: "${id}") { token }`, '');
+  },
+  revokeExecutor: async () => {
+    const { id, administrator } = await givenExecutor(server);
+    return by(administrator, `revokeExecutor(id: "${id}") { id }`, '');
   },
   suspendOrganization: async () => {
     const { id } = await givenOrganization(server);
@@ -145,6 +216,27 @@ const OTHERS: Readonly<Record<string, () => Promise<Write> | Write>> = {
       `updateSubscription(input: { organizationId: "${acme.id}", plan: TEAM }) { id }`,
       acme.id,
     ),
+  createAccount: async () =>
+    by(await givenAdministrator(server), 'createAccount(input: { name: "Agency" }) { id }', ''),
+  addAccountAdministrator: async () => {
+    const userId = await personId(acme.admin);
+    const text = `addAccountAdministrator(accountId: "${acme.accountId}", userId: "${userId}") { id }`;
+    return by(await givenAdministrator(server), text, '');
+  },
+  removeAccountAdministrator: async () => {
+    const userId = await personId(await givenAccountAdministrator());
+    const text = `removeAccountAdministrator(accountId: "${acme.accountId}", userId: "${userId}") { id }`;
+    return by(await givenAdministrator(server), text, '');
+  },
+  acceptOrganization: async () => {
+    const globex = await givenEverything(server, await givenOrganization(server));
+    const ann = await givenAccountAdministrator(globex.accountId);
+    return by(
+      ann,
+      `acceptOrganization(accountId: "${globex.accountId}", organizationId: "${globex.id}") { id }`,
+      globex.id,
+    );
+  },
   setDefaultOrganization: () => by(acme.owner, `setDefaultOrganization(organizationId: "${acme.id}") { role }`, ''),
   rollbackSettings: () => byOwner('rollbackSettings(version: 1, expectedVersion: 2) { id }'),
   revokeSession: async () => {
@@ -162,6 +254,23 @@ const OTHERS: Readonly<Record<string, () => Promise<Write> | Write>> = {
   },
 };
 
+async function givenAccountAdministrator(accountId = acme.accountId): Promise<Client> {
+  const ann = await server.as(`${unique('ann')}@agency.example`);
+  await server.database.outside(openAccounts).addAdministrator(accountId, await personId(ann), byTest);
+  return ann;
+}
+const setInput = async () => {
+  const project = unique('p');
+  return `{ name: "Made", base: "acme", project: "${project}", regions: ["useast"], environments: [PROD] }`;
+};
+const newestOf = async (): Promise<string> => {
+  const { rows } = await server.database.pool.queryAsLoginRole(
+    `select o.id from organization o join membership m on m.org_id = o.id where m.user_id = $1 order by o.id desc limit 1`,
+    [await personId(acme.owner)],
+  );
+  return rows[0].id as string;
+};
+
 const byOwner = (text: string) => by(acme.owner, text, acme.id);
 
 async function by(client: Client, text: string, orgId: string): Promise<Write> {
@@ -176,6 +285,27 @@ async function givenInvited() {
     input: { email, name: 'Ivy', role: 'VIEWER' },
   });
   return { email, client: await server.as(email), secret: await secretFor(server, email) };
+}
+
+/** What waits for the OWNER. */
+async function givenApproval(): Promise<{ id: string; inputHash: string }> {
+  const asking = async (kinds: string) =>
+    acme.owner(`mutation { updateOrganization(input: { settings: { approval: { requireFor: [${kinds}] } } }) { id } }`);
+  await asking('{ kind: EVERY_RUN }');
+  const starter = await givenMember(server, acme, 'DEVELOPER');
+  const { data: made } = await starter(
+    'mutation ($name: String!) { createRepository(input: { name: $name, gitUrl: "https://git.example/r" }) { id } }',
+    { name: unique('r') },
+  );
+  const { data } = await starter('mutation ($input: CreateAgentInput!) { createAgent(input: $input) { id } }', {
+    input: { repositoryId: made.createRepository.id, name: unique('Waits') },
+  });
+  const started = await starter(
+    'mutation ($input: StartRunInput!) { startRun(input: $input) { approval { id inputHash } } }',
+    { input: { agentId: data.createAgent.id } },
+  );
+  await asking('');
+  return started.data.startRun.approval as { id: string; inputHash: string };
 }
 
 describe('A mutation', () => {
@@ -216,6 +346,7 @@ const ROUTES: Readonly<Record<string, string>> = {
   'put /Groups/:id': 'tried',
   'patch /Groups/:id': 'tried',
   'delete /Groups/:id': 'tried',
+  'post /auth/host': 'keeps that a host is known, and an attempt until the browser is back there',
   'post /auth/sign-out': 'ends a session, as the mutation does that is tried',
   'post /auth/token': 'tried',
   'post /auth/saml/:id/acs': 'keeps an attempt until the browser is back; from there on it is as by OIDC',

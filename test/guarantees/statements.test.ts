@@ -1,8 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { newId } from '../../src/data/id.js';
 import { givenOrganization, type GivenOrganization, personId, unique } from '../support/given.js';
-import { useServer } from '../support/server.js';
+import { type Client, useServer } from '../support/server.js';
 import { byTest } from '../support/act.js';
+import { givenKey, givenServiceAccount } from '../support/api-key.js';
+import { givenGrant, givenImpersonation } from '../support/impersonation.js';
 
 const server = useServer();
 
@@ -152,5 +154,28 @@ test('a page of each parent MUST be right: order, limit, cursor, and parents wit
       const same = next.data.repositories.nodes.find((node: { id: string }) => node.id === id);
       expect(same?.runs.nodes.map((node) => node.id)).toEqual(ids.slice(3, 6));
     }
+  }
+});
+
+test('to start a run or record usage MUST be one statement, which looks itself at whoever does it, whoever that is', async () => {
+  const acme = await givenOrganization(server);
+  await givenGrant(acme, 'WRITE');
+  const permissions = ['run:start', 'usage:record'];
+  const serviceAccountId = await givenServiceAccount(acme.owner, 'DEVELOPER');
+  const { acting } = await givenImpersonation(server, acme, { as: 'developer' });
+  const { client: key } = await givenKey(server, acme.owner, permissions);
+  const { client: machine } = await givenKey(server, acme.owner, permissions, { serviceAccountId });
+  const inserts = async (by: Client, query: string, input: object) => {
+    const before = server.statements.length;
+    expect((await by(query, { input })).errors).toEqual([]);
+    const texts = server.statements.slice(before).map(({ text }) => text);
+    return texts.filter((text) => /^insert into "(run|usage_event)"/.test(text)).length;
+  };
+  const START = 'mutation ($input: StartRunInput!) { startRun(input: $input) { id } }';
+  const RECORD = 'mutation ($input: RecordUsageInput!) { recordUsage(input: $input) { duplicate } }';
+  for (const by of [acme.owner, acme.developer, key, machine, acting]) {
+    expect(await inserts(by, START, { agentId: acme.agentId })).toBe(1);
+    if (by === acting) continue;
+    expect(await inserts(by, RECORD, { idempotencyKey: unique('key'), metric: 'images', quantity: 1 })).toBe(1);
   }
 });

@@ -27,7 +27,7 @@ beforeAll(async () => {
   const acme = await asTarget(second, await givenOrganization(second, 'acme'));
   populated = { server: second, globex: await givenOrganization(second, 'globex'), acme };
   await grow(populated);
-}, 120_000);
+});
 
 afterAll(async () => {
   await without.server.close();

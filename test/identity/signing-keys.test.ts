@@ -15,7 +15,7 @@ beforeAll(async () => {
     requireSeparateLogin: false,
     onStep: () => undefined,
   });
-}, 60_000);
+});
 afterAll(() => database.close());
 beforeEach(() => database.pool.queryAsLoginRole('delete from signing_key'));
 

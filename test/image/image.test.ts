@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { readConfig } from '../../src/config/config.js';
 import { launchChromium } from '../support/chromium.js';
@@ -16,8 +16,6 @@ import { freePort } from '../support/process.js';
 import { raw } from '../support/raw.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
-
-jest.setTimeout(120_000);
 
 /** As a browser shows it: with its look, and nothing refused by its own policy. */
 async function expectPage(url: string, text: RegExp): Promise<void> {

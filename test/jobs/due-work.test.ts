@@ -6,6 +6,7 @@ import { addDueWork, dropDueWork, type DueKind, type DueRun, type OwedKind } fro
 import { openOwedWork, openSharedOutWork } from '../../src/jobs/outside.js';
 import { SealError } from '../../src/secrets/seal.js';
 import { byTest } from '../support/act.js';
+import { collectGarbage } from '../support/collect-garbage.js';
 import { type DueReplica, openReplica } from '../support/due-work.js';
 import { type GivenOrganization, givenOrganization, unique } from '../support/given.js';
 import { eventually } from '../support/mail.js';
@@ -292,7 +293,7 @@ describe('A replica', () => {
     finish();
     await Promise.all([living.close(), other.close()]);
     expect(await rowsOf(kind)).toEqual([]);
-  }, 60_000);
+  });
 
   test('that lost its work to another writes nothing of it', async () => {
     const acme = await givenOrganization(server);
@@ -339,13 +340,27 @@ describe('A replica', () => {
   test('lets go of what takes too long, and goes on', async () => {
     const acme = await givenOrganization(server);
     const { begun, run } = stuck();
-    const kind = givenKind((of) => (of.subject === 'a' ? run(of) : Promise.resolve()), { mostMs: 100, atOnce: 1 });
+    const kind = givenKind((of) => (of.subject === 'a' ? run(of) : Promise.resolve()), { mostMs: 1000, atOnce: 1 });
     for (const subject of ['a', 'b']) await add(acme, kind, subject, subject === 'a' ? -2000 : -1000);
     const replica = replicaOf(kind);
     await replica.round(new AbortController().signal);
+    await eventually(() => begun[0]);
+    await collectGarbage(); // nobody but the clock knows of the time that it has
     await eventually(async () => ((await rowsOf(kind)).length === 1 ? true : undefined));
     expect(begun).toEqual(['a']);
     expect(replica.ended.map(({ outcome }) => outcome)).toEqual(['failed', 'done']);
+    await replica.close();
+  });
+
+  test('keeps nothing of what is done', async () => {
+    const acme = await givenOrganization(server);
+    const signals: WeakRef<AbortSignal>[] = [];
+    const kind = givenKind(async ({ signal }) => void signals.push(new WeakRef(signal)));
+    await add(acme, kind);
+    const replica = replicaOf(kind);
+    await replica.workOff();
+    for (let times = 0; times < 20 && signals[0]?.deref(); times += 1) await collectGarbage();
+    expect(signals.map((signal) => signal.deref())).toEqual([undefined]);
     await replica.close();
   });
 
@@ -384,6 +399,30 @@ describe('A replica', () => {
     await replica.close();
     await sql('delete from due_work where kind = $1', [kind.name]);
   });
+});
+
+test('Work that is due is shared out in equal turns, whatever plans weigh: who has one piece waits for one of each other at the most', async () => {
+  const kind = givenKind();
+  const plans = ['ENTERPRISE', 'TEAM', 'FREE'];
+  const many = await Promise.all(plans.map(() => givenOrganization(server)));
+  for (const [index, { id }] of many.entries()) {
+    await sql('update organization set plan = $2 where id = $1', [id, plans[index]]);
+    await sql(
+      `insert into due_work (org_id, id, kind, subject, payload, due_at)
+       select $1, 'due_' || $2 || $1 || n, $2, n, '""', current_timestamp - interval '1 hour' from generate_series(1, 40) n`,
+      [id, kind.name],
+    );
+  }
+  const { take } = openSharedOutWork(server.database.pool);
+  const next = async () => (await take([{ kind: kind.name, free: 1, share: 1 }], []))[0]?.orgId;
+  const turns = [];
+  for (let turn = 0; turn < 30; turn += 1) turns.push(await next());
+  for (const { id } of many) expect(turns.filter((turn) => turn === id)).toHaveLength(10);
+  const one = await givenOrganization(server);
+  await add(one, kind, 'the one', -1);
+  const then = [await next(), await next(), await next(), await next()];
+  expect(then).toContain(one.id);
+  await sql('delete from due_work where kind = $1', [kind.name]);
 });
 
 /** Of three that have had work due for long, and one whose work is due since just now, none waits for ever. */

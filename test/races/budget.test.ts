@@ -4,6 +4,8 @@ import { newId } from '../../src/data/id.js';
 import { examineDatabase } from '../../src/data/start/doctor.js';
 import { type GivenOrganization, givenOrganization, personId, unique } from '../support/given.js';
 import { codeOf, useServer } from '../support/server.js';
+import { openAgreed } from '../../src/domains/organization/outside.js';
+import { byTest } from '../support/act.js';
 import { connectBeside, inOrder, organizationRow } from './interleave.js';
 import { race } from './race.js';
 
@@ -201,6 +203,72 @@ describe('The first limit', () => {
     }
   });
 
+  /** Set while someone starts whose runs are counted by the day. */
+  const allow = ({ id }: GivenOrganization, max: number) =>
+    server.database.outside(openAgreed).setEntitlements(id, { limits: { runs_per_day: max } }, byTest);
+  const keyShare = (id: string) => ({ text: 'select from organization where id = $1 for key share', values: [id] });
+
+  race('waits for no run that waits for it: set first', async () => {
+    const acme = await givenOrganization(server);
+    await allow(acme, 5);
+    let starting: ReturnType<typeof start> | undefined;
+    await inOrder(keyShare(acme.id), [() => setLimits(acme, { monthlyLimitMicros: 9_000_000 })], async (client) => {
+      let isOver = false;
+      starting = start(acme, 30).finally(() => (isOver = true));
+      const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      do await client.query('select pg_stat_clear_snapshot()');
+      while (!isOver && ((await client.query(waiting)).rowCount ?? 0) < 2);
+    });
+    expect((await starting)?.errors).toEqual([]);
+    expect(await expectExact(acme)).toEqual({ settled: 2_500_000, reserved: 30 });
+  });
+
+  race('waits for no run that waits for it: started first', async () => {
+    const acme = await givenOrganization(server);
+    const client = await connectBeside();
+    try {
+      await client.query('begin');
+      await client.query(
+        `insert into run (org_id, id, agent_id, created_by, estimated_cost_micros, runs_per_day) values ($1, $2, $3, $4, 70, 5)`,
+        [acme.id, newId('run'), acme.agentId, await personId(acme.owner)],
+      );
+      const setting = setLimits(acme, { monthlyLimitMicros: 9_000_000 });
+      while (
+        !(await sql(`select from pg_stat_activity where wait_event_type = 'Lock' and query like '%budget%'`, []))
+          .rowCount
+      );
+      await client.query('commit');
+      await setting;
+    } finally {
+      await client.end();
+    }
+    expect(await expectExact(acme)).toEqual({ settled: 2_500_000, reserved: 70 });
+  });
+
+  race('is seen by whoever says not what a run costs, in either order', async () => {
+    for (const isSetFirst of [true, false]) {
+      const acme = await givenOrganization(server);
+      await acme.developer('mutation ($id: ID!) { updateAgent(input: { id: $id, estimatedCostMicros: 70 }) { id } }', {
+        id: acme.agentId,
+      });
+      await setLimits(acme, { monthlyLimitMicros: null });
+      const set = () => setLimits(acme, { monthlyLimitMicros: 9_000_000 });
+      const started = () =>
+        acme.developer('mutation ($id: ID!) { startRun(input: { agentId: $id }) { estimatedCostMicros } }', {
+          id: acme.agentId,
+        });
+      const budgetRow = { text: 'select from budget where org_id = $1 for update', values: [acme.id] };
+      const forUpdate = { text: 'select from organization where id = $1 for update', values: [acme.id] };
+      const [one, two] = await (isSetFirst
+        ? inOrder<unknown>(budgetRow, [set, started])
+        : inOrder<unknown>(forUpdate, [started, set]));
+      const { data } = (isSetFirst ? two : one) as Awaited<ReturnType<typeof started>>;
+      const { reserved } = await expectExact(acme);
+      expect(reserved).toBe(data.startRun.estimatedCostMicros ?? 0);
+      if (isSetFirst) expect(reserved).toBe(70);
+    }
+  });
+
   race('does not keep whoever waits for the lock of the organization from it', async () => {
     const acme = await givenOrganization(server);
     const [limits] = await inOrder(organizationRow(acme.id), [() => setLimits(acme, { monthlyLimitMicros: 0 })]);
@@ -222,6 +290,27 @@ race('20 that cross a threshold at once are told of once', async () => {
   expect(due.rowCount).toBeLessThanOrEqual(2);
   const told = `select from audit_entry where org_id = $1 and action = 'limit.threshold_reached'`;
   expect((await sql(told, [acme.id])).rowCount).toBe(2);
+});
+
+race('20 that use a limit up at once, and 20 that raise it, are each told of once', async () => {
+  const acme = await givenOrganization(server);
+  await setLimits(acme, { monthlyLimitMicros: 2_540_000, alertThresholdsPercent: [100] });
+  const ids = await Promise.all(
+    Array.from({ length: 20 }, async () => (await start(acme, 0)).data.startRun.id as string),
+  );
+  const count = async (action: string) =>
+    (await sql('select from audit_entry where org_id = $1 and action = $2', [acme.id, action])).rowCount;
+  const told = async () => [await count('limit.threshold_reached'), await count('limit.cleared')];
+  await Promise.all(ids.map((id) => record(acme, id, { totalCostMicros: 2500 })));
+  expect(await told()).toEqual([1, 0]);
+  const looks = `select from due_work where org_id = $1 and kind = 'limit-clears'`;
+  expect((await sql(looks, [acme.id])).rowCount).toBe(1);
+  await Promise.all(ids.map((_, index) => setLimits(acme, { monthlyLimitMicros: 2_600_000 + index })));
+  expect(await told()).toEqual([1, 1]);
+  await setLimits(acme, { monthlyLimitMicros: 2_550_000 });
+  // It was reached in this month, and could be gone on again a second time.
+  await Promise.all(ids.map(() => setLimits(acme, { monthlyLimitMicros: null })));
+  expect(await told()).toEqual([1, 2]);
 });
 
 race('the doctor finds what leaked, and nothing where nothing did', async () => {

@@ -46,4 +46,6 @@ race('nor does its identity provider', async () => {
   const [refusal] = await inOrder(organizationRow(acme.id), [admit], giveUp(name));
   expect(refusal).toMatchObject({ reason: 'EMAIL_DOMAIN' });
   expect(await server.database.organizationDb(acme.id, byTest).membership.count({ email: verifiedEmail })).toBe(0);
+  const known = await server.database.pool.queryAsLoginRole('select from person where email = $1', [verifiedEmail]);
+  expect(known.rows).toEqual([]);
 });

@@ -1,5 +1,9 @@
 import { expect } from '@jest/globals';
-import { givenOrganization, personId } from '../support/given.js';
+import { newId } from '../../src/data/id.js';
+import { provisionFromProvider } from '../../src/domains/identity-provider/provision-from-provider.js';
+import { createContract } from '../../src/gateway/graphql/schema.js';
+import { openSessions } from '../../src/identity/sessions.js';
+import { givenHeldDomain, givenOrganization, givenProvider, personId, unique } from '../support/given.js';
 import { type Answer, codeOf, useServer } from '../support/server.js';
 import { inOrder, organizationRow } from './interleave.js';
 import { race } from './race.js';
@@ -59,4 +63,38 @@ race('of two who ask, and of two who take it back, one does', async () => {
   expect((await inTurn('request', 'request')).map(outcome)).toEqual(['done', 'FORBIDDEN']);
   expect((await inTurn('cancel', 'cancel')).map(outcome)).toEqual(['done', 'CONFLICT']);
   expect(outcome(await (steps['remove'] as () => Promise<Answer>)())).toBe('done');
+});
+
+race('nobody is tied to an organization, nor signed in to it alone, behind its purge', async () => {
+  const acme = await givenOrganization(server);
+  const { name } = await givenHeldDomain(server, acme);
+  const provider = await givenProvider(server, acme);
+  const subject = newId('sub');
+  const assertion = { subject, verifiedEmail: `${unique('jo')}@${name}`, name: 'Jo' };
+  const { catalogue } = createContract();
+  const tie = () =>
+    provisionFromProvider({ ...server.database, catalogue }, provider, assertion, {}).catch((error: unknown) => error);
+  const ownerId = await personId(acme.owner);
+  const session = { personId: ownerId, provider: provider.id, boundOrgId: acme.id, userAgent: null };
+  const sessions = server.database.outside(openSessions);
+  const own = await sessions.start({ ...session, provider: null, boundOrgId: null });
+  const signIn = () => sessions.start(session).catch((error: unknown) => error);
+  const atHost = () => sessions.startAtHost({ of: own.sessionId, boundOrgId: acme.id, userAgent: null });
+  const refused = await inOrder<unknown>(organizationRow(acme.id), [tie, signIn, atHost], (beside) =>
+    beside.query(
+      `update organization set status = 'PENDING_DELETION', purge_at = now(), purge_began_at = now() where id = $1`,
+      [acme.id],
+    ),
+  );
+  expect(refused).toEqual([
+    expect.objectContaining({ reason: 'NO_MEMBERSHIP' }),
+    expect.objectContaining({ code: 'NOT_FOUND' }),
+    null,
+  ]);
+  const { rows } = await server.database.pool.queryAsLoginRole(
+    `select 'identity' as left from identity where subject = $1 union all
+     select 'person' from person where email = $2 union all select 'session' from session where bound_org_id = $3`,
+    [subject, assertion.verifiedEmail, acme.id],
+  );
+  expect(rows).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { jest, test } from '@jest/globals';
+import { test } from '@jest/globals';
 import { isPostgres } from '../support/server.js';
 
 /** A test of what happens at once: on PostgreSQL, where connections are real. */
@@ -8,4 +8,3 @@ if (!isPostgres) {
   test.skip('skipped: the embedded database has one connection and proves nothing about races; set TEST_DATABASE_URL', () =>
     undefined);
 }
-jest.setTimeout(120_000);

@@ -1,7 +1,7 @@
 import { describe, expect } from '@jest/globals';
 import { type GivenOrganization, givenOrganization, unique } from '../support/given.js';
 import { type Answer, codeOf, useServer } from '../support/server.js';
-import { inOrder, organizationRow, runRow } from './interleave.js';
+import { connectBeside, inOrder, organizationRow, runRow } from './interleave.js';
 import { race } from './race.js';
 
 const server = useServer({ poolSize: 12 });
@@ -124,6 +124,22 @@ describe('A run that is cancelled while its executor reports', () => {
       expect((await read(acme, id)).status).toBe((told.cancelRun ?? told.recordRunProgress).status);
     }
   });
+});
+
+race('whoever reports on a run that is under way waits for nobody of the organization', async () => {
+  const acme = await givenOrganization(server);
+  const id = idOf(await start(acme));
+  await record(acme, id, { status: 'RUNNING' });
+  const beside = await connectBeside();
+  try {
+    await beside.query('begin');
+    await beside.query(organizationRow(acme.id));
+    for (const more of [{}, { totalTokens: 5 }, { totalCostMicros: 7 }]) {
+      expect(outcome(await record(acme, id, { status: 'RUNNING', ...more }))).toBe('done');
+    }
+  } finally {
+    await beside.end();
+  }
 });
 
 race('totals reported at the same moment never fall', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect } from '@jest/globals';
 import type pg from 'pg';
 import { newId } from '../../src/data/id.js';
+import { createCallCounter } from '../../src/domains/usage/count-calls.js';
 import { openFolding } from '../../src/domains/usage/outside.js';
 import { type GivenOrganization, givenOrganization, personId } from '../support/given.js';
 import { type Answer, isPostgres, useServer } from '../support/server.js';
@@ -27,7 +28,7 @@ async function expectExact(acme: GivenOrganization): Promise<{ totalRuns: number
     totalRuns: sum('count'),
     totalTokens: sum('tokens'),
     totalCostMicros: sum('micros'),
-    runsByStatus: ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'].map((status) => ({
+    runsByStatus: ['AWAITING_APPROVAL', 'QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'].map((status) => ({
       status,
       count: counts[status] ?? 0,
     })),
@@ -197,4 +198,34 @@ race('two that correct one event at once take no more away than there is', async
     });
   const answers = await Promise.all(['one', 'two', 'three'].map(correct));
   expect(answers.filter(({ errors }) => errors.length === 0)).toHaveLength(1);
+});
+
+race('replicas whose calls cross a threshold together tell of it once, and it is not missed', async () => {
+  const acme = await givenOrganization(server);
+  const counters = Array.from({ length: 10 }, () => createCallCounter(server.database.organizationDb));
+  for (const counter of counters) counter.count(acme.id, 10);
+  await Promise.all(counters.map((counter) => counter.write()));
+  const { data } = await acme.viewer('{ usageAlerts { metric threshold limit used } }');
+  expect(data.usageAlerts).toEqual([
+    { metric: 'api_calls', threshold: 80, limit: 10, used: 8 },
+    { metric: 'api_calls', threshold: 100, limit: 10, used: 10 },
+  ]);
+  const told = await sql(`select from audit_entry where org_id = $1 and action = 'limit.threshold_reached'`, [acme.id]);
+  expect(told.rowCount).toBe(2);
+});
+
+race('of two that count at once, the second waits for the first and sees it', async () => {
+  const acme = await givenOrganization(server);
+  const counter = createCallCounter(server.database.organizationDb);
+  const lock = `select pg_advisory_xact_lock(hashtextextended('api_calls of ' || $1, 0))`;
+  const event = (client: pg.Client) =>
+    client.query(
+      `insert into usage_event (org_id, metric, quantity, cost_micros, occurred_at, recorded_at, day, created_by)
+       values ($1, 'api_calls', 7, 0, now(), now(), to_char(now() at time zone 'UTC', 'YYYY-MM-DD'), '')`,
+      [acme.id],
+    );
+  counter.count(acme.id, 10);
+  await inOrder({ text: lock, values: [acme.id] }, [() => counter.write()], event);
+  const { data } = await acme.viewer('{ usageAlerts { threshold used } }');
+  expect(data.usageAlerts).toEqual([{ threshold: 80, used: 8 }]);
 });

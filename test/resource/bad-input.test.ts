@@ -36,6 +36,7 @@ const MUTATIONS: Record<string, Case[]> = {
     each('slug', organization, '-swordfish', 'swordfish-', 'xn--swordfish', 'ab--swordfish'),
     each('slug', organization, 'www', 'api', 'auth', 'graphql', 'admin'),
     each('description', organization, long(2001)),
+    ['inviteAdministrators', { ...organization, inviteAdministrators: true }],
   ],
   updateOrganization: [
     each('name', {}, null, ' ', long(101)),

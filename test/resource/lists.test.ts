@@ -22,8 +22,11 @@ const { schema } = createContract();
 
 /** Lists that offer less than others, and why. */
 const WITHOUT: Record<string, string> = {
+  'Query.accounts filter':
+    'one or two of whoever administers some; whoever runs the deployment has few enough to page through',
   'Query.mySessions orderBy': 'a few, the newest first: one looks for what one does not know',
   'Query.mySessions filter': 'the same',
+  'Query.notifications filter': 'one asks for those that are unread',
   'Query.settingsVersions filter': 'they are numbered, and read from the newest; a path is looked for in the record',
   'Query.supportAccessGrants filter': 'a few, the latest first; who granted what stands in the record',
   'Query.supportAccessLog filter': 'a few, the latest first; whom somebody acted as is looked for in the record',
@@ -170,7 +173,7 @@ beforeAll(async () => {
   await givenKey(server, acme.owner, ['run:read'], {
     serviceAccountId: await givenServiceAccount(acme.owner, 'VIEWER'),
   });
-}, 120_000);
+});
 
 const PAGE = 'edges { cursor } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount';
 
@@ -277,7 +280,7 @@ describe.each(ORDERED)('$name', ({ name, orders, isSearched }) => {
         ...offered.filter((each) => each !== order).map((each) => made.get(each) as string),
       ];
       if (typeof at[0] === 'number') for (const value of [1.5, 2 ** 31]) forged.push(cursorOf(scope, list, value));
-      if (String(at[0]).startsWith('2026-')) {
+      if (/^2026-.*Z$/.test(String(at[0]))) {
         for (const value of ['x', '2026-13-01T00:00:00.000Z', '+012026-01-01T00:00:00.000Z', 'infinity', '']) {
           forged.push(cursorOf(scope, list, value, ...at.slice(1)));
         }

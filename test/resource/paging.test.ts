@@ -30,10 +30,21 @@ beforeAll(async () => {
   }
 });
 
-/** Whole at once, because there are never many: five statuses, five certificates, the permissions, a hundred of what a removal stops, the columns of a row. */
+/** Whole at once, because there are never many: six statuses, five certificates, the permissions, a hundred of what a removal stops, the columns of a row. */
 const SHORT_LISTS = [
   'OrganizationUsage.runsByStatus',
+  'Query.providerHealth',
+  'ProviderResolution.passedOver',
+  'Run.providers',
+  'Approval.waitsFor',
+  'Approval.decisions',
+  'ApprovalSettings.requireFor',
   'Query.permissionCatalogue',
+  'Query.executors',
+  'ClaimRunsPayload.runs',
+  'ClaimedRun.credentials',
+  'Agent.credentials',
+  'Account.administrators',
   'SamlSettings.certificates',
   'Query.joinableOrganizations',
   'MemberRemovalPreview.apiKeys',
@@ -47,8 +58,22 @@ const SHORT_LISTS = [
   'Organization.formerSlugs',
   'OrganizationUsage.metrics',
   'Query.usageAlerts',
+  'Query.webhookEventTypes',
+  'Query.notificationPreferences',
+  'Mutation.markNotificationsRead',
+  'Mutation.setNotificationPreferences',
+  'Query.usageByDay',
+  'UsageStatement.metrics',
   'RecordUsageBatchPayload.outcomes',
   'Organization.limits',
+  'Organization.siblings',
+  'OrganizationSet.organizations',
+  'OrganizationSet.elsewhere',
+  'Query.regions',
+  'Query.checkOrganizationNames',
+  'OrganizationComparison.differences',
+  'OrganizationComparison.credentials',
+  'PromoteSettingsPayload.changes',
 ];
 
 /** Lists that belong to the person, not to an organization. */
@@ -57,6 +82,8 @@ const OWN_LISTS = [
   'Query.myOrganizations',
   'Query.organizations',
   'Query.deploymentLog',
+  'Query.accounts',
+  'Account.organizations',
   'Viewer.memberships',
 ];
 

@@ -1,12 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
+import { CATALOGUE } from '../../src/context/deployment.js';
 import { newId } from '../../src/data/id.js';
 import { provisionFromProvider, identityIssuer } from '../../src/domains/identity-provider/provision-from-provider.js';
 import { takeInvitation } from '../../src/domains/invitation/index.js';
 import { createJoinOnSignIn } from '../../src/domains/join-request/join-by-domain.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import type { DomainJoining } from '../../src/generated/enums.js';
+import { OUTBOX } from '../../src/mail/outbox.js';
+import { Parts } from '../../src/parts.js';
 import type { Role } from '../../src/permissions/catalogue.js';
 import { givenKey } from '../support/api-key.js';
+import { outbox } from '../support/due-work.js';
 import { givenMember, type GivenOrganization, givenOrganization, givenProvider, personId } from '../support/given.js';
 import { secretFor } from '../support/mail.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
@@ -15,6 +19,7 @@ import { givenBrowser } from '../support/sessions.js';
 import { byTest } from '../support/act.js';
 
 const server = useServer();
+const { use } = new Parts().add(CATALOGUE, createContract().catalogue).add(OUTBOX, outbox);
 const sql = (text: string, values: unknown[]) => server.database.pool.queryAsLoginRole(text, values);
 
 const ROLE = '{ viewer { role permissions } currentOrganization { id } }';
@@ -115,7 +120,8 @@ const DOORS: Record<string, { gives: string; uncleared: boolean; enter: (jo: Jo)
     uncleared: false,
     enter: async (jo) => {
       await openDomain(jo, 'AUTO');
-      await createJoinOnSignIn(server.database, () => undefined)(joiner(jo));
+      const { outside, organizationDb } = server.database;
+      await createJoinOnSignIn({ outside, organizationDb, use }, () => undefined)(joiner(jo));
     },
   },
   "they sign in at the organization's own provider": {

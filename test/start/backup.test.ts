@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { openDatabase } from '../../src/data/database.js';
 import { loadDemo } from '../../src/development/demo.js';
@@ -11,8 +11,6 @@ import { unique } from '../support/given.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { command, newDirectory, start } from '../support/process.js';
 import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
-
-jest.setTimeout(120_000);
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -62,7 +60,7 @@ async function blockOf(name: 'backup' | 'restore'): Promise<string> {
     });
     await loadDemo(source);
     await source.close();
-  }, 120_000);
+  });
   afterAll(async () => {
     await admin.query(`drop database if exists ${database} with (force)`);
     for (const role of [owner, backup]) {

@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import pg from 'pg';
 import { unique } from '../support/given.js';
 import { eventually, startMailServer } from '../support/mail.js';
 import { isPostgres } from '../support/server.js';
 import { ask, command, freePort, newDirectory, start } from '../support/process.js';
-
-jest.setTimeout(120_000);
 
 const invite = (email: string): string =>
   `mutation { inviteUser(input: { email: "${email}", name: "Jane", role: VIEWER }) { invitation { id } } }`;
@@ -37,7 +35,7 @@ test('mail that was under way, and mail that waited, go out seconds after a proc
   const again = await start(env);
   const received = () => new Set(smtp.received.map(({ to }) => to?.[0]?.address));
   await eventually(() => (emails.every((email) => received().has(email)) ? true : undefined), 25_000);
-  expect(smtp.received).toHaveLength(emails.length);
+  expect(smtp.received.filter(({ to }) => emails.includes(to?.[0]?.address ?? ''))).toHaveLength(emails.length);
   await eventually(async () =>
     (await ask(again, token, INVITED)).invitations.nodes.every(
       ({ mailStatus }: { mailStatus: string }) => mailStatus === 'SENT',
@@ -82,7 +80,7 @@ test('mail that was under way, and mail that waited, go out seconds after a proc
     await first.end('SIGKILL');
     const received = () => new Set(smtp.received.map(({ to }) => to?.[0]?.address));
     await eventually(() => (emails.every((email) => received().has(email)) ? true : undefined), 25_000);
-    expect(smtp.received).toHaveLength(emails.length);
+    expect(smtp.received.filter(({ to }) => emails.includes(to?.[0]?.address ?? ''))).toHaveLength(emails.length);
     expect(await second.end()).toBe(0);
     for (const socket of sockets) socket.destroy();
     silent.close();

@@ -1,10 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
 import path from 'node:path';
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { newDirectory, type Process, start } from '../support/process.js';
-
-jest.setTimeout(60_000);
 
 /** Requests that each write a log line. */
 async function expectServed(server: Process): Promise<void> {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { unique } from '../support/given.js';
 import {
@@ -11,8 +11,6 @@ import {
   start,
 } from '../support/process.js';
 import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
-
-jest.setTimeout(120_000);
 
 const name = (prefix: string): string => unique(prefix).replaceAll('-', '_');
 

@@ -1,15 +1,13 @@
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Browser } from '../support/browser.js';
 import { ask, command, newDirectory, type Process, start } from '../support/process.js';
-
-jest.setTimeout(120_000);
 
 let server: Process;
 let directory: string;
 beforeAll(async () => {
   directory = await newDirectory();
   server = await start({ DATA_DIR: directory });
-}, 120_000);
+});
 afterAll(() => server.end());
 
 /** As someone at this machine would: to the start, to the demo provider's page, and on. */

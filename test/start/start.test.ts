@@ -1,16 +1,15 @@
 import { once } from 'node:events';
 import { readdir, stat } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { PRODUCTION } from '../support/production.js';
 import { ask, command, newDirectory, start } from '../support/process.js';
-
-jest.setTimeout(120_000);
 
 test('the first start makes the demo world, a second process is refused, and kill -9 loses nothing acknowledged', async () => {
   const DATA_DIR = await newDirectory();
   const first = await start({ DATA_DIR });
   expect(first.output()).toContain('orgate is ready.');
+  for (const page of ['/auth', '/dev/mail', '/dev/webhooks']) expect(first.output()).toContain(`${first.url}${page}\n`);
   expect(first.output()).toContain(`GraphQL   ${first.url}/graphql`);
 
   // The token command works beside the running server: it never opens the database.
@@ -71,7 +70,11 @@ test.each<[string, number, string[], NodeJS.ProcessEnv, RegExp]>([
 });
 
 test.each([
-  ['ann@acme.example', 'initech', 'In the demo world ann@acme.example is in acme and globex, not in initech: unless'],
+  [
+    'ann@acme.example',
+    'initech',
+    'In the demo world ann@acme.example is in acme, globex and acme-staging, not in initech: unless',
+  ],
   ['nia@acme.example', 'acme', 'In the demo world nia@acme.example is in no organization, not in acme: unless'],
   ['ann@acme.example', 'globex', ''],
   ['gus@globex.example', 'globex', ''],
@@ -84,7 +87,7 @@ test.each([
 });
 
 test('what is in flight is finished when the process is asked to end', async () => {
-  const server = await start({ DATA_DIR: await newDirectory(), SHUTDOWN_DELAY_MS: '300' });
+  const server = await start({ DATA_DIR: await newDirectory(), SHUTDOWN_DELAY_MS: '5000' });
   const { stdout } = await command('token', ['ann@acme.example', '--org', 'acme'], { DATA_DIR: await newDirectory() });
   expect(stdout).not.toBe('');
   const ended = server.end();

@@ -8,13 +8,11 @@ import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { unique } from '../support/given.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { imageWithoutDevelopment, newDirectory, type Process, start } from '../support/process.js';
 import { type Answer, isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
-
-jest.setTimeout(180_000);
 
 /** What a release adds: a column to a table that everybody reads and writes, and a table. */
 const ADDS = `

@@ -12,7 +12,7 @@ import { byTest } from './act.js';
 import type { TestServer } from './server.js';
 
 /** As every test server seals. */
-const seal = createOrganizationSeal(createSeal([Buffer.alloc(32, 7).toString('base64')]));
+export const seal = createOrganizationSeal(createSeal([Buffer.alloc(32, 7).toString('base64')]));
 export const outbox = createOutbox(seal);
 
 interface Replica {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { newId } from '../../src/data/id.js';
 import type { OrganizationDb } from '../../src/data/organization/organization-db.js';
+import { openAccounts } from '../../src/domains/account/outside.js';
 import { type GivenOrganization, personId, unique } from './given.js';
 import type { TestServer } from './server.js';
 import { byTest } from './act.js';
@@ -22,6 +23,10 @@ export interface GivenEverything extends GivenOrganization {
   readonly supportAccessGrantId: string;
   readonly impersonationId: string;
   readonly usageEventId: string;
+  readonly accountId: string;
+  readonly webhookId: string;
+  /** It waits for its next try. */
+  readonly webhookDeliveryId: string;
 }
 
 /** What a domain's tests may have beside them, in `test/domains/<noun>/given.ts`: nobody asks for these by id. */
@@ -100,6 +105,25 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     secret: 'x',
     rotatedAt: new Date(),
   });
+  const webhook = await db.webhook.create({
+    id: newId('whk'),
+    url: `https://hooks.${organization.slug}.example/`,
+    events: ['repository.created'],
+    secret: 'x',
+    secretMadeAt: new Date(),
+    handledTo: 0n,
+  });
+  const sent = { webhookId: webhook.id, event: 'repository.created', sequence: 1n } as const;
+  const delivery = await db.webhookDelivery.create({
+    ...sent,
+    id: newId('whd'),
+    eventId: 'aud_0',
+    body: '{}',
+    dueAt: new Date(Date.now() + 3_600_000),
+    happenedAt: new Date(),
+  });
+  const tried = { at: new Date(), durationMs: 5, status: 500, problem: 'STATUS', answer: 'no' } as const;
+  await db.webhookAttempt.create({ ...sent, ...tried, id: newId('wha'), deliveryId: delivery.id });
   const formerSlug = unique('former');
   await db.address.create({ name: formerSlug, kind: 'SLUG' });
   await db.address.update({ name: formerSlug }, { givenUpAt: new Date() });
@@ -118,7 +142,12 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     day: used.toISOString().slice(0, 10),
     createdById: ownerId,
   });
+  const account = await server.database.outside(openAccounts).create('Agency', byTest);
+  await db.accountOrganization.create({ accountId: account.id });
   await giveOfDomains(db);
+  const ntf = newId('ntf');
+  const told = { kind: 'ALERT', text: 'Eighty percent', occasion: ntf, isListed: true, at: new Date() } as const;
+  await db.notification.create({ id: ntf, userId: ownerId, ...told });
   return {
     ...organization,
     viewerId: await personId(organization.viewer),
@@ -135,6 +164,9 @@ export async function givenEverything(server: TestServer, organization: GivenOrg
     supportAccessGrantId: (await db.supportAccessGrant.create(grant)).id,
     impersonationId: (await db.impersonation.create({ id: newId('imp'), userId: ownerId, ...sam, ...looking })).id,
     usageEventId: usageEvent.id,
+    accountId: account.id,
+    webhookId: webhook.id,
+    webhookDeliveryId: delivery.id,
     scimGroupId: (await db.scimGroup.create({ id: newId('scg'), directoryId: directory.id, displayName: 'All' })).id,
   };
 }

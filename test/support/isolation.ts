@@ -142,7 +142,7 @@ const describeControl = (attempts: Attempts): void =>
     let server: TestServer;
     beforeAll(async () => {
       server = await startServer();
-    }, 60_000);
+    });
     afterAll(() => server.close());
 
     const controlled = Object.entries(attempts).filter(([, { uncontrolled }]) => !uncontrolled);
@@ -166,6 +166,7 @@ const describeControl = (attempts: Attempts): void =>
     });
     const eachOnce = new Map(asked.map((each) => [each.field, each]));
     const ruled = [...eachOnce.values()].filter(({ permission }) => permission !== null);
+    if (ruled.length === 0) return;
     test.each(ruled)('MUST be refused whoever lacks $permission, and nobody else: $field', async (each) => {
       const { attempt, permission } = each;
       const acme = await givenTarget(server);
@@ -197,6 +198,8 @@ export function describeIsolation(attempts: Attempts): void {
     let acme: Target;
     let globex: GivenOrganization;
     let attackers: [string, Client][];
+    /** How many lines of the log were looked through: each once, whenever it came. */
+    let read = 0;
 
     beforeAll(async () => {
       server = await startServer({ wrap: withWalls(walls) });
@@ -214,14 +217,18 @@ export function describeIsolation(attempts: Attempts): void {
         ['a key', key.client],
         ['nobody', nowhere],
       ];
-    }, 60_000);
+    });
     afterAll(() => server.close());
 
     test.each(Object.entries(attempts))('MUST be like what never existed: %s', async (_path, attempt: Attempt) => {
-      for (const [, attacker] of attackers) {
-        const own = await givenAttackersOwn(attempt);
+      const tries = [];
+      for (const [who, attacker] of attackers) {
         const foreign = await attempt.foreign(acme, server.database.organizationDb(acme.id, byTest));
-        const before = await checksum(server, acme.id);
+        tries.push({ who, attacker, foreign });
+      }
+      const before = await checksum(server, acme.id);
+      for (const { who, attacker, foreign } of tries) {
+        const own = await givenAttackersOwn(attempt);
         const unknown = attempt.unknown();
         const db = server.database.organizationDb(globex.id, byTest);
         const tried = await attacker(attempt.query, await attempt.variables(foreign, own, db));
@@ -229,13 +236,14 @@ export function describeIsolation(attempts: Attempts): void {
         if (isTakenSlug(attempt, foreign, acme) && codeOf(tried) === 'CONFLICT') {
           expect(tried.errors[0]?.extensions).toMatchObject({ argument: 'input.slug' });
         } else {
-          expect([tried.status, mask(tried, foreign)]).toEqual([missed.status, mask(missed, unknown)]);
+          expect([who, tried.status, mask(tried, foreign)]).toEqual([who, missed.status, mask(missed, unknown)]);
         }
         expect(codeOf(tried)).not.toBe('INTERNAL_SERVER_ERROR');
-        const seen = [tried.text, JSON.stringify([...tried.headers]), ...server.logs].join('\n');
-        expect(seen).not.toContain(`canary of ${acme.slug}`);
-        expect(await checksum(server, acme.id)).toEqual(before);
+        expect(tried.text + JSON.stringify([...tried.headers])).not.toContain(`canary of ${acme.slug}`);
       }
+      expect(server.logs.slice(read).join('\n')).not.toContain(`canary of ${acme.slug}`);
+      read = server.logs.length;
+      expect(await checksum(server, acme.id)).toEqual(before);
     });
 
     /** Changes of the attacker's own things are made on things that are not used again. */

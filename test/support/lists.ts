@@ -1,5 +1,7 @@
 import { getNamedType } from 'graphql';
 import { createContract } from '../../src/gateway/graphql/schema.js';
+import { newId } from '../../src/data/id.js';
+import { byTest } from './act.js';
 import { givenEverything, type GivenEverything } from './given-everything.js';
 import { givenMember, givenTwoOrganizations, personId, unique } from './given.js';
 import type { TestServer } from './server.js';
@@ -8,8 +10,10 @@ type SessionScope = (list: (field: string) => string, at: GivenEverything) => st
 
 /** How a list is reached that is no root field, in the organization it is asked for. */
 const NESTED: Record<string, SessionScope> = {
+  'Account.organizations': (list, { accountId }) => `account(id: "${accountId}") { ${list('organizations')} }`,
   'ScimDirectory.groups': (list, { scimDirectoryId: id }) =>
     `node(id: "${id}") { ... on ScimDirectory { ${list('groups')} } }`,
+  'Webhook.attempts': (list, { webhookId: id }) => `webhook(id: "${id}") { ${list('attempts')} }`,
   'Viewer.memberships': (list) => `viewer { ${list('memberships')} }`,
   'Organization.repositories': (list) => `currentOrganization { ${list('repositories')} }`,
   'Organization.agents': (list) => `currentOrganization { ${list('agents')} }`,
@@ -61,5 +65,12 @@ export async function givenReaderOfAll(server: TestServer) {
   const everyone = await server.as(email, acme.slug);
   const id = await personId(everyone);
   await server.database.pool.queryAsLoginRole(`update person set system_role = 'SYSTEM_ADMIN' where id = $1`, [id]);
+  for (const { id: orgId } of [acme, globex]) {
+    const db = server.database.organizationDb(orgId, byTest);
+    for (const text of ['one', 'another']) {
+      const told = { id: newId('ntf'), kind: 'ALERT', occasion: text, isListed: true, at: new Date() } as const;
+      await db.notification.create({ ...told, text, userId: id });
+    }
+  }
   return { acme, globex, everyone, id };
 }

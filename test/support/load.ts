@@ -55,6 +55,7 @@ export async function startGateway(env: NodeJS.ProcessEnv, through: readonly str
     ...process,
     ask,
     async close() {
+      for (const { url, end } of loads) if (url === process.url) end();
       await process.end();
       await issuer.close();
     },
@@ -107,12 +108,16 @@ const WRITE = (name: string) =>
 const CHANGE = `mutation { updateOrganization(input: { description: "under load" }) { id } }`;
 const READ = '{ viewer { role } repositories { totalCount } }';
 
+/** What ends each load: one whose test failed would ask for ever, and the run would not end. */
+const loads: { readonly url: string; readonly end: () => void }[] = [];
+
 /** So many clients that each ask one thing after the other: they write, read and change, and go on whatever they are told. */
 export function startLoad(gateway: Gateway, clients = 12): Load {
   const codes: Record<string, number> = {};
   const acknowledged: string[] = [];
   const answered: number[] = [];
   let isOver = false;
+  loads.push({ url: gateway.url, end: () => (isOver = true) });
   const work = async (): Promise<void> => {
     for (let round = 0; !isOver; round += 1) {
       const name = unique('kept');

@@ -9,17 +9,25 @@ export interface TestMailServer {
   readonly received: Email[];
   /** What it answers to the next recipients; null takes them. */
   refuseWith: { code: number; message: string } | null;
+  /** What the next recipients wait for before they are answered; null for nothing. */
+  hold: Promise<unknown> | null;
+  /** Every recipient that was named to it, answered or not. */
+  readonly named: string[];
   close(): Promise<void>;
 }
 
 export async function startMailServer(port = 0): Promise<TestMailServer> {
   const received: Email[] = [];
+  const named: string[] = [];
   const smtp = new SMTPServer({
     authOptional: true,
     disabledCommands: ['STARTTLS'],
-    onRcptTo(_address, _session, done) {
-      const { refuseWith } = server;
-      done(refuseWith ? Object.assign(new Error(refuseWith.message), { responseCode: refuseWith.code }) : undefined);
+    onRcptTo({ address }, _session, done) {
+      named.push(address);
+      void Promise.resolve(server.hold).then(() => {
+        const { refuseWith } = server;
+        done(refuseWith ? Object.assign(new Error(refuseWith.message), { responseCode: refuseWith.code }) : undefined);
+      });
     },
     onData(stream, _session, done) {
       const chunks: Buffer[] = [];
@@ -37,13 +45,15 @@ export async function startMailServer(port = 0): Promise<TestMailServer> {
     url: `smtp://127.0.0.1:${(smtp.server.address() as AddressInfo).port}`,
     received,
     refuseWith: null,
+    hold: null,
+    named,
     close: () => new Promise((resolve) => smtp.close(resolve)),
   };
   return server;
 }
 
 /** Waits until what was asked for is there. */
-export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, ms = 10_000): Promise<T> {
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, ms = 60_000): Promise<T> {
   for (const began = Date.now(); Date.now() - began < ms;) {
     const found = await look();
     if (found !== undefined) return found;

@@ -6,6 +6,8 @@ import { unique } from './given.js';
 /** What may be asked of an organization, by whom. */
 export interface Operation {
   readonly permission: string;
+  /** What it takes as well. */
+  readonly besides?: 'audit:read';
   /** The first role that may. */
   readonly from: Role;
   /** Besides the permission it takes the role: nobody but an OWNER hands on what only an OWNER has. */
@@ -56,6 +58,51 @@ export const MUTATIONS: Record<string, Operation> = {
     from: 'ADMIN',
     text: ({ credentialId }) => `deleteCredential(id: "${credentialId}")`,
   },
+  setAgentCredentials: {
+    permission: 'credential:manage',
+    from: 'ADMIN',
+    text: ({ agentId }) => `setAgentCredentials(id: "${agentId}", credentialIds: []) { id }`,
+  },
+  createWebhook: {
+    permission: 'webhook:manage',
+    besides: 'audit:read',
+    from: 'ADMIN',
+    text: () => 'createWebhook(input: { url: "https://203.0.113.9/", events: ["*"] }) { webhook { id } }',
+  },
+  updateWebhook: {
+    permission: 'webhook:manage',
+    besides: 'audit:read',
+    from: 'ADMIN',
+    text: ({ webhookId }) => `updateWebhook(input: { id: "${webhookId}", events: ["agent.created"] }) { id }`,
+  },
+  rotateWebhookSecret: {
+    permission: 'webhook:manage',
+    from: 'ADMIN',
+    text: ({ webhookId }) => `rotateWebhookSecret(id: "${webhookId}", overlapHours: 1) { webhook { id } }`,
+  },
+  replayWebhook: {
+    permission: 'webhook:manage',
+    besides: 'audit:read',
+    from: 'ADMIN',
+    text: ({ webhookId }) =>
+      `replayWebhook(id: "${webhookId}", from: "${new Date(Date.now() - 60_000).toISOString()}") { id }`,
+  },
+  redeliver: {
+    permission: 'webhook:manage',
+    besides: 'audit:read',
+    from: 'ADMIN',
+    text: ({ webhookDeliveryId }) => `redeliver(deliveryId: "${webhookDeliveryId}") { deliveryId }`,
+  },
+  testWebhook: {
+    permission: 'webhook:manage',
+    from: 'ADMIN',
+    text: ({ webhookId }) => `testWebhook(id: "${webhookId}") { deliveryId }`,
+  },
+  deleteWebhook: {
+    permission: 'webhook:manage',
+    from: 'ADMIN',
+    text: ({ webhookId }) => `deleteWebhook(id: "${webhookId}")`,
+  },
   createAgent: {
     permission: 'agent:create',
     from: 'DEVELOPER',
@@ -78,6 +125,16 @@ export const MUTATIONS: Record<string, Operation> = {
     text: ({ runId }) => `recordRunProgress(id: "${runId}", input: { totalTokens: 2000 }) { id }`,
   },
   cancelRun: { permission: 'run:cancel', from: 'DEVELOPER', text: ({ runId }) => `cancelRun(id: "${runId}") { id }` },
+  claimRuns: {
+    permission: 'run:claim',
+    from: 'ADMIN',
+    text: () => 'claimRuns(input: {}) { runs { runId } }',
+  },
+  reportProviderHealth: {
+    permission: 'run:record',
+    from: 'DEVELOPER',
+    text: () => 'reportProviderHealth(input: { provider: "given", healthy: true }) { healthy }',
+  },
   setCostLimits: {
     permission: 'billing:manage',
     from: 'OWNER',
@@ -175,6 +232,11 @@ export const MUTATIONS: Record<string, Operation> = {
     permission: 'domain:manage',
     from: 'ADMIN',
     text: ({ domainId }) => `verifyDomain(id: "${domainId}") { id }`,
+  },
+  setDomainServing: {
+    permission: 'domain:manage',
+    from: 'ADMIN',
+    text: ({ domainId }) => `setDomainServing(id: "${domainId}", serving: false) { id }`,
   },
   setDomainJoining: {
     permission: 'domain:manage',
@@ -301,6 +363,23 @@ export const MUTATIONS: Record<string, Operation> = {
     from: 'OWNER',
     ownersOnly: true,
     text: ({ impersonationId }) => `endImpersonation(id: "${impersonationId}") { id }`,
+  },
+  exportUsage: {
+    permission: 'usage:read',
+    from: 'VIEWER',
+    text: () => 'exportUsage(input: { format: CSV, from: "2026-10-01", to: "2026-10-31" }) { url }',
+  },
+  withdrawOrganization: {
+    permission: 'account:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ accountId }) => `withdrawOrganization(accountId: "${accountId}") { id }`,
+  },
+  offerOrganization: {
+    permission: 'account:manage',
+    from: 'OWNER',
+    ownersOnly: true,
+    text: ({ accountId }) => `offerOrganization(accountId: "${accountId}") { id }`,
   },
   exportOrganization: {
     permission: 'organization:export',

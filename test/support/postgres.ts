@@ -24,10 +24,16 @@ export interface TestPostgres {
   close(): Promise<void>;
 }
 
-/** @param settings of postgresql.conf */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<TestPostgres> {
+/**
+ * @param settings of postgresql.conf
+ * @param parent of its directory: a disk of its own, say
+ */
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  parent = tmpdir(),
+): Promise<TestPostgres> {
   const bin = await findBinaries();
-  const directory = await mkdtemp(path.join(tmpdir(), 'orgate-postgres-'));
+  const directory = await mkdtemp(path.join(parent, 'orgate-postgres-'));
   const identity = await otherThanRoot();
   if (identity) await chown(directory, identity.uid, identity.gid);
   const data = path.join(directory, 'data');

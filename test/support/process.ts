@@ -126,6 +126,7 @@ const PROGRAMS = {
   schema: 'commands/schema',
   'rotate-keys': 'commands/rotate-keys',
   'system-admin': 'commands/system-admin',
+  adopt: 'commands/adopt',
   demo: 'development/demo-command',
   token: 'development/token-command',
 } as const;

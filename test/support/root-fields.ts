@@ -21,7 +21,7 @@ const SCALARS: Readonly<Record<string, string>> = {
 };
 
 /** Some value that fits. */
-function literal(type: GraphQLInputType): string {
+export function literal(type: GraphQLInputType): string {
   if (isNonNullType(type)) return literal(type.ofType);
   if (isListType(type)) return `[${literal(type.ofType)}]`;
   if (isEnumType(type)) return type.getValues()[0]?.name ?? 'null';

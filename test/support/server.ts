@@ -107,6 +107,8 @@ export interface StartOptions {
   readonly closeGraceMs?: number;
   /** A database that nothing else is in: the embedded one, in memory. */
   readonly ownDatabase?: boolean;
+  /** Another database than the run's, on PostgreSQL. */
+  readonly databaseUrl?: string;
   readonly compileFrom?: number;
   /** Whether what is done again and again beside the requests is done: without, no statement is of anything else. */
   readonly scheduled?: boolean;
@@ -124,6 +126,7 @@ export const countWaitingTurns = (): number => {
 export async function openTestDatabase(
   options: {
     ownDatabase?: boolean | undefined;
+    url?: string | undefined;
     poolSize?: number;
     statementTimeoutMs?: number;
     lockTimeoutMs?: number;
@@ -131,7 +134,7 @@ export async function openTestDatabase(
     onStatement?: (text: string, frame: Frame) => void;
   } = {},
 ): Promise<Database> {
-  const url = process.env['ORGATE_TEST_URL'];
+  const url = options.url ?? process.env['ORGATE_TEST_URL'];
   const shared = url ? { url, migrationUrl: null } : { socketDirectory: process.env['ORGATE_TEST_SOCKET'] as string };
   const database = await openDatabase({
     store: options.ownDatabase ? { dataDirectory: null } : shared,
@@ -173,6 +176,7 @@ export async function startServer({
   poolSize = 4,
   closeGraceMs,
   ownDatabase,
+  databaseUrl,
   compileFrom,
   scheduled = false,
 }: StartOptions = {}): Promise<TestServer> {
@@ -198,6 +202,7 @@ export async function startServer({
   const metrics = createMetrics();
   const database = await openTestDatabase({
     ownDatabase,
+    url: databaseUrl,
     poolSize,
     statementTimeoutMs: config.statementTimeoutMs,
     lockTimeoutMs: config.lockTimeoutMs,
@@ -271,7 +276,7 @@ export function useServer(options?: StartOptions): TestServer {
   const holder = {} as TestServer;
   beforeAll(async () => {
     Object.assign(holder, await startServer(options));
-  }, 60_000);
+  });
   afterAll(() => holder.close());
   return holder;
 }

@@ -51,6 +51,7 @@ function loginPool(pool: ScopedPool): ScopedPool {
   return Object.assign(plain, {
     options: {},
     clock: pool.clock,
+    statementTimeoutMs: pool.statementTimeoutMs,
     on: () => plain,
     removeListener: () => plain,
     end: () => Promise.resolve(),
@@ -113,6 +114,7 @@ function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId, act: Act)
     client: () => client,
     models,
     now: () => pool.clock.now(),
+    statementTimeoutMs: 10_000,
     inFrame: (work) => inFrame(frame, work),
     statements: {
       rows: (model, query) =>

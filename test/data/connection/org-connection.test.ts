@@ -55,7 +55,7 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
     untouched = await standing();
     expect(untouched['org']).toBe('');
     [acme, globex] = [await givenOrganization(), await givenOrganization()];
-  }, 60_000);
+  });
   afterAll(() => database.close());
 
   test('inside a frame a statement runs as its role, for its organization, with its limit', async () => {

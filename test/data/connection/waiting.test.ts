@@ -23,7 +23,7 @@ beforeAll(async () => {
   acme = await givenOrganization(server, 'acme');
   globex = await givenOrganization(server, 'globex');
   db = database.organizationDb(acme.id, byTest);
-}, 60_000);
+});
 afterAll(() => server.close());
 
 describe('whoever holds a connection waits for no second one', () => {

@@ -56,7 +56,7 @@ beforeAll(async () => {
     {},
     { featureFlags: { beta: [true, null, 1.5] }, allowedDomains: ['a.example', 'b"c\\d'] },
   );
-}, 60_000);
+});
 
 test('rows of every model are read alike', async () => {
   const models = Object.keys(Object.getPrototypeOf(db) as object);
@@ -209,34 +209,30 @@ describe('what was read before a change is read anew after it', () => {
   });
 });
 
-test.each(['40001', '40P01'])(
-  'what loses to another transaction (%s) is CONFLICT, whoever sent it',
-  async (state) => {
-    const database = await openTestDatabase({ ownDatabase: true });
-    try {
-      await database.pool.queryAsLoginRole(
-        `create function lose() returns trigger language plpgsql as $$ begin raise 'lost' using errcode = '${state}'; end $$`,
-      );
-      await database.pool.queryAsLoginRole('create trigger lose before insert on repository execute function lose()');
-      const owner = {
-        id: newId('usr'),
-        email: 'o@o.example',
-        name: 'O',
-        systemRole: 'USER',
-        status: 'ACTIVE',
-      } as const;
-      const made = { name: 'O', slug: 'losers', description: '' };
-      const { id } = await database.outside(openRegistry).createOrganization({ ...owner, defaultOrgId: null }, made);
-      const own = database.organizationDb(brandVerifiedOrgId(id), byTest);
-      const row = () => ({ id: newId('rep'), name: 'x', gitUrl: 'https://git.example/x' });
-      await expect(own.repository.create(row())).rejects.toMatchObject({ code: 'CONFLICT' });
-      await expect(own.transaction((tx) => tx.repository.create(row()))).rejects.toMatchObject({ code: 'CONFLICT' });
-    } finally {
-      await database.close();
-    }
-  },
-  60_000,
-);
+test.each(['40001', '40P01'])('what loses to another transaction (%s) is CONFLICT, whoever sent it', async (state) => {
+  const database = await openTestDatabase({ ownDatabase: true });
+  try {
+    await database.pool.queryAsLoginRole(
+      `create function lose() returns trigger language plpgsql as $$ begin raise 'lost' using errcode = '${state}'; end $$`,
+    );
+    await database.pool.queryAsLoginRole('create trigger lose before insert on repository execute function lose()');
+    const owner = {
+      id: newId('usr'),
+      email: 'o@o.example',
+      name: 'O',
+      systemRole: 'USER',
+      status: 'ACTIVE',
+    } as const;
+    const made = { name: 'O', slug: 'losers', description: '' };
+    const { id } = await database.outside(openRegistry).createOrganization({ ...owner, defaultOrgId: null }, made);
+    const own = database.organizationDb(brandVerifiedOrgId(id), byTest);
+    const row = () => ({ id: newId('rep'), name: 'x', gitUrl: 'https://git.example/x' });
+    await expect(own.repository.create(row())).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(own.transaction((tx) => tx.repository.create(row()))).rejects.toMatchObject({ code: 'CONFLICT' });
+  } finally {
+    await database.close();
+  }
+});
 
 describe('rows are made alike', () => {
   const MINTED = ['id', 'name', 'createdAt', 'updatedAt', 'email', 'userId'];

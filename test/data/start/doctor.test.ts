@@ -15,7 +15,7 @@ describe('The doctor', () => {
   beforeAll(async () => {
     database = await openTestDatabase({ ownDatabase: true });
     expect(await loadDemo(database)).toBe(true);
-  }, 120_000);
+  });
   afterAll(() => database.close());
 
   test('finds the demo world sound, whose organizations hold domains', async () => {
@@ -56,41 +56,44 @@ describe('The doctor', () => {
 
 const onPostgres = isPostgres ? test : test.skip;
 
-onPostgres(
-  'finds a copy sound that was dumped by a superuser and restored into another database',
-  async () => {
-    const admin = new pg.Client({ connectionString: process.env['ORGATE_TEST_URL'] });
-    await admin.connect();
-    const names = [`orgate_dump_${randomUUID().slice(0, 8)}`, `orgate_restore_${randomUUID().slice(0, 8)}`];
-    const [from, to] = names.map(
-      (name) => Object.assign(new URL(process.env['ORGATE_TEST_URL'] ?? ''), { pathname: name }).href,
-    );
-    try {
-      for (const name of names) await admin.query(`create database ${name}`);
-      const settings = { poolSize: 2, statementTimeoutMs: 30_000, preparedStatements: true };
-      const source = await openDatabase({
-        ...settings,
-        store: { url: from as string, migrationUrl: null },
-        requireSeparateLogin: false,
-        onStep: () => undefined,
-      });
-      await loadDemo(source);
-      await source.close();
-      await copy(from as string, to as string);
-      const checks = await examine({ ...settings, databaseUrl: to as string, dataDirectory: '', production: false });
-      expect(checks.length).toBeGreaterThan(10);
-      expect(checks.filter(({ ok }) => !ok)).toEqual([]);
-      const client = new pg.Client({ connectionString: to as string });
-      await client.connect();
-      expect((await client.query('select from organization')).rowCount).toBe(3);
-      await client.end();
-    } finally {
-      for (const name of names) await admin.query(`drop database if exists ${name} with (force)`);
-      await admin.end();
-    }
-  },
-  120_000,
-);
+onPostgres('finds a copy sound that was dumped by a superuser and restored into another database', async () => {
+  const admin = new pg.Client({ connectionString: process.env['ORGATE_TEST_URL'] });
+  await admin.connect();
+  const names = [`orgate_dump_${randomUUID().slice(0, 8)}`, `orgate_restore_${randomUUID().slice(0, 8)}`];
+  const [from, to] = names.map(
+    (name) => Object.assign(new URL(process.env['ORGATE_TEST_URL'] ?? ''), { pathname: name }).href,
+  );
+  try {
+    for (const name of names) await admin.query(`create database ${name}`);
+    const settings = { poolSize: 2, statementTimeoutMs: 30_000, preparedStatements: true };
+    const source = await openDatabase({
+      ...settings,
+      store: { url: from as string, migrationUrl: null },
+      requireSeparateLogin: false,
+      onStep: () => undefined,
+    });
+    await loadDemo(source);
+    await source.close();
+    await copy(from as string, to as string);
+    const checks = await examine({
+      ...settings,
+      databaseUrl: to as string,
+      dataDirectory: '',
+      production: false,
+      baseDomain: null,
+      publicUrl: null,
+    });
+    expect(checks.length).toBeGreaterThan(10);
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    const client = new pg.Client({ connectionString: to as string });
+    await client.connect();
+    expect((await client.query('select from organization')).rowCount).toBe(4);
+    await client.end();
+  } finally {
+    for (const name of names) await admin.query(`drop database if exists ${name} with (force)`);
+    await admin.end();
+  }
+});
 
 /** `pg_dump | psql`, as an administrator would. */
 function copy(from: string, to: string): Promise<void> {

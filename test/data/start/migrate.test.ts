@@ -51,7 +51,7 @@ describe('the migration runner', () => {
   let database: Awaited<ReturnType<typeof givenDatabase>>;
   beforeAll(async () => {
     database = await givenDatabase();
-  }, 60_000);
+  });
   afterAll(() => database.close());
 
   test('applies what is missing, in order, and records it as Prisma does', async () => {

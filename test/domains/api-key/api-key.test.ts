@@ -47,7 +47,8 @@ async function expectRefused(client: Client, why: string): Promise<void> {
     401,
     '{"errors":[{"message":"Send a valid API key.","extensions":{"code":"UNAUTHENTICATED","requestId":""}}]}',
   ]);
-  const find = () => server.logs.find((line) => line.includes(`"requestId":"${String(requestId)}"`));
+  const find = () =>
+    server.logs.find((line) => line.includes(`"requestId":"${String(requestId)}"`) && line.includes('"msg":"graphql"'));
   while (!find()) await new Promise(setImmediate);
   const id = /^og_(?:live|test)_([0-9a-v]{26})_[0-9a-v]{32}_[0-9a-v]{7}$/.exec(client.token)?.[1];
   const line = find() ?? '';

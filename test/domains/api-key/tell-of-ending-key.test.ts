@@ -80,7 +80,7 @@ describe('That a key ends within a week', () => {
     };
     const [revoked, replaced, orphaned, expired] = [await make(), await make(), await make(gone), await make()];
     const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
-    const short = await givenKey(server, acme.developer, ['run:read'], { expiresAt: inDays(7) });
+    const short = await givenKey(server, acme.developer, ['run:read'], { expiresAt: inDays(7.9) });
     await acme.developer('mutation ($id: ID!) { revokeApiKey(id: $id) { id } }', { id: revoked.id });
     await acme.developer('mutation ($id: ID!) { rotateApiKey(id: $id) { secret } }', { id: replaced.id });
     await acme.owner('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id: await personId(gone) });

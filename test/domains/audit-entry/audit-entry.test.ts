@@ -16,6 +16,8 @@ import { codeOf, isPostgres, useServer } from '../../support/server.js';
 
 const server = useServer();
 
+const unheard = { sealed: () => undefined };
+
 const LOG = `query ($filter: AuditEntryFilter) { auditLog(first: 50, filter: $filter) { totalCount nodes {
   id sequence at actor { kind id name } onBehalfOf action outcome targetType targetId targetName
   changes { path before after } reason requestId address hash } } }`;
@@ -236,7 +238,8 @@ test('what waits is sealed of every organization, however many wait before it', 
   const seal = createSealRecords();
   const signal = new AbortController().signal;
   const isSealed = async () => ((await admin(CHAIN)).data.verifyAuditChain.headSequence as number) > 0;
-  for (let rounds = 0; rounds < 100 && !(await isSealed()); rounds += 1) await seal(server.database.outside, signal);
+  for (let rounds = 0; rounds < 100 && !(await isSealed()); rounds += 1)
+    await seal(server.database.outside, unheard, signal);
   expect(await isSealed()).toBe(true);
   const { rows } = await server.database.pool.queryAsLoginRole('select from audit_unsealed where org_id = $1', [id]);
   expect(rows).toEqual([]);
@@ -256,9 +259,9 @@ test('a round that is cut short leaves what it did not come to to the next', asy
   };
   const outside = (() => sealing) as unknown as Outside;
   const seal = createSealRecords();
-  await seal(outside, stopping.signal);
+  await seal(outside, unheard, stopping.signal);
   expect(sealed).toEqual(records.slice(0, 2));
-  await seal(outside, new AbortController().signal);
+  await seal(outside, unheard, new AbortController().signal);
   expect(new Set(sealed)).toEqual(new Set(records));
 });
 

@@ -8,6 +8,7 @@ import { OrgateError } from '../../../src/errors.js';
 import { composeRecord } from '../../../src/resource/record.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenOrganization, givenTwoOrganizations, personId, unique } from '../../support/given.js';
+import { givenImpersonation } from '../../support/impersonation.js';
 import { eventually } from '../../support/mail.js';
 import { givenDirectory } from '../../support/scim.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
@@ -89,6 +90,25 @@ test('of a key it is told in whose name, and of a directory what it was about', 
   );
 });
 
+test('of whoever acts as members it is told for each of them, and the log of the deployment names both', async () => {
+  const acme = await givenOrganization(server);
+  const { acting, sam, samId, userId } = await givenImpersonation(server, acme, { as: 'viewer' });
+  const other = await givenImpersonation(server, acme, { as: 'developer', sam });
+  const asked = await acting(CREATE, { input });
+  await other.acting(CREATE, { input });
+  const nodes = await refused(acme.admin, 2);
+  expect(nodes.map(({ onBehalfOf }) => onBehalfOf as string).toSorted()).toEqual([userId, other.userId].toSorted());
+  expect(nodes).toMatchObject(
+    Array(2).fill({ action: 'repository.created', actor: { id: samId }, reason: 'READ_ONLY' }),
+  );
+  const requestId = asked.headers.get('x-request-id');
+  const lines = server.logs
+    .map((each) => JSON.parse(each) as Record<string, unknown>)
+    .filter((each) => each['requestId'] === requestId && ['routing', 'graphql'].includes(String(each['msg'])));
+  expect(new Set(lines.map(({ msg }) => msg))).toEqual(new Set(['graphql', 'routing']));
+  for (const line of lines) expect(line).toMatchObject({ viewer: userId, actor: samId });
+});
+
 test('what comes from outside is told in the log of the deployment, and in no record', async () => {
   const { acme, globex } = await givenTwoOrganizations(server);
   const stranger = await globex.viewer('{ auditLog { totalCount } }', {}, { 'x-organization-id': acme.slug });
@@ -102,7 +122,7 @@ test('what comes from outside is told in the log of the deployment, and in no re
   expect((await acme.admin(REFUSED)).data.auditLog.nodes).toEqual([]);
   const line = server.logs
     .map((each) => JSON.parse(each) as Record<string, unknown>)
-    .find(({ requestId }) => requestId === stranger.headers.get('x-request-id'));
+    .find(({ requestId, msg }) => msg === 'graphql' && requestId === stranger.headers.get('x-request-id'));
   expect(line).toMatchObject({
     notEntered: [`sha256:${hash('sha256', acme.slug).slice(0, 16)}`],
     viewer: await personId(globex.viewer),

@@ -8,7 +8,7 @@ let database: Database;
 const statements: string[] = [];
 beforeAll(async () => {
   database = await openTestDatabase({ onStatement: (text) => statements.push(text) });
-}, 60_000);
+});
 afterAll(() => database.close());
 
 test('what sealing takes grows with what waits, and not with what there is', async () => {

@@ -1,5 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { budget } from '../../../src/domains/budget/index.js';
 import { openAgreed } from '../../../src/domains/organization/outside.js';
+import type { DueKind } from '../../../src/jobs/due-kind.js';
+import { openReplica } from '../../support/due-work.js';
 import { type GivenOrganization, givenOrganization, unique } from '../../support/given.js';
 import { codeOf, useServer } from '../../support/server.js';
 import { byTest } from '../../support/act.js';
@@ -207,6 +210,157 @@ describe('A run', () => {
   });
 });
 
+describe('A run for which nothing is held', () => {
+  const begin = (acme: GivenOrganization, id: string) =>
+    acme.developer(
+      'mutation ($id: ID!) { recordRunProgress(id: $id, input: { status: RUNNING }) { status stopRequested { reason } } }',
+      { id },
+    );
+
+  test('does not begin once a limit is used up, and does when it has room again', async () => {
+    const acme = await givenUnspent();
+    await setLimits(acme, { monthlyLimitMicros: 100, dailyLimitMicros: 90 });
+    const [queued, other] = [
+      await idOf(acme, { estimatedCostMicros: 0 }),
+      await idOf(acme, { estimatedCostMicros: 0 }),
+    ];
+    const held = await idOf(acme, { estimatedCostMicros: 10 });
+    await report(acme, await idOf(acme, { estimatedCostMicros: 0 }), { totalCostMicros: 90, status: 'SUCCEEDED' });
+    expect((await begin(acme, queued)).errors[0]?.extensions).toMatchObject({
+      code: 'BUDGET_EXCEEDED',
+      limit: 'DAILY',
+      limitMicros: 90,
+      settledMicros: 90,
+      reservedMicros: 10,
+      resetsAt: (await budgetOf(acme)).daily.resetsAt,
+    });
+    const now = await acme.viewer('query ($id: ID!) { run(id: $id) { status stopRequested { reason } } }', {
+      id: queued,
+    });
+    expect(now.data.run).toEqual({ status: 'QUEUED', stopRequested: null });
+    // What was let in with something goes on.
+    expect((await begin(acme, held)).data.recordRunProgress).toEqual({ status: 'RUNNING', stopRequested: null });
+    await setLimits(acme, { dailyLimitMicros: 110 });
+    expect((await begin(acme, queued)).data.recordRunProgress).toEqual({ status: 'RUNNING', stopRequested: null });
+    await setLimits(acme, { dailyLimitMicros: null, monthlyLimitMicros: 80 });
+    expect((await begin(acme, other)).errors[0]?.extensions).toMatchObject({ limit: 'MONTHLY', limitMicros: 80 });
+    await setLimits(acme, { hardStopAtLimit: false });
+    expect((await begin(acme, other)).errors).toEqual([]);
+  });
+
+  test('is asked to stop by whatever it reports, and no more once there is room', async () => {
+    const acme = await givenUnspent();
+    await setLimits(acme, { monthlyLimitMicros: 100 });
+    const id = await idOf(acme, { estimatedCostMicros: 0 });
+    expect((await report(acme, id, { status: 'RUNNING' })).stopRequested).toBeNull();
+    await report(acme, await idOf(acme), { totalCostMicros: 100, status: 'SUCCEEDED' });
+    const stopped = await report(acme, id, {});
+    expect(stopped.stopRequested).toMatchObject({ reason: 'BUDGET' });
+    expect((await report(acme, id, { totalTokens: 5 })).stopRequested).toEqual(stopped.stopRequested);
+    await setLimits(acme, { monthlyLimitMicros: 101 });
+    expect((await report(acme, id, {})).stopRequested).toBeNull();
+    expect((await report(acme, id, { totalCostMicros: 2 })).stopRequested).toMatchObject({ reason: 'BUDGET' });
+    await setLimits(acme, { monthlyLimitMicros: null });
+    expect((await report(acme, id, { status: 'RUNNING' })).stopRequested).toBeNull();
+  });
+
+  test('keeps being asked where others hold all that is left', async () => {
+    const acme = await givenUnspent();
+    await setLimits(acme, { monthlyLimitMicros: 100 });
+    const id = await idOf(acme, { estimatedCostMicros: 0 });
+    await idOf(acme, { estimatedCostMicros: 100 });
+    expect((await report(acme, id, { status: 'RUNNING' })).stopRequested).toBeNull();
+    expect((await report(acme, id, { totalCostMicros: 1 })).stopRequested).toMatchObject({ reason: 'BUDGET' });
+    expect((await report(acme, id, {})).stopRequested).toMatchObject({ reason: 'BUDGET' });
+  });
+});
+
+test('whoever works on a run that was cancelled is asked to stop', async () => {
+  const acme = await givenUnspent();
+  const id = await idOf(acme);
+  await report(acme, id, { status: 'RUNNING' });
+  const CANCEL = 'mutation ($id: ID!) { cancelRun(id: $id) { finishedAt stopRequested { reason at } } }';
+  const { finishedAt, stopRequested } = (await acme.developer(CANCEL, { id })).data.cancelRun;
+  expect(stopRequested).toEqual({ reason: 'CANCELLED', at: finishedAt });
+  expect(await report(acme, id, { totalCostMicros: 7 })).toEqual({ status: 'CANCELLED', stopRequested });
+});
+
+test('a key of another start is CONFLICT where it was thought to cost something else', async () => {
+  const acme = await givenUnspent();
+  const idempotencyKey = unique('key');
+  const id = await idOf(acme, { idempotencyKey, estimatedCostMicros: 30 });
+  expect(await idOf(acme, { idempotencyKey, estimatedCostMicros: 30 })).toBe(id);
+  const { errors } = await start(acme, { idempotencyKey, estimatedCostMicros: 31 });
+  expect(errors[0]?.extensions).toMatchObject({ code: 'CONFLICT', argument: 'input.idempotencyKey' });
+});
+
+test.each([
+  ['startRun', 'StartRunInput', { agentId: 'agt_x' }],
+  ['updateAgent', 'UpdateAgentInput', { id: 'agt_x' }],
+])('what %s is told that it costs is checked', async (field, type, input) => {
+  const acme = await givenOrganization(server);
+  for (const estimatedCostMicros of [-1, 1e12 + 1]) {
+    const { errors } = await acme.developer(`mutation ($input: ${type}!) { ${field}(input: $input) { id } }`, {
+      input: { ...input, estimatedCostMicros },
+    });
+    expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', argument: 'input.estimatedCostMicros' });
+  }
+});
+
+test('alerts of no period are refused', async () => {
+  const acme = await givenOrganization(server);
+  const { errors } = await acme.viewer('{ usageAlerts(period: "2026-13") { threshold } }');
+  expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', argument: 'period' });
+});
+
+describe('What was spent', () => {
+  const add = (acme: GivenOrganization, micros: bigint, times = 1) =>
+    sql(
+      `insert into usage_event (org_id, metric, quantity, cost_micros, occurred_at, recorded_at, day, created_by, corrects, reason)
+       select $1, 'images', 0, $2, now(), now(), $3, 'usr_x', 'use_x', 'x' from generate_series(1, $4)`,
+      [acme.id, String(micros), server.database.pool.clock.now().toISOString().slice(0, 10), times],
+    );
+
+  test('makes no more room than there is, corrected below zero', async () => {
+    const acme = await givenUnspent();
+    await setLimits(acme, { monthlyLimitMicros: 100, dailyLimitMicros: 1000 });
+    await add(acme, -500n);
+    expect((await budgetOf(acme)).monthly).toMatchObject({ settledMicros: -500, overshootMicros: 0 });
+    expect(codeOf(await start(acme, { estimatedCostMicros: 101 }))).toBe('BUDGET_EXCEEDED');
+    const id = await idOf(acme, { estimatedCostMicros: 100 });
+    expect((await report(acme, id, { totalCostMicros: 50 })).stopRequested).toBeNull();
+    expect(codeOf(await start(acme, { estimatedCostMicros: 51 }))).toBe('BUDGET_EXCEEDED');
+  });
+
+  test('is exact beyond the last number that the row can hold, and back', async () => {
+    const acme = await givenUnspent();
+    await setLimits(acme, { monthlyLimitMicros: 100 });
+    const settled = async () =>
+      (
+        await sql(
+          'select month_settled_micros::text as m, day_settled_micros::text as d from budget where org_id = $1',
+          [acme.id],
+        )
+      ).rows[0];
+    const most = BigInt(Number.MAX_SAFE_INTEGER);
+    await add(acme, most, 1025);
+    expect(await settled()).toEqual({ m: '9223372036854775807', d: '9223372036854775807' });
+    await add(acme, -most, 1);
+    await add(acme, -most, 1023);
+    expect(await settled()).toEqual({ m: String(most), d: String(most) });
+    await add(acme, 1n - most);
+    expect(await settled()).toEqual({ m: '1', d: '1' });
+    await idOf(acme, { estimatedCostMicros: 99 });
+  });
+
+  test('is lifted by nobody who deletes the row', async () => {
+    const acme = await givenUnspent();
+    await setLimits(acme, { monthlyLimitMicros: 0 });
+    await expect(server.database.organizationDb(acme.id, byTest).budget.delete({})).rejects.toThrow();
+    expect(codeOf(await start(acme))).toBe('BUDGET_EXCEEDED');
+  });
+});
+
 test('a threshold is told of once in its period, by mail to OWNERs and in the record, also where a limit is lowered to it', async () => {
   const acme = await givenUnspent();
   await setLimits(acme, { monthlyLimitMicros: 1000, dailyLimitMicros: 10_000 });
@@ -238,6 +392,35 @@ test('a threshold is told of once in its period, by mail to OWNERs and in the re
   ]);
 });
 
+test('a threshold is told of once, however often the limit is raised and lowered to it, and all alerts of a month are listed', async () => {
+  const acme = await givenUnspent();
+  await setLimits(acme, { monthlyLimitMicros: 1000, alertThresholdsPercent: [80] });
+  await report(acme, await idOf(acme), { totalCostMicros: 800 });
+  const tell = () => openReplica(server, { kinds: budget.due as unknown as DueKind<never>[] }).workOff();
+  for (const monthlyLimitMicros of [2000, 1000, null, 900, 1000]) {
+    await tell();
+    await setLimits(acme, { monthlyLimitMicros });
+    await setLimits(acme, { alertThresholdsPercent: [90] });
+    await setLimits(acme, { alertThresholdsPercent: [80] });
+  }
+  await tell();
+  const { data } = await acme.owner('{ notifications { nodes { kind text } } }');
+  expect(data.notifications.nodes.map(({ text }) => text)).toEqual(
+    [80].map((percent) => `acme Inc. has spent ${percent} % of its monthly limit`),
+  );
+  const month = server.database.pool.clock.now().toISOString().slice(0, 7);
+  await sql(
+    `insert into usage_alert (org_id, period, threshold_percent, limit_micros, settled_micros, crossed_at)
+     select $1, period, threshold, 1, 1, current_timestamp from generate_series(1, 100) as threshold,
+       (select $2 as period union select $2 || '-' || to_char(day, 'FM00') from generate_series(1, 31) as day) as periods
+     on conflict do nothing`,
+    [acme.id, month],
+  );
+  const { data: listed } = await acme.viewer('{ usageAlerts { threshold } }');
+  const days = new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)), 0)).getUTCDate();
+  expect(listed.usageAlerts).toHaveLength(100 * (days + 1));
+});
+
 test('a plan may have so many runs a day, counted also where the limit comes and goes', async () => {
   const acme = await givenOrganization(server);
   const allow = (max: number | null) =>
@@ -262,7 +445,35 @@ test('a plan may have so many runs a day, counted also where the limit comes and
   expect(data.currentOrganization.limits).toContainEqual({ name: 'runs_per_day', max: 4, used: 4 });
 });
 
-// Last, since it moves the clock.
+// Last, since they move the clock.
+test('a limit that was used up is told to be cleared when its day is over, though nobody asks', async () => {
+  const acme = await givenUnspent();
+  await setLimits(acme, { dailyLimitMicros: 100, monthlyLimitMicros: 1000 });
+  await report(acme, await idOf(acme), { totalCostMicros: 100 });
+  const count = async (action: string) =>
+    (await sql('select from audit_entry where org_id = $1 and action = $2', [acme.id, action])).rowCount;
+  const updates = await count('budget.updated');
+  const work = () => openReplica(server, { kinds: budget.due as unknown as DueKind<never>[] }).workOff();
+  await work();
+  expect(await count('limit.cleared')).toBe(0);
+  const { clock } = server.database.pool;
+  const toMidnight = () =>
+    clock.advance(Math.ceil(new Date(clock.now()).setUTCHours(24, 0, 0, 1) - clock.now().getTime()));
+  toMidnight();
+  await Promise.all([work(), work()]);
+  expect(await count('limit.cleared')).toBe(1);
+  // At zero it is used up each day anew, and is looked at again after each.
+  await setLimits(acme, { dailyLimitMicros: 0 });
+  toMidnight();
+  await work();
+  expect(await count('limit.cleared')).toBe(1);
+  const looks = `select from due_work where org_id = $1 and kind = 'limit-clears' and taken_at is null`;
+  expect((await sql(looks, [acme.id])).rowCount).toBe(1);
+  await setLimits(acme, { dailyLimitMicros: 1000 });
+  expect(await count('limit.cleared')).toBe(2);
+  expect(await count('budget.updated')).toBe((updates ?? 0) + 2);
+});
+
 test('a day and a month begin anew, and what runs hold goes on with them', async () => {
   const acme = await givenUnspent();
   await setLimits(acme, { dailyLimitMicros: 100, monthlyLimitMicros: 10_000 });

@@ -26,6 +26,8 @@ const UPDATE = 'mutation ($input: UpdateCredentialInput!) { updateCredential(inp
 const REPLACE = 'mutation ($id: ID!, $secret: String!) { replaceCredentialSecret(id: $id, secret: $secret) { kind } }';
 const LEND =
   'mutation ($id: ID!, $credentialId: ID) { setRepositoryCredential(id: $id, credentialId: $credentialId) { branch } }';
+const LEND_TO_AGENT =
+  'mutation ($id: ID!, $credentialIds: [ID!]!) { setAgentCredentials(id: $id, credentialIds: $credentialIds) { name } }';
 const input = { kind: 'GIT', name: 'x', provider: 'x', secret: 'x' };
 
 describeIsolation({
@@ -81,5 +83,16 @@ describeIsolation({
     query: LEND,
     ...theirs,
     variables: (credentialId, own) => ({ id: own.repositoryId, credentialId }),
+  },
+  'Mutation.setAgentCredentials.id': {
+    query: LEND_TO_AGENT,
+    foreign: (acme: Target) => acme.agentId,
+    unknown: never('agt'),
+    variables: (id) => ({ id, credentialIds: [] }),
+  },
+  'Mutation.setAgentCredentials.credentialIds': {
+    query: LEND_TO_AGENT,
+    ...theirs,
+    variables: (credentialId, own) => ({ id: own.agentId, credentialIds: [credentialId] }),
   },
 });

@@ -267,6 +267,22 @@ describe('The daily check', () => {
     expect(await verify(acme.admin, domain)).toMatchObject({ status: 'VERIFIED', lastCheck: { problem: null } });
   });
 
+  test('has what served serve no more once it lapsed', async () => {
+    const acme = await givenOrganization(server);
+    const domain = await givenHeldDomain(acme);
+    const serve = 'mutation ($id: ID!) { setDomainServing(id: $id, serving: true) { serving { enabled } } }';
+    expect((await acme.admin(serve, { id: domain.id })).data.setDomainServing).toEqual({ serving: { enabled: true } });
+    publish(domain, {});
+    for (let day = 0; day < 3; day += 1) await dayPasses(domain);
+    const { data } = await acme.admin('{ domains { nodes { status serving { enabled } } } }');
+    expect(data.domains.nodes).toEqual([{ status: 'LAPSED', serving: { enabled: false } }]);
+    // Proved again it serves once somebody says so.
+    publish(domain);
+    expect(await verify(acme.admin, domain)).toMatchObject({ status: 'VERIFIED' });
+    const again = await acme.admin('{ domains { nodes { serving { enabled } } } }');
+    expect(again.data.domains.nodes).toEqual([{ serving: { enabled: false } }]);
+  });
+
   test('takes an outage of the name servers for no miss', async () => {
     const acme = await givenOrganization(server);
     const domain = await givenHeldDomain(acme);
@@ -278,6 +294,11 @@ describe('The daily check', () => {
   test('tells every OWNER on the first miss of a row, and when the domain is given up', async () => {
     const acme = await givenOrganization(server);
     const second = await givenMember(server, acme, 'OWNER');
+    const muted = await givenMember(server, acme, 'OWNER');
+    await muted(
+      `mutation ($input: SetNotificationPreferencesInput!) { setNotificationPreferences(input: $input) { kind } }`,
+      { input: { preferences: [{ kind: 'ALERT', ways: ['LIST'] }] } },
+    );
     const domain = await givenHeldDomain(acme);
     publish(domain, { failure: 'SERVFAIL' });
     await dayPasses(domain, acme);
@@ -297,7 +318,14 @@ describe('The daily check', () => {
       for (const part of [domain.record.name, domain.record.value, domain.id]) expect(text).toContain(part);
     }
     expect(mailsTo(second)).toHaveLength(2);
-    expect(mailsTo(acme.admin)).toEqual([]);
+    for (const client of [acme.admin, muted]) expect(mailsTo(client)).toEqual([]);
+    for (const client of [acme.owner, second, muted]) {
+      const { data } = await client('{ notifications { nodes { kind text targetId } } }');
+      expect(data.notifications.nodes).toEqual([
+        { kind: 'ALERT', text: `acme Inc. no longer holds ${domain.name}`, targetId: domain.id },
+        { kind: 'ALERT', text: `The DNS record that proves ${domain.name} is gone`, targetId: domain.id },
+      ]);
+    }
   });
 
   test('comes once a day, and to those that are held', async () => {
@@ -402,6 +430,10 @@ describeIsolation({
   },
   'Mutation.verifyDomain.id': { query: VERIFY, ...theirs },
   'Mutation.removeDomain.id': { query: REMOVE, ...theirs },
+  'Mutation.setDomainServing.id': {
+    query: 'mutation ($id: ID!) { setDomainServing(id: $id, serving: false) { id } }',
+    ...theirs,
+  },
   'Query.domains.after': fromCursor('after', 'domains', 'domains NAME ASC', 'a'),
   'Query.domains.before': fromCursor('before', 'domains', 'domains NAME ASC', 'a'),
 });

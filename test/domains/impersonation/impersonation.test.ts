@@ -495,7 +495,12 @@ describe('Each operation', () => {
       {
         ...told,
         action: 'impersonation.query',
-        changes: { fields: [null, 'run { input agent { name } id }'], ids: [null, [acme.runId]] },
+        changes: {
+          operation: [null, 'Harmless'],
+          fields: [null, 'run { input agent { name } id }'],
+          arguments: [null, [`run.id: "${acme.runId}"`]],
+          ids: [null, [acme.runId]],
+        },
       },
     ]);
     const write = await acting('mutation { signOut }');
@@ -508,6 +513,79 @@ describe('Each operation', () => {
       await entriesOf(await server.post(JSON.stringify({ query: wrong }), { authorization: `Bearer ${acting.token}` })),
     ).toEqual([]);
     expect(await entriesOf(await acme.owner('{ runs { nodes { id } } }'))).toEqual([]);
+  });
+
+  test('tells what was searched and filtered by, wherever that stood, and of a mutation no value', async () => {
+    const acme = await givenOrganization(server);
+    const { acting } = await givenImpersonation(server, acme);
+    const told = async (answer: Answer) => (await entriesOf(answer))[0]?.['changes'];
+    const asked = await acting(
+      `query ($search: String, $status: [RunStatus!], $first: Int, $last: Int = 2, $unset: String) {
+         repositories(filter: { search: $search }) { nodes { ...ran } }
+         again: repositories(filter: { search: "roe" }, after: $unset) { totalCount }
+         runs(filter: { status: $status }, first: $first) { totalCount }
+       }
+       ${'fragment ran on AgentRepository'} { runs(last: $last) { nodes { id } } }`,
+      { search: 'doe', status: ['FAILED', 'QUEUED'], first: 3 },
+    );
+    expect(await told(asked)).toMatchObject({
+      arguments: [
+        null,
+        [
+          'repositories.filter: {"search":"doe"}',
+          'repositories.nodes.runs.last: 2',
+          'repositories.filter: {"search":"roe"}',
+          'runs.filter: {"status":["FAILED","QUEUED"]}',
+          'runs.first: 3',
+        ],
+      ],
+    });
+    const create = 'mutation ($input: CreateCredentialInput!) { createCredential(input: $input) { id } }';
+    const input = { kind: 'GIT', name: 'GitHub', provider: 'github', secret: 'swordfish', config: { 'a key': 1 } };
+    const refused = await acting(create, { input });
+    expect([codeOf(refused), await told(refused)]).toEqual([
+      'READ_ONLY',
+      {
+        fields: [null, 'createCredential { id }'],
+        arguments: [null, ['createCredential.input: { kind name provider secret config }']],
+      },
+    ]);
+    // What it would show of what it changed is read, and told like that.
+    const nested = await acting(
+      'mutation ($id: ID!) { updateRepository(input: { id: $id }) { runs(first: 3) { totalCount } } }',
+      { id: acme.runId },
+    );
+    expect(await told(nested)).toMatchObject({
+      arguments: [null, ['updateRepository.input: { id }', 'updateRepository.runs.first: 3']],
+    });
+    const long = await acting('query ($search: String) { repositories(filter: { search: $search }) { totalCount } }', {
+      search: 'x'.repeat(5000),
+    });
+    expect(JSON.stringify(await told(long)).length).toBeLessThan(1300);
+    // Nothing that stands before it hides it.
+    const padded = await acting(
+      'query ($status: [RunStatus!], $agentId: ID) { runs(filter: { status: $status, agentId: $agentId }) { totalCount } }',
+      { status: Array(200).fill('FAILED'), agentId: acme.agentId },
+    );
+    expect(JSON.stringify(await told(padded))).toContain(`\\"agentId\\":\\"${acme.agentId}\\"`);
+    // Nor does a long text end within a character, which could not be told.
+    for (const before of ['', 'x']) {
+      const search = `${before}${'😀'.repeat(1000)}`;
+      const cut = await acting('query ($search: String) { repositories(filter: { search: $search }) { totalCount } }', {
+        search,
+      });
+      expect([codeOf(cut) === 'SERVICE_UNAVAILABLE', await told(cut)]).toMatchObject([
+        false,
+        { arguments: [null, [expect.any(String)]] },
+      ]);
+    }
+    // All of it is told, or nothing is done.
+    const many = Array.from(
+      { length: 20 },
+      (_, index) => `a${index}: repositories(filter: { search: "${index}${'x'.repeat(1000)}" }) { totalCount }`,
+    );
+    const refusedWhole = await acting(`{ ${many.join(' ')} }` as string);
+    expect([codeOf(refusedWhole), await entriesOf(refusedWhole)]).toEqual(['QUERY_TOO_EXPENSIVE', []]);
   });
 
   test('is told by the words of the contract, and where what it names is told whole', async () => {

@@ -119,6 +119,49 @@ describe('SUGGEST', () => {
     expect((await acme.admin(APPROVE, { id: second.id, role: 'VIEWER' })).data.approveJoinRequest.role).toBe('VIEWER');
   });
 
+  test('OWNERs and ADMINs who may answer are told, once, in their list and by mail; and nobody of who is let in', async () => {
+    const acme = await givenJoining('SUGGEST');
+    const narrow = await givenMember(server, acme, 'ADMIN', { withheld: ['member:invite'] });
+    const muted = await givenMember(server, acme, 'ADMIN');
+    await muted(
+      `mutation ($input: SetNotificationPreferencesInput!) { setNotificationPreferences(input: $input) { kind } }`,
+      {
+        input: { preferences: [{ kind: 'INVITATION', ways: ['LIST'] }] },
+      },
+    );
+    const { jane, id } = await givenRequest(acme);
+    await request(jane, acme);
+    const told = async (client: Client) =>
+      (await client('{ notifications { nodes { kind text targetId } } }')).data.notifications.nodes;
+    const text = `${jane.email} asks to join acme Inc.`;
+    for (const client of [acme.owner, acme.admin, muted])
+      expect(await told(client)).toEqual([{ kind: 'INVITATION', text, targetId: id }]);
+    for (const client of [narrow, acme.developer, acme.viewer]) expect(await told(client)).toEqual([]);
+    const mails = () => server.database.organizationDb(acme.id, byTest).dueWork.count({ kind: 'mail' });
+    expect(await mails()).toBe(2);
+    // Asked again, since who removed them had that cleared, they are told again.
+    await acme.admin(APPROVE, { id });
+    await acme.admin(REMOVE, { id: await personId(jane) });
+    await acme.admin(CLEAR, { id: await personId(jane) });
+    expect(statusOf(await request(jane, acme))).toBe('PENDING');
+    expect((await told(acme.owner)).map((each) => each.text)).toEqual([text, text]);
+    await acme.admin(SET, { id: acme.domain.id, joining: 'AUTO' });
+    expect(await roleOf(await someoneOf(acme), acme)).toBe('VIEWER');
+    expect(await told(acme.owner)).toHaveLength(2);
+  });
+
+  test('where many ask at once, of those past the tenth the list tells, and no mail', async () => {
+    const acme = await givenJoining('SUGGEST');
+    await acme.admin(
+      'mutation ($input: SetNotificationPreferencesInput!) { setNotificationPreferences(input: $input) { kind } }',
+      { input: { preferences: [{ kind: 'INVITATION', ways: [] }] } },
+    );
+    for (let count = 0; count < 11; count += 1) await givenRequest(acme);
+    const { data } = await acme.owner('{ notifications(first: 20) { nodes { kind } } }');
+    expect(data.notifications?.nodes).toHaveLength(11);
+    expect(await server.database.organizationDb(acme.id, byTest).dueWork.count({ kind: 'mail' })).toBe(10);
+  });
+
   test('who was declined may ask and ask, and is approved when someone thinks better of it', async () => {
     const acme = await givenJoining('SUGGEST');
     const { jane, id } = await givenRequest(acme);

@@ -47,6 +47,7 @@ describe('What an organization has', () => {
       seats: { max: null, used: 4, decidedBy: 'PLAN' },
       concurrent_runs: { max: 10, used: 0, decidedBy: 'ORGANIZATION' },
       runs_per_day: { max: null, used: 1, decidedBy: 'PLAN' },
+      api_calls_per_month: { max: null, used: 0, decidedBy: 'PLAN' },
     });
     expect(subscription).toEqual({ seatLimit: null });
   });
@@ -217,6 +218,7 @@ describe('Setting what one organization has', () => {
     ['limits.0.name', 'BAD_USER_INPUT', { limits: [{ name: 'swordfish', max: 1 }] }],
     ['limits.0.max', 'BAD_USER_INPUT', { limits: [{ name: 'seats', max: -1 }] }],
     ['limits.0.max', 'BAD_USER_INPUT', { limits: [{ name: 'seats', max: 1_000_001 }] }],
+    ['limits.0.max', 'BAD_USER_INPUT', { limits: [{ name: 'api_calls_per_month', max: 1e12 + 1 }] }],
   ])('refuses what it does not know: %s is %s', async (path, code, more) => {
     const sam = await givenSam();
     const acme = await givenOrganization(server);
@@ -239,7 +241,7 @@ describe('A rule that names a feature', () => {
   test('refuses whoever may, with FEATURE_DISABLED and its name, and whoever may not as before', async () => {
     const acme = await givenOrganization(server);
     expect((await stream(acme)).status).toBe(200);
-    await acme.admin(SWITCH, { flags: { audit_stream: false } });
+    await acme.owner(SWITCH, { flags: { audit_stream: false } });
     const refused = await stream(acme);
     const { errors } = (await refused.json()) as { errors: { extensions: object }[] };
     expect([refused.status, errors[0]?.extensions]).toEqual([

@@ -128,7 +128,7 @@ describe('Updating an organization', () => {
     const settings = {
       agentExecution: { defaultModel: 'model-x', defaultProvider: 'provider-y', maxConcurrentRuns: 3 },
       security: { externalAgentPolicy: 'ALLOWED_DOMAINS', allowedDomains: ['agents.example', 'b.example'] },
-      featureFlags: { webhooks: true, approvals: false },
+      featureFlags: { webhooks: true, custom_hosts: false },
     };
     const all = await update({ name: ' Acme ', description: 'x', settings });
     expect(all).toMatchObject({ name: 'Acme', description: 'x', settings });

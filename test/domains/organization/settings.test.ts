@@ -5,7 +5,7 @@ import { SETTING_PATHS, SETTINGS, type SettingPath } from '../../../src/domains/
 import { FEATURE_NAMES } from '../../../src/permissions/features.js';
 import { givenKey } from '../../support/api-key.js';
 import { byTest } from '../../support/act.js';
-import { type GivenOrganization, givenOrganization } from '../../support/given.js';
+import { type GivenOrganization, givenOrganization, personId } from '../../support/given.js';
 import { describeIsolation, fromCursor } from '../../support/isolation.js';
 import { type Answer, type Client, codeOf, useServer } from '../../support/server.js';
 
@@ -14,11 +14,13 @@ const server = useServer();
 const UPDATE = `mutation ($settings: OrganizationSettingsInput!) { updateOrganization(input: { settings: $settings }) {
   settings { ...all } } } ${'fragment all on OrganizationSettings'} {
     version
-    agentExecution { defaultModel defaultProvider maxConcurrentRuns }
-    security { externalAgentPolicy allowedDomains apiKeyMaxDays }
+    agentExecution { defaultModel defaultProvider maxConcurrentRuns executors }
+    security { externalAgentPolicy allowedDomains apiKeyMaxDays membership }
     providerRouting { llmPreference llmFallback imagePreference imageFallback fallbackEnabled costOptimization }
     branding { displayName logoUrl colours { primary onPrimary } supportEmail }
     support { access }
+    approval { requireFor { kind costMicros agentId } approvers order autoApproveAfterHours escalationAfterHours escalationTo
+      allowSelfApproval }
     featureFlags
   }`;
 const READ = `{ currentOrganization { settings { ...all } } } ${UPDATE.slice(UPDATE.indexOf('fragment all'))}`;
@@ -40,9 +42,11 @@ const CHOSEN: { readonly [P in SettingPath]: unknown } = {
   'agentExecution.defaultModel': 'claude',
   'agentExecution.defaultProvider': 'anthropic',
   'agentExecution.maxConcurrentRuns': 3,
+  'agentExecution.executors': 'OWN',
   'security.externalAgentPolicy': 'ALLOW',
   'security.allowedDomains': ['agents.example'],
   'security.apiKeyMaxDays': 30,
+  'security.membership': 'SET_ONLY',
   'providerRouting.llmPreference': 'claude',
   'providerRouting.llmFallback': ['openai', 'google'],
   'providerRouting.imagePreference': 'openai',
@@ -54,6 +58,13 @@ const CHOSEN: { readonly [P in SettingPath]: unknown } = {
   'branding.colours': { primary: '#0a5cd6', onPrimary: '#ffffff' },
   'branding.supportEmail': 'help@acme.example',
   'support.access': 'ON_GRANT',
+  'approval.requireFor': [{ kind: 'RUNS_OVER', costMicros: 5, agentId: null }],
+  'approval.approvers': ['usr_of-the-test'],
+  'approval.order': 'SEQUENTIAL',
+  'approval.autoApproveAfterHours': 48,
+  'approval.escalationAfterHours': 24,
+  'approval.escalationTo': 'usr_of-the-test',
+  'approval.allowSelfApproval': true,
   featureFlags: { webhooks: false },
 };
 
@@ -75,9 +86,11 @@ describe('Each setting', () => {
 
   test('is changed, read, told with its version and in the record by its path, and nothing else is changed', async () => {
     const acme = await givenOrganization(server);
+    const owner = await personId(acme.owner);
+    const chosen = { ...CHOSEN, 'approval.approvers': [owner], 'approval.escalationTo': owner };
     let expected = await settingsOf(acme);
     for (const [index, path] of SETTING_PATHS.entries()) {
-      const value = CHOSEN[path];
+      const value = chosen[path];
       const { data, errors, headers } = await change(acme.owner, at(path, value));
       expect([path, errors]).toEqual([path, []]);
       const before = lookUp(expected, path);
@@ -92,7 +105,10 @@ describe('Each setting', () => {
       expect(told.settingsVersions.nodes[0]).toMatchObject({
         version: index + 2,
         by: { kind: 'PERSON', name: expect.any(String) },
-        changes: [{ path, before, after: value }],
+        // Whom it named is told to nobody who may merely read it now.
+        changes: [
+          SETTINGS[path].inRecord === 'masked' ? { path, before: null, after: '***' } : { path, before, after: value },
+        ],
       });
       const { rows } = await server.database.pool.queryAsLoginRole(
         'select action, changes from audit_entry where request_id = $1',
@@ -112,7 +128,7 @@ describe('Each setting', () => {
     }
     expect((await acme.viewer(VERSIONS)).data.settingsVersions.totalCount).toBe(SETTING_PATHS.length);
     const row = await server.database.organizationDb(acme.id, byTest).organization.get({});
-    expect(readSettings(row)).toEqual(CHOSEN);
+    expect(readSettings(row)).toEqual(chosen);
   });
 
   test('that the record does not tell is masked there both before and after', async () => {
@@ -131,10 +147,18 @@ describe('Each setting', () => {
 
   test('that names people or hosts, or is for OWNERs, is never promotable', () => {
     expect(SETTING_PATHS.filter((path) => !SETTINGS[path].isPromotable)).toEqual([
+      'agentExecution.executors',
       'security.allowedDomains',
       'branding.logoUrl',
       'branding.supportEmail',
       'support.access',
+      'approval.requireFor',
+      'approval.approvers',
+      'approval.order',
+      'approval.autoApproveAfterHours',
+      'approval.escalationAfterHours',
+      'approval.escalationTo',
+      'approval.allowSelfApproval',
     ]);
   });
 });
@@ -154,6 +178,13 @@ const LARGEST: { readonly [P in SettingPath]: unknown } = {
   'branding.displayName': text(100, ''),
   'branding.logoUrl': text(2000, 'https://acme.example/'),
   'branding.supportEmail': text(254, 'help@acme.example'),
+  'approval.requireFor': Array.from({ length: 10 }, () => ({
+    kind: 'AGENT',
+    costMicros: null,
+    agentId: text(40, 'agt_'),
+  })),
+  'approval.approvers': Array.from({ length: 20 }, (_, each) => text(40, each)),
+  'approval.escalationTo': text(40, 'usr_'),
   featureFlags: Object.fromEntries(FEATURE_NAMES.map((name) => [name, false])),
 };
 
@@ -203,6 +234,20 @@ describe('A setting that does not fit is BAD_USER_INPUT at its path, and its val
     ['branding.colours.onPrimary', { primary: '#000', onPrimary: 'red' }],
     ['branding.supportEmail', CANARY, `a@${CANARY}`, 'a b@acme.example'],
     ['support.access', null],
+    ['approval.order', null],
+    ['approval.autoApproveAfterHours', 0, 721],
+    ['approval.escalationAfterHours', 0, 720],
+    ['approval.allowSelfApproval', null],
+    ['approval.approvers', null, [CANARY], ['a', 'a'], Array.from({ length: 21 }, (_, index) => `usr_${index}`)],
+    ['approval.escalationTo', CANARY, ''],
+    ['approval.requireFor', null, [{ kind: 'AGENT', agentId: CANARY }]],
+    [
+      'approval.requireFor.0.costMicros',
+      [{ kind: 'RUNS_OVER' }],
+      [{ kind: 'EVERY_RUN', costMicros: 1 }],
+      [{ kind: 'RUNS_OVER', costMicros: -1 }],
+    ],
+    ['approval.requireFor.0.agentId', [{ kind: 'AGENT' }], [{ kind: 'EVERY_RUN', agentId: CANARY }]],
   ])('%s', async (path, ...values) => {
     const { owner } = await givenOrganization(server);
     const setting = SETTING_PATHS.find((each) => path.startsWith(each)) ?? path;

@@ -40,9 +40,10 @@ test('an organization is suspended and resumed, by its next request, with who an
   ]);
   expect(codeOf(await acme.owner(RENAME))).toBe('FORBIDDEN');
   expect((await look(acme)).status).toBe('SUSPENDED');
-  // What it is already changes nothing, and is told no more.
+  // What it is already changes nothing, and is told as seen.
   const again = await sam(SUSPEND, { id: acme.id, reason: 'Again.' });
-  expect([again.data.suspendOrganization?.status, await told(again)]).toEqual(['SUSPENDED', []]);
+  expect(again.data.suspendOrganization?.status).toBe('SUSPENDED');
+  expect(await told(again)).toMatchObject([{ ...by, action: 'organization.seen', changes: null }]);
   const resumed = await sam(RESUME, { id: acme.id });
   expect(resumed.data.resumeOrganization).toEqual({ id: acme.id, status: 'ACTIVE' });
   expect(await told(resumed)).toMatchObject([{ ...by, action: 'organization.active', reason: null }]);
@@ -57,9 +58,12 @@ test('one that is to be deleted is neither suspended nor, by being resumed, kept
     { confirm: acme.slug },
   );
   expect(asked.data.requestOrganizationDeletion.status).toBe('PENDING_DELETION');
-  for (const refused of [await sam(SUSPEND, { id: acme.id, reason: 'x' }), await sam(RESUME, { id: acme.id })]) {
-    expect([codeOf(refused), argumentOf(refused), await told(refused)]).toEqual(['CONFLICT', 'organizationId', []]);
+  const refusals = [await sam(SUSPEND, { id: acme.id, reason: 'x' }), await sam(RESUME, { id: acme.id })];
+  for (const refused of refusals) {
+    expect([codeOf(refused), argumentOf(refused)]).toEqual(['CONFLICT', 'organizationId']);
   }
+  // How it stands was seen, and is told once.
+  expect((await Promise.all(refusals.map(told))).flat()).toMatchObject([{ action: 'organization.seen' }]);
   const { data } = await acme.owner('{ currentOrganization { status } }');
   expect(data.currentOrganization.status).toBe('PENDING_DELETION');
 });
@@ -86,7 +90,7 @@ test('a subscription changes by what is given, and the rest stays', async () => 
   await agree({ seatLimit: null });
   expect((await look(acme)).subscription).toEqual({ plan: 'TEAM', seatLimit: null, status: 'PAST_DUE' });
   expect((await acme.admin(invite)).errors).toEqual([]);
-  expect(await told(await agree({}))).toEqual([]);
+  expect(await told(await agree({}))).toMatchObject([{ action: 'organization.seen', changes: null }]);
 });
 
 test.each([

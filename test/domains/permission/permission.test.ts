@@ -66,6 +66,7 @@ describe('the catalogue of permissions', () => {
   test('says what gives a key nothing: nothing that it leaves to keys is closed to all of them', () => {
     const personsOnly = listed.filter((permission) => permission.personsOnly).map(({ name }) => name);
     expect(personsOnly).toEqual([
+      'account:manage',
       'api-key:create',
       'billing:manage',
       'credential:manage',
@@ -75,8 +76,11 @@ describe('the catalogue of permissions', () => {
       'ownership:transfer',
       'scim:manage',
       'service-account:manage',
+      'set:extend',
+      'settings:promote',
       'slug:release',
       'support:manage',
+      'webhook:manage',
     ]);
     const { access } = createContract();
     const rules = [...access.values()].flatMap((fields) => [...fields.values()]);

@@ -3,7 +3,8 @@ import { REAL_TIME } from '../../../src/context/deployment.js';
 import type { Frame } from '../../../src/data/connection/frame.js';
 import { asLoginRole, inFrame } from '../../../src/data/connection/org-connection.js';
 import type { Outside } from '../../../src/data/connection/outside.js';
-import { openSealing } from '../../../src/domains/audit-entry/outside.js';
+import { openEntryWriter, openSealing } from '../../../src/domains/audit-entry/outside.js';
+import type { OrgId } from '../../../src/data/id.js';
 import { lintCatalogue } from '../../../src/data/start/catalogue-lint.js';
 import { PURGE } from '../../../src/domains/purge/index.js';
 import { openPurging } from '../../../src/domains/purge/outside.js';
@@ -14,7 +15,9 @@ import { byTest } from '../../support/act.js';
 import { openReplica } from '../../support/due-work.js';
 import { givenEverything } from '../../support/given-everything.js';
 import { type GivenOrganization, givenOrganization, personId, unique } from '../../support/given.js';
-import { type Client, codeOf, useServer, withoutRequestId } from '../../support/server.js';
+import { eventually } from '../../support/mail.js';
+import { connectBeside } from '../../races/interleave.js';
+import { type Client, codeOf, isPostgres, useServer, withoutRequestId } from '../../support/server.js';
 
 const server = useServer();
 let sam: Client;
@@ -36,7 +39,7 @@ const purge = async (id: string, outside?: Outside): Promise<unknown> =>
   PURGE.run({ subject: id, signal: new AbortController().signal, settle: async () => true }, deployment(outside));
 
 /** An organization with one of everything, whose grace is over. */
-async function givenOver(name = 'acme'): Promise<GivenOrganization & { ownerId: string }> {
+async function givenOver(name = 'acme') {
   const acme = await givenEverything(server, await givenOrganization(server, name));
   const ownerId = await personId(acme.owner);
   const session = { personId: ownerId, provider: acme.identityProviderId, boundOrgId: acme.id, userAgent: 'canary' };
@@ -74,7 +77,7 @@ const verify = (id: string) =>
   sam('query ($id: ID) { verifyAuditChain(organizationId: $id) { ok checked problem } }', { id });
 
 describe('Once the grace of an organization is over', () => {
-  let acme: GivenOrganization & { ownerId: string };
+  let acme: Awaited<ReturnType<typeof givenOver>>;
   let globex: GivenOrganization;
   let before: unknown;
   const wholeOf = (id: string) =>
@@ -99,6 +102,21 @@ describe('Once the grace of an organization is over', () => {
     );
     expect(outside).toEqual([]);
     expect([await rowsOf(globex.id), await wholeOf(globex.id)]).toEqual(before);
+  });
+
+  test('nothing names it any more, in whatever column of whatever table, but its record and its slug', async () => {
+    const tables = await sql(
+      `select c.relname as name from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') order by 1`,
+    );
+    const naming = tables.map(
+      ({ name }) => `select '${String(name)}' as name, to_jsonb(t)::text as row from "${String(name)}" t`,
+    );
+    const found = await sql(
+      `select distinct name from (${naming.join(' union all ')}) every_row where row like any ($1) order by name`,
+      [[acme.id, acme.identityProviderId].map((each) => `%${each}%`)],
+    );
+    // That it is owed goes with the work, and that people were known by its provider stands in the record of the deployment.
+    expect(found.map(({ name }) => name)).toEqual(['audit_entry', 'audit_seal', 'owed_work']);
   });
 
   test('its record says what was done, and when, and of nobody and nothing', async () => {
@@ -190,8 +208,81 @@ test('what waits still is looked at again when it is over, and what was taken ba
   });
 });
 
+describe('What comes to the record of an organization while it ends', () => {
+  const entry = { act: byTest, action: 'run.read', outcome: 'REFUSED', targetName: 'canary of late' } as const;
+  const spokenOf = async (id: string) =>
+    (await sql(`select from audit_entry e where org_id = $1 and e::text like '%canary%'`, [id])).length;
+
+  test('is erased as all before it', async () => {
+    const acme = await givenOver();
+    let ends = 0;
+    const meanwhile: Outside = (open) => {
+      const opened = server.database.outside(open) as object;
+      if ((open as unknown) !== openPurging) return opened as never;
+      return {
+        ...opened,
+        finish: async (id: OrgId) => {
+          ends += 1;
+          if (ends < 3) await server.database.outside(openEntryWriter)(id, [entry]);
+          return (opened as ReturnType<typeof openPurging>).finish(id);
+        },
+      } as never;
+    };
+    await purge(acme.id, meanwhile);
+    expect(ends).toBe(3);
+    expect(Object.keys(await rowsOf(acme.id))).toEqual(['audit_entry', 'audit_seal']);
+    expect(await spokenOf(acme.id)).toBe(0);
+    expect((await verify(acme.id)).data.verifyAuditChain?.ok).toBe(true);
+    await server.database.outside(openEntryWriter)(acme.id, [entry]);
+    expect(await spokenOf(acme.id)).toBe(0);
+  });
+
+  (isPostgres ? test : test.skip)('is waited for where it is on its way', async () => {
+    const acme = await givenOver();
+    const writer = await connectBeside();
+    await writer.query('begin');
+    expect((await writer.query('select orgate_takes_entries($1) as takes', [acme.id])).rows).toEqual([{ takes: true }]);
+    const purging = purge(acme.id);
+    const waiting = `select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`;
+    await eventually(async () => ((await sql(waiting)).length > 0 ? true : undefined), 30_000);
+    await writer.query(
+      `with told as (insert into audit_entry (org_id, actor_kind, actor_name, action) values ($1, 'SYSTEM', 'canary', 'run.read') returning number)
+       insert into audit_unsealed (org_id, number) select $1, number from told`,
+      [acme.id],
+    );
+    await writer.query('commit');
+    await writer.end();
+    await purging;
+    expect(await spokenOf(acme.id)).toBe(0);
+    expect(Object.keys(await rowsOf(acme.id))).toEqual(['audit_entry', 'audit_seal']);
+  });
+});
+
+test('nothing that serves requests brings it forward, begins it before its time, or ends what has begun', async () => {
+  const acme = await givenOrganization(server);
+  const db = server.database.organizationDb(acme.id, byTest);
+  const inHours = (hours: number) => new Date(Date.now() + hours * 3_600_000);
+  const refuses = (change: object) => expect(db.organization.update({}, change)).rejects.toThrow();
+  await refuses({ status: 'PENDING_DELETION', purgeAt: inHours(1) });
+  const purgeAt = inHours(48);
+  await db.organization.update({}, { status: 'PENDING_DELETION', purgeAt });
+  await refuses({ purgeAt: inHours(47) });
+  await refuses({ purgeBeganAt: new Date() });
+  await refuses({ purgeBeganAt: new Date(), purgeAt: inHours(-1) });
+  await db.organization.update({}, { purgeAt: inHours(72) });
+  await db.organization.update({}, { status: 'ACTIVE', purgeAt: null });
+  await sql(
+    `update organization set status = 'PENDING_DELETION', purge_at = now() - interval '1 second' where id = $1`,
+    [acme.id],
+  );
+  await db.organization.update({}, { purgeBeganAt: new Date() });
+  await refuses({ purgeBeganAt: null });
+  await refuses({ purgeBeganAt: inHours(1) });
+  await refuses({ status: 'ACTIVE', purgeAt: null, purgeBeganAt: null });
+});
+
 test('wherever it is interrupted, it ends the same', async () => {
-  for (let at = 1, isOver = false; !isOver; at += 4) {
+  for (let at = 1, isOver = false; !isOver; at += 7) {
     const acme = await givenOver();
     let calls = 0;
     const failing: Outside = (open) => {

@@ -46,7 +46,7 @@ beforeAll(async () => {
     await db.run.create(run);
     rows.push(run);
   }
-}, 60_000);
+});
 
 const LIST = `query ($filter: RunFilter, $order: RunOrder, $after: String) {
   runs(first: 7, filter: $filter, order: $order, after: $after) {
@@ -106,7 +106,7 @@ test('every combination of filters, in both orders, page by page, answers exactl
   }
   expect(filters).toHaveLength(64);
   expect(found).toBeGreaterThan(55);
-}, 60_000);
+});
 
 test('the runs of each agent and repository go on past a cursor in the same order', async () => {
   const NESTED = `query ($after: String, $order: RunOrder) {

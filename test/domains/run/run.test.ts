@@ -73,7 +73,12 @@ test('an idempotency key names one start: repeated it answers the first run, wit
   const other = await developer('mutation ($input: CreateAgentInput!) { createAgent(input: $input) { id } }', {
     input: { repositoryId, name: 'Other' },
   });
-  for (const changed of [{ input: { ...input, a: false } }, { input: null }, { agentId: other.data.createAgent.id }]) {
+  for (const changed of [
+    { input: { ...input, a: false } },
+    { input: null },
+    { priority: 3 },
+    { agentId: other.data.createAgent.id },
+  ]) {
     const refused = await developer(START, { input: { agentId, input, idempotencyKey, ...changed } });
     expect(codeOf(refused)).toBe('CONFLICT');
     expect(refused.errors[0]?.extensions['argument']).toBe('input.idempotencyKey');

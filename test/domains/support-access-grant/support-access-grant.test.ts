@@ -30,7 +30,7 @@ describe('A grant', () => {
       inForce: true,
       grantedBy: { id: await personId(acme.owner) },
     });
-    for (const hours of [72.1, -1, 0]) {
+    for (const hours of [72.1, -1, -0.01]) {
       const answer = await grant(acme.owner, hours);
       expect([hours, codeOf(answer), argumentOf(answer)]).toEqual([hours, 'BAD_USER_INPUT', 'input.expiresAt']);
     }
@@ -147,5 +147,5 @@ describe('What it allows is looked at with each request', () => {
     } finally {
       await own.close();
     }
-  }, 120_000);
+  });
 });

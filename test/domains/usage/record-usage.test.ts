@@ -109,7 +109,7 @@ test('of many at once each is recorded or told why not, and counts once', async 
   expect(await used(acme)).toEqual({ metric: 'images', quantity: 2004, costMicros: 70_140 });
   const tooMany = await acme.developer(BATCH, { input: [...thousand, images()] });
   expect(codeOf(tooMany)).toBe('BAD_USER_INPUT');
-}, 60_000);
+});
 
 describe('A correction', () => {
   test('takes away what was recorded, and no more, with all others of it', async () => {
@@ -147,6 +147,42 @@ describe('A correction', () => {
     expect(data.auditLog.nodes).toEqual([{ reason: 'Counted twice.' }]);
   });
 
+  test.each([
+    ['idempotencyKey', { idempotencyKey: '' }],
+    ['quantity', { quantity: 0 }],
+    ['quantity', { quantity: -3 }],
+    ['costMicros', { costMicros: -71 }],
+    ['reason', { reason: '  ' }],
+    ['reason', { reason: 'x'.repeat(501) }],
+  ])('with a wrong %s is refused: %j', async (argument, more) => {
+    const acme = await givenOrganization(server);
+    const { event } = (await acme.developer(RECORD, { input: images() })).data.recordUsage;
+    const input = { eventId: event.id, idempotencyKey: unique('key'), quantity: -1, reason: 'x', ...more };
+    const { errors } = await acme.admin(CORRECT, { input });
+    expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', argument: `input.${argument}` });
+    const unknown = {
+      ...input,
+      eventId: 'use_x',
+      idempotencyKey: unique('key'),
+      quantity: 1,
+      costMicros: 0,
+      reason: 'x',
+    };
+    expect(codeOf(await acme.admin(CORRECT, { input: unknown }))).toBe('NOT_FOUND');
+  });
+
+  test('of what a run reported is for whoever decides on limits', async () => {
+    const acme = await givenOrganization(server);
+    const { rows } = await server.database.pool.queryAsLoginRole(
+      'select id from usage_event where org_id = $1 and reported',
+      [acme.id],
+    );
+    const input = { eventId: rows[0]?.['id'], idempotencyKey: unique('key'), costMicros: -5, reason: 'Too dear.' };
+    const refused = await acme.admin(CORRECT, { input });
+    expect(refused.errors[0]?.extensions).toMatchObject({ code: 'FORBIDDEN', requiredPermission: 'billing:manage' });
+    expect((await acme.owner(CORRECT, { input })).errors).toEqual([]);
+  });
+
   test('makes room in a limit, as what is recorded takes it: neither is ever refused', async () => {
     const acme = await givenOrganization(server);
     const limits = `mutation { setCostLimits(input: { monthlyLimitMicros: 2500100 }) { monthly { settledMicros } } }`;
@@ -180,4 +216,14 @@ test('what comes late counts when it was used, until three days after that month
   expect(late).toMatchObject({ late: true, occurredAt, day: now().toISOString().slice(0, 10) });
   expect(await used(acme, 'images', before)).toMatchObject({ quantity: 2 });
   expect(await used(acme)).toMatchObject({ quantity: 2 });
+  // What is taken from a month that is closed counts in the open one, and makes room there.
+  for (const event of [early, late]) {
+    const correction = { eventId: event.id, idempotencyKey: unique('key'), costMicros: -1, reason: 'Too dear.' };
+    expect((await acme.admin(CORRECT, { input: correction })).errors[0]?.extensions).toMatchObject({
+      code: 'FORBIDDEN',
+      requiredPermission: 'billing:manage',
+    });
+    const corrected = (await acme.owner(CORRECT, { input: correction })).data.correctUsage.event;
+    expect(corrected).toMatchObject({ late: true, day: now().toISOString().slice(0, 10) });
+  }
 });

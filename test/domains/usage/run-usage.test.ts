@@ -22,7 +22,7 @@ describe('What is counted follows every change of the rows', () => {
   beforeAll(async () => {
     acme = await givenOrganization(server);
     createdBy = await personId(acme.owner);
-  }, 60_000);
+  });
 
   const countedIn = async (period: string) =>
     (await sql(`select ${COUNTED} from run_usage where org_id = $1 and period = $2`, [acme.id, period])).rows[0];
@@ -114,7 +114,7 @@ describe('A database that has runs already', () => {
   let database: Awaited<ReturnType<typeof givenDatabase>>;
   beforeAll(async () => {
     database = await givenDatabase();
-  }, 60_000);
+  });
   afterAll(() => database.close());
 
   test('is counted when it is migrated, also by an owner whom the policies bind', async () => {
@@ -194,5 +194,5 @@ describe('A database that has runs already', () => {
         { relname: 'run_usage', forced: false }, // by this test itself
       ]);
     });
-  }, 60_000);
+  });
 });

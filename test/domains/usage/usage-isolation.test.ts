@@ -1,7 +1,7 @@
 import type { OrganizationDb } from '../../../src/data/organization/organization-db.js';
 import { newId } from '../../../src/data/id.js';
 import { unique } from '../../support/given.js';
-import { describeIsolation, never, type Target } from '../../support/isolation.js';
+import { describeIsolation, fromCursor, never, type Target } from '../../support/isolation.js';
 
 const RECORD = 'mutation ($input: RecordUsageInput!) { recordUsage(input: $input) { duplicate event { quantity } } }';
 const BATCH = `mutation ($input: [RecordUsageInput!]!) {
@@ -47,6 +47,8 @@ const theirKey = {
 const used = { metric: 'tokens', quantity: 1 };
 
 describeIsolation({
+  'Query.usageEvents.after': fromCursor('after', 'usageEvents', 'usageEvents DAY DESC', '9999-12-31', 'use_z'),
+  'Query.usageEvents.before': fromCursor('before', 'usageEvents', 'usageEvents DAY DESC', '', 'use_'),
   'Mutation.recordUsage.input.runId': {
     query: RECORD,
     ...theirRun,

@@ -42,6 +42,7 @@ test('usage is counted by month, from its first instant in UTC up to and without
     totalCost: 0,
     totalCostMicros: 0,
     runsByStatus: [
+      { status: 'AWAITING_APPROVAL', count: 0 },
       { status: 'QUEUED', count: 0 },
       { status: 'RUNNING', count: 1 },
       { status: 'SUCCEEDED', count: 1 },
@@ -71,7 +72,7 @@ test('a month without runs is all zeros, not missing', async () => {
   const usage = await usageOf(acme, '1999-02');
   expect(usage).toMatchObject({ totalRuns: 0, totalTokens: 0, totalCost: 0, totalCostMicros: 0 });
   expect(usage.currentPeriodEnd).toBe('1999-03-01T00:00:00.000Z');
-  expect(usage.runsByStatus.map(({ count }: { count: number }) => count)).toEqual([0, 0, 0, 0, 0]);
+  expect(usage.runsByStatus.map(({ count }: { count: number }) => count)).toEqual([0, 0, 0, 0, 0, 0]);
 });
 
 test('money is added up exactly, and counts past 2^31', async () => {

@@ -36,6 +36,7 @@ describe('The viewer', () => {
         'agent:read',
         'api-key:read',
         'api-key:revoke',
+        'approval:read',
         'member:read',
         'organization:read',
         'repository:read',
@@ -194,7 +195,7 @@ describe('The organization of a request', () => {
     const lineOf = async (headers: Record<string, string>) => {
       const requestId = unique('request');
       await acme.viewer('query Who { viewer { role } }', {}, { ...headers, 'x-request-id': requestId });
-      const find = () => server.logs.find((each) => each.includes(requestId));
+      const find = () => server.logs.find((each) => each.includes(requestId) && each.includes('"msg":"graphql"'));
       while (!find()) await new Promise(setImmediate);
       return JSON.parse(find() as string) as object;
     };

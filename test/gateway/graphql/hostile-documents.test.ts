@@ -27,7 +27,7 @@ beforeAll(async () => {
     certificates: [givenCertifiedKey().certificate.replaceAll(/-----(BEGIN|END) CERTIFICATE-----|\s/g, '')],
     defaultRole: 'VIEWER',
   });
-}, 60_000);
+});
 
 /** Of the closed set, and not our own fault. */
 const isOrderly = (code: unknown): boolean =>

@@ -346,7 +346,7 @@ test('replicas give back together what was refused, and never let more run than 
   expect(seen).toContain(true);
   for (const each of [one, two]) each.close();
   await redis.kill();
-}, 60_000);
+});
 
 test('an address without anyone signed in may ask GraphQL less often', async () => {
   const server = await startServer({ env: { RATE_LIMIT_STRANGER: '5' } });

@@ -82,6 +82,15 @@ test('cost: lists within lists multiply, by what they ask for', async () => {
   expectRefused(await ask(`{ ${NESTED('100')} }`), 'QUERY_TOO_EXPENSIVE', /costs \d{5,}, more than 20000/);
 });
 
+test('cost: a batch costs by how much is in it', async () => {
+  const batches = (count: number) =>
+    `mutation ($b: [RecordUsageInput!]!) { ${times(count, (index) => `a${index}: recordUsageBatch(input: $b) { outcomes { duplicate } }`)} }`;
+  const b = Array.from({ length: 1000 }, () => ({ idempotencyKey: '', metric: 'images', quantity: 1 }));
+  expect((await ask(batches(1), { b })).errors).toEqual([]);
+  expectRefused(await ask(batches(4), { b }), 'QUERY_TOO_EXPENSIVE', /costs 20012, more than 20000/);
+  expect((await ask(batches(4), { b: b.slice(0, 10) })).errors).toEqual([]);
+});
+
 test.each<[string, string, Record<string, unknown>?]>([
   ['a variable', `query ($n: Int) { ${NESTED('$n')} }`, { n: 100 }],
   ['a default of a variable', `query ($n: Int = 100) { ${NESTED('$n')} }`],

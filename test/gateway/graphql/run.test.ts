@@ -1,17 +1,14 @@
 import { beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
-import { RequestContext } from '../../../src/context/context.js';
-import { CATALOGUE } from '../../../src/context/deployment.js';
-import { REFUSALS } from '../../../src/context/refusal.js';
-import { enterOrganization } from '../../../src/context/enter-organization.js';
-import { namedOrganizations } from '../../../src/context/resolve-organization.js';
+import type { RequestContext } from '../../../src/context/context.js';
 import { createFormatError } from '../../../src/gateway/graphql/format-error.js';
-import { createRun, type OperationRequest, type Run } from '../../../src/gateway/graphql/run.js';
+import type { OperationRequest } from '../../../src/gateway/graphql/operation-request.js';
+import { createHall, type Run } from '../../../src/gateway/graphql/run.js';
 import { createContract } from '../../../src/gateway/graphql/schema.js';
 import { createMetrics } from '../../../src/gateway/http/metrics.js';
 import { createRateLimits } from '../../../src/gateway/http/rate-limits.js';
 import { createTellRequest } from '../../../src/gateway/http/tell-request.js';
-import { Parts } from '../../../src/parts.js';
+import { contextOf } from '../../support/context.js';
 import { givenOrganization } from '../../support/given.js';
 import { type Client, useServer } from '../../support/server.js';
 
@@ -29,7 +26,7 @@ let given: Awaited<ReturnType<typeof givenOrganization>>;
 beforeAll(async () => {
   given = await givenOrganization(server);
   const noop = (): void => undefined;
-  run = createRun({
+  ({ run } = createHall({
     schema,
     introspection: false,
     limits: createRateLimits({ perMinute: POINTS, redisUrl: null, onRefused: noop, onRedis: noop }),
@@ -38,7 +35,7 @@ beforeAll(async () => {
     compileFrom: 1,
     formatError: createFormatError((error) => void reported.push(error)),
     tellRequest: createTellRequest(pino({ base: null }, { write: (line: string) => void lines.push(line) }), metrics),
-  });
+  }));
 });
 
 beforeEach(() => {
@@ -52,26 +49,12 @@ const POINTS = new Proxy(
   { get: (_, limit) => ({ organizationPoints: 1_000_000, personPoints: 30_000 })[String(limit)] ?? 1000 },
 ) as never;
 
-/** As `openContext` makes it, of a credential that was verified. */
-async function contextOf({ email }: Client): Promise<RequestContext> {
-  const { outside, organizationDb, pool } = server.database;
-  const deployment = {
-    outside,
-    organizationDb,
-    now: () => pool.clock.now(),
-    use: new Parts().add(CATALOGUE, catalogue).add(REFUSALS, { note: () => undefined }).use,
-  };
-  const identity = { issuer: server.issuer.issuer, subject: email, verifiedEmail: email, name: '' };
-  const token = { organizationClaim: given.slug, expiresAt: Date.now() / 1000 + 60, development: false };
-  const named = namedOrganizations({}, given.slug);
-  const entered = await enterOrganization(deployment, { kind: 'identity', identity, ...token }, named);
-  return new RequestContext(`request of ${email}`, entered.viewer, entered.current, deployment);
-}
+const contextFor = (client: Client) => contextOf(server, catalogue, client, given);
 
 const told = (): Record<string, unknown>[] => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 
 async function ask(client: Client, document: string, more: Partial<OperationRequest> = {}) {
-  return run({ document, variables: {}, context: await contextOf(client), ...more });
+  return run({ document, variables: {}, context: await contextFor(client), ...more });
 }
 
 test('an operation is answered, counted and told in one line', async () => {
@@ -137,7 +120,7 @@ test('an answer beyond its bound is not shown', async () => {
 });
 
 test('what fails is masked, and reported whole', async () => {
-  const context = await contextOf(given.viewer);
+  const context = await contextFor(given.viewer);
   const broken = Object.create(context, {
     db: {
       get() {

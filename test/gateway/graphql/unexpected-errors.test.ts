@@ -92,6 +92,8 @@ test('the connection to the database breaks: SERVICE_UNAVAILABLE, to be tried ag
     Object.assign(new Error('Connection terminated unexpectedly')),
     Object.assign(new Error('terminating connection due to administrator command'), { code: '57P01' }),
     Object.assign(new Error('sorry, too many clients already'), { code: '53300' }),
+    Object.assign(new Error('could not extend a file: No space left on device'), { code: '53100' }),
+    Object.assign(new Error('out of memory'), { code: '53200' }),
   ]) {
     const { translateDatabaseError } = await import('../../../src/data/database-error.js');
     const answer = await whileBroken({ directory: translateDatabaseError(error) as Error }, () =>
@@ -100,7 +102,7 @@ test('the connection to the database breaks: SERVICE_UNAVAILABLE, to be tried ag
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('1');
     expect(codeOf(answer)).toBe('SERVICE_UNAVAILABLE');
-    expect(answer.text).not.toMatch(/10\.0\.0\.7|clients|terminat/);
+    expect(answer.text).not.toMatch(/10\.0\.0\.7|clients|terminat|extend|memory/);
     expect(logOf(answer)).toContain(error.message);
   }
 });

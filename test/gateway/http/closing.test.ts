@@ -59,7 +59,7 @@ test('a request that does not end is cut off after the grace, and the log says w
       ],
     }),
   ]);
-}, 20_000);
+});
 
 test('a request in flight is answered, and its connection closed', async () => {
   const server = await startServer();
@@ -76,4 +76,4 @@ test('a request in flight is answered, and its connection closed', async () => {
   await closed;
   expect(answer).toMatch(/^HTTP\/1\.1 200 [^]*{"data":{"__typename":"Query"}}$/);
   expect(warnings(server)).toEqual([]);
-}, 20_000);
+});

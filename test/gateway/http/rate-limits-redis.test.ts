@@ -17,7 +17,7 @@ beforeAll(async () => {
   const env = { REDIS_URL: redis.url, RATE_LIMIT_PERSON: '10' };
   replicas = [await startServer({ env }), await startServer({ env })];
   await until(() => answered('back to start'));
-}, 60_000);
+});
 afterAll(async () => {
   redis.thaw();
   for (const replica of replicas) await replica.close();

@@ -42,5 +42,5 @@ import { isPostgres, startServer, type TestServer } from '../../support/server.j
     } finally {
       clearInterval(drip);
     }
-  }, 45_000);
+  });
 });

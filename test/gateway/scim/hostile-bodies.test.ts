@@ -227,7 +227,7 @@ test('what a directory reads is bounded while it comes, and told as too much', a
   expect((await theirs('GET', `/Groups?excludedAttributes=members`)).body.totalResults).toBe(1);
   expect(bounded.logs.filter((line) => line.includes('unexpected error'))).toEqual([]);
   await bounded.close();
-}, 60_000);
+});
 
 describe('text that PostgreSQL cannot hold is refused, not failed on', () => {
   const literal = (name: string, list: string) => `/${list}?filter=${encodeURIComponent(`${name} eq "\\u0000"`)}`;

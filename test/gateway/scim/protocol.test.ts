@@ -242,6 +242,14 @@ test('a token of a directory opens nothing but SCIM', async () => {
   expect([answer.status, answer.errors[0]?.extensions['code']]).toEqual([401, 'UNAUTHENTICATED']);
 });
 
+test('a directory whose token is not right is not told to sign in', async () => {
+  const refusal = { status: '401', detail: 'Send the token of a directory as bearer token.' };
+  for (const authorization of ['', 'Bearer og_scim_cut', `Bearer ${directory.token.slice(0, -1)}x`]) {
+    const answer = await raw(`${server.url}/scim/v2/Users`, { headers: { authorization } });
+    expect(JSON.parse(answer.text)).toMatchObject(refusal);
+  }
+});
+
 test('no such path, in the words of SCIM', async () => {
   for (const path of ['/Nothing', '/Bulk', '/Me']) {
     const { status, body } = await directory('GET', path);

@@ -19,7 +19,7 @@ function givenProviders(fillerBytes: number) {
   const asked: string[] = [];
   const oidc = createOidc(
     () => 'https://orgate.example',
-    async (url) => {
+    () => async (url) => {
       const { origin } = new URL(url);
       asked.push(origin);
       const configuration = {

@@ -84,6 +84,11 @@ describe('Whoever belongs to no organization', () => {
         acme.owner('mutation ($id: ID!) { removeMember(userId: $id) { status } }', { id: await personId(acme.admin) }),
     ],
     [
+      'whoever sent it is suspended',
+      async ({ acme }) =>
+        acme.owner('mutation ($id: ID!) { suspendMember(userId: $id) { status } }', { id: await personId(acme.admin) }),
+    ],
+    [
       'the organization is suspended',
       ({ acme }) => sql(`update organization set status = 'SUSPENDED' where id = $1`, [acme.id]),
     ],

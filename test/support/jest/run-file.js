@@ -8,7 +8,6 @@ register('./file-hooks.js', import.meta.url);
 
 const require = createRequire(import.meta.url);
 const circus = require('jest-circus/runner');
-const TIMEOUT = Symbol.for('TEST_TIMEOUT_SYMBOL');
 
 Object.assign(process.env, JSON.parse(process.env.ORGATE_TEST_DATABASES)[Number(process.env.JEST_WORKER_ID) - 1]);
 
@@ -22,7 +21,6 @@ let files = 0;
 export default function runFile(globalConfig, config, environment, _runtime, testPath, sendMessageToJest) {
   // Jest maps stacks by what it transformed itself; Node knows the maps of what Node loaded.
   delete Error.prepareStackTrace;
-  delete globalThis[TIMEOUT];
   const runtime = {
     // Jest's state of a file lives in this module and in this list: a new one of each.
     requireInternalModule: (path) => {
@@ -50,6 +48,5 @@ function mocks(config) {
     useFakeTimers: (options) => timers.useFakeTimers(options),
     useRealTimers: () => timers.useRealTimers(),
     advanceTimersByTime: (ms) => timers.advanceTimersByTime(ms),
-    setTimeout: (ms) => void (globalThis[TIMEOUT] = ms),
   };
 }

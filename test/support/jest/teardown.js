@@ -24,6 +24,12 @@ async function isMigrated(url) {
 
 async function examineWhatIsLeft(databaseUrl) {
   const { assertHealthy, examine } = await import('../../../src/data/start/doctor.ts');
-  const strictness = { production: false, preparedStatements: true, statementTimeoutMs: 60_000 };
+  const strictness = {
+    production: false,
+    preparedStatements: true,
+    statementTimeoutMs: 60_000,
+    baseDomain: null,
+    publicUrl: null,
+  };
   assertHealthy(await examine({ databaseUrl, dataDirectory: '', ...strictness }));
 }

@@ -208,4 +208,4 @@ test('a few addresses that announce all there is keep nobody else out', async ()
   );
   await until(() => held.some(({ socket }) => socket.destroyed));
   for (let times = 0; times < 5; times += 1) expect(await isServed(200 * KIB)).toBe(true);
-}, 60_000);
+});

@@ -1,0 +1,87 @@
+import { expect, test } from '@jest/globals';
+import { candidatesFor, problemsOf } from '../../../src/domains/organization/naming.js';
+import { unique } from '../../support/given.js';
+import { type Answer, codeOf, useServer } from '../../support/server.js';
+
+const server = useServer({ env: { REGION: 'useast', NAMING_POLICY: 'regional' } });
+
+const CHECK = `query ($input: CheckOrganizationNamesInput!) { checkOrganizationNames(input: $input) {
+  slug length limit problems suggestion } }`;
+const CREATE_SET = `mutation ($input: CreateOrganizationSetInput!) { createOrganizationSet(input: $input) { organizations { slug } } }`;
+const CREATE = 'mutation ($slug: String!) { createOrganization(input: { name: "x", slug: $slug }) { slug } }';
+
+const letters = (): string =>
+  unique('q')
+    .replaceAll(/[^a-z]/g, '')
+    .padEnd(3, 'z')
+    .slice(0, 6);
+const ALL = ['PROD', 'STAGING', 'DEV', 'QA', 'PILOT', 'PERF'];
+const fits = /^(?=.{4,20}$)[a-z]+(-[a-z]+)*$/;
+
+const suggestedIn = ({ errors }: Answer) =>
+  (errors[0]?.extensions['names'] ?? []) as { slug: string; suggestion: string }[];
+
+test('a name that does not fit is refused with its length, and one that fits and is free', async () => {
+  const maker = await server.as(`${unique('maker')}@acme.example`);
+  const slug = unique('acme-women-a-useast-staging');
+  const refused = await maker(CREATE, { slug });
+  expect(codeOf(refused)).toBe('BAD_USER_INPUT');
+  const names = suggestedIn(refused);
+  expect(refused.errors[0]?.extensions['argument']).toBe('input.slug');
+  expect(names).toEqual([expect.objectContaining({ slug, length: slug.length, limit: 20 })]);
+  const [first] = names;
+  expect(first?.suggestion).toMatch(fits);
+  expect((await maker(CREATE, { slug: first?.suggestion })).errors).toEqual([]);
+  // It is taken now, so the next is another.
+  const again = await maker(CREATE, { slug });
+  const [other] = suggestedIn(again);
+  expect(other?.suggestion).toMatch(fits);
+  expect(other?.suggestion).not.toBe(first?.suggestion);
+  const renamed = await maker(
+    'mutation ($slug: String) { updateOrganization(input: { slug: $slug }) { slug } }',
+    { slug },
+    { 'x-organization-id': String(first?.suggestion) },
+  );
+  expect(codeOf(renamed)).toBe('BAD_USER_INPUT');
+});
+
+test('of a whole set each has one that fits, is free and unlike the others; before any row', async () => {
+  const maker = await server.as(`${unique('maker')}@acme.example`);
+  const base = `acme${letters()}`;
+  const input = { base, project: 'women-a2', regions: ['useast', 'eucentral', 'apsoutheast'], environments: ALL };
+  const { data } = await maker(CHECK, { input });
+  const checks = data.checkOrganizationNames ?? [];
+  expect(checks).toHaveLength(18);
+  const suggested = checks.map(({ suggestion }) => suggestion);
+  for (const suggestion of suggested) expect(suggestion).toMatch(fits);
+  expect(new Set(suggested).size).toBe(18);
+  const refused = await maker(CREATE_SET, { input: { ...input, name: 'Acme' } });
+  expect(codeOf(refused)).toBe('BAD_USER_INPUT');
+  expect(refused.errors[0]?.extensions['names']).toHaveLength(18);
+  const { rows } = await server.database.pool.queryAsLoginRole('select from organization_set where base = $1', [base]);
+  expect(rows).toEqual([]);
+});
+
+test('what fits is made: of 4 to 20 letters and hyphens', async () => {
+  const maker = await server.as(`${unique('maker')}@acme.example`);
+  const input = { name: 'A', base: letters(), project: 'w', regions: ['useast'], environments: ['QA'] };
+  expect((await maker(CREATE_SET, { input })).errors).toEqual([]);
+});
+
+test.each([
+  ['acme-women-a-useast', 0],
+  ['acme-men-b-eucentral', 0],
+  ['acme-trials-apsoutheast', 1],
+  ['acme2', 1],
+  ['abc', 1],
+])('%s has so many problems under the policy: %i', (slug, count) => {
+  expect(problemsOf(slug, 'regional')).toHaveLength(count);
+  expect(problemsOf(slug, 'any')).toEqual([]);
+});
+
+test('a suggestion keeps of the name what it can', () => {
+  expect(candidatesFor({ head: 'acme-trials', tails: ['apsoutheast'] }, 'regional')[0]).toBe('acme-tri-apsoutheast');
+  expect(candidatesFor({ head: 'acme-women-a', tails: ['useast', 'staging'] }, 'regional')[0]).toBe(
+    'acme-useast-staging',
+  );
+});
