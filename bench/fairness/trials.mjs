@@ -26,6 +26,18 @@ export function createTrials({ beside, others, noisy, seconds, directoryToken })
       await beside.query('rollback');
     }
   };
+  /** As long as the others take in the other trials, and with nothing of what they do: what a core less costs by itself. */
+  const computing = async () => {
+    await beside.query(`set statement_timeout = '${seconds}s'`);
+    try {
+      await beside.query('select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b');
+    } catch (error) {
+      if (error.code !== '57014') throw error;
+    } finally {
+      await beside.query('reset statement_timeout');
+    }
+    return {};
+  };
   return [
     {
       name: 'a table is locked, and ten organizations are at it',
@@ -60,5 +72,6 @@ export function createTrials({ beside, others, noisy, seconds, directoryToken })
       isBound: false,
       run: forAWhile('hammer', ten),
     },
+    { name: 'nobody asks, and the database computes on one core', isBound: false, run: computing },
   ];
 }

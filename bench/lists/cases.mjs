@@ -16,7 +16,7 @@ function runFilters({ largeAgent, smallAgent, largeRepository, smallRepository, 
     ['QUEUED'],
     ['QUEUED', 'RUNNING'],
     ['QUEUED', 'CANCELLED', 'FAILED'],
-    ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
+    ['AWAITING_APPROVAL', 'QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
   ];
   const sets = [
     [{}, ...statuses.map((status) => ({ status }))],

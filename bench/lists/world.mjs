@@ -210,11 +210,16 @@ const layRecord = async (owner, runs) => {
 };
 
 /** What the triggers would have kept, had they seen the runs come. */
-const addUpUsage = (owner) =>
-  owner.query(`
+const addUpUsage = async (owner) => {
+  await owner.query(`
+    insert into usage_total (org_id, day, metric, quantity, cost_micros)
+    select org_id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD'), 'tokens', sum(total_tokens), sum(total_cost_micros)
+    from run group by 1, 2`);
+  await owner.query(`
     insert into run_usage (org_id, period, slot, queued, running, succeeded, failed, cancelled, total_tokens, total_cost_micros)
     select org_id, to_char(created_at at time zone 'UTC', 'YYYY-MM'), 0,
            count(*) filter (where status = 'QUEUED'), count(*) filter (where status = 'RUNNING'),
            count(*) filter (where status = 'SUCCEEDED'), count(*) filter (where status = 'FAILED'),
            count(*) filter (where status = 'CANCELLED'), sum(total_tokens), sum(total_cost_micros)
     from run group by 1, 2`);
+};
