@@ -630,9 +630,15 @@ export const MUTANTS = [
   ['domains/approval/jobs.ts', '<= now && isTold(approval);', '<= now;', 'domains/approval/approval.test'],
   ['domains/approval/jobs.ts', 'escalatesAt > now || approval.escalatedAt ||', '', 'domains/approval/approval.test'],
   [
-    'domains/approval/require-approval.ts',
-    "if (!decideFeature(organization.membership.standing, 'approvals').enabled) return null;",
-    '',
+    'domains/organization/settings/approval.ts',
+    'if (!wanted.every(isSet) && ',
+    'if (wanted.length > 0 && ',
+    'domains/approval/approval.test',
+  ],
+  [
+    'domains/organization/settings/approval.ts',
+    "if (!wanted.every(isSet) && !decideFeature(standing, 'approvals').enabled) {",
+    'if (false) {',
     'domains/approval/approval.test',
   ],
   [

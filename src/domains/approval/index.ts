@@ -6,7 +6,7 @@ import { orNotFound } from '../../errors.js';
 import { ApprovalVerdict } from '../../generated/enums.js';
 import type { ApprovalFilter, ApprovalOrderField, Resolvers } from '../../generated/graphql.js';
 import { openBarredMembers } from '../../identity/set-only.js';
-import { allow, can, withFeature } from '../../permissions/rules.js';
+import { allow, can } from '../../permissions/rules.js';
 import { allowing, defineDomain } from '../../resource/define-domain.js';
 import { parseInput } from '../../resource/input.js';
 import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
@@ -124,9 +124,9 @@ export const approval = defineDomain({
   record,
   due,
   access: {
-    Query: { approvals: withFeature('approvals', can('approval:read')) },
+    Query: { approvals: can('approval:read') },
     Mutation: {
-      decideApproval: withFeature('approvals', can('approval:decide')),
+      decideApproval: can('approval:decide'),
       cancelApproval: can('approval:cancel'),
     },
     Approval: {

@@ -6,7 +6,6 @@ import type { Row } from '../../data/organization/table.js';
 import { OrgateError } from '../../errors.js';
 import { openHeldBarredMembers } from '../../identity/set-only.js';
 import type { DueKind } from '../../jobs/due-kind.js';
-import { decideFeature } from '../../permissions/features.js';
 import { effective } from '../../rights/escalation.js';
 import { readSettings } from '../organization/settings/index.js';
 import { APPROVAL, nextOf } from './approval-work.js';
@@ -116,7 +115,6 @@ async function isStillWanted(
   { db, orgId, outside, use }: ByItself,
   { submittedById }: Row<'Approval'>,
 ): Promise<boolean> {
-  if (!decideFeature(db.held, 'approvals').enabled) return false;
   if (readSettings(db.held)['approval.autoApproveAfterHours'] == null) return false;
   const member = await db.membership.load(submittedById);
   if (member?.status !== 'ACTIVE' || !effective(use(CATALOGUE), member).has('run:start')) return false;

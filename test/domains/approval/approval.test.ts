@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CATALOGUE } from '../../../src/context/deployment.js';
 import { due } from '../../../src/domains/approval/jobs.js';
+import { openAgreed } from '../../../src/domains/organization/outside.js';
 import { createContract } from '../../../src/gateway/graphql/schema.js';
 import type { DueKind } from '../../../src/jobs/due-kind.js';
 import { Parts } from '../../../src/parts.js';
@@ -75,23 +76,47 @@ async function approvalOf({ viewer }: GivenOrganization, { runId }: Waiting) {
 }
 
 describe('A run waits to be allowed where the settings say so', () => {
-  test('none does while they do not, nor without the feature', async () => {
+  test('none does while they do not', async () => {
     const acme = await givenOrganization(server);
     const started = await acme.developer(START, { input: { agentId: acme.agentId } });
     expect(started.data.startRun).toMatchObject({ status: 'QUEUED', approval: null });
-    await ask(acme, {}, acme.admin);
-    await acme.owner(
-      'mutation { updateOrganization(input: { settings: { featureFlags: { approvals: false } } }) { id } }',
-    );
-    const without = await acme.developer(START, { input: { agentId: acme.agentId } });
-    expect(without.data.startRun).toMatchObject({ status: 'QUEUED', approval: null });
-    expect(codeOf(await acme.viewer(APPROVALS))).toBe('FEATURE_DISABLED');
-    const refused = await acme.owner(SETTINGS, { approval: { requireFor: [{ kind: 'RUNS_OVER', costMicros: 1 }] } });
-    expect(refused.errors[0]?.extensions).toMatchObject({
-      code: 'FEATURE_DISABLED',
-      feature: 'approvals',
-      argument: 'input.settings.approval.requireFor',
-    });
+  });
+
+  const SWITCH =
+    'mutation ($flags: JSONObject) { updateOrganization(input: { settings: { featureFlags: $flags } }) { id } }';
+  test.each<[string, (acme: GivenOrganization) => Promise<unknown>]>([
+    [
+      'the organization',
+      async ({ owner }) => expect((await owner(SWITCH, { flags: { approvals: false } })).errors).toEqual([]),
+    ],
+    [
+      'whoever runs the deployment',
+      ({ id }) => server.database.outside(openAgreed).setEntitlements(id, { features: { approvals: false } }, byTest),
+    ],
+  ])('what is set stays so where the feature is switched off by %s, and nothing more is set', async (_, switchOff) => {
+    const acme = await givenOrganization(server);
+    const requireFor = [{ kind: 'AGENT', agentId: acme.agentId }, { kind: 'EVERY_RUN' }];
+    await ask(acme, { requireFor }, acme.admin);
+    await switchOff(acme);
+    const waiting = await start(acme);
+    expect((await approvalOf(acme, waiting)).status).toBe('PENDING');
+    expect((await decide(acme.admin, waiting)).data.decideApproval.status).toBe('APPROVED');
+    const more = { kind: 'RUNS_OVER', costMicros: 1 };
+    for (const wanted of [[more], [...requireFor, more]]) {
+      const refused = await acme.owner(SETTINGS, { approval: { requireFor: wanted } });
+      expect(refused.errors[0]?.extensions).toMatchObject({
+        code: 'FEATURE_DISABLED',
+        feature: 'approvals',
+        argument: 'input.settings.approval.requireFor',
+      });
+    }
+    // Whom it takes may be changed still, and what is set taken back, one by one or all.
+    await ask(acme, { requireFor: [{ kind: 'EVERY_RUN' }] }, acme.owner);
+    expect((await approvalOf(acme, await start(acme))).waitsFor).toEqual([{ id: await personId(acme.owner) }]);
+    await ask(acme, { requireFor: [] });
+    const free = await acme.developer(START, { input: { agentId: acme.agentId } });
+    expect(free.data.startRun).toMatchObject({ status: 'QUEUED', approval: null });
+    expect(codeOf(await acme.owner(SETTINGS, { approval: { requireFor } }))).toBe('FEATURE_DISABLED');
   });
 
   test('every one, and it goes on once it is allowed', async () => {
@@ -746,6 +771,15 @@ describe('Nobody decides', () => {
     ]);
   });
 
+  test('also where the feature is switched off meanwhile: what is set stays so', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, { autoApproveAfterHours: 1 }, acme.admin);
+    const waiting = await start(acme);
+    await server.database.outside(openAgreed).setEntitlements(acme.id, { features: { approvals: false } }, byTest);
+    await pass(1.1);
+    expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
+  });
+
   test('but after those were told to whom it is escalated, and have had their time, however long nothing was done', async () => {
     const acme = await givenOrganization(server);
     await ask(acme, { escalationAfterHours: 12, autoApproveAfterHours: 48 }, acme.admin);
@@ -797,13 +831,6 @@ describe('Nobody decides', () => {
         await givenMember(server, globex, 'VIEWER', { email: acme.developer.email });
         return closed;
       },
-    ],
-    [
-      'without the feature',
-      (acme) =>
-        acme.owner(
-          'mutation { updateOrganization(input: { settings: { featureFlags: { approvals: false } } }) { id } }',
-        ),
     ],
     [
       'where the settings have nothing approved by itself any more',
