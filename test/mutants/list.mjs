@@ -627,7 +627,24 @@ export const MUTANTS = [
     'asked.escalatesAt !== null',
     'domains/approval/approval.test',
   ],
-  ['domains/approval/jobs.ts', '<= now && isTold(approval);', '<= now;', 'domains/approval/approval.test'],
+  [
+    'domains/approval/jobs.ts',
+    "if (await isForSomebody(inside, approval, now.hash)) return 'waits';",
+    '',
+    'domains/approval/approval.test',
+  ],
+  [
+    'domains/approval/jobs.ts',
+    'return (approval.escalatesAt !== null || isComplete ? escalation : turn).length > 0;',
+    'return true;',
+    'domains/approval/approval.test',
+  ],
+  [
+    'domains/approval/approval-work.ts',
+    'isOwed(approval, after) ? inAnHour(after) : null',
+    'null',
+    'domains/approval/approval.test',
+  ],
   ['domains/approval/jobs.ts', 'escalatesAt > now || approval.escalatedAt ||', '', 'domains/approval/approval.test'],
   [
     'domains/organization/settings/approval.ts',

@@ -8,7 +8,7 @@ import { openHeldBarredMembers } from '../../identity/set-only.js';
 import type { DueKind } from '../../jobs/due-kind.js';
 import { effective } from '../../rights/escalation.js';
 import { readSettings } from '../organization/settings/index.js';
-import { APPROVAL, nextOf } from './approval-work.js';
+import { APPROVAL, inAnHour, nextOf } from './approval-work.js';
 import { end, holdPending, holdWaiting, letGo } from './end-approval.js';
 import { type Deciding, readDeciders, readNow } from './read-approval.js';
 import { isFlooded, tellDeciders, tellTurn } from './tell-deciders.js';
@@ -46,14 +46,13 @@ async function look(asking: Asking): Promise<Date | null> {
       await expire(asking);
       return null;
     }
-    const isAutomatic = approval.autoApprovesAt !== null && approval.autoApprovesAt <= now && isTold(approval);
+    const isAutomatic = approval.autoApprovesAt !== null && approval.autoApprovesAt <= now;
     const outcome = isAutomatic ? await approveBySystem(asking, byItself(approval)) : 'waits';
     if (outcome === 'over') return null;
-    const after = await tellWhoeverIsNew(asking);
-    const next = nextOf(after, now);
+    const next = nextOf(await tellWhoeverIsNew(asking), now);
     // What cannot go on now, or where a limit has no room, may in an hour.
-    const soon = new Date(now.getTime() + HOUR_MS);
-    return (outcome === 'not yet' || isOwed(after, now)) && soon < next ? soon : next;
+    const soon = inAnHour(now);
+    return outcome === 'not yet' && soon < next ? soon : next;
   } catch (error) {
     // Somebody decided in between.
     if (error instanceof OrgateError && error.detail.reason === 'ALREADY_DECIDED') return null;
@@ -65,9 +64,12 @@ async function look(asking: Asking): Promise<Date | null> {
 const isTold = ({ toldIds, escalatesAt, escalatedAt }: Row<'Approval'>): boolean =>
   escalatesAt === null ? toldIds.length > 0 : escalatedAt !== null;
 
-/** Whether there is somebody to be told by now who was not, since others wait or nobody was there. */
-const isOwed = ({ toldIds, escalatesAt, escalatedAt }: Row<'Approval'>, now: Date): boolean =>
-  toldIds.length === 0 || (escalatesAt !== null && escalatesAt <= now && escalatedAt === null);
+/** Whether somebody has to be told first, and is there: what nobody can decide waits for nobody. */
+async function isForSomebody(deciding: Deciding, approval: Row<'Approval'>, hash: string): Promise<boolean> {
+  if (isTold(approval)) return false;
+  const { turn, escalation, isComplete } = await readDeciders(deciding, approval, hash);
+  return (approval.escalatesAt !== null || isComplete ? escalation : turn).length > 0;
+}
 
 interface Asking {
   readonly orgId: OrgId;
@@ -100,6 +102,7 @@ async function approveBySystem(asking: Asking, reason: string): Promise<Outcome>
       const approval = await holdWaiting(db, asking.approval);
       const now = await readNow(db, approval);
       if (!now.agent || now.hash !== approval.inputHash) return 'waits';
+      if (await isForSomebody(inside, approval, now.hash)) return 'waits';
       if (!(await isStillWanted(inside, approval))) return 'not yet';
       await letGo(inside, approval, now, reason);
       return 'over';

@@ -135,8 +135,7 @@ export async function requireApproval(
     agentVersion: agent?.version ?? 0,
     createdAt: run.createdAt,
   });
-  await lookAfter(db, approval);
   const deciding = { db, orgId: organization.orgId, outside, use };
   const { turn } = await readDeciders(deciding, approval, hash);
-  await tellTurn(deciding, approval, turn);
+  await lookAfter(db, await tellTurn(deciding, approval, turn));
 }

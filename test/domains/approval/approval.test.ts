@@ -794,6 +794,71 @@ describe('Nobody decides', () => {
     expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
   });
 
+  const setRole = (acme: GivenOrganization, userId: string, role: string) =>
+    acme.owner(
+      'mutation ($userId: ID!, $role: OrganizationRole!) { updateMemberRole(userId: $userId, role: $role) { role } }',
+      {
+        userId,
+        role,
+      },
+    );
+  const removeMember = (acme: GivenOrganization, userId: string) =>
+    acme.owner('mutation ($userId: ID!) { removeMember(userId: $userId) { status } }', { userId });
+
+  test.each<[string, object, (acme: GivenOrganization, adminId: string) => Promise<Answer>]>([
+    ['was demoted', {}, (acme, adminId) => setRole(acme, adminId, 'VIEWER')],
+    ['left', {}, removeMember],
+    [
+      'is suspended',
+      {},
+      (acme, userId) => acme.owner('mutation ($userId: ID!) { suspendMember(userId: $userId) { status } }', { userId }),
+    ],
+    ['is nobody, while somebody is asked', { escalationTo: null }, ({ viewer }) => viewer(APPROVALS)],
+  ])('nor could: it is approved at its hour where whom it is escalated to %s', async (_, more, change) => {
+    const acme = await givenOrganization(server);
+    const adminId = await personId(acme.admin);
+    const hours = { escalationAfterHours: 1, autoApproveAfterHours: 3, escalationTo: adminId };
+    await ask(acme, { ...hours, ...more }, acme.admin);
+    // There is no OWNER but who starts it.
+    const waiting = await start(acme, {}, acme.owner);
+    expect((await change(acme, adminId)).errors).toEqual([]);
+    await pass(1.1);
+    await pass(1.8);
+    expect(await approvalOf(acme, waiting)).toMatchObject({ status: 'PENDING' });
+    await pass(0.2);
+    expect(await approvalOf(acme, waiting)).toMatchObject({
+      status: 'APPROVED',
+      reason: 'Nobody decided in 3 hours.',
+    });
+  });
+
+  test('nor is anybody named, and whoever started it is the only OWNER: it is approved at its hour', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, { autoApproveAfterHours: 2 });
+    const waiting = await start(acme, {}, acme.owner);
+    expect((await approvalOf(acme, waiting)).waitsFor).toEqual([]);
+    await pass(1.9);
+    expect((await approvalOf(acme, waiting)).status).toBe('PENDING');
+    await pass(0.2);
+    expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
+  });
+
+  test('while somebody comes who can: they are told within the hour, and have their time', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, { autoApproveAfterHours: 4 });
+    const waiting = await start(acme, {}, acme.owner);
+    await pass(1.1);
+    expect((await setRole(acme, await personId(acme.admin), 'OWNER')).errors).toEqual([]);
+    const before = await mailsOf(acme);
+    await pass(1.1);
+    await pass(1.1);
+    expect(await mailsOf(acme)).toBe(before + 1);
+    await pass(2.8);
+    expect((await approvalOf(acme, waiting)).status).toBe('PENDING');
+    await pass(0.2);
+    expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
+  });
+
   test('nor what waited for 30 days meanwhile, which is over for everybody', async () => {
     const acme = await givenOrganization(server);
     await ask(acme, { autoApproveAfterHours: 720 }, acme.admin);
@@ -879,6 +944,19 @@ describe('Nobody decides', () => {
     expect((await approvalOf(acme, waiting)).status).toBe('PENDING');
     await pass(0.6);
     expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
+  });
+
+  test('and whoever was not told since so much waited is told once less does, whatever comes by itself', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, {}, acme.admin);
+    await flood(acme, 101, await personId(acme.owner));
+    await start(acme);
+    await pass(1.1);
+    expect(await mailsOf(acme)).toBe(0);
+    await drain(acme);
+    await pass(1.1);
+    await pass(1.1);
+    expect(await mailsOf(acme)).toBe(1);
   });
 
   test('and no more begin to wait than people can look at', async () => {
