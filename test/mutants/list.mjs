@@ -645,7 +645,19 @@ export const MUTANTS = [
     'null',
     'domains/approval/approval.test',
   ],
-  ['domains/approval/jobs.ts', 'escalatesAt > now || approval.escalatedAt ||', '', 'domains/approval/approval.test'],
+  ['domains/approval/jobs.ts', 'if (escalatesAt > now) return told;', '', 'domains/approval/approval.test'],
+  [
+    'domains/approval/tell-deciders.ts',
+    'isFirst ? asked : asked.filter((id) => !approval.toldIds.includes(id))',
+    'isFirst ? asked : []',
+    'domains/approval/approval.test',
+  ],
+  [
+    'domains/approval/tell-deciders.ts',
+    'told.length === 0 || (await isFlooded(telling.db))',
+    'told.length === 0',
+    'domains/approval/approval.test',
+  ],
   [
     'domains/organization/settings/approval.ts',
     'if (!wanted.every(isSet) && ',

@@ -11,7 +11,7 @@ import { readSettings } from '../organization/settings/index.js';
 import { APPROVAL, inAnHour, nextOf } from './approval-work.js';
 import { end, holdPending, holdWaiting, letGo } from './end-approval.js';
 import { type Deciding, readDeciders, readNow } from './read-approval.js';
-import { isFlooded, tellDeciders, tellTurn } from './tell-deciders.js';
+import { tellEscalated, tellTurn } from './tell-deciders.js';
 import type { Ending } from './tell-submitter.js';
 
 const HOUR_MS = 3_600_000;
@@ -134,7 +134,7 @@ const expire = (asking: Asking): Promise<Outcome> =>
   });
 
 /**
- * Tells those to whom it is escalated, once; and those whose turn it has become. Whoever is told late has as long as they would have had before it is approved by
+ * Tells those to whom it is escalated, each once; and those whose turn it has become. Whoever is told late has as long as they would have had before it is approved by
  * itself.
  *
  * @returns the approval as it is then
@@ -149,16 +149,17 @@ const tellWhoeverIsNew = (asking: Asking): Promise<Row<'Approval'>> =>
     const { escalatesAt, autoApprovesAt } = approval;
     const now = db.now();
     const putOff = (since: Date) =>
-      autoApprovesAt && { autoApprovesAt: new Date(autoApprovesAt.getTime() + now.getTime() - since.getTime()) };
+      autoApprovesAt && new Date(autoApprovesAt.getTime() + now.getTime() - since.getTime());
     const { id } = approval;
     if (escalatesAt === null) {
       const isFirst = approval.toldIds.length === 0 && told.toldIds.length > 0;
-      return isFirst && autoApprovesAt ? db.approval.update({ id }, { ...putOff(approval.createdAt) }) : told;
+      return isFirst && autoApprovesAt
+        ? db.approval.update({ id }, { autoApprovesAt: putOff(approval.createdAt) })
+        : told;
     }
-    if (escalatesAt > now || approval.escalatedAt || escalation.length === 0 || (await isFlooded(db))) return told;
-    const escalated = await db.approval.update({ id }, { escalatedAt: now, ...putOff(escalatesAt) });
-    await tellDeciders(telling, { ...escalated, inputHash: hash }, escalation, 'escalated');
-    return escalated;
+    if (escalatesAt > now) return told;
+    const since = { escalatedAt: now, autoApprovesAt: putOff(escalatesAt) };
+    return tellEscalated(telling, { ...told, inputHash: hash }, escalation, since);
   });
 
 export const due = [LOOK_AFTER];

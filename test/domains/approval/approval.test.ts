@@ -721,6 +721,15 @@ describe('Nobody decides', () => {
       )
     ).rows;
 
+  const setRole = (acme: GivenOrganization, userId: string, role: string) =>
+    acme.owner(
+      'mutation ($userId: ID!, $role: OrganizationRole!) { updateMemberRole(userId: $userId, role: $role) { role } }',
+      {
+        userId,
+        role,
+      },
+    );
+
   test('then others may, who are told once and decide alone; and those who were asked still may', async () => {
     const acme = await givenOrganization(server);
     const [one, two] = [await givenMember(server, acme, 'DEVELOPER'), await givenMember(server, acme, 'DEVELOPER')];
@@ -749,6 +758,28 @@ describe('Nobody decides', () => {
     await ask(acme, { escalationAfterHours: 1, escalationTo: await personId(acme.admin) }, acme.admin);
     const waiting = await start(acme, {}, acme.admin);
     await pass(2);
+    expect((await decide(acme.owner, waiting)).data.decideApproval.status).toBe('APPROVED');
+  });
+
+  test('and whom it was escalated to is gone since: OWNERs may, who are told once; and nobody by what is set later', async () => {
+    const acme = await givenOrganization(server);
+    const one = await givenMember(server, acme, 'DEVELOPER');
+    const hours = { escalationAfterHours: 1 };
+    await ask(acme, { ...hours, escalationTo: await personId(one) }, acme.admin);
+    const waiting = await start(acme);
+    const textsOf = async (client: Client) =>
+      (await client('{ notifications { nodes { text } } }')).data.notifications.nodes.map(({ text }) => text);
+    await pass(1.1);
+    expect(await textsOf(one)).toEqual(['A run in acme Inc. still waits: decide']);
+    await ask(acme, { ...hours, escalationTo: await personId(acme.owner) }, acme.admin);
+    await pass(1);
+    expect(codeOf(await decide(acme.owner, waiting))).toBe('FORBIDDEN');
+    expect(await textsOf(acme.owner)).toEqual([]);
+    const before = await mailsOf(acme);
+    expect((await setRole(acme, await personId(one), 'VIEWER')).errors).toEqual([]);
+    for (const hour of [0.01, 1, 1]) await pass(hour);
+    expect(await textsOf(acme.owner)).toEqual(['A run in acme Inc. still waits: decide']);
+    expect(await mailsOf(acme)).toBe(before + 1);
     expect((await decide(acme.owner, waiting)).data.decideApproval.status).toBe('APPROVED');
   });
 
@@ -794,14 +825,6 @@ describe('Nobody decides', () => {
     expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
   });
 
-  const setRole = (acme: GivenOrganization, userId: string, role: string) =>
-    acme.owner(
-      'mutation ($userId: ID!, $role: OrganizationRole!) { updateMemberRole(userId: $userId, role: $role) { role } }',
-      {
-        userId,
-        role,
-      },
-    );
   const removeMember = (acme: GivenOrganization, userId: string) =>
     acme.owner('mutation ($userId: ID!) { removeMember(userId: $userId) { status } }', { userId });
 
