@@ -117,7 +117,8 @@ export const approval = defineDomain({
     'approval:read': { from: 'VIEWER', may: 'Read what waits for people to allow it, and what they said.' },
     'approval:decide': { from: 'DEVELOPER', may: 'Decide on what waits, where the settings name them.' },
     'approval:cancel': {
-      from: 'DEVELOPER',
+      // Whoever started it may hold less by now.
+      from: 'VIEWER',
       may: 'Take back what they started and what waits; as ADMIN, what others did.',
     },
   },

@@ -362,6 +362,25 @@ describe('Whoever started it', () => {
       expect(reasonOf(await cancel(acme.admin, waiting))).toEqual(['CONFLICT', 'ALREADY_DECIDED']);
     }
   });
+
+  test('takes it back whatever their role has become, and a key of theirs that was given so much', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, {}, acme.owner);
+    const [one, two, others] = [await start(acme), await start(acme), await start(acme, {}, acme.admin)];
+    const [reading, cancelling] = [
+      await givenKey(server, acme.developer, ['approval:read']),
+      await givenKey(server, acme.developer, ['approval:read', 'approval:cancel']),
+    ];
+    const userId = await personId(acme.developer);
+    await acme.owner('mutation ($userId: ID!) { updateMemberRole(userId: $userId, role: VIEWER) { role } }', {
+      userId,
+    });
+    expect((await acme.developer(CANCEL, { id: one.id })).data?.cancelApproval?.status).toBe('CANCELLED');
+    expect((await runOf(acme, one)).status).toBe('CANCELLED');
+    expect(codeOf(await acme.developer(CANCEL, { id: others.id }))).toBe('FORBIDDEN');
+    expect(codeOf(await reading.client(CANCEL, { id: two.id }))).toBe('FORBIDDEN');
+    expect((await cancelling.client(CANCEL, { id: two.id })).data.cancelApproval.status).toBe('CANCELLED');
+  });
 });
 
 describe('What waits', () => {
