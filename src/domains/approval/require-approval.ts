@@ -52,8 +52,9 @@ export async function findRequirement(
   if (limits.length === 0) return null;
   const usual = await usualCostOf(agent, db);
   const least = BigInt(Math.min(...limits));
-  // What somebody says it costs is believed where it is more than what is known, and nothing else that whoever starts it could say themselves.
-  return usual === null || usual > least || (estimatedCostMicros ?? 0n) > least ? settings : null;
+  // What people say it costs is believed where it is more than what is known, and nothing else that whoever starts it could say themselves.
+  const isOver = [usual, estimatedCostMicros, agent.estimatedCostMicros].some((cost) => (cost ?? 0n) > least);
+  return usual === null || isOver ? settings : null;
 }
 
 /**

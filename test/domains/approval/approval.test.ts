@@ -193,6 +193,11 @@ describe('A run waits to be allowed where the settings say so', () => {
     expect(await statusOf()).toBe('QUEUED');
     expect(await statusOf(1000)).toBe('QUEUED');
     expect(await statusOf(1001)).toBe('AWAITING_APPROVAL');
+    // Nor is what its makers say, where that is more: they may have reported less of what it did.
+    await sql(`update agent set estimated_cost_micros = 1001 where org_id = $1 and id = $2`, [acme.id, acme.agentId]);
+    expect(await statusOf()).toBe('AWAITING_APPROVAL');
+    expect(await statusOf(1)).toBe('AWAITING_APPROVAL');
+    await sql(`update agent set estimated_cost_micros = 1 where org_id = $1 and id = $2`, [acme.id, acme.agentId]);
     await over(899);
     expect(await statusOf(1)).toBe('AWAITING_APPROVAL');
     expect((await remove('deleteAgent')).errors).toEqual([]);
