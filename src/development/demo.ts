@@ -178,6 +178,11 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
       for (const { dueAt, ...waiting } of rows.approvals) {
         const theirs = as(orgId, waiting.submitted_by);
         await insert(theirs, 'approval', [waiting]);
+        await insert(
+          theirs,
+          'notification',
+          waiting.approvers.map((userId) => asks(waiting, userId, organization.name)),
+        );
         const due = { id: newId('due'), kind: APPROVAL.name, subject: waiting.id, payload: '{}', attempts: 0 };
         await insert(theirs, 'due_work', [{ org_id: orgId, ...due, due_at: dueAt, stopped: false }]);
       }
@@ -566,7 +571,7 @@ function waitsFor(run: DemoRun, { waiting }: Approval, approvers: readonly strin
     status: 'PENDING',
     submitted_by: run.created_by,
     approvers,
-    told: [],
+    told: approvers,
     approver_order: 'ANY',
     allow_self_approval: false,
     expires_at: expires,
@@ -576,6 +581,17 @@ function waitsFor(run: DemoRun, { waiting }: Approval, approvers: readonly strin
     created_at: run.created_at,
     dueAt: expires,
   };
+}
+
+/** What an approver was told, as it is told where a run begins to wait. */
+function asks(
+  { org_id, id: target_id, created_at: at }: Omit<ReturnType<typeof waitsFor>, 'dueAt'>,
+  user_id: string,
+  organization: string,
+) {
+  const id = newId('ntf', at.getTime());
+  const text = `A run in ${organization} waits for you`;
+  return { org_id, id, user_id, kind: 'APPROVAL', text, target_id, occasion: id, is_listed: true, at };
 }
 
 function demoRun(

@@ -4,7 +4,7 @@ import type { DecidedBy, SubscriptionPlan } from '../generated/enums.js';
 export const FEATURES = {
   custom_hosts: 'Hosts of its own that lead to the organization.',
   webhooks: 'What happens is told to URLs of the organization.',
-  approvals: 'Somebody approves before something is done.',
+  approvals: 'It can set what people have to allow before it is done.',
   own_executors: 'Machines of its own carry out its runs.',
   audit_stream: 'Its record is fetched as it grows: `GET /organizations/<slug>/audit`.',
 } as const;

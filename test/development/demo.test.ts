@@ -87,7 +87,27 @@ test('a run of acme was told to call another provider, since the preferred one d
 test('acme’s OWNER was told of what happened there', async () => {
   const { data } = await (await server.as('ann@acme.example', 'acme'))('{ notifications { nodes { kind readAt } } }');
   const kinds = data.notifications.nodes.map(({ kind }) => kind).filter((kind) => kind !== 'ALERT');
-  expect(kinds).toEqual(['VENDOR_ACCESS', 'ENDING_KEY', 'INVITATION']);
+  expect(kinds).toEqual(['APPROVAL', 'VENDOR_ACCESS', 'ENDING_KEY', 'INVITATION']);
+});
+
+test('whoever is to allow the run of acme that waits was told, and it was not them who started it', async () => {
+  const [adam, dev] = [await server.as('adam@acme.example', 'acme'), await server.as('dev@acme.example', 'acme')];
+  const { data } = await adam(`{
+    approvals(filter: { status: PENDING }) { nodes { id createdAt waitsFor { email } } }
+    notifications { nodes { kind text at readAt targetId } }
+  }`);
+  const [approval] = data.approvals.nodes;
+  expect(data.notifications.nodes).toEqual([
+    {
+      kind: 'APPROVAL',
+      text: 'A run in Acme Corporation waits for you',
+      at: approval?.createdAt,
+      readAt: null,
+      targetId: approval?.id,
+    },
+  ]);
+  const { data: devs } = await dev('{ notifications { nodes { kind } } }');
+  expect(devs.notifications.nodes).toEqual([]);
 });
 
 test('acme has spent 84 percent of its limit, day by day, and was told at 80', async () => {

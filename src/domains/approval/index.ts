@@ -6,7 +6,7 @@ import { orNotFound } from '../../errors.js';
 import { ApprovalVerdict } from '../../generated/enums.js';
 import type { ApprovalFilter, ApprovalOrderField, Resolvers } from '../../generated/graphql.js';
 import { openBarredMembers } from '../../identity/set-only.js';
-import { allow, can, withFeature } from '../../permissions/rules.js';
+import { allow, can } from '../../permissions/rules.js';
 import { allowing, defineDomain } from '../../resource/define-domain.js';
 import { parseInput } from '../../resource/input.js';
 import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
@@ -117,16 +117,17 @@ export const approval = defineDomain({
     'approval:read': { from: 'VIEWER', may: 'Read what waits for people to allow it, and what they said.' },
     'approval:decide': { from: 'DEVELOPER', may: 'Decide on what waits, where the settings name them.' },
     'approval:cancel': {
-      from: 'DEVELOPER',
+      // Whoever started it may hold less by now.
+      from: 'VIEWER',
       may: 'Take back what they started and what waits; as ADMIN, what others did.',
     },
   },
   record,
   due,
   access: {
-    Query: { approvals: withFeature('approvals', can('approval:read')) },
+    Query: { approvals: can('approval:read') },
     Mutation: {
-      decideApproval: withFeature('approvals', can('approval:decide')),
+      decideApproval: can('approval:decide'),
       cancelApproval: can('approval:cancel'),
     },
     Approval: {

@@ -6,13 +6,12 @@ import type { Row } from '../../data/organization/table.js';
 import { OrgateError } from '../../errors.js';
 import { openHeldBarredMembers } from '../../identity/set-only.js';
 import type { DueKind } from '../../jobs/due-kind.js';
-import { decideFeature } from '../../permissions/features.js';
 import { effective } from '../../rights/escalation.js';
 import { readSettings } from '../organization/settings/index.js';
-import { APPROVAL, nextOf } from './approval-work.js';
+import { APPROVAL, inAnHour, nextOf } from './approval-work.js';
 import { end, holdPending, holdWaiting, letGo } from './end-approval.js';
 import { type Deciding, readDeciders, readNow } from './read-approval.js';
-import { isFlooded, tellDeciders, tellTurn } from './tell-deciders.js';
+import { tellEscalated, tellTurn } from './tell-deciders.js';
 import type { Ending } from './tell-submitter.js';
 
 const HOUR_MS = 3_600_000;
@@ -47,14 +46,13 @@ async function look(asking: Asking): Promise<Date | null> {
       await expire(asking);
       return null;
     }
-    const isAutomatic = approval.autoApprovesAt !== null && approval.autoApprovesAt <= now && isTold(approval);
+    const isAutomatic = approval.autoApprovesAt !== null && approval.autoApprovesAt <= now;
     const outcome = isAutomatic ? await approveBySystem(asking, byItself(approval)) : 'waits';
     if (outcome === 'over') return null;
-    const after = await tellWhoeverIsNew(asking);
-    const next = nextOf(after, now);
+    const next = nextOf(await tellWhoeverIsNew(asking), now);
     // What cannot go on now, or where a limit has no room, may in an hour.
-    const soon = new Date(now.getTime() + HOUR_MS);
-    return (outcome === 'not yet' || isOwed(after, now)) && soon < next ? soon : next;
+    const soon = inAnHour(now);
+    return outcome === 'not yet' && soon < next ? soon : next;
   } catch (error) {
     // Somebody decided in between.
     if (error instanceof OrgateError && error.detail.reason === 'ALREADY_DECIDED') return null;
@@ -66,9 +64,12 @@ async function look(asking: Asking): Promise<Date | null> {
 const isTold = ({ toldIds, escalatesAt, escalatedAt }: Row<'Approval'>): boolean =>
   escalatesAt === null ? toldIds.length > 0 : escalatedAt !== null;
 
-/** Whether there is somebody to be told by now who was not, since others wait or nobody was there. */
-const isOwed = ({ toldIds, escalatesAt, escalatedAt }: Row<'Approval'>, now: Date): boolean =>
-  toldIds.length === 0 || (escalatesAt !== null && escalatesAt <= now && escalatedAt === null);
+/** Whether somebody has to be told first, and is there: what nobody can decide waits for nobody. */
+async function isForSomebody(deciding: Deciding, approval: Row<'Approval'>, hash: string): Promise<boolean> {
+  if (isTold(approval)) return false;
+  const { turn, escalation, isComplete } = await readDeciders(deciding, approval, hash);
+  return (approval.escalatesAt !== null || isComplete ? escalation : turn).length > 0;
+}
 
 interface Asking {
   readonly orgId: OrgId;
@@ -101,6 +102,7 @@ async function approveBySystem(asking: Asking, reason: string): Promise<Outcome>
       const approval = await holdWaiting(db, asking.approval);
       const now = await readNow(db, approval);
       if (!now.agent || now.hash !== approval.inputHash) return 'waits';
+      if (await isForSomebody(inside, approval, now.hash)) return 'waits';
       if (!(await isStillWanted(inside, approval))) return 'not yet';
       await letGo(inside, approval, now, reason);
       return 'over';
@@ -116,7 +118,6 @@ async function isStillWanted(
   { db, orgId, outside, use }: ByItself,
   { submittedById }: Row<'Approval'>,
 ): Promise<boolean> {
-  if (!decideFeature(db.held, 'approvals').enabled) return false;
   if (readSettings(db.held)['approval.autoApproveAfterHours'] == null) return false;
   const member = await db.membership.load(submittedById);
   if (member?.status !== 'ACTIVE' || !effective(use(CATALOGUE), member).has('run:start')) return false;
@@ -133,7 +134,7 @@ const expire = (asking: Asking): Promise<Outcome> =>
   });
 
 /**
- * Tells those to whom it is escalated, once; and those whose turn it has become. Whoever is told late has as long as they would have had before it is approved by
+ * Tells those to whom it is escalated, each once; and those whose turn it has become. Whoever is told late has as long as they would have had before it is approved by
  * itself.
  *
  * @returns the approval as it is then
@@ -148,16 +149,17 @@ const tellWhoeverIsNew = (asking: Asking): Promise<Row<'Approval'>> =>
     const { escalatesAt, autoApprovesAt } = approval;
     const now = db.now();
     const putOff = (since: Date) =>
-      autoApprovesAt && { autoApprovesAt: new Date(autoApprovesAt.getTime() + now.getTime() - since.getTime()) };
+      autoApprovesAt && new Date(autoApprovesAt.getTime() + now.getTime() - since.getTime());
     const { id } = approval;
     if (escalatesAt === null) {
       const isFirst = approval.toldIds.length === 0 && told.toldIds.length > 0;
-      return isFirst && autoApprovesAt ? db.approval.update({ id }, { ...putOff(approval.createdAt) }) : told;
+      return isFirst && autoApprovesAt
+        ? db.approval.update({ id }, { autoApprovesAt: putOff(approval.createdAt) })
+        : told;
     }
-    if (escalatesAt > now || approval.escalatedAt || escalation.length === 0 || (await isFlooded(db))) return told;
-    const escalated = await db.approval.update({ id }, { escalatedAt: now, ...putOff(escalatesAt) });
-    await tellDeciders(telling, { ...escalated, inputHash: hash }, escalation, 'escalated');
-    return escalated;
+    if (escalatesAt > now) return told;
+    const since = { escalatedAt: now, autoApprovesAt: putOff(escalatesAt) };
+    return tellEscalated(telling, { ...told, inputHash: hash }, escalation, since);
   });
 
 export const due = [LOOK_AFTER];

@@ -3,7 +3,6 @@ import { newId } from '../../data/id.js';
 import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict, OrgateError } from '../../errors.js';
-import { decideFeature } from '../../permissions/features.js';
 import { readSettings } from '../organization/settings/index.js';
 import { lookAfter } from './approval-work.js';
 import { readDeciders, readNow } from './read-approval.js';
@@ -37,13 +36,12 @@ export interface Wanted {
 
 /**
  * By what a run that is started has to be allowed; null where it has not. It is as the settings are now: whoever changes them at the same moment comes
- * after it.
+ * after it. The feature `approvals` is not asked for: without it nothing more is set, and what is set does not lapse with a plan.
  */
 export async function findRequirement(
   { agent, estimatedCostMicros }: Wanted,
-  { db, organization }: RequestContext,
+  { db }: RequestContext,
 ): Promise<Requirement | null> {
-  if (!decideFeature(organization.membership.standing, 'approvals').enabled) return null;
   const settings = readSettings(await db.organization.get({}));
   const required = settings['approval.requireFor'];
   if (required.some(({ kind, agentId }) => kind === 'EVERY_RUN' || (kind === 'AGENT' && agentId === agent.id)))
@@ -54,8 +52,9 @@ export async function findRequirement(
   if (limits.length === 0) return null;
   const usual = await usualCostOf(agent, db);
   const least = BigInt(Math.min(...limits));
-  // What somebody says it costs is believed where it is more than what is known, and nothing else that whoever starts it could say themselves.
-  return usual === null || usual > least || (estimatedCostMicros ?? 0n) > least ? settings : null;
+  // What people say it costs is believed where it is more than what is known, and nothing else that whoever starts it could say themselves.
+  const isOver = [usual, estimatedCostMicros, agent.estimatedCostMicros].some((cost) => (cost ?? 0n) > least);
+  return usual === null || isOver ? settings : null;
 }
 
 /**
@@ -137,8 +136,7 @@ export async function requireApproval(
     agentVersion: agent?.version ?? 0,
     createdAt: run.createdAt,
   });
-  await lookAfter(db, approval);
   const deciding = { db, orgId: organization.orgId, outside, use };
   const { turn } = await readDeciders(deciding, approval, hash);
-  await tellTurn(deciding, approval, turn);
+  await lookAfter(db, await tellTurn(deciding, approval, turn));
 }

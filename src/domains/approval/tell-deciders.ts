@@ -23,7 +23,7 @@ type Occasion = 'their turn' | 'escalated';
 type Asked = Row<'Approval'>;
 
 /** Whether so much waits that nobody is told of more. */
-export const isFlooded = async (db: OrganizationDb): Promise<boolean> =>
+const isFlooded = async (db: OrganizationDb): Promise<boolean> =>
   (await db.approval.count({ status: 'PENDING' })) > MOST_WAITING;
 
 /** Tells those of an approval that it is their turn who were not told before. @returns the approval as it is then */
@@ -38,11 +38,33 @@ export async function tellTurn(telling: Telling, approval: Asked, turn: readonly
 }
 
 /**
+ * Tells those to whom it is escalated, once each: first all of them, and later whoever came in the place of others.
+ *
+ * @returns the approval as it is then
+ */
+export async function tellEscalated(
+  telling: Telling,
+  approval: Asked,
+  escalation: readonly string[],
+  since: Pick<Asked, 'escalatedAt' | 'autoApprovesAt'>,
+): Promise<Asked> {
+  const asked = escalation.slice(0, MOST_TOLD);
+  const isFirst = approval.escalatedAt === null;
+  const told = isFirst ? asked : asked.filter((id) => !approval.toldIds.includes(id));
+  if (told.length === 0 || (await isFlooded(telling.db))) return approval;
+  const toldIds = [...new Set([...approval.toldIds, ...told])];
+  const { inputHash } = approval;
+  const after = await telling.db.approval.update({ id: approval.id }, { toldIds, ...(isFirst && since) });
+  await tellDeciders(telling, { ...after, inputHash }, told, 'escalated');
+  return after;
+}
+
+/**
  * Tells those whom an approval waits for, in the transaction that has it wait for them.
  *
  * @param approval with the hash of what would be done now
  */
-export async function tellDeciders(
+async function tellDeciders(
   { db, orgId, use }: Telling,
   approval: Asked,
   userIds: readonly string[],

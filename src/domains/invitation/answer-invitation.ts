@@ -126,7 +126,6 @@ export async function declineInvitation(named: NamedInvitation, context: Request
   });
 }
 
-/** In the list alone: whoever answered says so themselves. */
 async function tellInviter(
   db: LockedDb,
   { orgId }: FoundInvitation,
@@ -135,8 +134,9 @@ async function tellInviter(
   { use }: RequestContext,
 ): Promise<void> {
   if (pending.invitedBy === null) return;
-  const text = `${invitation.email} ${answer} your invitation to ${db.held.name}`;
-  await notify(db, orgId, { userIds: [pending.invitedBy] }, { kind: 'INVITATION', text, targetId: invitation.id }, use);
+  const subject = `${invitation.email} ${answer} your invitation to ${db.held.name}`;
+  const news = { kind: 'INVITATION', targetId: invitation.id, letter: { subject, parts: [`${subject}.`] } } as const;
+  await notify(db, orgId, { userIds: [pending.invitedBy] }, news, use);
 }
 
 /** How long nobody is told again that someone wants a new invitation. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CATALOGUE } from '../../../src/context/deployment.js';
 import { due } from '../../../src/domains/approval/jobs.js';
+import { openAgreed } from '../../../src/domains/organization/outside.js';
 import { createContract } from '../../../src/gateway/graphql/schema.js';
 import type { DueKind } from '../../../src/jobs/due-kind.js';
 import { Parts } from '../../../src/parts.js';
@@ -75,23 +76,47 @@ async function approvalOf({ viewer }: GivenOrganization, { runId }: Waiting) {
 }
 
 describe('A run waits to be allowed where the settings say so', () => {
-  test('none does while they do not, nor without the feature', async () => {
+  test('none does while they do not', async () => {
     const acme = await givenOrganization(server);
     const started = await acme.developer(START, { input: { agentId: acme.agentId } });
     expect(started.data.startRun).toMatchObject({ status: 'QUEUED', approval: null });
-    await ask(acme, {}, acme.admin);
-    await acme.owner(
-      'mutation { updateOrganization(input: { settings: { featureFlags: { approvals: false } } }) { id } }',
-    );
-    const without = await acme.developer(START, { input: { agentId: acme.agentId } });
-    expect(without.data.startRun).toMatchObject({ status: 'QUEUED', approval: null });
-    expect(codeOf(await acme.viewer(APPROVALS))).toBe('FEATURE_DISABLED');
-    const refused = await acme.owner(SETTINGS, { approval: { requireFor: [{ kind: 'RUNS_OVER', costMicros: 1 }] } });
-    expect(refused.errors[0]?.extensions).toMatchObject({
-      code: 'FEATURE_DISABLED',
-      feature: 'approvals',
-      argument: 'input.settings.approval.requireFor',
-    });
+  });
+
+  const SWITCH =
+    'mutation ($flags: JSONObject) { updateOrganization(input: { settings: { featureFlags: $flags } }) { id } }';
+  test.each<[string, (acme: GivenOrganization) => Promise<unknown>]>([
+    [
+      'the organization',
+      async ({ owner }) => expect((await owner(SWITCH, { flags: { approvals: false } })).errors).toEqual([]),
+    ],
+    [
+      'whoever runs the deployment',
+      ({ id }) => server.database.outside(openAgreed).setEntitlements(id, { features: { approvals: false } }, byTest),
+    ],
+  ])('what is set stays so where the feature is switched off by %s, and nothing more is set', async (_, switchOff) => {
+    const acme = await givenOrganization(server);
+    const requireFor = [{ kind: 'AGENT', agentId: acme.agentId }, { kind: 'EVERY_RUN' }];
+    await ask(acme, { requireFor }, acme.admin);
+    await switchOff(acme);
+    const waiting = await start(acme);
+    expect((await approvalOf(acme, waiting)).status).toBe('PENDING');
+    expect((await decide(acme.admin, waiting)).data.decideApproval.status).toBe('APPROVED');
+    const more = { kind: 'RUNS_OVER', costMicros: 1 };
+    for (const wanted of [[more], [...requireFor, more]]) {
+      const refused = await acme.owner(SETTINGS, { approval: { requireFor: wanted } });
+      expect(refused.errors[0]?.extensions).toMatchObject({
+        code: 'FEATURE_DISABLED',
+        feature: 'approvals',
+        argument: 'input.settings.approval.requireFor',
+      });
+    }
+    // Whom it takes may be changed still, and what is set taken back, one by one or all.
+    await ask(acme, { requireFor: [{ kind: 'EVERY_RUN' }] }, acme.owner);
+    expect((await approvalOf(acme, await start(acme))).waitsFor).toEqual([{ id: await personId(acme.owner) }]);
+    await ask(acme, { requireFor: [] });
+    const free = await acme.developer(START, { input: { agentId: acme.agentId } });
+    expect(free.data.startRun).toMatchObject({ status: 'QUEUED', approval: null });
+    expect(codeOf(await acme.owner(SETTINGS, { approval: { requireFor } }))).toBe('FEATURE_DISABLED');
   });
 
   test('every one, and it goes on once it is allowed', async () => {
@@ -168,6 +193,11 @@ describe('A run waits to be allowed where the settings say so', () => {
     expect(await statusOf()).toBe('QUEUED');
     expect(await statusOf(1000)).toBe('QUEUED');
     expect(await statusOf(1001)).toBe('AWAITING_APPROVAL');
+    // Nor is what its makers say, where that is more: they may have reported less of what it did.
+    await sql(`update agent set estimated_cost_micros = 1001 where org_id = $1 and id = $2`, [acme.id, acme.agentId]);
+    expect(await statusOf()).toBe('AWAITING_APPROVAL');
+    expect(await statusOf(1)).toBe('AWAITING_APPROVAL');
+    await sql(`update agent set estimated_cost_micros = 1 where org_id = $1 and id = $2`, [acme.id, acme.agentId]);
     await over(899);
     expect(await statusOf(1)).toBe('AWAITING_APPROVAL');
     expect((await remove('deleteAgent')).errors).toEqual([]);
@@ -336,6 +366,25 @@ describe('Whoever started it', () => {
       });
       expect(reasonOf(await cancel(acme.admin, waiting))).toEqual(['CONFLICT', 'ALREADY_DECIDED']);
     }
+  });
+
+  test('takes it back whatever their role has become, and a key of theirs that was given so much', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, {}, acme.owner);
+    const [one, two, others] = [await start(acme), await start(acme), await start(acme, {}, acme.admin)];
+    const [reading, cancelling] = [
+      await givenKey(server, acme.developer, ['approval:read']),
+      await givenKey(server, acme.developer, ['approval:read', 'approval:cancel']),
+    ];
+    const userId = await personId(acme.developer);
+    await acme.owner('mutation ($userId: ID!) { updateMemberRole(userId: $userId, role: VIEWER) { role } }', {
+      userId,
+    });
+    expect((await acme.developer(CANCEL, { id: one.id })).data?.cancelApproval?.status).toBe('CANCELLED');
+    expect((await runOf(acme, one)).status).toBe('CANCELLED');
+    expect(codeOf(await acme.developer(CANCEL, { id: others.id }))).toBe('FORBIDDEN');
+    expect(codeOf(await reading.client(CANCEL, { id: two.id }))).toBe('FORBIDDEN');
+    expect((await cancelling.client(CANCEL, { id: two.id })).data.cancelApproval.status).toBe('CANCELLED');
   });
 });
 
@@ -696,6 +745,15 @@ describe('Nobody decides', () => {
       )
     ).rows;
 
+  const setRole = (acme: GivenOrganization, userId: string, role: string) =>
+    acme.owner(
+      'mutation ($userId: ID!, $role: OrganizationRole!) { updateMemberRole(userId: $userId, role: $role) { role } }',
+      {
+        userId,
+        role,
+      },
+    );
+
   test('then others may, who are told once and decide alone; and those who were asked still may', async () => {
     const acme = await givenOrganization(server);
     const [one, two] = [await givenMember(server, acme, 'DEVELOPER'), await givenMember(server, acme, 'DEVELOPER')];
@@ -727,6 +785,28 @@ describe('Nobody decides', () => {
     expect((await decide(acme.owner, waiting)).data.decideApproval.status).toBe('APPROVED');
   });
 
+  test('and whom it was escalated to is gone since: OWNERs may, who are told once; and nobody by what is set later', async () => {
+    const acme = await givenOrganization(server);
+    const one = await givenMember(server, acme, 'DEVELOPER');
+    const hours = { escalationAfterHours: 1 };
+    await ask(acme, { ...hours, escalationTo: await personId(one) }, acme.admin);
+    const waiting = await start(acme);
+    const textsOf = async (client: Client) =>
+      (await client('{ notifications { nodes { text } } }')).data.notifications.nodes.map(({ text }) => text);
+    await pass(1.1);
+    expect(await textsOf(one)).toEqual(['A run in acme Inc. still waits: decide']);
+    await ask(acme, { ...hours, escalationTo: await personId(acme.owner) }, acme.admin);
+    await pass(1);
+    expect(codeOf(await decide(acme.owner, waiting))).toBe('FORBIDDEN');
+    expect(await textsOf(acme.owner)).toEqual([]);
+    const before = await mailsOf(acme);
+    expect((await setRole(acme, await personId(one), 'VIEWER')).errors).toEqual([]);
+    for (const hour of [0.01, 1, 1]) await pass(hour);
+    expect(await textsOf(acme.owner)).toEqual(['A run in acme Inc. still waits: decide']);
+    expect(await mailsOf(acme)).toBe(before + 1);
+    expect((await decide(acme.owner, waiting)).data.decideApproval.status).toBe('APPROVED');
+  });
+
   test('it is approved by itself, as SYSTEM with the reason', async () => {
     const acme = await givenOrganization(server);
     await ask(acme, { escalationAfterHours: 12, autoApproveAfterHours: 48 }, acme.admin);
@@ -746,6 +826,15 @@ describe('Nobody decides', () => {
     ]);
   });
 
+  test('also where the feature is switched off meanwhile: what is set stays so', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, { autoApproveAfterHours: 1 }, acme.admin);
+    const waiting = await start(acme);
+    await server.database.outside(openAgreed).setEntitlements(acme.id, { features: { approvals: false } }, byTest);
+    await pass(1.1);
+    expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
+  });
+
   test('but after those were told to whom it is escalated, and have had their time, however long nothing was done', async () => {
     const acme = await givenOrganization(server);
     await ask(acme, { escalationAfterHours: 12, autoApproveAfterHours: 48 }, acme.admin);
@@ -755,6 +844,63 @@ describe('Nobody decides', () => {
     expect((await approvalOf(acme, waiting)).status).toBe('PENDING');
     expect(await mailsOf(acme)).toBe(before + 1);
     await pass(35.9);
+    expect((await approvalOf(acme, waiting)).status).toBe('PENDING');
+    await pass(0.2);
+    expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
+  });
+
+  const removeMember = (acme: GivenOrganization, userId: string) =>
+    acme.owner('mutation ($userId: ID!) { removeMember(userId: $userId) { status } }', { userId });
+
+  test.each<[string, object, (acme: GivenOrganization, adminId: string) => Promise<Answer>]>([
+    ['was demoted', {}, (acme, adminId) => setRole(acme, adminId, 'VIEWER')],
+    ['left', {}, removeMember],
+    [
+      'is suspended',
+      {},
+      (acme, userId) => acme.owner('mutation ($userId: ID!) { suspendMember(userId: $userId) { status } }', { userId }),
+    ],
+    ['is nobody, while somebody is asked', { escalationTo: null }, ({ viewer }) => viewer(APPROVALS)],
+  ])('nor could: it is approved at its hour where whom it is escalated to %s', async (_, more, change) => {
+    const acme = await givenOrganization(server);
+    const adminId = await personId(acme.admin);
+    const hours = { escalationAfterHours: 1, autoApproveAfterHours: 3, escalationTo: adminId };
+    await ask(acme, { ...hours, ...more }, acme.admin);
+    // There is no OWNER but who starts it.
+    const waiting = await start(acme, {}, acme.owner);
+    expect((await change(acme, adminId)).errors).toEqual([]);
+    await pass(1.1);
+    await pass(1.8);
+    expect(await approvalOf(acme, waiting)).toMatchObject({ status: 'PENDING' });
+    await pass(0.2);
+    expect(await approvalOf(acme, waiting)).toMatchObject({
+      status: 'APPROVED',
+      reason: 'Nobody decided in 3 hours.',
+    });
+  });
+
+  test('nor is anybody named, and whoever started it is the only OWNER: it is approved at its hour', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, { autoApproveAfterHours: 2 });
+    const waiting = await start(acme, {}, acme.owner);
+    expect((await approvalOf(acme, waiting)).waitsFor).toEqual([]);
+    await pass(1.9);
+    expect((await approvalOf(acme, waiting)).status).toBe('PENDING');
+    await pass(0.2);
+    expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
+  });
+
+  test('while somebody comes who can: they are told within the hour, and have their time', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, { autoApproveAfterHours: 4 });
+    const waiting = await start(acme, {}, acme.owner);
+    await pass(1.1);
+    expect((await setRole(acme, await personId(acme.admin), 'OWNER')).errors).toEqual([]);
+    const before = await mailsOf(acme);
+    await pass(1.1);
+    await pass(1.1);
+    expect(await mailsOf(acme)).toBe(before + 1);
+    await pass(2.8);
     expect((await approvalOf(acme, waiting)).status).toBe('PENDING');
     await pass(0.2);
     expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
@@ -797,13 +943,6 @@ describe('Nobody decides', () => {
         await givenMember(server, globex, 'VIEWER', { email: acme.developer.email });
         return closed;
       },
-    ],
-    [
-      'without the feature',
-      (acme) =>
-        acme.owner(
-          'mutation { updateOrganization(input: { settings: { featureFlags: { approvals: false } } }) { id } }',
-        ),
     ],
     [
       'where the settings have nothing approved by itself any more',
@@ -852,6 +991,19 @@ describe('Nobody decides', () => {
     expect((await approvalOf(acme, waiting)).status).toBe('PENDING');
     await pass(0.6);
     expect((await approvalOf(acme, waiting)).status).toBe('APPROVED');
+  });
+
+  test('and whoever was not told since so much waited is told once less does, whatever comes by itself', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, {}, acme.admin);
+    await flood(acme, 101, await personId(acme.owner));
+    await start(acme);
+    await pass(1.1);
+    expect(await mailsOf(acme)).toBe(0);
+    await drain(acme);
+    await pass(1.1);
+    await pass(1.1);
+    expect(await mailsOf(acme)).toBe(1);
   });
 
   test('and no more begin to wait than people can look at', async () => {

@@ -6,10 +6,10 @@ import { OUTBOX } from '../../../src/mail/outbox.js';
 import { Parts } from '../../../src/parts.js';
 import { byTest } from '../../support/act.js';
 import { givenKey } from '../../support/api-key.js';
-import { openReplica, outbox } from '../../support/due-work.js';
+import { openReplica, outbox, sendMailOf } from '../../support/due-work.js';
 import { givenMember, type GivenOrganization, givenOrganization, personId, unique } from '../../support/given.js';
 import { givenGrant, givenImpersonation } from '../../support/impersonation.js';
-import { secretFor } from '../../support/mail.js';
+import { secretFor, startMailServer } from '../../support/mail.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
 
 const server = useServer();
@@ -297,7 +297,7 @@ describe('An invitation', () => {
     return { invited, id: data.inviteUser.invitation.id as string, secret: await secretFor(server, invited.email) };
   };
 
-  test('tells whoever sent it what became of it, and by mail only that another is wanted', async () => {
+  test('tells whoever sent it what became of it, and that another is wanted, in the list and by mail, as they want it', async () => {
     const acme = await givenOrganization(server);
     const [yes, no] = [await given(acme), await given(acme)];
     const answer = (verb: string, { invited, secret }: typeof yes) =>
@@ -320,6 +320,24 @@ describe('An invitation', () => {
       text: `${no.invited.email} asks for a new invitation to acme Inc.`,
     });
     expect(await listOf(acme.owner)).toEqual([]);
+    const smtp = await startMailServer();
+    try {
+      // That another is wanted was sent at once, to the mailbox.
+      const mailed = async () => {
+        await sendMailOf(server, acme.id, smtp.url);
+        const mails = smtp.received.filter(({ to }) => to?.[0]?.address === acme.admin.email);
+        return new Set(mails.map(({ subject }) => subject).filter((subject) => subject !== wanted?.text));
+      };
+      const both = new Set([accepted?.text, declined?.text]);
+      expect(await mailed()).toEqual(both);
+      await prefer(acme.admin, { kind: 'INVITATION', ways: ['LIST'] });
+      await answer('accept', await given(acme));
+      await answer('decline', await given(acme));
+      expect(await listOf(acme.admin)).toHaveLength(5);
+      expect(await mailed()).toEqual(both);
+    } finally {
+      await smtp.close();
+    }
   });
 });
 

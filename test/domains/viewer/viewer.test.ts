@@ -36,6 +36,7 @@ describe('The viewer', () => {
         'agent:read',
         'api-key:read',
         'api-key:revoke',
+        'approval:cancel',
         'approval:read',
         'member:read',
         'organization:read',

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { RequestContext } from '../../../context/context.js';
 import type { LockedDb } from '../../../data/organization/organization-db.js';
 import { badInput, OrgateError } from '../../../errors.js';
@@ -9,7 +10,7 @@ import { type SettingPath, type Settings, SETTING_PATHS } from './schema.js';
 const isOfApproval = (path: SettingPath): boolean => path.startsWith('approval.');
 
 /**
- * That what people have to allow can be allowed: it is asked for where the organization has the feature, it names who can decide and what there is, and
+ * That what people have to allow can be allowed: more of it is asked for where the organization has the feature, it names who can decide and what there is, and
  * others decide before nobody does. Of what does not change nothing is asked.
  *
  * @param ofSetting where the argument of a setting stands
@@ -29,7 +30,9 @@ export async function assertApprovalFits(
   } as Settings;
   const wanted = changes['approval.requireFor']?.[1] ?? [];
   const standing = { ...db.held, featureFlags: after['featureFlags'] };
-  if (wanted.length > 0 && !decideFeature(standing, 'approvals').enabled) {
+  const isSet = (one: (typeof wanted)[number]) =>
+    before['approval.requireFor'].some((each) => isDeepStrictEqual(each, one));
+  if (!wanted.every(isSet) && !decideFeature(standing, 'approvals').enabled) {
     const argument = ofSetting('approval.requireFor');
     throw new OrgateError('FEATURE_DISABLED', undefined, { feature: 'approvals', argument });
   }
