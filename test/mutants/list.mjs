@@ -755,6 +755,12 @@ export const MUTANTS = [
   ],
   ['context/enter-directory.ts', 'host !== null && (await', 'false && (await', 'gateway/hosts'],
   ['context/enter-as-machine.ts', 'if (!(await isNameOf(', 'if (false && !(await isNameOf(', 'run/claims'],
+  [
+    'context/enter-beside.ts',
+    'if (error instanceof OrgateError) tell({ outcome: error.code });',
+    '',
+    'gateway/routing',
+  ],
   ['context/look-at-host.ts', 'addresses.every(', 'addresses.some(', 'sign-in/host-sign-in'],
   ['domains/dns-domain/check-domain.ts', ', serving: false }', ' }', 'dns-domain/dns-domain'],
   [
@@ -778,8 +784,8 @@ export const MUTANTS = [
   ['gateway/sign-in/serve-sign-in.ts', 'slugOf(request) === host', 'slugOf(request) !== null', 'gateway/hosts'],
   [
     'gateway/sign-in/host-sign-in.ts',
-    'if (!isMember || hosted?.orgId !== orgId)',
-    'if (!isMember)',
+    'if (!membership || hosted?.orgId !== orgId)',
+    'if (!membership)',
     'sign-in/host-sign-in',
   ],
   ['gateway/http/open-visit.ts', 'if (!isLeft && !isOver) throw error;', 'if (!isOver) throw error;', 'gateway/hosts'],

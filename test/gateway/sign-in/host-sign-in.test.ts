@@ -230,4 +230,41 @@ describe('Signing in at the host of an organization', () => {
     expect((await travels.go(code)).status).toBe(404);
     expect(travels.cookies.has(`${host} __Host-orgate`)).toBe(false);
   });
+
+  test('each step of it, and each refusal, is a line of the stream routing', async () => {
+    const { acme, host, name, travels, domainId, db } = await given();
+    const viewer = await personId(acme.viewer);
+    const told = ({ headers }: { readonly headers: Record<string, unknown> }) =>
+      server.logs
+        .map((each) => JSON.parse(each) as Record<string, unknown>)
+        .filter(({ stream, requestId }) => stream === 'routing' && requestId === headers['x-request-id'])
+        .map(({ sources, outcome, organization, source, viewer: who }) => {
+          expect(sources).toEqual([{ source: 'HOST', name: host }]);
+          return [outcome, organization ?? null, source ?? null, who ?? null];
+        });
+    const entered = ['ENTERED', acme.id, 'HOST', viewer];
+    const refused = (outcome: string, who: string | null = viewer) => [[outcome, null, null, who]];
+
+    const begun = await travels.go(`https://${host}/auth`);
+    expect(told(begun)).toEqual(refused('SIGN_IN', null));
+    const url = begun.next as string;
+    expect(told(await new Travels().go(url))).toEqual(refused('SIGN_IN', null));
+    expect(told(await travels.go(url))).toEqual([entered]);
+    const agreed = await travels.go(url, true);
+    expect(told(agreed)).toEqual([entered]);
+    const code = agreed.next as string;
+    expect(told(await travels.go(code))).toEqual([entered]);
+    expect(told(await travels.go(code))).toEqual(refused('NOT_UNDER_WAY', null));
+    expect(told(await travels.go(`https://${host}/auth/start/idp_none`))).toEqual(refused('UNKNOWN', null));
+
+    const again = (await ask(travels, host)).page.next as string;
+    dns.zones.set(name, { cname: 'elsewhere.example' });
+    expect(told(await travels.go(again))).toEqual(refused('HOST_ELSEWHERE'));
+    expect(told(await travels.go(url, true))).toEqual(refused('HOST_ELSEWHERE'));
+    dns.zones.set(name, { cname: 'app.orgate.example' });
+    const late = (await ask(travels, host)).page.next as string;
+    await db.organizationDomain.update({ id: domainId }, { serving: false });
+    expect(told(await travels.go(late))).toEqual(refused('NOT_FOUND'));
+    expect(told(await travels.go(url))).toEqual(refused('NOT_FOUND'));
+  });
 });
