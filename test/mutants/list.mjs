@@ -769,6 +769,7 @@ export const MUTANTS = [
     'hashSecret(host + orgId.slice(0, 0))',
     'sign-in/host-sign-in',
   ],
+  ['identity/sessions.ts', "${isLive('s')} for share)", "${isLive('s')})", 'races/session'],
   [
     'identity/sessions.ts',
     'select $1, s.person_id, s.provider, $2, $3, $4, s.expires_at, $5',
