@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from './config/config.js';
 import { createHosts, HOSTS } from './context/hosts.js';
+import { ROUTING, routingLine } from './context/routing.js';
 import type { SessionIssuer } from './context/viewer.js';
 import {
   ALLOW_RESERVED_DOMAINS,
@@ -107,6 +108,7 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     .add(REAL_TIME, () => pool.clock.real())
     .add(RECORD, composeRecord(domains))
     .add(REPORT, (err, what) => log.error({ err }, what))
+    .add(ROUTING, (requestId, routing) => log.info(routingLine(requestId, routing), 'routing'))
     .add(SEAL, seal)
     .add(SIGNING_KEYS, signingKeys)
     .add(SESSION_ISSUER, sessionIssuer(tokens, development));

@@ -23,6 +23,8 @@ export interface Hosts {
   target(): string;
   /** The origin of the gateway at a host that names an organization: its own, with this host in it. */
   originOf(host: string): string;
+  /** Whether hosts name organizations here at all, their own domains as well. */
+  readonly areNames: boolean;
   /** The host of an organization under the base domain; null where there is none. */
   under(slug: string): string | null;
 }
@@ -62,6 +64,7 @@ export function createHosts(baseDomain: string | null, publicUrl: () => string):
       url.hostname = withoutPort(host);
       return url.origin;
     },
+    areNames: baseDomain !== null,
     under: (slug) => baseDomain && `${slug}.${baseDomain}`,
   };
 }
@@ -87,7 +90,7 @@ export async function findHosted(outside: Outside, name: string): Promise<Hosted
 export async function isServed(host: string, { outside, use }: Pick<Deployment, 'outside' | 'use'>): Promise<boolean> {
   const hosts = use(HOSTS);
   const name = hosts.nameIn(host);
-  if (name === null) return host === hosts.target();
+  if (name === null) return withoutPort(host) === hosts.target();
   return (await findHosted(outside, name)) !== null;
 }
 

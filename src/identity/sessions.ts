@@ -47,8 +47,8 @@ export interface Sessions {
   }): Promise<StartedSession>;
 
   /**
-   * Signs the person of a live session in for one organization alone, at its host. It ends no later than that session, and with
-   * its provider; null when that session is over.
+   * Signs the person of a live session in for one organization alone, at its host. It ends with that session, for whatever reason;
+   * null when that session is over.
    */
   startAtHost(session: {
     of: string;
@@ -189,9 +189,10 @@ export function openSessions(pool: ScopedPool): Sessions {
     async startAtHost({ of, boundOrgId, userAgent, from }) {
       const [sessionId, cookie] = [newId('ses'), newSecret()];
       const [started] = await query<{ expiresAt: Date }>(
-        `insert into session (id, person_id, provider, bound_org_id, cookie_hash, user_agent, expires_at, created_at)
-         select $1, s.person_id, s.provider, $2, $3, $4, s.expires_at, $5 from session s
-         where s.id = $6 and ${isLive('s')} and (s.bound_org_id is null or s.bound_org_id = $2) and ${isKept('$2::text')}
+        `with source as (select s.id, s.person_id, s.provider, s.bound_org_id, s.expires_at from session s where s.id = $6 and ${isLive('s')} for share)
+         insert into session (id, person_id, provider, bound_org_id, cookie_hash, user_agent, expires_at, created_at, source_id)
+         select $1, s.person_id, s.provider, $2, $3, $4, s.expires_at, $5, s.id from source s
+         where (s.bound_org_id is null or s.bound_org_id = $2) and ${isKept('$2::text')}
          returning expires_at as "expiresAt"`,
         [sessionId, boundOrgId, hashSecret(cookie), userAgent?.slice(0, 300) ?? null, pool.clock.now(), of],
         { ...bySystem('sign-in at a host'), ...from },

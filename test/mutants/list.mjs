@@ -790,6 +790,12 @@ export const MUTANTS = [
   ],
   ['context/enter-directory.ts', 'host !== null && (await', 'false && (await', 'gateway/hosts'],
   ['context/enter-as-machine.ts', 'if (!(await isNameOf(', 'if (false && !(await isNameOf(', 'run/claims'],
+  [
+    'context/enter-beside.ts',
+    'if (error instanceof OrgateError) tell({ outcome: error.code });',
+    '',
+    'gateway/routing',
+  ],
   ['context/look-at-host.ts', 'addresses.every(', 'addresses.some(', 'sign-in/host-sign-in'],
   ['domains/dns-domain/check-domain.ts', ', serving: false }', ' }', 'dns-domain/dns-domain'],
   [
@@ -798,6 +804,7 @@ export const MUTANTS = [
     'hashSecret(host + orgId.slice(0, 0))',
     'sign-in/host-sign-in',
   ],
+  ['identity/sessions.ts', "${isLive('s')} for share)", "${isLive('s')})", 'races/session'],
   [
     'identity/sessions.ts',
     'select $1, s.person_id, s.provider, $2, $3, $4, s.expires_at, $5',
@@ -813,8 +820,8 @@ export const MUTANTS = [
   ['gateway/sign-in/serve-sign-in.ts', 'slugOf(request) === host', 'slugOf(request) !== null', 'gateway/hosts'],
   [
     'gateway/sign-in/host-sign-in.ts',
-    'if (!isMember || hosted?.orgId !== orgId)',
-    'if (!isMember)',
+    'if (!membership || hosted?.orgId !== orgId)',
+    'if (!membership)',
     'sign-in/host-sign-in',
   ],
   ['gateway/http/open-visit.ts', 'if (!isLeft && !isOver) throw error;', 'if (!isOver) throw error;', 'gateway/hosts'],

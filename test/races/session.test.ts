@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import { openSessions } from '../../src/identity/sessions.js';
 import { givenOrganization, personId } from '../support/given.js';
 import { useServer } from '../support/server.js';
 import { givenBrowser, renew } from '../support/sessions.js';
@@ -56,6 +57,26 @@ race('whoever renews while the session is being ended is not left with one that 
     }
   }
 });
+
+race(
+  'of who signs in at a host while they sign out where they came from nothing is left, in either order',
+  async () => {
+    for (const beginsFirst of [true, false]) {
+      const acme = await givenOrganization(server);
+      const browser = await givenBrowser(server, await personId(acme.viewer));
+      const sessions = server.database.outside(openSessions);
+      const begin = () => sessions.startAtHost({ of: browser.sessionId, boundOrgId: acme.id, userAgent: null });
+      const end = () => browser('mutation { signOut }');
+      const sessionRow = { text: 'select from session where id = $1 for update', values: [browser.sessionId] };
+      await inOrder<unknown>(sessionRow, beginsFirst ? [begin, end] : [end, begin]);
+      const { rows } = await server.database.pool.queryAsLoginRole(
+        'select end_reason from session where source_id = $1 and bound_org_id = $2',
+        [browser.sessionId, acme.id],
+      );
+      expect(rows).toEqual(beginsFirst ? [{ end_reason: 'SIGNED_OUT' }] : []);
+    }
+  },
+);
 
 race('many tabs that ask for tokens at once all get theirs', async () => {
   const id = await personId((await givenOrganization(server)).viewer);

@@ -6,6 +6,9 @@ import { badInput, conflict, OrgateError } from '../../errors.js';
 import { decideFeature } from '../../permissions/features.js';
 import { readActor } from '../../rights/actor.js';
 
+const FEATURE = 'custom_hosts';
+const NO_HOSTS = 'No host leads to an organization here: whoever runs the deployment has to set BASE_DOMAIN.';
+
 /**
  * Has a domain of the current organization serve as its host, or no longer. The DNS is asked before anything is locked.
  *
@@ -17,14 +20,15 @@ export async function setDomainServing(
 ): Promise<Row<'OrganizationDomain'>> {
   const { db, use } = context;
   const { name } = await db.organizationDomain.get({ id });
+  if (serving && !use(HOSTS).areNames) throw new OrgateError('FEATURE_DISABLED', NO_HOSTS, { feature: FEATURE });
   if (serving && use(HOSTS).isOurs(name)) throw badInput('id', 'The deployment itself is at this name.');
   const { found } = serving ? await lookAtHost(name, use) : { found: [] };
   return db.locked(async (inside) => {
     await readActor(inside, context, 'domain:manage');
     const { status } = await inside.organizationDomain.get({ id });
     if (!serving) return inside.organizationDomain.update({ id }, { serving });
-    const feature = 'custom_hosts';
-    if (!decideFeature(inside.held, feature).enabled) throw new OrgateError('FEATURE_DISABLED', undefined, { feature });
+    if (!decideFeature(inside.held, FEATURE).enabled)
+      throw new OrgateError('FEATURE_DISABLED', undefined, { feature: FEATURE });
     if (status !== 'VERIFIED') throw conflict('Only a VERIFIED domain can serve.', 'id');
     return inside.organizationDomain.update({ id }, { serving, servingFound: found });
   });

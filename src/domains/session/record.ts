@@ -23,6 +23,11 @@ export const record = {
       columns: ['session.last_used_at', 'session.user_agent'],
     },
     {
+      what: 'the session that one at a host came of',
+      because: 'it is theirs, and none of the organization’s',
+      columns: ['session.source_id'],
+    },
+    {
       what: 'the public half of a key that signs',
       because: 'it is published',
       columns: ['signing_key.public_key'],

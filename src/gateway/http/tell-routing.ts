@@ -1,37 +1,15 @@
 import type { FastifyRequest } from 'fastify';
 import { ConflictingNamesError } from '../../context/conflicting-names.js';
 import type { RequestContext } from '../../context/context.js';
-import { NotEnteredError, toldName } from '../../context/enter-organization.js';
+import { HomedElsewhereError } from '../../context/elsewhere.js';
+import { NotEnteredError } from '../../context/enter-organization.js';
 import { RefusedKeyError } from '../../context/refused-key.js';
-import type { NamedOrganization } from '../../context/resolve-organization.js';
+import { enteredBy, type Routing, routingLine } from '../../context/routing.js';
 import { OrgateError } from '../../errors.js';
 
-/** How a request was led to its organization, or why to none. */
-export interface Routing {
-  readonly named: readonly Pick<NamedOrganization, 'source' | 'name'>[];
-  /** ENTERED, NO_ORGANIZATION of somebody who named none, NOBODY of who brought nothing; of a refusal its code. */
-  readonly outcome: string;
-  readonly organization?: string | undefined;
-  readonly source?: string | undefined;
-  /** A person, or the service account that a key is of. */
-  readonly viewer?: string | undefined;
-  /** Who acts as them. */
-  readonly actor?: string | undefined;
-  readonly apiKey?: string | null | undefined;
-  readonly directory?: string | undefined;
-}
-
-/**
- * Writes a decision to the stream `routing` of the log. What somebody named and is not in is told as it is where it is a host or
- * an id, else by its digest: they may have put a secret there.
- */
-export function tellRouting(request: FastifyRequest, { named, outcome, ...decided }: Routing): void {
-  const isEntered = outcome === 'ENTERED';
-  const sources = named.map(({ source, name }) => ({
-    source,
-    name: isEntered || source === 'HOST' ? name : toldName(name),
-  }));
-  request.log.info({ stream: 'routing', requestId: request.id, sources, outcome, ...decided }, 'routing');
+/** Writes a decision to the stream `routing` of the log. */
+export function tellRouting(request: FastifyRequest, routing: Routing): void {
+  request.log.info(routingLine(request.id, routing), 'routing');
 }
 
 /** What a door decided. */
@@ -41,7 +19,7 @@ export function routingOf(
 ): Routing {
   return {
     named,
-    outcome: current ? 'ENTERED' : viewer ? 'NO_ORGANIZATION' : 'NOBODY',
+    outcome: current ? enteredBy(current.membership) : viewer ? 'NO_ORGANIZATION' : 'NOBODY',
     organization: current?.orgId,
     source: current?.source,
     viewer: viewer?.person?.id ?? current?.membership.userId,
@@ -54,7 +32,8 @@ export function routingOf(
 export function refusedRouting(named: Routing['named'], error: unknown): Routing | null {
   if (!(error instanceof OrgateError)) return null;
   const { cause, code: outcome } = error;
-  if (cause instanceof NotEnteredError) return { named, outcome, viewer: cause.personId };
+  if (cause instanceof NotEnteredError || cause instanceof HomedElsewhereError)
+    return { named, outcome, viewer: cause.personId };
   if (cause instanceof ConflictingNamesError) return { named, outcome, ...cause.asked };
   if (cause instanceof RefusedKeyError) return { named, outcome, apiKey: cause.keyId };
   return { named, outcome };

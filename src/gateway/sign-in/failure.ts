@@ -5,7 +5,8 @@ import { html } from '../../html.js';
 import { sendPage } from '../pages/page.js';
 import { requestNote } from '../pages/problem-page.js';
 
-type Reason = NotAdmitted | 'RETURN_TO' | 'NOT_THERE' | 'HOST_ELSEWHERE' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
+export type Reason =
+  NotAdmitted | 'RETURN_TO' | 'NOT_THERE' | 'HOST_ELSEWHERE' | 'NOT_UNDER_WAY' | 'REFUSED' | 'UNREACHABLE';
 
 const ANSWERS: Readonly<Record<Reason, readonly [status: number, text: string]>> = {
   UNKNOWN: [404, 'There is nothing to sign in with here.'],

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { findHosted, withoutPort } from '../../context/hosts.js';
 import { namedByHost } from '../../context/resolve-organization.js';
+import { enteredBy } from '../../context/routing.js';
 import { OrgateError } from '../../errors.js';
 import { html } from '../../html.js';
 import type { HostedOrganization } from '../../identity/hosts.js';
 import { openKnownHosts } from '../../identity/known-hosts.js';
+import type { ActiveMembership } from '../../identity/person.js';
 import { openRegistry } from '../../identity/registry.js';
 import { openSessions } from '../../identity/sessions.js';
 import { newSecret } from '../../secrets/secret.js';
@@ -14,7 +16,7 @@ import { tellRouting } from '../http/tell-routing.js';
 import { account } from '../pages/account.js';
 import { sendPage } from '../pages/page.js';
 import { readBrowser, rememberBrowser } from './browser-cookie.js';
-import { SignInFailure } from './failure.js';
+import { type Reason, SignInFailure } from './failure.js';
 import type { Asked, SignInParts } from './finish-sign-in.js';
 import { leadingTo } from './return-to.js';
 import { setSessionCookie } from './session-cookie.js';
@@ -45,11 +47,18 @@ interface KeptForCode {
   readonly orgId: string;
 }
 
+/** Tells whom a host led to no organization, and why. */
+export function refuseAtHost(request: Request, name: string, reason: Reason, viewer?: string): SignInFailure {
+  const outcome = reason === 'NOT_THERE' ? 'NOT_FOUND' : reason;
+  tellRouting(request, { named: namedByHost(name), outcome, viewer });
+  return new SignInFailure(reason);
+}
+
 const challengeOf = (verifier: string): string => createHash('sha256').update(verifier).digest('base64url');
 
 /** Sends the browser from the host of an organization to the gateway's own address. The same from one that is nobody's. */
 export async function beginAtHost(
-  { attempts, publicUrl }: SignInParts,
+  { attempts, publicUrl, hosts }: SignInParts,
   request: Request,
   reply: FastifyReply,
   { returnTo, isSwitching }: { readonly returnTo: string | null; readonly isSwitching: boolean },
@@ -60,6 +69,7 @@ export async function beginAtHost(
   const state = await attempts.begin({ step: 'HOST', providerId: host, browser, kept });
   const query = new URLSearchParams({ host, state, code_challenge: challengeOf(kept.verifier) });
   if (isSwitching) query.set('switch', '1');
+  tellRouting(request, { named: namedByHost(hosts.nameIn(host)), outcome: 'SIGN_IN' });
   return reply.redirect(`${publicUrl()}/auth/host?${query.toString()}`, 303);
 }
 
@@ -96,25 +106,31 @@ export const hostAsked = ({ hosts }: SignInParts, { query }: Request): string | 
 interface Traveller {
   readonly found: SignedIn;
   readonly hosted: HostedOrganization;
+  readonly membership: ActiveMembership;
 }
 
 /** Whoever is signed in, where the host leads to an organization of theirs. @throws SignInFailure the same where it is nobody's */
 async function findTraveller(parts: SignInParts, request: Request, journey: Journey): Promise<Traveller | null> {
   const found = await findSignedIn(parts.outside, request);
-  if (!found) return null;
+  if (!found) {
+    tellRouting(request, { named: namedByHost(journey.name), outcome: 'SIGN_IN' });
+    return null;
+  }
   const { person, session } = found;
   const { boundOrgId, startedAt } = session;
   const hosted = await findHosted(parts.outside, journey.name);
   const membership =
     hosted &&
     (await parts.outside(openRegistry).findMembership({ personId: person.id, boundOrgId, startedAt }, hosted.orgId));
-  const decided = { named: namedByHost(journey.name), viewer: person.id };
-  if (!hosted || !membership) {
-    tellRouting(request, { ...decided, outcome: 'NOT_FOUND' });
-    throw new SignInFailure('NOT_THERE');
-  }
-  tellRouting(request, { ...decided, outcome: 'ENTERED', organization: hosted.orgId, source: 'HOST' });
-  return { found, hosted };
+  if (!hosted || !membership) throw refuseAtHost(request, journey.name, 'NOT_THERE', person.id);
+  return { found, hosted, membership };
+}
+
+/** Tells whom a host leads to an organization of theirs. */
+function tellEntered(request: Request, name: string, viewer: string, membership: ActiveMembership): void {
+  const organization = membership.organization.id;
+  const decided = { outcome: enteredBy(membership), organization, source: 'HOST', viewer };
+  tellRouting(request, { named: namedByHost(name), ...decided });
 }
 
 /** Whoever comes from a host for the first time is asked; whoever was there goes back at once; whoever is nobody signs in. */
@@ -131,7 +147,8 @@ export async function askAboutHost(parts: SignInParts, request: Request, reply: 
   const { found, hosted } = traveller;
   const place = { host, orgId: hosted.orgId };
   if (await parts.outside(openKnownHosts).isKnown(found.person.id, place))
-    return sendBack(parts, reply, journey, traveller);
+    return sendBack(parts, request, reply, { journey, traveller });
+  tellEntered(request, journey.name, found.person.id, traveller.membership);
   const title = `Sign in at ${host}?`;
   return sendPage(
     reply,
@@ -164,23 +181,26 @@ export async function agreeToHost(parts: SignInParts, request: Request, reply: F
   const traveller = await findTraveller(parts, request, journey);
   if (!traveller) return reply.redirect(journey.path, 303);
   const { found, hosted } = traveller;
-  const answer = await sendBack(parts, reply, journey, traveller);
+  const answer = await sendBack(parts, request, reply, { journey, traveller });
   await parts.outside(openKnownHosts).remember(found.person.id, { host: journey.host, orgId: hosted.orgId });
   return answer;
 }
 
-/** @throws SignInFailure unless the DNS says now that the host leads here; what is under the base domain is the deployment's own */
-async function assertLeadsHere({ lookAtHost }: SignInParts, name: string): Promise<void> {
-  if (name.includes('.') && !(await lookAtHost(name)).leadsHere) throw new SignInFailure('HOST_ELSEWHERE');
-}
+/** Whether the DNS says now that the host leads here; what is under the base domain is the deployment's own. */
+const leadsHere = async ({ lookAtHost }: SignInParts, name: string): Promise<boolean> =>
+  !name.includes('.') || (await lookAtHost(name)).leadsHere;
 
 async function sendBack(
   parts: SignInParts,
+  request: Request,
   reply: FastifyReply,
-  { host, name, state, challenge }: Journey,
-  { found: { person, session }, hosted }: Traveller,
+  { journey, traveller }: { readonly journey: Journey; readonly traveller: Traveller },
 ): Promise<FastifyReply> {
-  await assertLeadsHere(parts, name);
+  const { host, name, state, challenge } = journey;
+  const { found, hosted, membership } = traveller;
+  const { person, session } = found;
+  if (!(await leadsHere(parts, name))) throw refuseAtHost(request, name, 'HOST_ELSEWHERE', person.id);
+  tellEntered(request, name, person.id, membership);
   const kept: KeptForCode = { sessionId: session.id, personId: person.id, orgId: hosted.orgId };
   const code = await parts.attempts.begin({
     step: 'HOST_CODE',
@@ -206,21 +226,22 @@ export async function finishAtHost(
   const browser = readBrowser(request);
   const began =
     typeof state === 'string' && browser ? await attempts.take<KeptAtHost>('HOST', state, host, browser) : null;
-  if (!began || typeof code !== 'string') throw new SignInFailure('NOT_UNDER_WAY');
+  if (!began || typeof code !== 'string') throw refuseAtHost(request, name, 'NOT_UNDER_WAY');
   const kept = await attempts.take<KeptForCode>('HOST_CODE', code, host, challengeOf(began.verifier));
-  if (!kept) throw new SignInFailure('NOT_UNDER_WAY');
+  if (!kept) throw refuseAtHost(request, name, 'NOT_UNDER_WAY');
   const { sessionId, personId, orgId } = kept;
-  await assertLeadsHere(parts, name);
+  if (!(await leadsHere(parts, name))) throw refuseAtHost(request, name, 'HOST_ELSEWHERE', personId);
   const [hosted, found] = await Promise.all([
     findHosted(outside, name),
     outside(openRegistry).findPerson({ kind: 'session', sessionId, personId }, [orgId]),
   ]);
-  const isMember = found?.person.status === 'ACTIVE' && found.memberships.length > 0;
-  if (!isMember || hosted?.orgId !== orgId) throw new SignInFailure('NOT_THERE');
+  const [membership] = found?.person.status === 'ACTIVE' ? found.memberships : [];
+  if (!membership || hosted?.orgId !== orgId) throw refuseAtHost(request, name, 'NOT_THERE', personId);
   const from = { requestId: request.id, address: request.ip };
   const userAgent = request.headers['user-agent'] ?? null;
   const started = await outside(openSessions).startAtHost({ of: sessionId, boundOrgId: orgId, userAgent, from });
-  if (!started) throw new SignInFailure('NOT_UNDER_WAY');
+  if (!started) throw refuseAtHost(request, name, 'NOT_UNDER_WAY', personId);
+  tellEntered(request, name, personId, membership);
   setSessionCookie(reply, started);
   countSignIn(parts.metrics, request, 'SIGNED_IN');
   request.log.info({ requestId: request.id, viewer: personId, host }, 'signed in at a host');

@@ -6,7 +6,7 @@ import { sendPage } from '../pages/page.js';
 import { rememberBrowser } from './browser-cookie.js';
 import { reasonOf, sendFailure, SignInFailure } from './failure.js';
 import { type Asked, findProvider, idOf, type Kept, type SignInParts, slugOf } from './finish-sign-in.js';
-import { agreeToHost, askAboutHost, beginAtHost, finishAtHost, hostAsked } from './host-sign-in.js';
+import { agreeToHost, askAboutHost, beginAtHost, finishAtHost, hostAsked, refuseAtHost } from './host-sign-in.js';
 import { takeOidcCallback } from './oidc-callback.js';
 import type { OidcAttempt } from './oidc.js';
 import { sendOrganizations } from './organizations-page.js';
@@ -80,7 +80,7 @@ async function handleAtHost(
   if (url === '/auth/host/callback') return finishAtHost(at, request, reply, host);
   if (url === '/auth/organizations') return sendOrganizations(at, request, reply, returnToOf(at, request));
   const isDoor = url === '/auth' || (url === '/auth/:slug' && slugOf(request) === host);
-  if (!isDoor) throw new SignInFailure('UNKNOWN');
+  if (!isDoor) throw refuseAtHost(request, host, 'UNKNOWN');
   return beginAtHost(parts, request, reply, { returnTo: returnToOf(at, request), isSwitching: isSwitching(request) });
 }
 

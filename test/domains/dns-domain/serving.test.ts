@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type NameServer, startNameServer } from '../../support/dns.js';
 import { givenHeldDomain, givenOrganization, unique } from '../../support/given.js';
+import { PRODUCTION } from '../../support/production.js';
 import { codeOf, startServer, type TestServer } from '../../support/server.js';
 
 let dns: NameServer;
@@ -64,6 +65,23 @@ test('a name that the deployment itself is at serves nobody', async () => {
     const { id } = await givenHeldDomain(server, acme, { name });
     expect(codeOf(await acme.admin(SET, { id, serving: true }))).toBe('BAD_USER_INPUT');
     await acme.admin('mutation ($id: ID!) { removeDomain(id: $id) }', { id });
+  }
+});
+
+test('where the deployment has no BASE_DOMAIN that is said, and what serves can be switched off', async () => {
+  const without = await startServer({ env: { ...PRODUCTION } });
+  try {
+    const acme = await givenOrganization(without);
+    const { id } = await givenHeldDomain(without, acme);
+    const refused = await acme.admin(SET, { id, serving: true });
+    expect(codeOf(refused)).toBe('FEATURE_DISABLED');
+    expect(refused.errors[0]).toMatchObject({
+      message: expect.stringContaining('BASE_DOMAIN'),
+      extensions: { feature: 'custom_hosts' },
+    });
+    expect((await acme.admin(SET, { id, serving: false })).data.setDomainServing?.serving?.enabled).toBe(false);
+  } finally {
+    await without.close();
   }
 });
 

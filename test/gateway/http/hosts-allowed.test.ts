@@ -37,7 +37,12 @@ test('a proxy is told for which hosts it may have certificates issued: those tha
   const db = server.database.organizationDb(acme.id, byTest);
   expect(await allowed(name)).toBe(404);
   await db.organizationDomain.update({ id }, { serving: true });
-  for (const host of [name, `${acme.slug}.orgate.example`, 'app.orgate.example']) expect(await allowed(host)).toBe(200);
+  for (const host of [name, `${acme.slug}.orgate.example`, 'app.orgate.example']) {
+    // However it is written: as a request at it is read.
+    for (const same of [host, host.toUpperCase(), `${host}.`, `${host}:443`, `${host}.:443`]) {
+      expect([same, await allowed(same)]).toEqual([same, 200]);
+    }
+  }
   await db.organizationDomain.update({ id }, { serving: false });
   for (const host of [name, 'nobody.orgate.example', 'nobody.example', '192.0.2.1', 'localhost', '', "a'b"]) {
     expect(await allowed(host)).toBe(404);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openSessions } from '../../../src/identity/sessions.js';
 import { byTest } from '../../support/act.js';
 import { type NameServer, startNameServer } from '../../support/dns.js';
 import { givenHeldDomain, givenMember, givenOrganization, personId, unique } from '../../support/given.js';
@@ -229,5 +230,121 @@ describe('Signing in at the host of an organization', () => {
     );
     expect((await travels.go(code)).status).toBe(404);
     expect(travels.cookies.has(`${host} __Host-orgate`)).toBe(false);
+  });
+
+  describe('whoever signs out', () => {
+    /** Signed in where the gateway is, and at two hosts of one organization. */
+    const givenBoth = async () => {
+      const world = await given();
+      const { acme, host, travels, name } = world;
+      const slug = `${acme.slug}.orgate.example`;
+      for (const each of [host, slug]) {
+        const { url } = await ask(travels, each);
+        await travels.go((await travels.go(url, true)).next as string);
+      }
+      const at = async (where: string, query = '{ viewer { organizationSource } }') => {
+        const cookie = `__Host-orgate=${travels.cookies.get(`${where} __Host-orgate`)}`;
+        const { text } = await raw(`${server.url}/graphql`, {
+          method: 'POST',
+          headers: { host: where, origin: `https://${where}`, cookie, 'content-type': 'application/json' },
+          body: JSON.stringify({ query }),
+        });
+        return text;
+      };
+      const areIn = async () => {
+        const texts = await Promise.all(['app.orgate.example', name, slug].map((where) => at(where)));
+        return texts.map((text) => !text.includes('UNAUTHENTICATED'));
+      };
+      expect(await areIn()).toEqual([true, true, true]);
+      return { ...world, slug, at, areIn };
+    };
+
+    test.each([
+      ['on the page', (travels: Travels) => travels.go(`${HOME}/auth/sign-out`, true)],
+      [
+        'by the mutation',
+        (_: Travels, at: (...of: [string, string]) => Promise<string>) =>
+          at('app.orgate.example', 'mutation { signOut }'),
+      ],
+    ])('where they signed in, %s, is signed out at every host, and the organization is told', async (_, leave) => {
+      const { acme, travels, at, areIn, sessionId } = await givenBoth();
+      const elsewhere = await givenBrowser(server, await personId(acme.viewer));
+      await leave(travels, at);
+      expect(await areIn()).toEqual([false, false, false]);
+      expect((await elsewhere('{ viewer { organizationSource } }', { origin: HOME })).errors).toEqual([]);
+      const { rows } = await server.database.pool.queryAsLoginRole(
+        `select action, changes, actor_id as who from audit_entry
+         where org_id = $1 and target_id in (select id from session where source_id = $2) order by number`,
+        [acme.id, sessionId],
+      );
+      expect(rows.map(({ action, who }) => [action, who])).toEqual([
+        ['session.created', null],
+        ['session.created', null],
+        ...Array(2).fill(['session.ended', await personId(acme.viewer)]),
+      ]);
+      expect(JSON.stringify(rows)).not.toContain(sessionId);
+    });
+
+    test('at a host is signed out there alone', async () => {
+      const { host, travels, areIn } = await givenBoth();
+      expect((await travels.go(`https://${host}/auth/sign-out`, true)).status).toBe(200);
+      expect(await areIn()).toEqual([true, false, true]);
+    });
+
+    test('has it done by whoever revokes the session, or used one of its tokens twice', async () => {
+      for (const end of ['REVOKED', 'TOKEN_REUSED']) {
+        const { acme, at, areIn, sessionId } = await givenBoth();
+        if (end === 'REVOKED') {
+          const elsewhere = await givenBrowser(server, await personId(acme.viewer));
+          await elsewhere(`mutation { revokeSession(id: "${sessionId}") }`, { origin: HOME });
+        } else {
+          const sessions = server.database.outside(openSessions);
+          const first = await sessions.issueRefreshToken(sessionId);
+          const second = await sessions.renew(first);
+          if (second === null || second === 'REUSED') throw new Error('not renewed');
+          await sessions.renew(second.refreshToken);
+          expect(await sessions.renew(first)).toBe('REUSED');
+        }
+        expect(await at('app.orgate.example')).toContain('UNAUTHENTICATED');
+        expect(await areIn()).toEqual([false, false, false]);
+      }
+    });
+  });
+
+  test('each step of it, and each refusal, is a line of the stream routing', async () => {
+    const { acme, host, name, travels, domainId, db } = await given();
+    const viewer = await personId(acme.viewer);
+    const told = ({ headers }: { readonly headers: Record<string, unknown> }) =>
+      server.logs
+        .map((each) => JSON.parse(each) as Record<string, unknown>)
+        .filter(({ stream, requestId }) => stream === 'routing' && requestId === headers['x-request-id'])
+        .map(({ sources, outcome, organization, source, viewer: who }) => {
+          expect(sources).toEqual([{ source: 'HOST', name: host }]);
+          return [outcome, organization ?? null, source ?? null, who ?? null];
+        });
+    const entered = ['ENTERED', acme.id, 'HOST', viewer];
+    const refused = (outcome: string, who: string | null = viewer) => [[outcome, null, null, who]];
+
+    const begun = await travels.go(`https://${host}/auth`);
+    expect(told(begun)).toEqual(refused('SIGN_IN', null));
+    const url = begun.next as string;
+    expect(told(await new Travels().go(url))).toEqual(refused('SIGN_IN', null));
+    expect(told(await travels.go(url))).toEqual([entered]);
+    const agreed = await travels.go(url, true);
+    expect(told(agreed)).toEqual([entered]);
+    const code = agreed.next as string;
+    expect(told(await travels.go(code))).toEqual([entered]);
+    expect(told(await travels.go(code))).toEqual(refused('NOT_UNDER_WAY', null));
+    expect(told(await travels.go(`https://${host}/auth/start/idp_none`))).toEqual(refused('UNKNOWN', null));
+
+    const again = (await ask(travels, host)).page.next as string;
+    dns.zones.set(name, { cname: 'elsewhere.example' });
+    expect(told(await travels.go(again))).toEqual(refused('HOST_ELSEWHERE'));
+    expect(told(await travels.go(url, true))).toEqual(refused('HOST_ELSEWHERE'));
+    dns.zones.set(name, { cname: 'app.orgate.example' });
+    const late = (await ask(travels, host)).page.next as string;
+    await db.organizationDomain.update({ id: domainId }, { serving: false });
+    expect(told(await travels.go(late))).toEqual(refused('NOT_FOUND'));
+    expect(told(await travels.go(url))).toEqual(refused('NOT_FOUND'));
   });
 });
