@@ -204,7 +204,17 @@ export const MUTANTS = [
   ['domains/webhook/deliver.ts', "outcome.status === 410 ? 'GONE' :", '', 'domains/webhook/webhook.test'],
   ['domains/webhook/deliver.ts', 'answer: isNamed ? null :', 'answer:', 'domains/webhook/webhook.test'],
   ['domains/webhook/deliver.ts', '&& previousSecretUntil > db.now()', '', 'domains/webhook/webhook.test'],
-  ['domains/webhook/deliver.ts', '  atOnce: 100,\n', '  atOnce: 10,\n', 'domains/webhook/webhook.test'],
+  ['domains/webhook/deliver.ts', '    atOnce: 100,\n', '    atOnce: 10,\n', 'domains/webhook/webhook.test'],
+  ['domains/webhook/deliver.ts', 'if (!(await wasSlow(run)))', 'if (true)', 'domains/webhook/webhook.test'],
+  ['domains/webhook/deliver.ts', 'const MOST_SLOW = 50;', 'const MOST_SLOW = 100;', 'domains/webhook/webhook.test'],
+  [
+    'domains/webhook/deliver.ts',
+    'const MOST_SLOW_OF_ONE = 10;',
+    'const MOST_SLOW_OF_ONE = 20;',
+    'domains/webhook/webhook.test',
+  ],
+  ['domains/webhook/deliver.ts', '(1 + pace.random() * JITTER)', '1', 'domains/webhook/webhook.test'],
+  ['domains/webhook/deliver.ts', '  try: 15_000,', '  try: 150_000,', 'domains/webhook/webhook.test'],
   [
     'domains/webhook/place-before.ts',
     'seal.sealedAt >= moment',
