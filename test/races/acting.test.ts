@@ -231,7 +231,7 @@ const key = (change: string) => `update api_key set ${change} where org_id = $1 
 const impersonationRow = (id: string) => ({ text: 'select from impersonation where id = $1 for update', values: [id] });
 
 /** What comes of it; of those who act as a member, where the statement looks itself: the record takes nothing more of them. */
-type Way = readonly [who: keyof typeof ASKING, change: string, outcome: string, itself?: string];
+type Way = readonly [who: keyof typeof ASKING, change: string, outcome: string, itself?: string | undefined];
 
 const isMember = (who: Way[0]): boolean => who !== 'key' && who !== 'service account' && who !== 'administrator';
 const itself = (who: Way[0]) => (who === 'administrator' ? 'READ_ONLY' : undefined);
