@@ -180,7 +180,12 @@ export const MUTANTS = [
     'egress/egress',
   ],
   ['egress/egress.ts', 'if (guard && isIP(host) !== 0 && isPrivate(host))', 'if (false)', 'egress/egress'],
-  ['egress/egress.ts', ': { agent: false as const }', ': {}', 'egress/egress'],
+  [
+    'egress/egress.ts',
+    ': { agent: false as const }',
+    ': { agent: isSecure ? AGENTS.https : AGENTS.http }',
+    'egress/egress',
+  ],
   ['egress/egress.ts', 'if ((heads += 1) > MOST_HEADS)', 'if (false)', 'egress/egress'],
   ['egress/egress.ts', 'if (checking >= CHECKS) return false;', '', 'egress/egress'],
   ['egress/look-up-host.ts', 'if (asking >= AT_ONCE) return UNKNOWN;', '', 'egress/look-up-host'],
