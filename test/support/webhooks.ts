@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { PUBLIC_URL, REAL_TIME } from '../../src/context/deployment.js';
 import type { OrgId } from '../../src/data/id.js';
 import { openSealing } from '../../src/domains/audit-entry/outside.js';
-import { DELIVERIES, deliveriesIn } from '../../src/domains/webhook/deliver.js';
+import { DELIVERIES, deliveriesIn, TIMES } from '../../src/domains/webhook/deliver.js';
 import { THIS_MACHINE } from '../../src/egress/allow.js';
 import { createEgress, EGRESS, type Egress } from '../../src/egress/egress.js';
 import type { DueWorkLimits } from '../../src/jobs/due-work.js';
@@ -19,23 +19,25 @@ const AS_IF_OUTSIDE: Egress = { ...createEgress(THIS_MACHINE), isNamed: () => fa
 interface Deliverer {
   /** The way out; `AS_IF_OUTSIDE` when left out. */
   readonly egress?: Egress;
-  /** How long the other side has for an answer, in milliseconds. */
+  /** How long the other side has for an answer, in milliseconds; what it always has when left out. */
   readonly tryMs?: number;
   /** How long it is the turn of one webhook, in milliseconds. */
   readonly turnMs?: number;
+  /** What the pauses are longer by: from 0 to 1. */
+  readonly random?: () => number;
   readonly parts?: Parts;
   readonly limits?: DueWorkLimits;
 }
 
 /** Delivers beside the server's own, as another replica does. */
 export function openDeliverer(server: TestServer, of: Deliverer = {}): DueReplica {
-  const { egress = AS_IF_OUTSIDE, tryMs = 15_000, turnMs = 10_000, parts = new Parts(), limits } = of;
+  const { egress = AS_IF_OUTSIDE, tryMs = TIMES.try, turnMs = TIMES.turn, random, parts = new Parts(), limits } = of;
   parts
     .add(EGRESS, egress)
     .add(SEAL, seal)
     .add(PUBLIC_URL, () => server.url)
     .add(REAL_TIME, () => server.database.pool.clock.real());
-  const kinds = [deliveriesIn({ try: tryMs, turn: turnMs }) as never];
+  const kinds = [deliveriesIn({ try: tryMs, turn: turnMs }, random) as never];
   return openReplica(server, { kinds, parts, ...(limits && { limits }) });
 }
 

@@ -21,12 +21,16 @@ const MOST_LISTED = 500;
 async function registerExecutor(input: unknown, { outside, person, actElsewhere }: RequestContext) {
   const { name, pool } = parseInput(registerInput, input);
   const executors = outside(openRegisteredExecutors);
-  if ((await executors.count()) >= MOST) throw conflict(`There are ${MOST} executors at most.`);
   const id = newId('exr');
   const { token, hash, lastFour } = makeMachineToken('executor', id);
-  const executor = await executors.register({ id, name, pool, hash, lastFour, createdBy: person.id }, actElsewhere);
-  if (!executor) throw conflict('An executor has this name.', 'input.name');
-  return { executor, token };
+  const executor = await executors.register(
+    { id, name, pool, hash, lastFour, createdBy: person.id },
+    MOST,
+    actElsewhere,
+  );
+  if (executor) return { executor, token };
+  if ((await executors.count()) >= MOST) throw conflict(`There are ${MOST} executors at most.`);
+  throw conflict('An executor has this name.', 'input.name');
 }
 
 async function rotateExecutorToken(id: string, { outside, actElsewhere }: RequestContext) {

@@ -30,8 +30,8 @@ export interface RegisteredExecutors {
   find(id: string): Promise<ExecutorRow | null>;
   /** How many are not revoked. */
   count(): Promise<number>;
-  /** Null where one that is not revoked has the name. */
-  register(executor: NewExecutor, act: Act): Promise<ExecutorRow | null>;
+  /** Null where one that is not revoked has the name, or there are as many as may be: of two at once the second sees the first. */
+  register(executor: NewExecutor, most: number, act: Act): Promise<ExecutorRow | null>;
   /** Null where there is none, or it was revoked. */
   rotate(id: string, token: Pick<NewExecutor, 'hash' | 'lastFour'>, act: Act): Promise<ExecutorRow | null>;
   /** One that was revoked before stays as it was. */
@@ -42,7 +42,7 @@ const SHOWN = `id, name, pool, last_four as "lastFour", created_at as "createdAt
   last_used_at as "lastUsedAt", revoked_at as "revokedAt"`;
 
 const REGISTER = `
-  insert into executor (id, name, pool, token_hash, last_four, created_by) values ($1, $2, $3, $4, $5, $6)
+  insert into executor (id, name, pool, token_hash, last_four, created_by) select $1, $2, $3, $4, $5, $6 where executor_has_room($7)
   on conflict (name) where revoked_at is null do nothing returning ${SHOWN}`;
 
 const ROTATE = `
@@ -68,8 +68,8 @@ export function openRegisteredExecutors(pool: ScopedPool): RegisteredExecutors {
       const [row] = await query<{ count: number }>('select count(*)::int from executor where revoked_at is null');
       return row?.count ?? 0;
     },
-    register: ({ id, name, pool: of, hash, lastFour, createdBy }, act) =>
-      first(REGISTER, [id, name, of, hash, lastFour, createdBy], act),
+    register: ({ id, name, pool: of, hash, lastFour, createdBy }, most, act) =>
+      first(REGISTER, [id, name, of, hash, lastFour, createdBy, most], act),
     rotate: (id, { hash, lastFour }, act) => first(ROTATE, [id, hash, lastFour], act),
     async revoke(id, act) {
       await query(REVOKE, [id], act);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { PUBLIC_URL, REAL_TIME, type Deployment } from '../../context/deployment.js';
-import { newId } from '../../data/id.js';
+import { newId, type OrgId } from '../../data/id.js';
 import type { RequestDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { EGRESS, type EgressAnswer, PrivateAddressError } from '../../egress/egress.js';
@@ -25,12 +25,22 @@ const MOST_REFUSED = 200;
 /** So many of a webhook are sent at once. */
 const AT_ONCE = 5;
 /** In milliseconds. */
-const TIMES = {
+export const TIMES = {
   /** How long the other side has for an answer. */
   try: 15_000,
   /** A webhook that has much to be told is told for so long, and then it is the turn of others. */
   turn: 10_000,
 };
+/** Of the places of a replica, so many are for those at once that were slow lately: the others are for those that answer. */
+const MOST_SLOW = 50;
+/** Of these, so many are one organization's. */
+const MOST_SLOW_OF_ONE = 10;
+/** So long takes one that is slow, in milliseconds. */
+const SLOW_MS = 5000;
+/** Of so many tries. */
+const LATELY = 20;
+/** How long one waits for a place that was slow lately, in milliseconds; then it is looked again. */
+const SLOW_AGAIN_MS = 5000;
 const KEPT_BYTES = 1024;
 const KEPT_ATTEMPTS = 1000;
 
@@ -53,21 +63,44 @@ const TRIED_AGAIN_MS = 5 * MINUTE_MS;
 const JITTER = 0.2;
 
 /**
- * Tells one webhook what it is not told yet. One row of work for each: what is slow keeps one place, and of nobody else; of an organization's
- * 20 webhooks none waits for another.
+ * Tells one webhook what it is not told yet. One row of work for each: what is slow keeps one place, and of nobody else. Those that were slow
+ * lately have half of the places: 100 that hang keep nobody waiting longer than it takes them to do so for the first time.
  */
-export const deliveriesIn = (times = TIMES): DueKind<object> => ({
-  name: 'webhook',
-  payload: z.object({}),
-  atOnce: 100,
-  run: (run, deployment) => deliver(run, deployment, times),
-});
+export function deliveriesIn(times = TIMES, random = Math.random): DueKind<object> {
+  const slow: OrgId[] = [];
+  const pace = { ...times, random };
+  return {
+    name: 'webhook',
+    payload: z.object({}),
+    atOnce: 100,
+    async run(run, deployment) {
+      const { db, orgId } = run;
+      if (!(await wasSlow(run))) return deliver(run, deployment, pace);
+      if (slow.length >= MOST_SLOW || slow.filter((id) => id === orgId).length >= MOST_SLOW_OF_ONE) {
+        return { again: new Date(db.now().getTime() + SLOW_AGAIN_MS * (1 + random())) };
+      }
+      slow.push(orgId);
+      try {
+        return await deliver(run, deployment, pace);
+      } finally {
+        slow.splice(slow.indexOf(orgId), 1);
+      }
+    },
+  };
+}
 
 export const DELIVERIES = deliveriesIn();
 
-async function deliver(run: DueRun<object>, deployment: Deployment, times: typeof TIMES): Promise<Done> {
+interface Pace {
+  readonly try: number;
+  readonly turn: number;
+  /** From 0 to 1. */
+  readonly random: () => number;
+}
+
+async function deliver(run: DueRun<object>, deployment: Deployment, pace: Pace): Promise<Done> {
   const { db, subject: id, signal } = run;
-  const end = performance.now() + times.turn;
+  const end = performance.now() + pace.turn;
   for (;;) {
     const webhook = await db.webhook.find({ id });
     const organization = await db.organization.find({});
@@ -92,7 +125,7 @@ async function deliver(run: DueRun<object>, deployment: Deployment, times: typeo
     }
     const secrets = await secretsOf(webhook, run, deployment);
     const tried = due.map(async (delivery) => ({
-      isTaken: await attempt(run, deployment, { webhook, delivery, secrets, tryMs: times.try }),
+      isTaken: await attempt(run, deployment, { webhook, delivery, secrets, pace }),
       isTest: delivery.sequence === null,
     }));
     const taken = (await Promise.all(tried)).filter(({ isTaken }) => isTaken);
@@ -101,6 +134,12 @@ async function deliver(run: DueRun<object>, deployment: Deployment, times: typeo
     await forgetAttempts(db, id);
     if (signal.aborted || performance.now() > end) return { again: db.now() };
   }
+}
+
+/** Whether the other side took long for one of its last tries, or for ever. */
+async function wasSlow({ db, subject: webhookId }: DueRun<object>): Promise<boolean> {
+  const last = await db.webhookAttempt.list({ where: { webhookId }, orderBy: { id: 'desc' }, take: LATELY });
+  return last.some(({ problem, durationMs }) => problem === 'TIMEOUT' || durationMs >= SLOW_MS);
 }
 
 /**
@@ -162,7 +201,7 @@ interface Try {
   readonly webhook: Webhook;
   readonly delivery: Delivery;
   readonly secrets: readonly string[];
-  readonly tryMs: number;
+  readonly pace: Pace;
 }
 
 interface Outcome {
@@ -176,7 +215,7 @@ interface Outcome {
 /** @returns whether the other side took it */
 async function attempt(run: DueRun<object>, deployment: Deployment, each: Try): Promise<boolean> {
   const { db, signal } = run;
-  const { webhook, delivery } = each;
+  const { webhook, delivery, pace } = each;
   const began = performance.now();
   const at = db.now();
   const { retryAfterMs, ...outcome } = await send(run, deployment, each);
@@ -203,7 +242,7 @@ async function attempt(run: DueRun<object>, deployment: Deployment, each: Try): 
   if (because) await disable(run, deployment, webhook, because);
   if (because || sequence === null) return false;
   const pause = PAUSES_MS[attempts] ?? PAUSES_MS.at(-1) ?? DAY_MS;
-  const inMs = Math.max(pause * (1 + Math.random() * JITTER), retryAfterMs);
+  const inMs = Math.max(pause * (1 + pace.random() * JITTER), retryAfterMs);
   const dueAt = new Date(db.now().getTime() + inMs);
   await db.webhookDelivery.updateMany(asRead, { attempts: attempts + 1, dueAt });
   return false;
@@ -229,11 +268,11 @@ async function tryWhatWaits(db: RequestDb, webhookId: string, isAsked: boolean):
 }
 
 async function send({ orgId, signal }: DueRun<object>, { use }: Deployment, each: Try): Promise<Outcome> {
-  const { webhook, delivery, secrets, tryMs } = each;
+  const { webhook, delivery, secrets, pace } = each;
   const url = new URL(webhook.url);
   const whom = { purpose: 'webhook', orgId } as const;
   const egress = use(EGRESS);
-  const late = AbortSignal.timeout(tryMs); // read below, which keeps it: no signal that is made of it does
+  const late = AbortSignal.timeout(pace.try); // read below, which keeps it: no signal that is made of it does
   const { body, eventId: id } = delivery;
   // Told by the time that is everybody's: the other side refuses what is old.
   const headers = {

@@ -208,6 +208,35 @@ describe('A run that asks for a provider', () => {
     expect(await choose(own.worker)).toMatchObject({ name: 'mistral', reason: 'PREFERRED' });
   });
 
+  test.each([
+    ['preferred and lent', { llmPreference: 'openai', llmFallback: ['google'] }],
+    ['preferred and not lent', { llmPreference: 'mistral', llmFallback: ['google'] }],
+    ['preferred and not enabled', { llmPreference: 'off', llmFallback: ['mistral', 'openai'] }],
+    [
+      'preferred and unknown, without a fallback',
+      { llmPreference: 'none', llmFallback: ['google'], fallbackEnabled: false },
+    ],
+    ['not preferred', { llmPreference: null, llmFallback: ['mistral', 'google'] }],
+    ['the usual one, for which there is none', { llmPreference: null, llmFallback: [] }],
+  ])('that does not ask is booked to the provider it is answered, of one that is %s', async (_what, routing) => {
+    const { acme, executor } = await givenRouting(routing);
+    await set(acme, { agentExecution: { defaultProvider: 'usual' } });
+    await give(acme, 'mistral');
+    await give(acme, 'off', { sharedExecutors: true, enabled: false });
+    for (const by of [executor, await givenKey(server, acme.admin, ['run:claim'])]) {
+      const { id, worker } = await work(acme, by);
+      const { provider } = (await worker(CLAIMED)).data.claimedRun;
+      expect((await report(worker, id, { totalTokens: 1, totalCostMicros: 10, status: 'SUCCEEDED' })).errors).toEqual(
+        [],
+      );
+      const { rows } = await sql('select distinct provider from usage_event where org_id = $1 and run_id = $2', [
+        acme.id,
+        id,
+      ]);
+      expect(rows).toEqual([{ provider }]);
+    }
+  });
+
   test('is told the cheapest where cost matters, by the last 100 uses and their corrections, unknown ones last', async () => {
     const { acme, executor } = await givenRouting();
     const { id, worker } = await work(acme, executor);

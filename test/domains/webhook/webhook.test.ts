@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
 import { PAUSES_MS } from '../../../src/domains/webhook/deliver.js';
@@ -135,6 +135,34 @@ describe('what happens', () => {
     expect(await workOf(server, acme.id)).toEqual([]);
   });
 
+  test('names what has no id by what it is told apart by, and says nothing more of it', async () => {
+    const { acme, receiver } = await givenHook();
+    await givenWebhook(acme.owner, receiver, ['provider_health.created', 'limit.threshold_reached']);
+    const by = openDeliverer(server);
+    const done = async (text: string) => expect((await acme.owner(text)).errors).toEqual([]);
+    await done(
+      `mutation { createCredential(input: { kind: LLM_PROVIDER, name: "Ours", provider: "anthropic", secret: "s" }) { id } }`,
+    );
+    await done(
+      'mutation { reportProviderHealth(input: { provider: "anthropic", healthy: false, detail: "529" }) { healthy } }',
+    );
+    await done(
+      'mutation { setCostLimits(input: { monthlyLimitMicros: 10, alertThresholdsPercent: [50] }) { hardStopAtLimit } }',
+    );
+    await done(
+      `mutation { recordUsage(input: { idempotencyKey: "k", metric: "images", quantity: 1, costMicros: 6 }) { duplicate } }`,
+    );
+    await deliver(server, acme.id, by);
+    const told = (type: string) => receiver.received.find(({ event }) => event.type === type)?.event.data;
+    const rest = { organizationId: acme.id, actorKind: expect.any(String), actorId: expect.anything() };
+    expect(told('provider_health.created')).toEqual({ ...rest, targetType: 'provider_health', targetId: 'anthropic' });
+    expect(told('limit.threshold_reached')).toEqual({
+      ...rest,
+      targetType: 'budget',
+      targetId: expect.stringMatching(/^\d{4}-\d\d$/),
+    });
+  });
+
   test('is not sent where it was rolled back, and of nobody else', async () => {
     const { acme, receiver, pass, db } = await givenHook();
     const globex = await givenHook();
@@ -263,6 +291,57 @@ describe('what is not taken', () => {
     await eventually(() => (receiver.open() === 0 ? true : undefined));
   });
 
+  test('what says nothing for 15 seconds is over, and was not taken', async () => {
+    const { acme, receiver, hook, pass } = await givenHook();
+    receiver.answer = () => undefined;
+    await createRepository(acme.owner);
+    const { timeout } = AbortSignal;
+    const asked: number[] = [];
+    jest.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
+      asked.push(ms);
+      return timeout.call(AbortSignal, ms / 100);
+    });
+    try {
+      await pass();
+    } finally {
+      jest.restoreAllMocks();
+    }
+    expect(asked).toEqual([15_000]);
+    expect((await seen(acme.owner, hook.id)).attempts).toMatchObject([{ status: null, problem: 'TIMEOUT' }]);
+  });
+
+  test.each([0, 0.5, 0.999])(
+    'is tried again after each pause, and by chance (%d) up to a fifth later',
+    async (chance) => {
+      const { receiver, hook, pass, db } = await givenHook({ random: () => chance });
+      receiver.answer = (response) => void response.writeHead(500).end();
+      const began = db.now().getTime();
+      await db.webhookDelivery.createMany(
+        PAUSES_MS.map((_, attempts) => ({
+          id: newId('whd'),
+          webhookId: hook.id,
+          eventId: newId('aud'),
+          event: 'repository.created',
+          sequence: BigInt(attempts + 1),
+          body: '{}',
+          attempts,
+          happenedAt: db.now(),
+          dueAt: db.now(),
+        })),
+      );
+      await db.dueWork.create({ id: newId('due'), kind: 'webhook', subject: hook.id, dueAt: db.now() });
+      await pass();
+      const tookMs = db.now().getTime() - began;
+      const waiting = await db.webhookDelivery.list({ orderBy: { attempts: 'asc' }, take: 20 });
+      expect(waiting.map(({ attempts }) => attempts)).toEqual(PAUSES_MS.map((_, index) => index + 1));
+      for (const [index, pause] of PAUSES_MS.entries()) {
+        const pausedMs = (waiting[index]?.dueAt.getTime() ?? 0) - began - pause * (1 + chance / 5);
+        expect(pausedMs).toBeGreaterThan(-100); // by two looks at one clock
+        expect(pausedMs).toBeLessThan(tookMs + 100);
+      }
+    },
+  );
+
   test('410 disables, and tells the OWNERs once, with how to go on', async () => {
     const { acme, receiver, hook, pass, db } = await givenHook();
     receiver.answer = (response) => void response.writeHead(410).end();
@@ -359,6 +438,21 @@ describe('what is not taken', () => {
     expect(await db.dueWork.count({ kind: 'mail' })).toBe(1);
     const { data } = await acme.owner('{ notifications { nodes { kind targetId } } }');
     expect(data.notifications?.nodes).toEqual([{ kind: 'ALERT', targetId: hook.id }]);
+  });
+
+  test('410 of two webhooks on one day is told of each', async () => {
+    const { acme, receiver, hook, pass, db } = await givenHook();
+    receiver.answer = (response) => void response.writeHead(410).end();
+    const other = await givenWebhook(acme.owner, receiver, ['repository.created']);
+    await createRepository(acme.owner);
+    await pass();
+    for (const { id } of [hook, other]) expect((await seen(acme.owner, id)).status).toBe('DISABLED');
+    const { data } = await acme.owner('{ notifications { nodes { kind targetId } } }');
+    expect(data.notifications?.nodes).toHaveLength(2);
+    expect(data.notifications?.nodes).toEqual(
+      expect.arrayContaining([hook, other].map(({ id: targetId }) => ({ kind: 'ALERT', targetId }))),
+    );
+    expect(await db.dueWork.count({ kind: 'mail' })).toBe(2);
   });
 
   test('after the last try, three days later, it is DISABLED', async () => {
@@ -681,6 +775,64 @@ describe('how much there is', () => {
     stop.abort();
     await hanging.close();
     await by.close();
+  });
+
+  test('a hundred that hang, of several organizations, keep nobody waiting once it is known that they do', async () => {
+    const hanging = await receiving();
+    hanging.answer = () => undefined;
+    const well = await receiving();
+    const theirs = await Promise.all(Array.from({ length: 6 }, given));
+    await Promise.all(
+      theirs.map(async ({ owner }) => {
+        for (let hook = 0; hook < 19; hook += 1) await givenWebhook(owner, hanging, ['repository.created']);
+      }),
+    );
+    const happen = async (ofThese: readonly GivenOrganization[]) => {
+      for (const { id } of ofThese) {
+        await createRepositories(id, 5);
+        await sealAll(server, id);
+      }
+    };
+    await happen(theirs);
+    const once = openDeliverer(server, { tryMs: 100 });
+    await eventually(async () => {
+      await once.round(new AbortController().signal);
+      await once.close();
+      const { rows } = await server.database.pool.queryAsLoginRole(
+        'select count(distinct webhook_id)::int as hung from webhook_attempt where org_id = any ($1)',
+        [theirs.map(({ id }) => id)],
+      );
+      return rows[0]?.['hung'] === 114 ? true : undefined;
+    });
+
+    const by = openDeliverer(server, { tryMs: 120_000 });
+    const stop = new AbortController();
+    const [acme, ...others] = theirs as [GivenOrganization, ...GivenOrganization[]];
+    // Ten of one organization, each with five, and fifty of all.
+    for (const [each, open] of [[[acme], 50] as const, [others, 250] as const]) {
+      await happen(each);
+      await by.round(stop.signal);
+      await eventually(async () => {
+        const rows = (await Promise.all(each.map(({ id }) => workOf(server, id)))).flat();
+        const isSettled = rows.length === 19 * each.length && rows.filter(({ takenAt }) => takenAt).length <= open / 5;
+        return isSettled && hanging.open() === open ? true : undefined;
+      });
+    }
+    // One of an organization whose others hang, and one of another.
+    const globex = await givenHook();
+    await givenWebhook(acme.owner, well, ['repository.created']);
+    await createRepository(acme.owner);
+    await createRepository(globex.acme.owner);
+    for (const { id } of [acme, globex.acme]) await sealAll(server, id);
+    await eventually(async () => {
+      await by.round(stop.signal);
+      return well.received.length > 0 && globex.receiver.received.length > 0 ? true : undefined;
+    }, 40_000); // work that takes a minute is over
+    expect(hanging.open()).toBe(250);
+    stop.abort();
+    await hanging.close();
+    await by.close();
+    for (const { id } of theirs) await server.database.organizationDb(id, byTest).dueWork.delete({ kind: 'webhook' });
   });
 
   test('of two replicas one delivers', async () => {
