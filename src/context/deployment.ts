@@ -31,7 +31,7 @@ export const REGIONS = part<Regions>('regions');
 export const NAMING_POLICY = part<'any' | 'regional'>('rule for names');
 /** How many days an organization waits whose deletion was asked for. */
 export const DELETION_GRACE_DAYS = part<number>('days before a deletion');
-/** How runs are shared out between organizations, by their plans. */
+/** How runs, and work that is due, are shared out between organizations, by their plans. */
 export const PLAN_WEIGHTS = part<PlanWeights>('weights of plans');
 /** Whether `.example` and `.test`, which nobody can own, may be claimed. */
 export const ALLOW_RESERVED_DOMAINS = part<boolean>('rule for reserved domains');

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { AbortedWith } from '../aborted-with.js';
-import type { Deployment } from '../context/deployment.js';
+import { type Deployment, PLAN_WEIGHTS } from '../context/deployment.js';
 import { bySystem } from '../data/connection/act.js';
 import type { LockedDb, OrganizationDb, RequestDb } from '../data/organization/organization-db.js';
 import { part } from '../parts.js';
@@ -198,7 +198,7 @@ export function createDueWork(parts: DueWorkParts, limits: DueWorkLimits = LIMIT
 
   const places: Places<TakenWork> = new Places(
     parts.kinds,
-    (rooms) => shared.take(rooms, heldIn(places)),
+    (rooms) => shared.take(rooms, heldIn(places), deployment.use(PLAN_WEIGHTS)),
     (work) => begin(work, attempt(work)),
   );
   const owedPlaces = new Places<TakenOwedWork>(parts.owed, owed.take, (work) => begin(work, attemptOwed(work)));

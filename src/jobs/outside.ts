@@ -3,7 +3,9 @@ import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
 import { ROW_TYPES } from '../data/connection/pg-types.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
 import { frameOf } from '../data/organization/scope.js';
+import type { PlanWeights } from '../permissions/features.js';
 import type { DueWork, OwedKind } from './due-kind.js';
+import { type HadTurn, PlanTurns, STEP } from './plan-turns.js';
 
 /** Work that was taken for one attempt: nobody else takes it until its wait is over. */
 export interface TakenWork extends DueWork {
@@ -18,8 +20,8 @@ export interface TakenWork extends DueWork {
 export interface Room {
   readonly kind: string;
   readonly free: number;
-  /** How many of them one organization may have, those included that it has. */
-  readonly share: number;
+  /** How much of it is done at once, by all together. */
+  readonly atOnce: number;
 }
 
 /** How many of a kind an organization has. */
@@ -41,11 +43,12 @@ export interface DueCount {
 /** Whose turn work is: each step one statement, by the database's clock alone. */
 export interface SharedOutWork {
   /**
-   * Takes what is due: of each organization what was due first, and of none a second before every other has had one; from one
-   * call to the next they take turns. What two ask for at once one of them gets. When the next attempt may be is written down before this one has begun: seconds later
+   * Takes what is due: of each organization what was due first, in turn between them by what their plans weigh, from one call to the next.
+   * Whoever has its share of what is done at once waits for those that have less, and some is kept free for who comes. What two ask for at once one
+   * of them gets. When the next attempt may be is written down before this one has begun: seconds later
    * the first time, in case this process is killed; after that, one that is never told the end of waits as one that failed.
    */
-  take(rooms: readonly Room[], held: readonly Held[]): Promise<TakenWork[]>;
+  take(rooms: readonly Room[], held: readonly Held[], weights: PlanWeights): Promise<TakenWork[]>;
   /** Takes what was just written, before others look for it. @returns null when it is gone, another's, or stopped */
   takeOne(work: DueWork): Promise<TakenWork | null>;
   /** Says that the attempt is still under way: nobody else takes it for some seconds more. */
@@ -84,13 +87,16 @@ const LEFT_ALONE = `interval '15 seconds'`;
 const UNTIL_NEXT = `case attempts when 0 then ${LEFT_ALONE}
   else least(interval '1 minute' * 2 ^ least(attempts + 1, 20), interval '6 hours') end`;
 
-/** So much of each kind is looked at; where that is not all, the first of so many organizations are looked for, in turn. */
+/** So much of each kind is looked at; where that is not all, the first of so many organizations are looked for, those behind the last ones next. */
 const LOOKED_AT = 500;
 const ORGANIZATIONS = 1000;
 
+// What a plan weighs is told over the least: beside one that weighs 1, whoever weighs 3 has three of four places. Whoever has fewer places than it
+// weighs among all is first, and of those, and of the rest, whose turn it is.
 const TAKE = `
   with recursive room as (
-    select * from unnest($2::text[], $3::int[], $4::int[], $5::text[]) as given (kind, free, share, behind)
+    select * from unnest($2::text[], $3::int[], $4::int[], $5::text[], $6::float8[], $7::jsonb[], $8::jsonb[])
+      as given (kind, free, at_once, behind, now, held, later)
   ), early as (
     select due.* from room cross join lateral (
       select kind, org_id, id, due_at from due_work
@@ -110,29 +116,36 @@ const TAKE = `
     ) due
   ), seen as (
     select * from early union select * from later
-  ), placed as (
-    select seen.*, o.status = 'ACTIVE' as goes,
-      coalesce(held.count, 0) + row_number() over (partition by seen.kind, seen.org_id order by seen.due_at, seen.id) as place
-    from seen join organization o on o.id = seen.org_id
-      left join unnest($6::text[], $7::text[], $8::int[]) as held (kind, org_id, count)
-        on held.kind = seen.kind and held.org_id = seen.org_id
+  ), ranked as (
+    select seen.*, row_number() over (partition by kind, org_id order by due_at, id) as number from seen
+  ), known as materialized (
+    select ranked.*, room.free, room.at_once, o.status = 'ACTIVE' as goes, coalesce(($9::jsonb ->> o.plan)::float8, 1) as weight,
+      number + coalesce((room.held ->> ranked.org_id)::int, 0) as place,
+      greatest(room.now, (room.later ->> ranked.org_id)::float8) as next
+    from ranked join room using (kind) join organization o on o.id = ranked.org_id where number <= at_once
+  ), weighed as (
+    select known.*, ${STEP} / weight as step, sum(weight) filter (where number = 1) over (partition by kind) as weights
+    from known where goes
   ), turns as (
-    select placed.org_id, placed.id, room.free,
-      row_number() over (partition by kind order by place, placed.org_id <= room.behind, placed.org_id) as turn
-    from placed join room using (kind) where goes and place <= room.share
+    select org_id, id, free, next + (number - 1) * step as start, step, row_number() over (partition by kind
+      order by place > ceil(at_once * weight / weights), next + (number - 1) * step, due_at, id) as turn
+    from weighed where place <= greatest(1, least(at_once - 1, ceil(at_once * weight / (weight + 1))))
   ), stopping as (
-    update due_work due set stopped = true from placed
-    where not placed.goes and due.org_id = placed.org_id and due.id = placed.id
+    update due_work due set stopped = true from known join ranked using (kind, org_id)
+    where known.number = 1 and not known.goes and due.org_id = ranked.org_id and due.id = ranked.id
   ), free as (
-    select due.org_id, due.id from turns join due_work due on due.org_id = turns.org_id and due.id = turns.id
+    select due.org_id, due.id, start, start + step as next from turns join due_work due on due.org_id = turns.org_id and due.id = turns.id
     where turn <= turns.free and due.due_at <= ${NOW} and not due.stopped
     for update of due skip locked
+  ), taken as (
+    update due_work due set attempts = attempts + 1, taken_at = ${NOW}, wanted_at = null, due_at = ${NOW} + ${UNTIL_NEXT}
+    from free where due.org_id = free.org_id and due.id = free.id
+    returning due.org_id, due.id, due.kind, due.taken_at, due.attempts, start, next
   )
-  update due_work due set attempts = attempts + 1, taken_at = ${NOW}, wanted_at = null, due_at = ${NOW} + ${UNTIL_NEXT}
-  from free where due.org_id = free.org_id and due.id = free.id
-  returning due.org_id as "orgId", due.id, due.kind, due.taken_at as "takenAt", due.attempts,
+  select room.kind, taken.org_id as "orgId", taken.id, taken.taken_at as "takenAt", taken.attempts, start, next,
     (select case when count(*) > count(org_id) then '' else max(org_id) end
-     from organizations reached where reached.kind = due.kind) as reached`;
+     from organizations reached where reached.kind = room.kind) as reached
+  from room left join taken using (kind)`;
 
 const TAKE_ONE = `
   update due_work set attempts = attempts + 1, taken_at = ${NOW}, wanted_at = null, due_at = ${NOW} + ${UNTIL_NEXT}
@@ -180,23 +193,36 @@ export function openSharedOutWork(pool: ScopedPool): SharedOutWork {
         types: ROW_TYPES,
       }),
     );
-  /** Of each kind, which organization had the last turn: the next ones are those behind it. */
-  const behind = new Map<string, string>();
+  const turnsOf = new Map<string, PlanTurns>();
   return {
-    async take(rooms, held) {
-      const rows = await query<Omit<TakenWork, 'orgId'> & { orgId: string; reached: string | null }>(TAKE, [
+    async take(rooms, held, weights) {
+      const turns = rooms.map(({ kind }) => {
+        const known = turnsOf.get(kind) ?? new PlanTurns();
+        turnsOf.set(kind, known);
+        return known;
+      });
+      const rows = await query<TakenRow | NoneTaken>(TAKE, [
         moved(),
         ...columns(rooms),
-        rooms.map(({ kind }) => behind.get(kind) ?? ''),
-        held.map(({ kind }) => kind),
-        held.map(({ orgId }) => orgId),
-        held.map((each) => each.count),
+        rooms.map(({ atOnce }) => atOnce),
+        turns.map(({ behind }) => behind),
+        turns.map(({ now }) => now),
+        rooms.map(({ kind }) =>
+          byOrganization(held.filter((each) => each.kind === kind).map(({ orgId, count }) => [orgId, count])),
+        ),
+        turns.map(({ later }) => byOrganization(later)),
+        JSON.stringify(overLeast(weights)),
       ]);
-      for (const { kind, free } of rooms) {
-        const of = rows.filter((row) => row.kind === kind);
-        behind.set(kind, lastTurn(behind.get(kind) ?? '', free, of));
+      const taken = rows.filter((row) => row.id !== null);
+      for (const [at, { kind, free }] of rooms.entries()) {
+        const reached = rows.find((row) => row.kind === kind)?.reached ?? null;
+        turns[at]?.note(
+          free,
+          taken.filter((row) => row.kind === kind),
+          reached,
+        );
       }
-      return rows.map(({ orgId, id, kind, takenAt, attempts }) => ({
+      return taken.map(({ orgId, id, kind, takenAt, attempts }) => ({
         orgId: brandOrgId(orgId),
         id,
         kind,
@@ -219,19 +245,23 @@ export function openSharedOutWork(pool: ScopedPool): SharedOutWork {
   };
 }
 
-/** Which organization the next turns are behind of. Where nothing more was found, those that were looked at have had theirs. */
-function lastTurn(before: string, free: number, taken: readonly { orgId: string; reached: string | null }[]): string {
-  const ids = taken.map(({ orgId }) => orgId).toSorted();
-  const ahead = ids.filter((id) => id > before);
-  if (ahead.length >= free) return ahead.at(-1) ?? '';
-  return taken[0]?.reached ?? ids.findLast((id) => id <= before) ?? '';
+type TakenRow = Omit<TakenWork, 'orgId'> & HadTurn & { readonly reached: string | null };
+interface NoneTaken {
+  readonly kind: string;
+  readonly id: null;
+  readonly reached: string | null;
 }
 
-const columns = (rooms: readonly Room[]): unknown[] => [
-  rooms.map(({ kind }) => kind),
-  rooms.map(({ free }) => free),
-  rooms.map(({ share }) => share),
-];
+/** How many times as much each plan weighs as the one that weighs least. */
+function overLeast(weights: PlanWeights): Readonly<Record<string, number>> {
+  const least = Math.min(...Object.values(weights));
+  return Object.fromEntries(Object.entries(weights).map(([plan, weight]) => [plan, weight / least]));
+}
+
+const byOrganization = (values: Iterable<readonly [string, number]>): string =>
+  JSON.stringify(Object.fromEntries(values));
+
+const columns = (rooms: readonly Room[]): unknown[] => [rooms.map(({ kind }) => kind), rooms.map(({ free }) => free)];
 
 const OWE = `
   insert into owed_work (id, kind, subject, due_at) values ($1, $2, $3, $4)
@@ -279,7 +309,7 @@ export function openOwedWork(pool: ScopedPool): OwedWork {
     async owe({ name }, subject, dueAt) {
       await held(OWE, [newId('owe'), name, subject, dueAt]);
     },
-    take: (rooms) => query<TakenOwedWork>(TAKE_OWED, [moved(), ...columns(rooms).slice(0, 2)]),
+    take: (rooms) => query<TakenOwedWork>(TAKE_OWED, [moved(), ...columns(rooms)]),
     async extend({ id, takenAt }) {
       await query(EXTEND_OWED, [moved(), id, takenAt]);
     },

@@ -55,7 +55,7 @@ export class Places<W extends { readonly kind: string }> {
     return this.kinds
       .map(({ name: kind, atOnce = AT_ONCE }) => {
         const free = atOnce - (this.#taken.get(kind)?.size ?? 0);
-        return { kind, free, share: Math.ceil(atOnce / 2) };
+        return { kind, free, atOnce };
       })
       .filter(({ free }) => free > 0);
   }

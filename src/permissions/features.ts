@@ -49,7 +49,7 @@ export const PLANS: Readonly<Record<SubscriptionPlan, Plan>> = {
   ENTERPRISE: EVERYTHING,
 };
 
-/** How many claims of its runs the deployment's executors make while an organization of weight 1 has one. */
+/** How many claims of its runs the deployment's executors make while an organization of weight 1 has one, and how many pieces of due work are done. */
 export type PlanWeights = Readonly<Record<SubscriptionPlan, number>>;
 
 export const USUAL_WEIGHTS: PlanWeights = { FREE: 1, TEAM: 3, ENTERPRISE: 9 };

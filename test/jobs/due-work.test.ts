@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { newId } from '../../src/data/id.js';
 import { examineDatabase } from '../../src/data/start/doctor.js';
 import { addDueWork, dropDueWork, type DueKind, type DueRun, type OwedKind } from '../../src/jobs/due-kind.js';
-import { openOwedWork, openSharedOutWork } from '../../src/jobs/outside.js';
+import { openOwedWork, openSharedOutWork, type TakenWork } from '../../src/jobs/outside.js';
+import { USUAL_WEIGHTS } from '../../src/permissions/features.js';
 import { SealError } from '../../src/secrets/seal.js';
 import { byTest } from '../support/act.js';
 import { collectGarbage } from '../support/collect-garbage.js';
@@ -270,8 +271,8 @@ describe('A replica', () => {
     const { begun, finish, run } = stuck();
     const kind = givenKind(run);
     await add(acme, kind, 'of the dead', -2000);
-    const room = [{ kind: kind.name, free: 1, share: 1 }];
-    expect(await server.database.outside(openSharedOutWork).take(room, [])).toHaveLength(1);
+    const room = [{ kind: kind.name, free: 1, atOnce: 1 }];
+    expect(await server.database.outside(openSharedOutWork).take(room, [], USUAL_WEIGHTS)).toHaveLength(1);
     await add(acme, kind, 'of the living');
     const living = replicaOf(kind);
     await living.round(new AbortController().signal);
@@ -384,7 +385,9 @@ describe('A replica', () => {
       await add(of, other, 'a', ms);
       await add(of, other, 'b', ms);
     }
-    const inTurn = await server.database.outside(openSharedOutWork).take([{ kind: other.name, free: 2, share: 2 }], []);
+    const inTurn = await server.database
+      .outside(openSharedOutWork)
+      .take([{ kind: other.name, free: 2, atOnce: 4 }], [], USUAL_WEIGHTS);
     expect(new Set(inTurn.map(({ orgId }) => orgId)).size).toBe(2);
     await givesTurns();
     const replica = openReplica(server, { kinds: [kind as DueKind<never>], limits: { tellAgain: [], close: 10 } });
@@ -401,28 +404,147 @@ describe('A replica', () => {
   });
 });
 
-test('Work that is due is shared out in equal turns, whatever plans weigh: who has one piece waits for one of each other at the most', async () => {
-  const kind = givenKind();
-  const plans = ['ENTERPRISE', 'TEAM', 'FREE'];
-  const many = await Promise.all(plans.map(() => givenOrganization(server)));
-  for (const [index, { id }] of many.entries()) {
-    await sql('update organization set plan = $2 where id = $1', [id, plans[index]]);
-    await sql(
+describe('Between organizations work is shared out by what plans weigh', () => {
+  const ofPlan = async (plan: string) => {
+    const organization = await givenOrganization(server);
+    await sql('update organization set plan = $2 where id = $1', [organization.id, plan]);
+    return organization;
+  };
+  const addMany = (kind: Kind, { id }: GivenOrganization, count: number, hours: number) =>
+    sql(
       `insert into due_work (org_id, id, kind, subject, payload, due_at)
-       select $1, 'due_' || $2 || $1 || n, $2, n, '""', current_timestamp - interval '1 hour' from generate_series(1, 40) n`,
-      [id, kind.name],
+       select $1, 'due_' || $2 || $1 || n, $2, n, '""', current_timestamp - $4 * interval '1 hour' from generate_series(1, $3::int) n`,
+      [id, kind.name, count, hours],
     );
-  }
-  const { take } = openSharedOutWork(server.database.pool);
-  const next = async () => (await take([{ kind: kind.name, free: 1, share: 1 }], []))[0]?.orgId;
-  const turns = [];
-  for (let turn = 0; turn < 30; turn += 1) turns.push(await next());
-  for (const { id } of many) expect(turns.filter((turn) => turn === id)).toHaveLength(10);
-  const one = await givenOrganization(server);
-  await add(one, kind, 'the one', -1);
-  const then = [await next(), await next(), await next(), await next()];
-  expect(then).toContain(one.id);
-  await sql('delete from due_work where kind = $1', [kind.name]);
+  const forget = (kind: Kind) => sql('delete from due_work where kind = $1', [kind.name]);
+  const fresh = () => openSharedOutWork(server.database.pool).take;
+
+  // Whoever has it due since earlier is looked at first, and has no more for that.
+  test.each([
+    ['TEAM', 'FREE'],
+    ['FREE', 'TEAM'],
+  ])('pieces taken follow within a tenth, of %s and %s with long queues, by two replicas', async (older, newer) => {
+    const [first, second] = [await ofPlan(older), await ofPlan(newer)];
+    const begun: string[] = [];
+    const enough = new AbortController();
+    // One at a time: how long an organization's pieces wait for connections, of which each has as many, decides nothing.
+    const run = async ({ orgId }: DueRun<Payload>) => {
+      if (begun.push(orgId) >= 200) enough.abort();
+    };
+    const kind = givenKind(run, { atOnce: 1 });
+    await addMany(kind, first, 600, 2);
+    await addMany(kind, second, 600, 1);
+    const replicas = [replicaOf(kind), replicaOf(kind)];
+    while (!enough.signal.aborted) await Promise.all(replicas.map((replica) => replica.round(enough.signal)));
+    await Promise.all(replicas.map((replica) => replica.close()));
+    const team = begun.filter((id) => id === (older === 'TEAM' ? first : second).id).length;
+    expect(Math.abs(team / begun.length / 0.75 - 1)).toBeLessThan(0.1);
+    await forget(kind);
+  });
+
+  test.each([
+    { free: 1, atOnce: 1, weights: { TEAM: 3, FREE: 1 } },
+    { free: 5, atOnce: 5, weights: { TEAM: 3, FREE: 1 } },
+    { free: 3, atOnce: 20, weights: { TEAM: 30, FREE: 20 } },
+  ])(
+    'also where all of $free are done in no time, or each of $atOnce lasts as long',
+    async ({ free, atOnce, weights }) => {
+      for (const lasting of [0, atOnce]) {
+        const [team, small] = [await ofPlan('TEAM'), await ofPlan('FREE')];
+        const kind = givenKind();
+        await addMany(kind, team, 700, 2);
+        await addMany(kind, small, 700, 1);
+        const take = fresh();
+        const [held, taken]: [TakenWork[], TakenWork[]] = [[], []];
+        while (taken.length < 200) {
+          held.splice(0, held.length - Math.max(0, lasting - free));
+          const holding = [team, small].map(({ id }) => ({
+            kind: kind.name,
+            orgId: id,
+            count: held.filter(({ orgId }) => orgId === id).length,
+          }));
+          const room = { kind: kind.name, free: Math.min(free, Math.max(1, atOnce - held.length)), atOnce };
+          const more = await take([room], holding, { ...USUAL_WEIGHTS, ...weights });
+          expect(more).toHaveLength(room.free);
+          held.push(...more);
+          taken.push(...more);
+        }
+        const ofTeam = taken.filter(({ orgId }) => orgId === team.id).length;
+        const share = weights.TEAM / (weights.TEAM + weights.FREE);
+        expect(Math.abs(ofTeam / taken.length / share - 1)).toBeLessThan(0.1);
+        await forget(kind);
+      }
+    },
+  );
+
+  test('whoever has one piece waits for one batch at the most, whatever the others weigh and have waiting', async () => {
+    const kind = givenKind();
+    const many = [await ofPlan('ENTERPRISE'), await ofPlan('TEAM')];
+    for (const each of many) await addMany(kind, each, 2000, 1);
+    const take = fresh();
+    const batch = () => take([{ kind: kind.name, free: 4, atOnce: 4 }], [], USUAL_WEIGHTS);
+    for (let times = 0; times < 10; times += 1) await batch();
+    const one = await ofPlan('FREE');
+    await add(one, kind, 'the one');
+    expect((await batch()).map(({ orgId }) => orgId)).toContain(one.id);
+    await forget(kind);
+  });
+
+  test('what one has hanging keeps nobody waiting, whatever it weighs', async () => {
+    const [hanging, quick] = [await ofPlan('ENTERPRISE'), await ofPlan('FREE')];
+    const { begun, finish, run } = stuck();
+    const done: string[] = [];
+    const kind = givenKind(async (of) => {
+      if (of.orgId === hanging.id) await run(of);
+      done.push(of.orgId);
+    });
+    await addMany(kind, hanging, 3000, 1);
+    const replica = replicaOf(kind);
+    const round = () => replica.round(new AbortController().signal);
+    await round();
+    await addMany(kind, quick, 40, 0);
+    await round();
+    await eventually(() => (done.length === 40 ? true : undefined));
+    // Of five places nine tenths would be all.
+    expect([new Set(done), begun.length]).toEqual([new Set([quick.id]), 4]);
+    finish();
+    await sql('delete from due_work where kind = $1 and taken_at is null', [kind.name]);
+    await replica.close();
+    await forget(kind);
+  });
+
+  test('who has its share of the places, hanging, waits for whoever has less of them', async () => {
+    const [one, two, quick] = [await ofPlan('FREE'), await ofPlan('FREE'), await ofPlan('FREE')];
+    const kind = givenKind();
+    for (const each of [one, two, quick]) await addMany(kind, each, 50, 1);
+    const take = fresh();
+    const held = [one, two].map(({ id }) => ({ kind: kind.name, orgId: id, count: 2 }));
+    for (let times = 0; times < 10; times += 1) {
+      const taken = await take([{ kind: kind.name, free: 1, atOnce: 6 }], held, USUAL_WEIGHTS);
+      expect(taken.map(({ orgId }) => orgId)).toEqual([quick.id]);
+    }
+    await forget(kind);
+  });
+
+  test('who was kept from its turns, or had nothing due, has none of them later', async () => {
+    const [away, other] = [await ofPlan('ENTERPRISE'), await ofPlan('FREE')];
+    const kind = givenKind();
+    for (const each of [away, other]) await addMany(kind, each, 300, 1);
+    const take = fresh();
+    const turn = async (count: number) =>
+      (
+        await take(
+          [{ kind: kind.name, free: 1, atOnce: 5 }],
+          [{ kind: kind.name, orgId: away.id, count }],
+          USUAL_WEIGHTS,
+        )
+      )[0]?.orgId;
+    for (let times = 0; times < 20; times += 1) expect(await turn(4)).toBe(other.id);
+    const then = [];
+    for (let times = 0; times < 20; times += 1) then.push(await turn(0));
+    expect(then.filter((id) => id === other.id)).toHaveLength(2);
+    await forget(kind);
+  });
 });
 
 /** Of three that have had work due for long, and one whose work is due since just now, none waits for ever. */
@@ -440,7 +562,7 @@ async function givesTurns(): Promise<void> {
   const { take } = openSharedOutWork(server.database.pool);
   const turns: string[] = [];
   for (let turn = 0; turn < 8; turn += 1) {
-    for (const { orgId } of await take([{ kind: kind.name, free: 1, share: 1 }], [])) turns.push(orgId);
+    for (const { orgId } of await take([{ kind: kind.name, free: 1, atOnce: 1 }], [], USUAL_WEIGHTS)) turns.push(orgId);
   }
   expect(turns.slice(0, 4).toSorted()).toEqual([...old, young].map(({ id }) => id).toSorted());
   for (const { id } of old) expect(turns.filter((turn) => turn === id).length).toBeGreaterThan(1);

@@ -288,14 +288,17 @@ export const MUTANTS = [
   ['gateway/http/senders.ts', "?.replace(/^Bearer +/i, '')", '', 'gateway/http/senders'],
 
   // Due work
-  ['jobs/outside.ts', 'and place <= room.share', '', 'jobs/due-work'],
   [
     'jobs/outside.ts',
-    'placed.org_id <= room.behind, placed.org_id) as turn',
-    'placed.due_at) as turn',
+    'where place <= greatest(1, least(at_once - 1, ',
+    'where place <= greatest(1, least(at_once, ',
     'jobs/due-work',
   ],
-  ['jobs/outside.ts', 'where goes and', 'where true and', 'jobs/due-work'],
+  ['jobs/outside.ts', 'order by place > ceil(at_once * weight / weights), next', 'order by next', 'jobs/due-work'],
+  ['jobs/outside.ts', '${STEP} / weight as step', '${STEP} as step', 'jobs/due-work'],
+  ['jobs/outside.ts', 'greatest(room.now, (room.later', 'greatest(0, (room.later', 'jobs/due-work'],
+  ['jobs/plan-turns.ts', 'next <= this.now || ', '', 'jobs/plan-turns'],
+  ['jobs/outside.ts', '    from known where goes\n', '    from known\n', 'jobs/due-work'],
   ['jobs/outside.ts', "and exists (select from organization where id = $2 and status = 'ACTIVE')", '', 'jobs/due-work'],
   ['jobs/due-work.ts', 'const mine = { id, takenAt };', 'const mine = { id };', 'jobs/due-work'],
   ['jobs/due-work.ts', '() => shared.extend(work),', 'async () => undefined,', 'jobs/due-work'],

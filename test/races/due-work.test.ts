@@ -2,6 +2,7 @@ import { expect } from '@jest/globals';
 import { z } from 'zod';
 import { addDueWork, dropDueWork, type DueKind } from '../../src/jobs/due-kind.js';
 import { openSharedOutWork, type TakenWork } from '../../src/jobs/outside.js';
+import { USUAL_WEIGHTS } from '../../src/permissions/features.js';
 import { byTest } from '../support/act.js';
 import { openReplica } from '../support/due-work.js';
 import { type GivenOrganization, givenOrganization, unique } from '../support/given.js';
@@ -27,7 +28,7 @@ const rowsOf = async ({ name }: Kind) =>
   (await sql('select payload, attempts, taken_at, wanted_at from due_work where kind = $1', [name])).rows;
 const workRow = ({ name }: Kind) => ({ text: 'select from due_work where kind = $1 for update', values: [name] });
 const shared = () => server.database.outside(openSharedOutWork);
-const room = ({ name: kind }: Kind) => [{ kind, free: 5, share: 5 }];
+const room = ({ name: kind }: Kind) => [{ kind, free: 5, atOnce: 9 }];
 
 race('replicas that ask for what is due at once share it out: each is done by one', async () => {
   const organizations = await Promise.all(Array.from({ length: 4 }, () => givenOrganization(server)));
@@ -48,7 +49,7 @@ race('replicas that ask for what is due at once share it out: each is done by on
 });
 
 const takers: [string, (kind: Kind, work: TakenWork) => Promise<unknown[]>][] = [
-  ['a round', async (kind) => shared().take(room(kind), [])],
+  ['a round', async (kind) => shared().take(room(kind), [], USUAL_WEIGHTS)],
   ['its writer', async (_kind, work) => [await shared().takeOne(work)].filter((taken) => taken !== null)],
 ];
 
@@ -74,7 +75,11 @@ race('a round takes what nobody holds, and waits for nothing', async () => {
   const takeOne = () => shared().takeOne({ orgId: acme.id, id: held });
   let taken: TakenWork[] = [];
   const lock = { text: 'select from due_work where id = $1 for update', values: [held] };
-  const [waited] = await inOrder(lock, [takeOne], async () => (taken = await shared().take(room(kind), [])));
+  const [waited] = await inOrder(
+    lock,
+    [takeOne],
+    async () => (taken = await shared().take(room(kind), [], USUAL_WEIGHTS)),
+  );
   expect(taken.map(({ orgId }) => orgId)).toEqual([globex.id]);
   expect(waited?.attempts).toBe(1);
   await sql(`update due_work set due_at = current_timestamp where id = $1`, [held]);
@@ -167,11 +172,11 @@ race('what an organization has due waits while that is suspended meanwhile, and 
   const takeOne = () => shared().takeOne({ orgId: acme.id, id });
   await set('SUSPENDED');
   expect(await takeOne()).toBeNull();
-  expect(await shared().take(room(kind), [])).toEqual([]);
+  expect(await shared().take(room(kind), [], USUAL_WEIGHTS)).toEqual([]);
   await shared().resume();
   expect((await sql('select stopped from due_work where id = $1', [id])).rows).toEqual([{ stopped: true }]);
   await set('ACTIVE');
-  expect(await shared().take(room(kind), [])).toEqual([]);
+  expect(await shared().take(room(kind), [], USUAL_WEIGHTS)).toEqual([]);
   await shared().resume();
-  expect(await shared().take(room(kind), [])).toHaveLength(1);
+  expect(await shared().take(room(kind), [], USUAL_WEIGHTS)).toHaveLength(1);
 });

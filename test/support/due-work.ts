@@ -1,3 +1,4 @@
+import { PLAN_WEIGHTS } from '../../src/context/deployment.js';
 import type { Outside } from '../../src/data/connection/outside.js';
 import type { OrgId } from '../../src/data/id.js';
 import type { DueKind, OwedKind } from '../../src/jobs/due-kind.js';
@@ -6,6 +7,7 @@ import type { Mailer } from '../../src/mail/mail.js';
 import { createOutbox, OUTBOX, sendMail } from '../../src/mail/outbox.js';
 import { openSmtp } from '../../src/mail/smtp.js';
 import { Parts } from '../../src/parts.js';
+import { USUAL_WEIGHTS } from '../../src/permissions/features.js';
 import { createOrganizationSeal } from '../../src/secrets/organization-seal.js';
 import { createSeal } from '../../src/secrets/seal.js';
 import { byTest } from './act.js';
@@ -41,7 +43,7 @@ export function openReplica({ database }: Pick<TestServer, 'database'>, replica:
         outside,
         organizationDb,
         now: () => pool.clock.now(),
-        use: parts.add(OUTBOX, outbox).use,
+        use: parts.add(OUTBOX, outbox).add(PLAN_WEIGHTS, USUAL_WEIGHTS).use,
       },
       kinds: kinds as readonly DueKind<unknown>[],
       owed,

@@ -1,0 +1,56 @@
+/** A turn that was had: when it was, and when the organization's next one is, both in virtual time. */
+export interface HadTurn {
+  readonly orgId: string;
+  readonly start: number;
+  readonly next: number;
+}
+
+/** In virtual time: how long a turn of whoever weighs least is. One of three times its weight is a third as long. */
+export const STEP = 1_000_000;
+/** So many are remembered of a kind, the latest: as many as one statement looks at. Whoever is forgotten has their next turn as if they came just now. */
+const MOST = 1500;
+
+/**
+ * Whose turn it is of one kind of work: start-time fair queueing, as between claims of runs, and kept by this process alone. Each turn makes the
+ * organization's next one later by a step, and whoever has the least goes first. Who was away has no turn left from then.
+ */
+export class PlanTurns {
+  /** When the last turn was. Nobody's next one is earlier. */
+  now = 0;
+  /** Where there are too many organizations to look at, those behind this one are looked at. */
+  behind = '';
+  /** When they were come to. */
+  #since = 0;
+  readonly #next = new Map<string, number>();
+
+  /** Those whose next turn is later than now, with when that is. */
+  get later(): ReadonlyMap<string, number> {
+    return this.#next;
+  }
+
+  /**
+   * @param free how many turns there were to be had
+   * @param reached up to which organization was looked; '' where that was the last, null where nobody was left out
+   */
+  note(free: number, had: readonly HadTurn[], reached: string | null): void {
+    for (const { orgId, next } of had) {
+      const latest = Math.max(next, this.#next.get(orgId) ?? 0);
+      this.#next.delete(orgId);
+      this.#next.set(orgId, latest);
+    }
+    this.now = Math.max(this.now, ...had.map(({ start }) => start));
+    for (const [orgId, next] of this.#next) {
+      if (next <= this.now || this.#next.size > MOST) this.#next.delete(orgId);
+    }
+    if (reached === null || (had.length === free && this.#stays(had, reached))) return;
+    this.behind = reached;
+    this.#since = this.now;
+  }
+
+  /** Until each of those that are looked at has had as many turns as it weighs, the others wait. */
+  #stays(had: readonly HadTurn[], reached: string): boolean {
+    return had.some(
+      ({ orgId, start }) => orgId > this.behind && (reached === '' || orgId <= reached) && start < this.#since + STEP,
+    );
+  }
+}
