@@ -178,6 +178,8 @@ export interface HeldAccounts {
    * Whether this person administers it. Whoever ends that waits for the transaction, and what began afterwards finds them to be none.
    */
   holdAdministrator(accountId: string, personId: string): Promise<boolean>;
+  /** The account that all organizations of a set belong to, as in `holdAdministrator`; null where there is none, or they do not administer it. */
+  holdAccountOf(setId: string, personId: string): Promise<string | null>;
   /** The others, by e-mail. */
   listOthers(accountId: string, personId: string): Promise<UserParent[]>;
   /** Has an organization that was just made belong to an account. */
@@ -185,6 +187,15 @@ export interface HeldAccounts {
 }
 
 const HOLD_ADMINISTRATOR = `with ${ADMINISTRATOR} select account_id from administrator`;
+// Offered is not taken, and a set of which one belongs elsewhere belongs nowhere.
+const HOLD_ACCOUNT_OF = `
+  select w.account_id as "accountId" from account_administrator w
+  where w.person_id = $2 and w.account_id = (
+    select min(l.account_id) from organization o
+    left join account_organization l on l.org_id = o.id and l.status = 'ACCEPTED'
+    where o.set_id = $1
+    having count(distinct l.account_id) = 1 and count(l.account_id) = count(*))
+  for key share`;
 const TAKE = `
   insert into account_organization (org_id, account_id, status, created_at, accepted_at) values ($1, $2, 'ACCEPTED', $3, $3)`;
 
@@ -197,6 +208,10 @@ export function openHeldAccounts(pool: ScopedPool): HeldAccounts {
     },
     async holdAdministrator(accountId, personId) {
       return (await query(HOLD_ADMINISTRATOR, [accountId, personId])).length > 0;
+    },
+    async holdAccountOf(setId, personId) {
+      const [held] = await query<{ accountId: string }>(HOLD_ACCOUNT_OF, [setId, personId]);
+      return held?.accountId ?? null;
     },
     async listOthers(accountId, personId) {
       const all = await query<UserParent & object>(ADMINISTRATORS, [accountId]);
