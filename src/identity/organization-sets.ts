@@ -221,6 +221,7 @@ export function openOrganizationSets(pool: ScopedPool): OrganizationSets {
       return rows.map(({ name }) => name);
     },
 
+    // Of twenty regions at the most, with six environments and none, a set has 140 places: all of them are here.
     listElsewhere: (personId, setId) =>
       directory<Place & object>(
         `select slug, region, environment from organization_elsewhere where made_by = $1 and set_id = $2 order by slug limit 200`,
