@@ -4,6 +4,8 @@ import type { OrgId } from '../data/id.js';
 import type { RequestDb } from '../data/organization/organization-db.js';
 import type { ForeignDatabase } from '../data/start/foreign-database.js';
 import { lastFourOf } from '../domains/credential/credential-input.js';
+import { unfitName } from '../domains/organization/name-fits.js';
+import type { NamingPolicy } from '../domains/organization/naming.js';
 import { slugText } from '../domains/organization/slug.js';
 import { openAdoptedPeople } from '../identity/adopted-people.js';
 import { openHeldFounding } from '../identity/found-organization.js';
@@ -19,6 +21,8 @@ export interface Adoption {
   readonly map: AdoptionMap;
   readonly database: Database;
   readonly seal: OrganizationSeal;
+  /** What the deployment wants of the name of an organization that is made. */
+  readonly namingPolicy: NamingPolicy;
   /** Nothing is written. */
   readonly isDryRun: boolean;
   /** Told of each row that moved: what it is called there, and here. */
@@ -74,6 +78,7 @@ export async function adopt(adoption: Adoption): Promise<Adopted> {
   const outside = database.outside(openAdoptedPeople);
   const act: Act = { ...bySystem('adopt'), reason: `from ${foreign.name}` };
   const before = await findAdopted(database, map, act);
+  if (before === null) await assertNameFits(adoption, map);
   const ids = await findPeople(outside, foreign, map, known);
   const summary = { slug: map.organization.slug, ...counts, known: ids.known };
   if (isDryRun) return { ...summary, organizationId: before, compared: null };
@@ -229,7 +234,16 @@ async function readAll(foreign: ForeignDatabase, map: AdoptionMap) {
   return { known, counts };
 }
 
-/** The organization that was adopted before. @throws AdoptionError where another has the slug */
+/** @throws AdoptionError where the deployment wants other names, with one that fits and is free */
+async function assertNameFits({ database, namingPolicy }: Adoption, { organization: { slug } }: AdoptionMap) {
+  const unfit = await unfitName(slug, namingPolicy, database.outside);
+  if (!unfit) return;
+  const advice = unfit.suggestion === null ? [] : [`  ${unfit.suggestion} fits, and is free.`];
+  const problems = unfit.problems.map((problem) => `  organization.slug: ${problem}`);
+  throw new AdoptionError(['The map does not fit the deployment:', ...problems, ...advice].join('\n'));
+}
+
+/** The organization that was adopted before. @throws AdoptionError where another has the slug, or it waits for its end */
 async function findAdopted({ outside, organizationDb }: Database, map: AdoptionMap, act: Act): Promise<OrgId | null> {
   const { slug } = map.organization;
   const orgId = await outside(openAdoptedPeople).findOrganization(slug);
@@ -240,6 +254,12 @@ async function findAdopted({ outside, organizationDb }: Database, map: AdoptionM
   }
   if (made.reason !== act.reason)
     throw new AdoptionError(`The organization ${slug} was adopted ${made.reason}, not ${act.reason}.`);
+  const { status } = await organizationDb(orgId, act).organization.get({});
+  if (status === 'PENDING_DELETION') {
+    throw new AdoptionError(
+      `The organization ${slug} is to be deleted: nothing moves into it unless that is cancelled.`,
+    );
+  }
   return orgId;
 }
 

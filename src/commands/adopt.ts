@@ -50,6 +50,7 @@ async function main(): Promise<void> {
         map,
         database,
         seal,
+        namingPolicy: config.namingPolicy,
         isDryRun,
         onMoved: (moved) => void ids?.write(`${JSON.stringify(moved)}\n`),
       }),

@@ -20,11 +20,14 @@ const PERSON = `p.id as "personId", p.email as "personEmail", p.name as "personN
 const SESSION = `s.id as "sessionId", s.bound_org_id as "boundOrgId", s.expires_at as "sessionExpiresAt",
   s.last_used_at as "sessionLastUsedAt", s.created_at as "sessionStartedAt"`;
 
-/** Whether whose membership it is is active in another organization, too, that is not of the same set; `o` is the membership's own. */
+/**
+ * Whether whose membership it is is active in another organization, too, that is not of the same set; `o` is the membership's own. What is to be
+ * deleted counts for nothing: nobody works there, and its last OWNER cannot leave it.
+ */
 export const belongsOutside = (membership: string, o: string): string => `exists (
   select from membership x join organization xo on xo.id = x.org_id
   where x.user_id = ${membership}.user_id and x.org_id <> ${membership}.org_id and x.status = 'ACTIVE'
-    and (${o}.set_id is null or xo.set_id is distinct from ${o}.set_id))`;
+    and xo.status <> 'PENDING_DELETION' and (${o}.set_id is null or xo.set_id is distinct from ${o}.set_id))`;
 
 /** Whether that keeps them out of the membership's organization. */
 export const isBarred = (membership: string, o: string): string =>

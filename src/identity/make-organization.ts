@@ -2,9 +2,10 @@ import pg from 'pg';
 import type { Act, Origin } from '../data/connection/act.js';
 import { DIRECTORY } from '../data/connection/directory-query.js';
 import type { Frame } from '../data/connection/frame.js';
-import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
+import { holdingOne, inFrame, type ScopedPool } from '../data/connection/org-connection.js';
 import { ROW_TYPES } from '../data/connection/pg-types.js';
 import { translateDatabaseError } from '../data/database-error.js';
+import type { OrgId } from '../data/id.js';
 import { OrgateError, taken } from '../errors.js';
 import { createFounding, type NewOrganization } from './found-organization.js';
 import type { OrganizationSummary, Person } from './person.js';
@@ -14,13 +15,22 @@ export interface Making {
   /** Runs a statement as the directory. */
   readonly query: <Row extends object>(text: string, values: unknown[]) => Promise<Row[]>;
   /** Makes an organization with its address and its first OWNER. */
-  readonly make: (organization: NewOrganization) => Promise<OrganizationSummary>;
+  readonly make: (organization: NewOrganization) => Promise<OrganizationSummary & { readonly id: OrgId }>;
 }
 
-/** Makes organizations, all of `work` or nothing; CONFLICT when one's slug is taken. */
-export async function makingOrganizations<T>(
+type Maker = Pick<Person, 'id' | 'email' | 'name'>;
+
+/** Makes organizations, all of `work` or nothing, and what is held in a transaction is held in this; CONFLICT when one's slug is taken. */
+export const makingOrganizations = <T>(
   pool: ScopedPool,
-  owner: Pick<Person, 'id' | 'email' | 'name'>,
+  owner: Maker,
+  from: Origin | undefined,
+  work: (making: Making) => Promise<T>,
+): Promise<T> => holdingOne(() => makeIn(pool, owner, from, work));
+
+async function makeIn<T>(
+  pool: ScopedPool,
+  owner: Maker,
   from: Origin | undefined,
   work: (making: Making) => Promise<T>,
 ): Promise<T> {

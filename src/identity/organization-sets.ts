@@ -1,10 +1,10 @@
 import type { Origin } from '../data/connection/act.js';
 import { createDirectoryQuery } from '../data/connection/directory-query.js';
 import type { ScopedPool } from '../data/connection/org-connection.js';
-import { newId } from '../data/id.js';
-import type { Environment } from '../generated/enums.js';
+import { newId, type OrgId } from '../data/id.js';
+import type { Environment, OrganizationStatus } from '../generated/enums.js';
 import { type Making, makingOrganizations } from './make-organization.js';
-import type { Person } from './person.js';
+import type { OrganizationSummary, Person } from './person.js';
 import { isHeld } from './slugs.js';
 
 /** Organizations of one company, by region and environment. */
@@ -34,6 +34,26 @@ export interface PlannedSet {
   readonly elsewhere: readonly Place[];
 }
 
+/** An organization of a set, as it is while the transaction holds it. */
+export interface HeldOrganization {
+  readonly id: string;
+  readonly status: OrganizationStatus;
+}
+
+/** What else is done in the transaction that makes organizations of a set, on its connection; what it throws undoes all. */
+export interface Beside {
+  /**
+   * Before anything is made.
+   *
+   * @param held those that the set has here, whose people and status stay as they are until it is over; none of a set that is made
+   */
+  readonly begin: (held: readonly HeldOrganization[]) => Promise<void>;
+  /** Of each that was made. */
+  readonly made: (organization: OrganizationSummary & { readonly id: OrgId }) => Promise<void>;
+  /** Behind everything that may have waited. */
+  readonly end: () => Promise<void>;
+}
+
 /** What is done with sets, outside every organization. */
 export interface OrganizationSets {
   /**
@@ -42,13 +62,19 @@ export interface OrganizationSets {
    *
    * @returns null where they made a set of this base and project that has something here and is not all of this; CONFLICT when a slug is taken
    */
-  make(owner: Person, set: Omit<OrganizationSet, 'id'>, planned: PlannedSet, from?: Origin): Promise<string | null>;
+  make(
+    owner: Person,
+    set: Omit<OrganizationSet, 'id'>,
+    planned: PlannedSet,
+    from: Origin,
+    beside: Beside,
+  ): Promise<string | null>;
   /**
    * Adds to a set what it has not yet, all or nothing.
    *
    * @returns false where they are not an active OWNER of every organization that the set has here
    */
-  extend(owner: Person, set: OrganizationSet, planned: PlannedSet, from?: Origin): Promise<boolean>;
+  extend(owner: Person, set: OrganizationSet, planned: PlannedSet, from: Origin, beside: Beside): Promise<boolean>;
   /** What a set has here, and what of it is homed elsewhere. */
   listPlaces(setId: string): Promise<Pick<Place, 'region' | 'environment'>[]>;
   find(id: string): Promise<OrganizationSet | null>;
@@ -89,9 +115,15 @@ const isAt =
 const inOneOrder = <P extends Place>(places: readonly P[]): P[] =>
   places.toSorted((a, b) => (a.slug < b.slug ? -1 : 1));
 
-async function add({ query, make }: Making, set: Omit<OrganizationSet, 'name'>, planned: PlannedSet, personId: string) {
+async function add(
+  { query, make }: Making,
+  set: Omit<OrganizationSet, 'name'>,
+  planned: PlannedSet,
+  personId: string,
+  beside: Beside,
+) {
   for (const { slug, name, region, environment } of inOneOrder(planned.here)) {
-    await make({ slug, name, description: '', region, environment, set });
+    await beside.made(await make({ slug, name, description: '', region, environment, set }));
   }
   for (const { slug, region, environment } of inOneOrder(planned.elsewhere)) {
     await query(
@@ -100,7 +132,11 @@ async function add({ query, make }: Making, set: Omit<OrganizationSet, 'name'>, 
       [set.id, slug, region, environment, personId],
     );
   }
+  await beside.end();
 }
+
+// Whoever changes who is in one of them, or how it stands, takes this, too.
+const HOLD = 'select id, status from organization where set_id = $1 order by id for no key update';
 
 export function openOrganizationSets(pool: ScopedPool): OrganizationSets {
   const directory = createDirectoryQuery(pool);
@@ -112,8 +148,9 @@ export function openOrganizationSets(pool: ScopedPool): OrganizationSets {
   });
 
   return {
-    make: (owner, set, planned, from) =>
+    make: (owner, set, planned, from, beside) =>
       makingOrganizations(pool, owner, from, async (making) => {
+        await beside.begin([]);
         // Whoever comes second waits here until the first is done.
         const [made] = await making.query<{ id: string }>(
           `insert into organization_set (id, name, base, project, made_by) values ($1, $2, $3, $4, $5)
@@ -121,7 +158,7 @@ export function openOrganizationSets(pool: ScopedPool): OrganizationSets {
           [newId('set'), set.name, set.base, set.project, owner.id],
         );
         if (made) {
-          await add(making, { ...set, id: made.id }, planned, owner.id);
+          await add(making, { ...set, id: made.id }, planned, owner.id, beside);
           return made.id;
         }
         const [found] = await making.query<{ id: string }>(
@@ -132,7 +169,7 @@ export function openOrganizationSets(pool: ScopedPool): OrganizationSets {
         const there = await whatIsThere(making, found.id, owner.id);
         // Nobody is in it here who could extend it: nothing of it was homed here yet, or what was is gone.
         if (there.here.length === 0 && planned.here.length > 0) {
-          await add(making, { ...set, id: found.id }, planned, owner.id);
+          await add(making, { ...set, id: found.id }, planned, owner.id, beside);
           return found.id;
         }
         const isAll =
@@ -141,15 +178,16 @@ export function openOrganizationSets(pool: ScopedPool): OrganizationSets {
         return isAll ? found.id : null;
       }),
 
-    extend: (owner, set, planned, from) =>
+    extend: (owner, set, planned, from, beside) =>
       makingOrganizations(pool, owner, from, async (making) => {
+        await beside.begin(await making.query<HeldOrganization>(HOLD, [set.id]));
         const there = await whatIsThere(making, set.id, owner.id);
         if (!there.here.every(({ isOwned }) => isOwned)) return false;
         const missing = {
           here: planned.here.filter((place) => !there.here.some(isAt(place))),
           elsewhere: planned.elsewhere.filter((place) => !there.elsewhere.some(isAt(place))),
         };
-        await add(making, set, missing, owner.id);
+        await add(making, set, missing, owner.id, beside);
         return true;
       }),
 
@@ -183,6 +221,7 @@ export function openOrganizationSets(pool: ScopedPool): OrganizationSets {
       return rows.map(({ name }) => name);
     },
 
+    // Of twenty regions at the most, with six environments and none, a set has 140 places: all of them are here.
     listElsewhere: (personId, setId) =>
       directory<Place & object>(
         `select slug, region, environment from organization_elsewhere where made_by = $1 and set_id = $2 order by slug limit 200`,

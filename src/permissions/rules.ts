@@ -99,20 +99,23 @@ const memo = <K extends string>(make: (key: K) => Rule) => {
   };
 };
 
-/** Also while the organization is to be deleted, or whatever becomes of it; otherwise only while it is served. */
-type Standing = 'served' | 'leaving' | 'any';
+/**
+ * Also while the organization is to be deleted, or whatever becomes of it, or by whomever of it then; otherwise only while it is
+ * served.
+ */
+type Standing = 'served' | 'leaving' | 'any' | 'by anyone';
 
 function isInside({ viewer, current }: RequestContext, mode: AccessMode, during: Standing = 'served'): Verdict {
   if (!viewer) return new OrgateError('UNAUTHENTICATED');
   if (!current) return new OrgateError('ORG_CONTEXT_REQUIRED');
   const { status } = current.organization;
-  if (status === 'PENDING_DELETION') {
+  if (status === 'PENDING_DELETION' && during !== 'by anyone') {
     const isOwner = current.role === 'OWNER' && viewer.person !== null;
     if (!isOwner || (mode === 'write' && during === 'served')) return notServed(status);
   }
   if (mode === 'write') {
     if (!current.servesMutations) return new OrgateError('ORG_CONTEXT_REQUIRED');
-    if (status === 'SUSPENDED' && during !== 'any') return notServed(status);
+    if (status === 'SUSPENDED' && during !== 'any' && during !== 'by anyone') return notServed(status);
   }
   return true;
 }
@@ -129,9 +132,9 @@ function mayInOrganization(
   return new OrgateError('FORBIDDEN', undefined, { requiredPermission: permission });
 }
 
-/** In the current organization, as a person, whatever they may there. */
-export const isMember: Rule = makeRule('isMember', null, (context, mode) => {
-  const verdict = isInside(context, mode);
+/** In the current organization, as a person, whatever they may there, and whatever becomes of it: whoever wants out gets out. */
+export const isMember: Rule = makeRule('isMember while SUSPENDED or PENDING_DELETION, too', null, (context, mode) => {
+  const verdict = isInside(context, mode, 'by anyone');
   return verdict === true ? asPerson(context.viewer) : verdict;
 });
 

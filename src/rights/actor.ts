@@ -93,6 +93,11 @@ export const assertStillAsking = async (_db: LockedDb, context: RequestContext):
   await readAgain(context);
 };
 
+/** The same for what waits for rows of no one organization. Within the transaction, on its connection, behind all of them. */
+export const assertStillAskingNow = async (context: RequestContext): Promise<void> => {
+  await readAgain(context);
+};
+
 async function readAgain(context: RequestContext): Promise<StillAsking> {
   const { viewer, outside, current } = context;
   const { person, apiKey, session, impersonation } = viewer ?? {};

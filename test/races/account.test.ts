@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { givenAdministrator, givenOrganization, personId, unique } from '../support/given.js';
 import { type Answer, codeOf, useServer } from '../support/server.js';
-import { inOrder } from './interleave.js';
+import { inOrder, organizationRow } from './interleave.js';
 import { race } from './race.js';
 
 const server = useServer({ poolSize: 12 });
@@ -16,7 +16,7 @@ async function givenOffered() {
   const accountId = data.createAccount?.id ?? '';
   const ann = await server.as(`${unique('ann')}@agency.example`);
   const userId = await personId(ann);
-  const { id, owner } = await givenOrganization(server);
+  const { id, slug, owner } = await givenOrganization(server);
   const made = unique('made');
   const act: Record<'add' | 'remove' | 'offer' | 'accept' | 'withdraw' | 'giveBack' | 'make', () => Promise<Answer>> = {
     add: () =>
@@ -53,7 +53,7 @@ async function givenOffered() {
   await act.add();
   const statusNow = async () =>
     (await sql('select status from account_organization where org_id = $1', [id]))[0]?.['status'] ?? null;
-  return { act, accountId, userId, id, owner, made, statusNow };
+  return { act, accountId, userId, id, slug, owner, made, statusNow };
 }
 
 const linkOf = (id: string) => ({
@@ -120,6 +120,56 @@ race(
         const isDone = verb === 'make' ? found.length === 1 : (await statusNow()) === 'ACCEPTED';
         const expected = order === 'removed first' ? [['done', 'NOT_FOUND'], false] : [['done', 'done'], true];
         expect([verb, order, answers, isDone]).toEqual([verb, order, ...expected]);
+      }
+    }
+  },
+);
+
+race('of two who are added where there is room for one, one is, and the other is told', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const { act, accountId } = await givenOffered();
+    const sam = await givenAdministrator(server);
+    await sql(
+      `with made as (
+         insert into person (id, email, name) select 'usr_' || md5(random()::text), md5(random()::text) || '@many.example', 'x'
+         from generate_series(1, 48) returning id)
+       insert into account_administrator (account_id, person_id) select $1, id from made`,
+      [accountId],
+    );
+    const people = await Promise.all([1, 2].map(() => server.as(`${unique('late')}@agency.example`)));
+    const ids = await Promise.all(people.map(personId));
+    const add = (userId: string) => () =>
+      sam('mutation ($a: ID!, $u: ID!) { addAccountAdministrator(accountId: $a, userId: $u) { id } }', {
+        a: accountId,
+        u: userId,
+      });
+    const accountRow = { text: 'select from account where id = $1 for update', values: [accountId] };
+    const answers = await inOrder(accountRow, ids.map(add));
+    expect(answers.map(outcome)).toEqual(['done', 'CONFLICT']);
+    const kept = await sql('select count(*)::int as count from account_administrator where account_id = $1', [
+      accountId,
+    ]);
+    expect(kept).toEqual([{ count: 50 }]);
+    expect(outcome(await act.add())).toBe('done');
+  }
+});
+
+race(
+  'of taking one and asking for its end the first is done; what was taken before is, and afterwards nothing',
+  async () => {
+    for (const verb of ['accept', 'giveBack'] as const) {
+      for (const isEndFirst of [true, false]) {
+        const { act, id, slug, owner, statusNow } = await givenOffered();
+        await act.offer();
+        const end = (): Promise<Answer> =>
+          owner('mutation ($s: String!) { requestOrganizationDeletion(confirm: $s) { status } }', { s: slug });
+        const answers = await inOrder(organizationRow(id), isEndFirst ? [end, act[verb]] : [act[verb], end]);
+        const done = verb === 'accept' ? 'ACCEPTED' : null;
+        expect([verb, answers.map(outcome), await statusNow()]).toEqual([
+          verb,
+          ['done', isEndFirst ? 'FORBIDDEN' : 'done'],
+          isEndFirst ? 'OFFERED' : done,
+        ]);
       }
     }
   },

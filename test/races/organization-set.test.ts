@@ -1,7 +1,8 @@
 import { expect } from '@jest/globals';
 import { brandVerifiedOrgId } from '../../src/data/id.js';
-import { givenMember, givenTwoOrganizations, personId, unique } from '../support/given.js';
+import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
 import { type Answer, type Client, codeOf, useServer } from '../support/server.js';
+import { givenBrowser } from '../support/sessions.js';
 import { inOrder, organizationRow } from './interleave.js';
 import { race } from './race.js';
 
@@ -79,6 +80,63 @@ race('of two OWNERs who add the same, both find it there or one is told, and it 
     for (const each of answers.map(outcome)) expect(['done', 'CONFLICT', 'FORBIDDEN']).toContain(each);
     expect(answers.map(outcome)).toContain('done');
     expect(await countOf(base)).toEqual({ organizations: 3, sets: 1 });
+  }
+});
+
+const nameRow = (name: string) => ({ text: 'select from address where name = $1 for update', values: [name] });
+
+race(
+  'whoever is signed out while they wait for a name makes nothing, of a set that is new or is added to',
+  async () => {
+    for (const verb of ['create', 'extend'] as const) {
+      const base = unique('late');
+      const maker = await server.as(`${unique('maker')}@acme.example`);
+      const browser = await givenBrowser(server, await personId(maker));
+      const client = server.withToken((await browser.token()).access);
+      const made = verb === 'extend' ? await maker(CREATE, { input: inputOf(base, ['PROD']) }) : null;
+      const prod = made?.data.createOrganizationSet?.organizations[0]?.slug ?? '';
+      // A name that nobody holds any more, which whoever takes it frees first.
+      const slug = `${base}-p-useast-qa`;
+      await sql(
+        `insert into address (name, kind, org_id, given_up_at) values ($1, 'SLUG', $2, current_timestamp - interval '1 year')`,
+        [slug, (await givenOrganization(server)).id],
+      );
+      const ask = (): Promise<Answer> =>
+        verb === 'create'
+          ? client(CREATE, { input: inputOf(base, ['QA']) })
+          : client(EXTEND, { input: { regions: ['useast'], environments: ['QA'] } }, { 'x-organization-id': prod });
+      const [answer] = await inOrder(nameRow(slug), [ask], (beside) =>
+        beside.query(`update session set ended_at = current_timestamp, end_reason = 'REVOKED' where id = $1`, [
+          browser.sessionId,
+        ]),
+      );
+      expect([verb, codeOf(answer as Answer)]).toEqual([verb, 'UNAUTHENTICATED']);
+      expect(await countOf(base)).toMatchObject({ organizations: verb === 'extend' ? 1 : 0 });
+    }
+  },
+);
+
+race('who is demoted in one of the set, or sees it deleted, while they wait for it, adds nothing', async () => {
+  for (const [change, at] of [
+    [`update membership set role = 'ADMIN' where org_id = $1 and user_id = $2`, 0],
+    [`update membership set role = 'ADMIN' where org_id = $1 and user_id = $2`, 1],
+    [`update organization set status = 'SUSPENDED' where id = $1 and $2 <> ''`, 0],
+  ] as const) {
+    const base = unique('demoted');
+    const maker = await server.as(`${unique('maker')}@acme.example`);
+    const made = await maker(CREATE, { input: inputOf(base, ['PROD', 'STAGING']) });
+    const organizations = made.data.createOrganizationSet?.organizations ?? [];
+    const id = organizations[at]?.id ?? '';
+    const add = () =>
+      maker(
+        EXTEND,
+        { input: { regions: ['useast'], environments: ['QA'] } },
+        { 'x-organization-id': organizations[0]?.slug ?? '' },
+      );
+    const userId = await personId(maker);
+    const [answer] = await inOrder(organizationRow(id), [add], (beside) => beside.query(change, [id, userId]));
+    expect([change, at, codeOf(answer as Answer)]).toEqual([change, at, 'FORBIDDEN']);
+    expect(await countOf(base)).toMatchObject({ organizations: 2 });
   }
 });
 

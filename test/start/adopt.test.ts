@@ -12,6 +12,7 @@ import { createSeal } from '../../src/secrets/seal.js';
 import { connectBeside } from '../races/interleave.js';
 import { command, newDirectory, program } from '../support/process.js';
 import { isPostgres, useServer } from '../support/server.js';
+import { unique } from '../support/given.js';
 import { givenSingleTenant, type SingleTenant } from '../support/single-tenant.js';
 
 const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
@@ -52,10 +53,14 @@ test.each([
   const seal = createOrganizationSeal(createSeal([SECRET_KEY]));
   const move = (
     { url, map }: { readonly url: string; readonly map: AdoptionMap },
-    more: { isDryRun?: boolean; onMoved?: (moved: { kind: string; from: string; to: string }) => void } = {},
+    more: {
+      isDryRun?: boolean;
+      namingPolicy?: 'regional';
+      onMoved?: (moved: { kind: string; from: string; to: string }) => void;
+    } = {},
   ): Promise<Adopted> =>
     readForeign(url, (foreign) =>
-      adopt({ foreign, map, database: server.database, seal, isDryRun: more.isDryRun ?? false, ...more }),
+      adopt({ foreign, map, database: server.database, seal, namingPolicy: 'any', isDryRun: false, ...more }),
     );
   const sql = async (text: string, values: unknown[]) =>
     (await server.database.pool.queryAsLoginRole(text, values)).rows as Record<string, unknown>[];
@@ -185,7 +190,7 @@ test.each([
       [more.organizationId],
     );
     const lacking = await readForeign(source.url, (foreign) =>
-      adopt({ foreign, map: source.map, database: server.database, seal, isDryRun: false }),
+      adopt({ foreign, map: source.map, database: server.database, seal, namingPolicy: 'any', isDryRun: false }),
     );
     expect(lacking.compared?.runs).toMatchObject({ theirs: 1301, ours: 1301, differ: 1 });
   });
@@ -253,6 +258,41 @@ test.each([
     await expect(
       move({ ...second, map: { ...second.map, organization: { ...second.map.organization, slug: `${slug}-2` } } }),
     ).rejects.toThrow(/was adopted from single_tenant_\w+, not from single_tenant_\w+/);
+  });
+
+  test('moves nothing into an organization that is to be deleted, before any row, until that is cancelled', async () => {
+    const source = await givenSource();
+    const { slug } = source.map.organization;
+    const { organizationId } = await move(source);
+    const before = await everything(slug);
+    await sql(
+      `update organization set status = 'PENDING_DELETION', purge_at = now() + interval '30 days' where id = $1`,
+      [organizationId],
+    );
+    await source.sql(`insert into shaman.app_user (id, email) values (99, $1)`, [source.emailOf('late')]);
+    for (const isDryRun of [true, false]) {
+      await expect(move(source, { isDryRun })).rejects.toThrow(`The organization ${slug} is to be deleted`);
+    }
+    expect(await everything(slug)).toMatchObject({ membership: before['membership'] });
+    expect(await sql('select from person where email = $1', [source.emailOf('late')])).toEqual([]);
+    await sql(`update organization set status = 'ACTIVE', purge_at = null where id = $1`, [organizationId]);
+    expect((await move(source)).compared?.people).toMatchObject({ theirs: 6, ours: 6, differ: 0 });
+  });
+
+  test('is called as the deployment wants organizations to be, or moves not at all; one that is there stays', async () => {
+    const source = await givenSource();
+    const { organization } = source.map;
+    const named = (slug: string) => ({ ...source, map: { ...source.map, organization: { ...organization, slug } } });
+    const slug = unique('initech-2024');
+    const refused = move(named(slug), { namingPolicy: 'regional' });
+    await expect(refused).rejects.toThrow('organization.slug: Letters and hyphens only.');
+    await expect(refused).rejects.toThrow(/^ {2}[a-z-]{4,20} fits, and is free\.$/m);
+    expect(await sql('select from person where email = $1', [source.emailOf('adam')])).toEqual([]);
+    await expect(move(named(slug), { namingPolicy: 'regional', isDryRun: true })).rejects.toThrow(
+      'Letters and hyphens',
+    );
+    expectWhole(await move(named(slug)));
+    expectWhole(await move(named(slug), { namingPolicy: 'regional' }));
   });
 
   test('killed at every step it goes on when it is begun again, to what it would have been, and nothing of it twice', async () => {

@@ -1,8 +1,9 @@
 import type pg from 'pg';
+import { OrgateError } from '../../errors.js';
 import { asError, codeOf } from '../../thrown.js';
 import { translateDatabaseError } from '../database-error.js';
 import type { Act } from './act.js';
-import { inFrame, type ScopedPool } from './org-connection.js';
+import { holdingOne, inFrame, type ScopedPool } from './org-connection.js';
 import type { Frame } from './frame.js';
 import { ROW_TYPES } from './pg-types.js';
 import type { OwnStatement, Planning } from './statement.js';
@@ -22,6 +23,23 @@ export const createDirectoryQuery = (pool: ScopedPool, planning: Planning = {}):
 
 /** The same in the transaction that it is called in, on its connection. */
 export const createHeldDirectoryQuery = (pool: ScopedPool): DirectoryQuery => asDirectory((own) => pool.queryHeld(own));
+
+/** Runs statements as the directory in one transaction: what is read behind a lock is as whoever held it before left it. */
+export const inDirectoryTransaction = <T>(pool: ScopedPool, work: (query: DirectoryQuery) => Promise<T>): Promise<T> =>
+  holdingOne(async () => {
+    const client = await pool.connect();
+    try {
+      await client.query({ text: 'BEGIN' });
+      const done = await work(createHeldDirectoryQuery(pool));
+      await client.query({ text: 'COMMIT' });
+      return done;
+    } catch (error) {
+      await client.query({ text: 'ROLLBACK' }).catch(() => undefined);
+      throw error instanceof OrgateError ? error : translateDatabaseError(error);
+    } finally {
+      client.release();
+    }
+  });
 
 const asDirectory =
   (run: (own: OwnStatement) => Promise<pg.QueryResult>): DirectoryQuery =>

@@ -150,4 +150,4 @@ export const account = defineDomain({
   },
 });
 
-export { openHeldAccounts } from './outside.js';
+export { type HeldAccounts, openHeldAccounts } from './outside.js';

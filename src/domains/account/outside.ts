@@ -3,11 +3,14 @@ import {
   createDirectoryQuery,
   createHeldDirectoryQuery,
   type DirectoryQuery,
+  inDirectoryTransaction,
 } from '../../data/connection/directory-query.js';
 import type { ScopedPool } from '../../data/connection/org-connection.js';
 import { brandOrgId, newId, type OrgId } from '../../data/id.js';
+import type { OrganizationStatus } from '../../generated/enums.js';
 import type { OrganizationSummary } from '../../identity/person.js';
 import { type Page, pageOf, searchedOrganizations } from '../../identity/page.js';
+import { notServed } from '../../permissions/organization-status.js';
 import type { UserParent } from '../viewer/parent.js';
 import type { AccountOrganizationParent, AccountParent } from './parent.js';
 
@@ -39,9 +42,13 @@ export interface Accounts {
   findName(id: string): Promise<string | null>;
   listOrganizations(account: AccountParent, page: Page): Promise<AccountOrganizationParent[]>;
   countOrganizations(accountId: string, search: string | undefined): Promise<number>;
-  /** Takes what is offered, for an administrator. Null where it is not offered to this account, or the person is none. */
+  /**
+   * Takes what is offered, for an administrator. Null where it is not offered to this account, or the person is none.
+   *
+   * @throws FORBIDDEN while the organization is to be deleted
+   */
   accept(at: Taken, now: Date, act: Act): Promise<AccountOrganizationParent | null>;
-  /** Ends that an organization belongs to an account, or is offered to it, for an administrator. Null as in `accept`. */
+  /** Ends that an organization belongs to an account, or is offered to it, for an administrator. As `accept`. */
   withdraw(at: Taken, act: Act): Promise<OrganizationSummary | null>;
 }
 
@@ -59,6 +66,8 @@ const ADMINISTRATOR = `
 
 const CREATE = `insert into account (id, name, created_at) values ($1, $2, $3) returning id, name, created_at as "createdAt"`;
 
+// Whoever is added meanwhile is counted by the statement behind it.
+const HOLD = 'select id from account where id = $1 for no key update';
 const ADD = `
   with there as (
     select count(*) as count, count(*) filter (where person_id = $2) > 0 as "isOne" from account_administrator where account_id = $1
@@ -89,19 +98,37 @@ const COUNT_ORGANIZATIONS = `
   select count(*)::int as count from account_organization l join organization o on o.id = l.org_id where l.account_id = $1`;
 const ORGANIZATION_ORDERS = { id: 'o.id', name: 'o.name' };
 
+// An organization that waits for its end stays as it is; whoever asks for that end waits until this is done, or it is not done.
+const STANDING = `
+  held as materialized (
+    select o.id, o.status from administrator w
+    join account_organization a on a.account_id = w.account_id and a.org_id = $3
+    join organization o on o.id = a.org_id for share of o)`;
 const ACCEPT = `
-  with ${ADMINISTRATOR}, l as (
-    update account_organization t set status = 'ACCEPTED', accepted_at = coalesce(t.accepted_at, $4) from administrator
-    where t.org_id = $3 and t.account_id = administrator.account_id returning t.org_id, t.created_at, t.accepted_at
+  with ${ADMINISTRATOR}, ${STANDING}, l as (
+    update account_organization t set status = 'ACCEPTED', accepted_at = coalesce(t.accepted_at, $4) from held
+    where t.org_id = held.id and t.account_id = $1 and held.status <> 'PENDING_DELETION' returning t.org_id, t.created_at, t.accepted_at
   )
-  select ${SEEN} from l join organization o on o.id = l.org_id`;
+  select held.status as "standing", ${SEEN} from held left join l on l.org_id = held.id left join organization o on o.id = l.org_id`;
 const WITHDRAW = `
-  with ${ADMINISTRATOR}, l as (
-    delete from account_organization t using administrator
-    where t.org_id = $3 and t.account_id = administrator.account_id returning t.org_id
+  with ${ADMINISTRATOR}, ${STANDING}, l as (
+    delete from account_organization t using held
+    where t.org_id = held.id and t.account_id = $1 and held.status <> 'PENDING_DELETION' returning t.org_id
   )
-  select o.id, o.name, o.slug, o.status, o.created_at as "createdAt", o.set_id as "setId", o.base, o.project, o.region, o.environment
-  from l join organization o on o.id = l.org_id`;
+  select held.status as "standing", o.id, o.name, o.slug, o.status, o.created_at as "createdAt", o.set_id as "setId", o.base, o.project, o.region, o.environment
+  from held left join l on l.org_id = held.id left join organization o on o.id = l.org_id`;
+
+/** What became of one, without which nothing was done. */
+type Ended<Row> = (Row | { readonly id: null }) & { readonly standing: OrganizationStatus };
+
+/** @throws FORBIDDEN where it waits for its end */
+function doneTo<Row extends object>(rows: readonly Ended<Row>[]): Row | null {
+  const [row] = rows;
+  if (row?.standing === 'PENDING_DELETION') throw notServed(row.standing);
+  if (!row || ('id' in row && row.id === null)) return null;
+  const { standing: _standing, ...done } = row;
+  return done as Row;
+}
 
 type FoundOrganization = Omit<AccountOrganizationParent, 'opened'>;
 
@@ -120,7 +147,10 @@ export function openAccounts(pool: ScopedPool): Accounts {
       return { ...made, isOwn: false };
     },
     async addAdministrator(accountId, personId, act) {
-      const [found] = await query<{ isRoom: boolean }>(ADD, [accountId, personId], act);
+      const [found] = await inDirectoryTransaction(pool, async (held) => {
+        await held(HOLD, [accountId]);
+        return held<{ isRoom: boolean }>(ADD, [accountId, personId], act);
+      });
       return found ? (found.isRoom ? 'added' : 'full') : null;
     },
     async removeAdministrator(accountId, personId, act) {
@@ -160,12 +190,11 @@ export function openAccounts(pool: ScopedPool): Accounts {
     },
     async accept({ accountId, organizationId, personId }, now, act) {
       const values = [accountId, personId, organizationId, now];
-      const [taken] = await query<FoundOrganization>(ACCEPT, values, act);
+      const taken = doneTo(await query<Ended<FoundOrganization>>(ACCEPT, values, act));
       return taken ? toOrganization(taken, true) : null;
     },
     async withdraw({ accountId, organizationId, personId }, act) {
-      const [ended] = await query<OrganizationSummary & object>(WITHDRAW, [accountId, personId, organizationId], act);
-      return ended ?? null;
+      return doneTo(await query<Ended<OrganizationSummary>>(WITHDRAW, [accountId, personId, organizationId], act));
     },
   };
 }
@@ -178,6 +207,8 @@ export interface HeldAccounts {
    * Whether this person administers it. Whoever ends that waits for the transaction, and what began afterwards finds them to be none.
    */
   holdAdministrator(accountId: string, personId: string): Promise<boolean>;
+  /** The account that all organizations of a set belong to, as in `holdAdministrator`; null where there is none, or they do not administer it. */
+  holdAccountOf(setId: string, personId: string): Promise<string | null>;
   /** The others, by e-mail. */
   listOthers(accountId: string, personId: string): Promise<UserParent[]>;
   /** Has an organization that was just made belong to an account. */
@@ -185,6 +216,15 @@ export interface HeldAccounts {
 }
 
 const HOLD_ADMINISTRATOR = `with ${ADMINISTRATOR} select account_id from administrator`;
+// Offered is not taken, and a set of which one belongs elsewhere belongs nowhere.
+const HOLD_ACCOUNT_OF = `
+  select w.account_id as "accountId" from account_administrator w
+  where w.person_id = $2 and w.account_id = (
+    select min(l.account_id) from organization o
+    left join account_organization l on l.org_id = o.id and l.status = 'ACCEPTED'
+    where o.set_id = $1
+    having count(distinct l.account_id) = 1 and count(l.account_id) = count(*))
+  for key share`;
 const TAKE = `
   insert into account_organization (org_id, account_id, status, created_at, accepted_at) values ($1, $2, 'ACCEPTED', $3, $3)`;
 
@@ -197,6 +237,10 @@ export function openHeldAccounts(pool: ScopedPool): HeldAccounts {
     },
     async holdAdministrator(accountId, personId) {
       return (await query(HOLD_ADMINISTRATOR, [accountId, personId])).length > 0;
+    },
+    async holdAccountOf(setId, personId) {
+      const [held] = await query<{ accountId: string }>(HOLD_ACCOUNT_OF, [setId, personId]);
+      return held?.accountId ?? null;
     },
     async listOthers(accountId, personId) {
       const all = await query<UserParent & object>(ADMINISTRATORS, [accountId]);

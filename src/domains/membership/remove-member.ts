@@ -3,7 +3,6 @@ import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput } from '../../errors.js';
 import { openSessions } from '../../identity/sessions.js';
-import { assertServed } from '../../permissions/organization-status.js';
 import { assertStillAsking } from '../../rights/actor.js';
 import { ended, assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { assertNoEscalation, effective, type RoleAssignment } from '../../rights/escalation.js';
@@ -33,12 +32,15 @@ export async function removeMember(
   return removed;
 }
 
-/** Everyone may leave, except the last OWNER. @throws LAST_OWNER */
+/**
+ * Everyone may leave, except the last OWNER, also what is suspended or to be deleted: it may be what bars them from where they belong.
+ *
+ * @throws LAST_OWNER
+ */
 export async function leaveOrganization(context: RequestContext): Promise<Row<'Membership'>> {
   const { id: userId } = context.person;
   const left = await context.db.locked(async (db) => {
     await assertStillAsking(db, context);
-    assertServed(db.held);
     const before = await db.membership.get({ userId, status: 'ACTIVE' });
     await assertOwnerStays(db, before, { ...before, status: 'REMOVED' });
     await withdrawInvitationsOf(db, userId);

@@ -13,7 +13,7 @@ import { type Actor, assertStillAsking } from '../../rights/actor.js';
 import type { RoleAssignment } from '../../rights/escalation.js';
 import { openHeldAccounts } from '../account/index.js';
 import { invite } from '../invitation/index.js';
-import { assertNameFits } from './name-fits.js';
+import { assertGivenNameFits } from './name-fits.js';
 import { type OrganizationParent, withMembership } from './parent.js';
 import { changeSettings } from './settings/change-settings.js';
 import { settingsInput } from './settings/document.js';
@@ -38,11 +38,11 @@ const ADMIN: RoleAssignment = { role: 'ADMIN', granted: [], withheld: [] };
  *   session ended meanwhile
  */
 export async function createOrganization(input: unknown, context: RequestContext): Promise<OrganizationParent> {
+  await assertGivenNameFits(input, context);
   const { settings, accountId = null, inviteAdministrators, description, ...named } = parseInput(createInput, input);
   if (inviteAdministrators && accountId === null) {
     throw badInput('input.inviteAdministrators', 'Give `accountId` with it.');
   }
-  await assertNameFits(named.slug, context);
   const { person, outside, deployment, registry, sessionScope, actElsewhere: act } = context;
   const [founding, accounts] = [outside(openHeldFounding), outside(openHeldAccounts)];
   const orgId = founding.newId();

@@ -35,6 +35,14 @@ const SHORT: Readonly<Record<string, string>> = {
   perf: 'prf',
 };
 
+const LETTERS = [...'bcdefghijklmnopqrstuvwxyz'];
+/** What is put behind a name whose own letters are too few, or were taken with each of those: digits by the letter of their place. */
+const endingsOf = (head: string): string[] => [
+  [...head.replaceAll(/\D/g, '')].map((digit) => 'abcdefghij'[Number(digit)]).join('') || 'org',
+  'org',
+  ...['b', 'c'].flatMap((first) => LETTERS.map((second) => first + second)),
+];
+
 /** Slugs that fit and are like this one, the most alike first. */
 export function candidatesFor({ head, tails }: NameParts, policy: NamingPolicy): string[] {
   const limit = LIMITS_OF_NAMES[policy];
@@ -43,14 +51,19 @@ export function candidatesFor({ head, tails }: NameParts, policy: NamingPolicy):
   for (const tail of tailsOf(tails)) {
     const room = limit - tail.length;
     if (room < LEAST_HEAD) continue;
-    const cut = plain.slice(0, room).replace(/-+$/, '');
-    candidates.add(cut + tail);
-    for (const letter of 'bcdefghijklmnopqrstuvwxyz') {
-      candidates.add(`${plain.slice(0, room - 2).replace(/-+$/, '')}-${letter}${tail}`);
+    candidates.add(ahead(plain, room) + tail);
+    for (const letter of LETTERS) candidates.add(`${ahead(plain, room - 2)}-${letter}${tail}`);
+  }
+  if (tails.length === 0) {
+    for (const ending of endingsOf(head.slice(0, limit))) {
+      const end = ending.slice(0, limit - 1 - LEAST_HEAD);
+      candidates.add(`${ahead(plain, limit - 1 - end.length)}-${end}`);
     }
   }
   return [...candidates].filter((slug) => problemsOf(slug, policy).length === 0).slice(0, MOST_CANDIDATES);
 }
+
+const ahead = (text: string, room: number): string => text.slice(0, room).replace(/-+$/, '');
 
 const clean = (text: string, policy: NamingPolicy): string =>
   text

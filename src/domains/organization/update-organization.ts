@@ -7,7 +7,7 @@ import { descriptionText, given, nameText, parseInput } from '../../resource/inp
 import { type Arguments, changeSettings } from './settings/change-settings.js';
 import { settingsInput } from './settings/document.js';
 import { takeSlug } from './former-slugs.js';
-import { assertNameFits } from './name-fits.js';
+import { assertGivenNameFits } from './name-fits.js';
 import { slugText } from './slug.js';
 
 const updateInput = z.object({
@@ -31,8 +31,8 @@ export const AT: Arguments = {
  *   on `input.expectedUpdatedAt` and `input.settings.expectedVersion` when they are stale, on `input.slug` as `takeSlug` says
  */
 export async function updateOrganization(input: unknown, context: RequestContext): Promise<OrganizationSummary> {
+  await assertGivenNameFits(input, context, context.organization.organization.slug);
   const { settings, slug, description, expectedUpdatedAt, name } = parseInput(updateInput, input);
-  if (slug !== undefined && slug !== context.organization.organization.slug) await assertNameFits(slug, context);
   const changes = given({ name, slug, description });
   const row = await context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'organization:update');

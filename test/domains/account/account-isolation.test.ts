@@ -111,6 +111,14 @@ describeIsolation({
     variables: (accountId) => ({ input: { name: 'x', slug: 'taken-by-nobody-in-particular', accountId } }),
     uncontrolled: FOR_ITS_OWN,
   },
+  'Mutation.createOrganizationSet.input.accountId': {
+    query: 'mutation ($input: CreateOrganizationSetInput!) { createOrganizationSet(input: $input) { id } }',
+    ...account,
+    variables: (accountId) => ({
+      input: { name: 'x', base: 'taken-by-nobody', project: 'x', regions: ['useast'], environments: [], accountId },
+    }),
+    uncontrolled: FOR_ITS_OWN,
+  },
   'Mutation.createOrganization.input.settings.branding.supportEmail': {
     query: 'mutation ($input: CreateOrganizationInput!) { createOrganization(input: $input) { name } }',
     foreign: (acme) => acme.owner.email,

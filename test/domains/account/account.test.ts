@@ -246,6 +246,40 @@ describe('An organization of an account', () => {
     expect(ended.map((entry) => entry['actor_id'])).toEqual([await personId(acme.owner), await personId(ann)]);
   });
 
+  test('that is to be deleted is neither taken nor given back, with the reason, until that is cancelled', async () => {
+    const { accountId, ann } = await givenAccount();
+    const acme = await givenOrganization(server);
+    await acme.owner(OFFER, { accountId });
+    const stranger = await givenAccount();
+    const leave = (status: string) =>
+      sql(
+        `update organization set status = $2::text,
+           purge_at = case when $2::text = 'PENDING_DELETION' then now() + interval '30 days' end where id = $1`,
+        [acme.id, status],
+      );
+    const states = async () => {
+      const rows = await sql('select status from account_organization where org_id = $1', [acme.id]);
+      return rows.map(({ status }) => status);
+    };
+    const refused = ({ errors }: Answer) => [errors[0]?.extensions['code'], errors[0]?.extensions['reason']];
+    const doors = [ACCEPT, WITHDRAW] as const;
+    for (const before of ['OFFERED', 'ACCEPTED']) {
+      if (before === 'ACCEPTED') expect((await ann(ACCEPT, { accountId, id: acme.id })).errors).toEqual([]);
+      await leave('PENDING_DELETION');
+      for (const door of doors) {
+        expect(refused(await ann(door, { accountId, id: acme.id }))).toEqual(['FORBIDDEN', 'PENDING_DELETION']);
+        // Whoever has nothing to do with it learns nothing of it.
+        for (const named of [accountId, stranger.accountId]) {
+          expect(codeOf(await stranger.ann(door, { accountId: named, id: acme.id }))).toBe('NOT_FOUND');
+        }
+      }
+      expect(await states()).toEqual([before]);
+      await leave('ACTIVE');
+    }
+    expect((await ann(WITHDRAW, { accountId, id: acme.id })).data.withdrawOrganization).toEqual({ slug: acme.slug });
+    expect(await states()).toEqual([]);
+  });
+
   test('cannot say itself that an account has taken it', async () => {
     const { accountId } = await givenAccount();
     const acme = await givenOrganization(server);

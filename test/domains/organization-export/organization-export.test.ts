@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { GLOBAL_MODELS } from '../../../src/data/organization/models.js';
@@ -236,6 +237,24 @@ describe('exportOrganization', () => {
       if (tail.includes('changed meanwhile')) break;
     }
     expect(tail).toContain('changed meanwhile');
+  });
+
+  test('leaves out what the page for administrators says, and nothing else', () => {
+    const page = readFileSync(new URL('../../../docs/organizations.md', import.meta.url), 'utf8');
+    const [, table = ''] = /Not in it is\n\n([^]*?)\n\n/.exec(page) ?? [];
+    const said = table
+      .split('\n')
+      .slice(2)
+      .map((row) => {
+        const [, model = '', what = ''] = row.split('|').map((cell) => cell.trim());
+        const named = [...what.replace(/:.*/, '').matchAll(/`(\w+)`/g)].map(([, column = '']) => column);
+        return [model.replaceAll('`', ''), what.startsWith('all of it') ? 'all' : new Set(named)];
+      });
+    const are = Object.entries(EXCEPTIONS).map(([model, share]) => [
+      model,
+      'without' in share ? new Set(share.without) : 'all',
+    ]);
+    expect(Object.fromEntries(said)).toEqual(Object.fromEntries(are));
   });
 
   test('holds no secret, and nothing of another organization', async () => {

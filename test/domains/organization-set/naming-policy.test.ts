@@ -79,6 +79,54 @@ test.each([
   expect(problemsOf(slug, 'any')).toEqual([]);
 });
 
+test.each(['12a', 'x-1', '1-2', '2024', '2024-11', 'acme2', '9'.repeat(63)])(
+  'of %s, whose letters are too few, one is suggested all the same that fits and is free',
+  async (slug) => {
+    const maker = await server.as(`${unique('maker')}@acme.example`);
+    const suggestions = new Set<string>();
+    for (let round = 0; round < 3; round += 1) {
+      const [first] = suggestedIn(await maker(CREATE, { slug }));
+      expect(first?.suggestion).toMatch(fits);
+      suggestions.add(String(first?.suggestion));
+      expect((await maker(CREATE, { slug: first?.suggestion })).errors).toEqual([]);
+    }
+    expect(suggestions.size).toBe(3);
+  },
+);
+
+test('there are more to suggest than letters, whatever is left of a name', () => {
+  for (const slug of ['2024', 'a12', 'acme2']) {
+    const candidates = candidatesFor({ head: slug, tails: [] }, 'regional');
+    expect(candidates.length).toBeGreaterThan(50);
+    for (const each of candidates) expect(each).toMatch(fits);
+  }
+});
+
+test('all that speaks against a name is told at once, of its form and of the policy, where it is made and renamed', async () => {
+  const maker = await server.as(`${unique('maker')}@acme.example`);
+  const slug = `Acme_${'9'.repeat(20)}`;
+  const made = await maker(CREATE, { slug: `q${letters()}${letters()}` });
+  const inside = { 'x-organization-id': made.data.createOrganization?.slug ?? '' };
+  const RENAME = 'mutation ($slug: String) { updateOrganization(input: { slug: $slug }) { slug } }';
+  for (const refused of [await maker(CREATE, { slug }), await maker(RENAME, { slug }, inside)]) {
+    expect(codeOf(refused)).toBe('BAD_USER_INPUT');
+    expect(refused.errors[0]?.extensions).toMatchObject({
+      argument: 'input.slug',
+      names: [
+        {
+          slug,
+          problems: [
+            'Lower-case letters, digits and hyphens only.',
+            '4 to 20 characters, and this has 25.',
+            'Letters and hyphens only.',
+          ],
+          suggestion: expect.stringMatching(fits),
+        },
+      ],
+    });
+  }
+});
+
 test('a suggestion keeps of the name what it can', () => {
   expect(candidatesFor({ head: 'acme-trials', tails: ['apsoutheast'] }, 'regional')[0]).toBe('acme-tri-apsoutheast');
   expect(candidatesFor({ head: 'acme-women-a', tails: ['useast', 'staging'] }, 'regional')[0]).toBe(

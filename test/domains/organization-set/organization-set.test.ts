@@ -231,6 +231,106 @@ describe('Organizations of a set', () => {
   });
 });
 
+describe('A set of an account', () => {
+  const OWN = '{ currentOrganization { account { id acceptedAt } } }';
+  const accountOf = async (client: Client, slug: string) =>
+    (await client(OWN, {}, naming(slug))).data.currentOrganization?.account ?? null;
+  const toldOf = async (slug: string) =>
+    (
+      await sql(
+        `select e.action, e.actor_id from audit_entry e join organization o on o.id = e.org_id
+         where o.slug = $1 and e.action like 'account_organization.%'`,
+        [slug],
+      )
+    ).rows;
+
+  async function givenAccount(administrator: Client): Promise<string> {
+    const sam = await givenAdministrator(server);
+    const { data } = await sam('mutation { createAccount(input: { name: "Agency" }) { id } }');
+    const accountId = data.createAccount?.id ?? '';
+    await sam('mutation ($a: ID!, $u: ID!) { addAccountAdministrator(accountId: $a, userId: $u) { id } }', {
+      a: accountId,
+      u: await personId(administrator),
+    });
+    return accountId;
+  }
+
+  const inputOf = (more: object) => ({
+    name: 'Client',
+    base: base() + 'x',
+    project: 'p',
+    regions: ['useast', 'eucentral'],
+    environments: ['PROD', 'STAGING'],
+    ...more,
+  });
+
+  test('belongs to it from the beginning, each of those that are here, which is told in their own record', async () => {
+    const ann = await server.as(`${unique('ann')}@agency.example`);
+    const accountId = await givenAccount(ann);
+    const input = inputOf({ accountId });
+    const { data, errors } = await ann(CREATE, { input });
+    expect(errors).toEqual([]);
+    const made = data.createOrganizationSet?.organizations ?? [];
+    expect(made).toHaveLength(2);
+    for (const { slug, viewerRole } of made) {
+      expect(viewerRole).toBe('OWNER');
+      expect(await accountOf(ann, slug)).toEqual({ id: accountId, acceptedAt: expect.any(String) });
+      expect(await toldOf(slug)).toEqual([{ action: 'account_organization.created', actor_id: await personId(ann) }]);
+    }
+    expect((await ann(CREATE, { input })).data.createOrganizationSet).toEqual(data.createOrganizationSet);
+  });
+
+  test('is made by an administrator of it, and of nothing is anything left by whoever is none', async () => {
+    const ann = await server.as(`${unique('ann')}@agency.example`);
+    const accountId = await givenAccount(ann);
+    const stranger = await server.as(`${unique('stranger')}@agency.example`);
+    const input = inputOf({ accountId });
+    expect(codeOf(await stranger(CREATE, { input }))).toBe('NOT_FOUND');
+    expect(codeOf(await ann(CREATE, { input: { ...input, accountId: 'acc_nobody' } }))).toBe('NOT_FOUND');
+    const { rows } = await sql('select from organization_set where base = $1', [input.base]);
+    expect(rows).toEqual([]);
+  });
+
+  test('has what is added in it, too, where all of it is and an administrator adds; otherwise in none', async () => {
+    const ann = await server.as(`${unique('ann')}@agency.example`);
+    const accountId = await givenAccount(ann);
+    const { data } = await ann(CREATE, { input: inputOf({ accountId, environments: ['PROD'] }) });
+    const prod = data.createOrganizationSet?.organizations[0];
+    if (!prod) throw new Error('no set');
+    const extend = async (client: Client, environment: string) => {
+      const input = { regions: ['useast'], environments: [environment] };
+      expect((await client(EXTEND, { input }, naming(prod.slug))).errors).toEqual([]);
+      return prod.slug.replace(/-prod$/, `-${environment.toLowerCase()}`);
+    };
+    const qa = await extend(ann, 'QA');
+    expect(await accountOf(ann, qa)).toMatchObject({ id: accountId });
+    expect(await toldOf(qa)).toHaveLength(1);
+    // An OWNER who does not administer it gives it nothing.
+    const email = `${unique('owner')}@acme.example`;
+    for (const slug of [prod.slug, qa]) {
+      const { rows } = await sql('select id from organization where slug = $1', [slug]);
+      await givenMember(server, { id: brandVerifiedOrgId(rows[0].id), slug }, 'OWNER', { email });
+    }
+    const owner = await server.as(email);
+    const dev = await extend(owner, 'DEV');
+    expect([await accountOf(owner, dev), await toldOf(dev)]).toEqual([null, []]);
+    // Now there is one in it that is in none.
+    const { rows } = await sql('select id from organization where slug = $1', [dev]);
+    await givenMember(server, { id: brandVerifiedOrgId(rows[0].id), slug: dev }, 'OWNER', { email: ann.email });
+    expect(await accountOf(ann, await extend(ann, 'PERF'))).toBeNull();
+  });
+
+  test('has nothing added in it where it is only offered one', async () => {
+    const { maker, organizations } = await givenSet(server, ['PROD']);
+    const accountId = await givenAccount(maker);
+    const slug = organizations[0]?.slug ?? '';
+    const offer = 'mutation ($a: ID!) { offerOrganization(accountId: $a) { id } }';
+    expect((await maker(offer, { a: accountId }, naming(slug))).errors).toEqual([]);
+    await maker(EXTEND, { input: { regions: ['useast'], environments: ['QA'] } }, naming(slug));
+    expect(await accountOf(maker, slug.replace(/-prod$/, '-qa'))).toBeNull();
+  });
+});
+
 describe('extendOrganizationSet', () => {
   const add = (client: Client, slug: string, environments: string[], regions = ['useast']) =>
     client(EXTEND, { input: { regions, environments } }, naming(slug));

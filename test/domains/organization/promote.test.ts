@@ -191,6 +191,62 @@ describe('promoteSettings', () => {
     );
   });
 
+  test('tried dry, is refused as it is when it is done, and passes where that does', async () => {
+    const paths = ['branding.displayName', 'security.membership'];
+    const worlds = [
+      await given(),
+      await given({}, { role: 'OWNER' }),
+      await given({}, { withheld: ['organization:update'] }),
+    ];
+    for (const { source, target, inTarget } of worlds) {
+      // Of one set, so that the one does not keep them out, which is for people of its set alone.
+      const id = unique('set');
+      await sql(`insert into organization_set (id, name, base, project, made_by) values ($1, $1, $1, 'p', $2)`, [
+        id,
+        await personId(inTarget),
+      ]);
+      for (const [each, environment] of [
+        [source, 'PROD'],
+        [target, 'STAGING'],
+      ] as const)
+        await sql(`update organization set set_id = $2, base = 'b', project = 'p', environment = $3 where id = $1`, [
+          each.id,
+          id,
+          environment,
+        ]);
+      await sql(`update organization set settings = settings || '{"security.membership": "SET_ONLY"}' where id = $1`, [
+        source.id,
+      ]);
+      const { acme: outside } = await givenTwoOrganizations(server);
+      await givenMember(server, target, 'VIEWER', { email: outside.viewer.email });
+    }
+    const asIs = ({ errors, data }: Answer) => [
+      errors.map(({ extensions: { requestId: _id, ...rest } }) => rest),
+      data,
+    ];
+    const codes: unknown[] = [];
+    for (const world of worlds) {
+      const { inTarget, taken, target } = world;
+      for (const more of [{ paths }, { paths: ['branding.displayName'], expectedVersion: 1 }]) {
+        const entries = await taken();
+        const dry = await promote(inTarget, world, { ...more, dryRun: true });
+        const version = (await target.viewer(SETTINGS_OF)).data.currentOrganization?.settings?.version;
+        expect([version, await taken()]).toEqual([1, entries]);
+        expect(asIs(await promote(inTarget, world, more))).toEqual(asIs(dry));
+        codes.push(dry.errors.length === 0 ? 'done' : [codeOf(dry), argumentOf(dry)]);
+      }
+    }
+    expect(codes).toEqual([
+      ['FORBIDDEN', 'input.paths.1'],
+      'done',
+      // For an OWNER, but a member belongs outside.
+      ['CONFLICT', 'input.paths.1'],
+      'done',
+      ['FORBIDDEN', 'input.paths.1'],
+      ['FORBIDDEN', 'input.paths.0'],
+    ]);
+  });
+
   const KEPT = SETTING_PATHS.filter((path) => !SETTINGS[path].isPromotable);
   test('those that name people, agents, hosts or credentials, and what OWNERs decide, are these', () => {
     expect(KEPT).toEqual([

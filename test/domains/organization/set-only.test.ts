@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { brandVerifiedOrgId } from '../../../src/data/id.js';
 import { givenKey } from '../../support/api-key.js';
 import { type GivenOrganization, givenMember, givenOrganization, personId, unique } from '../../support/given.js';
 import { type Answer, type Client, codeOf, useServer } from '../../support/server.js';
@@ -131,4 +132,47 @@ test('rolling back to it is switching it on', async () => {
   await givenMember(server, globex, 'VIEWER', { email: acme.developer.email });
   const back = await acme.owner('mutation { rollbackSettings(version: 2, expectedVersion: 3) { id } }');
   expect([codeOf(back), back.errors[0]?.extensions['reason']]).toEqual(['CONFLICT', 'SET_ONLY']);
+});
+
+test.each(['SUSPENDED', 'PENDING_DELETION'])(
+  'whoever belongs to one outside that is %s leaves it, and is back',
+  async (status) => {
+    const acme = await givenOrganization(server);
+    const globex = await givenOrganization(server, 'globex');
+    await close(acme);
+    await givenMember(server, globex, 'DEVELOPER', { email: acme.admin.email });
+    expect(reasonOf(await acme.admin(CURRENT))).toEqual(BARRED);
+    await sql(
+      `update organization set status = $2::text,
+       purge_at = case when $2::text = 'PENDING_DELETION' then now() + interval '30 days' end where id = $1`,
+      [globex.id, status],
+    );
+    const there = { 'x-organization-id': globex.slug };
+    expect((await acme.admin(LEAVE, {}, there)).data.leaveOrganization).toEqual({ status: 'REMOVED' });
+    expect((await acme.admin(CURRENT)).errors).toEqual([]);
+    expect((await globex.owner(LEAVE)).errors[0]?.extensions['code']).toBe('LAST_OWNER');
+    await sql(`update organization set status = 'ACTIVE', purge_at = null where id = $1`, [globex.id]);
+    expect((await acme.admin(CURRENT)).errors).toEqual([]);
+  },
+);
+
+test('its only OWNER who makes one outside is locked out by that, and back once that is to be deleted, or has another OWNER', async () => {
+  const acme = await givenOrganization(server);
+  await close(acme);
+  const slug = unique('elsewhere');
+  const there = { 'x-organization-id': slug };
+  expect((await acme.owner(CREATE, { slug })).errors).toEqual([]);
+  expect(reasonOf(await acme.owner(CURRENT))).toEqual(BARRED);
+  expect(reasonOf(await acme.owner(RULE, { rule: 'OPEN' }))).toEqual(BARRED);
+  expect(codeOf(await acme.owner(LEAVE, {}, there))).toBe('LAST_OWNER');
+  const DELETE = 'mutation ($slug: String!) { requestOrganizationDeletion(confirm: $slug) { status } }';
+  const CANCEL = 'mutation { cancelOrganizationDeletion { status } }';
+  expect((await acme.owner(DELETE, { slug }, there)).errors).toEqual([]);
+  expect((await acme.owner(RENAME)).errors).toEqual([]);
+  expect((await acme.owner(CANCEL, {}, there)).errors).toEqual([]);
+  expect(reasonOf(await acme.owner(CURRENT))).toEqual(BARRED);
+  const { rows } = await sql('select id from organization where slug = $1', [slug]);
+  await givenMember(server, { id: brandVerifiedOrgId(rows[0].id), slug }, 'OWNER');
+  expect((await acme.owner(LEAVE, {}, there)).errors).toEqual([]);
+  expect((await acme.owner(RENAME)).errors).toEqual([]);
 });

@@ -27,29 +27,47 @@ export interface Arguments {
 }
 
 /**
- * Settings as they are to be, as columns of the organization's row, which the caller updates; what is different makes a new
- * version. Every door by which settings change leads through here, under the organization's lock, so that versions have no gap
- * and nobody overwrites what they have not seen.
+ * What would become of settings: all that speaks against a change is asked here, and nothing is changed.
  *
  * @param at where the arguments stand
  * @throws CONFLICT on `expectedVersion` when another was first; FORBIDDEN on the path of a setting that is for others to change
  */
-export async function changeSettings(
+export async function checkSettings(
   db: LockedDb,
   context: RequestContext,
   actor: Actor,
   { settings, expectedVersion }: WantedSettings,
   at: Arguments,
-) {
+): Promise<SettingChanges> {
   const { held } = db;
   if (expectedVersion !== null && expectedVersion !== held.settingsVersion) {
     throw conflict('The settings were changed in the meantime.', at.expectedVersion);
   }
   const changes = changesOf(readSettings(held), settings);
   assertMayChange(context, actor, changes, at);
-  if (changedPaths(changes).length === 0) return {};
+  if (changedPaths(changes).length === 0) return changes;
   if (changes['security.membership']?.[1] === 'SET_ONLY') await assertNobodyOutside(db, context, at);
   await assertApprovalFits(db, context, changes, at.ofSetting);
+  return changes;
+}
+
+/**
+ * Settings as they are to be, as columns of the organization's row, which the caller updates; what is different makes a new
+ * version. Every door by which settings change leads through here, under the organization's lock, so that versions have no gap
+ * and nobody overwrites what they have not seen.
+ *
+ * @throws as `checkSettings`
+ */
+export async function changeSettings(
+  db: LockedDb,
+  context: RequestContext,
+  actor: Actor,
+  wanted: WantedSettings,
+  at: Arguments,
+) {
+  const changes = await checkSettings(db, context, actor, wanted, at);
+  if (changedPaths(changes).length === 0) return {};
+  const { held } = db;
   const version = held.settingsVersion + 1;
   await db.settingsVersion.create({ version, at: db.now(), ...(await madeBy(db, context, actor)), changes });
   const [, access] = changes['support.access'] ?? [];

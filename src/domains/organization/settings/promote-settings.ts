@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../../context/context.js';
 import { enterBeside } from '../../../context/enter-beside.js';
-import { badInput, conflict, orNotFound } from '../../../errors.js';
+import { badInput, orNotFound } from '../../../errors.js';
 import type { SettingChange } from '../../../generated/graphql.js';
 import type { OrganizationSummary } from '../../../identity/person.js';
 import { parseInput } from '../../../resource/input.js';
@@ -9,7 +9,7 @@ import { readActor } from '../../../rights/actor.js';
 import { openHeldEntryWriter } from '../../audit-entry/index.js';
 import type { record } from '../record.js';
 import { assertMay } from './compare-organizations.js';
-import { type Arguments, changeSettings } from './change-settings.js';
+import { type Arguments, changeSettings, checkSettings } from './change-settings.js';
 import { changedPaths, changesOf, readSettings, type SettingChanges, type SomeSettings } from './document.js';
 import { isSettingPath, type SettingPath, SETTINGS } from './schema.js';
 
@@ -46,26 +46,20 @@ export async function promoteSettings(input: unknown, context: RequestContext): 
     ofSetting: (path) => `input.paths.${paths.indexOf(path)}`,
     expectedVersion: 'input.expectedVersion',
   };
-  if (dryRun) {
-    const [there, here] = [await rowOf(source), await rowOf(context)];
-    if (expectedVersion !== null && expectedVersion !== here.settingsVersion) throw stale();
-    const wanted = pick(readSettings(there), paths);
-    return {
-      organization: context.organization.organization,
-      changes: toChanges(changesOf(readSettings(here), wanted)),
-    };
-  }
-  const settings = await takeFrom(source, paths);
+  const settings = dryRun ? pick(readSettings(await rowOf(source)), paths) : await takeFrom(source, paths);
   return context.db.locked(async (db) => {
     const actor = await readActor(db, context, 'settings:promote');
+    const wanted = { settings, expectedVersion };
+    if (dryRun) {
+      const changes = await checkSettings(db, context, actor, wanted, at);
+      return { organization: context.organization.organization, changes: toChanges(changes) };
+    }
     const changes = changesOf(readSettings(db.held), settings);
-    const changed = await changeSettings(db, context, actor, { settings, expectedVersion }, at);
+    const changed = await changeSettings(db, context, actor, wanted, at);
     const organization = await db.organization.update({}, { ...changed, updatedAt: db.now() });
     return { organization, changes: toChanges(changes) };
   });
 }
-
-const stale = () => conflict('The settings were changed in the meantime.', 'input.expectedVersion');
 
 function toPath(path: string, index: number): SettingPath {
   const at = `input.paths.${index}`;
