@@ -5,6 +5,7 @@ import { NotEnteredError, toldName } from '../../context/enter-organization.js';
 import { RefusedKeyError } from '../../context/refused-key.js';
 import type { NamedOrganization } from '../../context/resolve-organization.js';
 import { OrgateError } from '../../errors.js';
+import { idsOf } from './request-record.js';
 
 /** How a request was led to its organization, or why to none. */
 export interface Routing {
@@ -31,7 +32,7 @@ export function tellRouting(request: FastifyRequest, { named, outcome, ...decide
     source,
     name: isEntered || source === 'HOST' ? name : toldName(name),
   }));
-  request.log.info({ stream: 'routing', requestId: request.id, sources, outcome, ...decided }, 'routing');
+  request.log.info({ stream: 'routing', ...idsOf(request), sources, outcome, ...decided }, 'routing');
 }
 
 /** What a door decided. */
