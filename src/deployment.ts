@@ -25,6 +25,7 @@ import { createEgress, EGRESS } from './egress/egress.js';
 import { createFindTxt, FIND_TXT } from './egress/find-txt.js';
 import { createLookUpHost, LOOK_UP_HOST } from './egress/look-up-host.js';
 import { countDueWork, type Metrics } from './gateway/http/metrics.js';
+import { currentRecord, idsIn } from './gateway/http/request-record.js';
 import { watchDueWork } from './gateway/http/watch-metrics.js';
 import { createSessionTokens, type SessionTokens } from './identity/session-tokens.js';
 import { openSessions } from './identity/sessions.js';
@@ -108,7 +109,10 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
     .add(REAL_TIME, () => pool.clock.real())
     .add(RECORD, composeRecord(domains))
     .add(REPORT, (err, what) => log.error({ err }, what))
-    .add(ROUTING, (requestId, routing) => log.info(routingLine(requestId, routing), 'routing'))
+    .add(ROUTING, (requestId, routing) => {
+      const record = currentRecord();
+      log.info(routingLine(record ? idsIn(record) : { requestId }, routing), 'routing');
+    })
     .add(SEAL, seal)
     .add(SIGNING_KEYS, signingKeys)
     .add(SESSION_ISSUER, sessionIssuer(tokens, development));

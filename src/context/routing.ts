@@ -33,11 +33,11 @@ export const enteredBy = ({ isBarred }: Pick<ActiveMembership, 'isBarred'>): str
  * A line of the stream `routing` of the log. What somebody named and is not in is told as it is where it is a host or an id, else by
  * its digest: they may have put a secret there.
  */
-export function routingLine(requestId: string, { named, outcome, ...decided }: Routing): object {
+export function routingLine(ids: { readonly requestId: string }, { named, outcome, ...decided }: Routing): object {
   const isInside = decided.organization !== undefined;
   const sources = named.map(({ source, name }) => ({
     source,
     name: isInside || source === 'HOST' ? name : toldName(name),
   }));
-  return { stream: 'routing', requestId, sources, outcome, ...decided };
+  return { stream: 'routing', ...ids, sources, outcome, ...decided };
 }

@@ -78,7 +78,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
   const { compileFrom } = parts;
   const { schema } = contract;
   const { tellRequest } = app;
-  const formatError = createFormatError((err, requestId) => app.log.error({ err, requestId }, 'unexpected error'));
+  const formatError = createFormatError((err, ids) => app.log.error({ err, ...ids }, 'unexpected error'));
   // Every door that executes operations is handed this.
   const hall = createHall({
     schema,

@@ -77,9 +77,12 @@ export const isPerson: Rule = makeRule('isPerson', null, ({ viewer }) => asPerso
 /** The same, and not signed in by one organization's own provider: that speaks for the person in there only. */
 export const isUnboundPerson: Rule = makeRule('isUnboundPerson', null, ({ viewer }) => asUnboundPerson(viewer));
 
+/** Of what no organization gives anyone: its roles have nothing to do with it. */
+const notSystemAdmin = (): OrgateError => new OrgateError('FORBIDDEN', 'Only a system administrator can do this.');
+
 export const isSystemAdmin: Rule = makeRule('isSystemAdmin', null, (context) => {
   if (!context.viewer) return new OrgateError('UNAUTHENTICATED');
-  return context.viewer.person?.systemRole === 'SYSTEM_ADMIN' ? true : new OrgateError('FORBIDDEN');
+  return context.viewer.person?.systemRole === 'SYSTEM_ADMIN' ? true : notSystemAdmin();
 });
 
 /** Such a person, unless the deployment leaves it to its system administrators. */
@@ -87,7 +90,7 @@ export const canCreateOrganization: Rule = makeRule('canCreateOrganization', nul
   const verdict = asUnboundPerson(viewer);
   if (verdict !== true) return verdict;
   if (use(ORGANIZATION_CREATION) === 'anyone' || viewer?.person?.systemRole === 'SYSTEM_ADMIN') return true;
-  return new OrgateError('FORBIDDEN');
+  return notSystemAdmin();
 });
 
 const memo = <K extends string>(make: (key: K) => Rule) => {

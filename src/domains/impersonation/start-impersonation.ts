@@ -23,8 +23,12 @@ const MOST_MINUTES = 60;
 /** Of one administrator in one organization: whoever looks at two members side by side needs two. */
 const MOST_AT_ONCE = 5;
 
-/** The OWNERs are mailed of one administrator once in so long; each access stands in their lists, in the log and in the record. */
-const TOLD_EVERY_MS = 10 * 60_000;
+/**
+ * Of one administrator in one organization, whether they are over or not. Its OWNERs are mailed of each, so that what nobody may flood them with
+ * is what begins: an access that were not told would be one that begins behind another's mail.
+ */
+const MOST_BEGUN = 10;
+const BEGUN_IN_MS = 10 * 60_000;
 
 const startInput = z.object({
   organizationId: reference,
@@ -48,7 +52,7 @@ const BEGUN: keyof typeof record.actions = 'impersonation.created';
  * Lets whoever runs the deployment act as a member of an organization, as far as that allows it.
  *
  * @throws NOT_FOUND for anyone who is not an ACTIVE member there; FORBIDDEN where the organization does not allow it (`reason:
- *   SUPPORT_ACCESS`), or the member runs the deployment, too; CONFLICT past `MOST_AT_ONCE`. Its record tells of each, and of no
+ *   SUPPORT_ACCESS`), or the member runs the deployment, too; CONFLICT past `MOST_AT_ONCE` and `MOST_BEGUN`. Its record tells of each, and of no
  *   member who is none
  */
 export async function startImpersonation(input: unknown, context: RequestContext) {
@@ -72,8 +76,10 @@ export async function startImpersonation(input: unknown, context: RequestContext
     if ((await inside.impersonation.count(own)) >= MOST_AT_ONCE) {
       throw conflict(`At most ${MOST_AT_ONCE} at once in an organization: end one of them.`);
     }
-    const window = new Date(Math.floor(now.getTime() / TOLD_EVERY_MS) * TOLD_EVERY_MS);
-    const isTold = (await inside.impersonation.count({ actorId: person.id, createdAt: { gte: window } })) > 0;
+    const lately = { actorId: person.id, createdAt: { gt: new Date(now.getTime() - BEGUN_IN_MS) } };
+    if ((await inside.impersonation.count(lately)) >= MOST_BEGUN) {
+      throw conflict(`At most ${MOST_BEGUN} in ten minutes in an organization, whose OWNERs are mailed of each: wait.`);
+    }
     const wanted = new Date(now.getTime() + minutes * 60_000);
     const made = await inside.impersonation.create({
       id: newId('imp'),
@@ -87,7 +93,7 @@ export async function startImpersonation(input: unknown, context: RequestContext
       createdAt: now,
       expiresAt: until !== null && until < wanted ? until : wanted,
     });
-    return { made, member, mail: await tellOwners(inside, orgId, made, member, !isTold, use) };
+    return { made, member, mail: await tellOwners(inside, orgId, made, member, use) };
   };
   const { made, member, mail } = await db.locked(begin).catch(async (error: unknown) => {
     if (error instanceof OrgateError && REFUSED.has(error.code)) {

@@ -13,12 +13,11 @@ export function tellOwners(
   orgId: OrgId,
   made: Row<'Impersonation'>,
   member: Row<'Membership'>,
-  isMailed: boolean,
   use: Use,
 ): Promise<DueWork[]> {
   const letter = notice(made, member, db.held);
-  const told = { kind: 'VENDOR_ACCESS', text: letter.subject, targetId: made.id, occasion: made.id } as const;
-  return notify(db, orgId, { owners: true }, isMailed ? { ...told, letter } : told, use);
+  const told = { kind: 'VENDOR_ACCESS', letter, targetId: made.id, occasion: made.id } as const;
+  return notify(db, orgId, { owners: true }, told, use);
 }
 
 function notice(made: Row<'Impersonation'>, member: Row<'Membership'>, organization: Row<'Organization'>): Letter {
@@ -28,7 +27,7 @@ function notice(made: Row<'Impersonation'>, member: Row<'Membership'>, organizat
     parts: [
       `${made.actorName} (${made.actorEmail}), who runs this service, acts as ${member.name} in ${organization.name} until ${inWords(made.expiresAt)} at the latest. ${may} They say why:`,
       made.reason,
-      'Which fields they ask for, what they search and filter by, and of which ids, stands in your record, and each further access in supportAccessLog: of those they begin within ten minutes you are mailed once. To end it at once:',
+      'Which fields they ask for, what they search and filter by, and of which ids, stands in your record, and each access in supportAccessLog. To end it at once:',
       { code: `mutation { endImpersonation(id: "${made.id}") { endedAt } }` },
     ],
     closing: 'An OWNER says in the settings (support.access) whether anybody may.',

@@ -13,6 +13,7 @@ import { canWhereNamed, type Rule, withFeature } from '../../permissions/rules.j
 import { type ContextParts, openContext } from '../http/open-context.js';
 import { chargeOnceLeft, chargePoints } from '../http/limit-requests.js';
 import { boundParts, onceTaken, pause, Taking } from '../http/parts-of-answer.js';
+import { idsOf } from '../http/request-record.js';
 import { inSlot, type Slots } from '../http/slots.js';
 import { onceDone, whenOver } from '../http/when-over.js';
 import { Streams } from '../http/streams.js';
@@ -60,11 +61,11 @@ export function serveAudit(app: FastifyInstance, parts: AuditParts): void {
     audit.decorateRequest('reader', null);
     const streams = new Streams();
     onceDone(audit, (request, reply) => {
-      const { id: requestId, method, routeOptions, reader } = request;
+      const { method, routeOptions, reader } = request;
       const { current, viewer } = reader ?? {};
       request.log.info(
         {
-          requestId,
+          ...idsOf(request),
           method,
           route: routeOptions.url,
           organization: current?.orgId,

@@ -22,6 +22,7 @@ import type { AuditParts } from '../audit/serve-audit.js';
 import { chargeOnceLeft, chargePoints } from '../http/limit-requests.js';
 import { openContext } from '../http/open-context.js';
 import { boundParts, onceTaken, pause, Taking } from '../http/parts-of-answer.js';
+import { idsOf } from '../http/request-record.js';
 import { Streams } from '../http/streams.js';
 import { inSlot } from '../http/slots.js';
 import { onceDone, whenOver } from '../http/when-over.js';
@@ -100,11 +101,11 @@ export function serveExport(app: FastifyInstance, parts: AuditParts): void {
     const streams = new Streams();
     const large = new LargeParts();
     onceDone(exports, (request, reply) => {
-      const { id: requestId, routeOptions } = request;
+      const { routeOptions } = request;
       const { statusCode: status, elapsedTime, raw } = reply;
       const durationMs = Math.round(elapsedTime * 10) / 10;
       const left = !raw.writableFinished && { clientLeft: true };
-      request.log.info({ requestId, route: routeOptions.url, status, ...left, durationMs }, 'export');
+      request.log.info({ ...idsOf(request), route: routeOptions.url, status, ...left, durationMs }, 'export');
     });
     for (const kind of KINDS) {
       exports.get<Asked>(kind.url, { exposeHeadRoute: false }, async (request, reply) => {

@@ -1,10 +1,10 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { ClientLeftError } from '../../data/connection/client-left.js';
 import { ERROR_CODES, OrgateError } from '../../errors.js';
-import type { RequestRecord } from '../http/request-record.js';
+import { idsIn, type RequestIds, type RequestRecord } from '../http/request-record.js';
 
-/** Told of what is not in the vocabulary; the client is told only the request id. */
-export type ReportUnknown = (error: unknown, requestId: string | undefined) => void;
+/** Told of what is not in the vocabulary; the client is told only the request id, the first of these. */
+export type ReportUnknown = (error: unknown, ids: RequestIds | undefined) => void;
 
 const KNOWN_CODES: ReadonlySet<unknown> = new Set(ERROR_CODES);
 
@@ -18,14 +18,15 @@ export type FormatError = (error: unknown, record: RequestRecord | undefined) =>
 export function createFormatError(report: ReportUnknown): FormatError {
   // What fails for a hundred rows at once is one error, at a hundred paths; it is told once.
   const told = new WeakSet<object>();
-  const reportOnce = (error: unknown, requestId: string | undefined) => {
+  const reportOnce = (error: unknown, ids: RequestIds | undefined) => {
     if (error instanceof ClientLeftError || (error instanceof Error && told.has(error))) return;
     if (error instanceof Error) told.add(error);
-    report(error, requestId);
+    report(error, ids);
   };
   return (error, record) => {
+    const ids = record && idsIn(record);
     const formatted = error instanceof GraphQLError ? error.toJSON() : { message: '' };
-    const tell = (unknown: unknown) => reportOnce(unknown, record?.requestId);
+    const tell = (unknown: unknown) => reportOnce(unknown, ids);
     const { message, extensions } = describe(formatted, unwrap(error), tell);
     record?.codes.push(extensions.code);
     return {

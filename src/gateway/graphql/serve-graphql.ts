@@ -20,7 +20,7 @@ import { type ContextParts, openContext } from '../http/open-context.js';
 import { inSlot, type Slots, takeSlot } from '../http/slots.js';
 import { WINDOW_S } from '../http/rate-limits.js';
 import { acceptsGraphQLResponse, refusal, refusalHead } from '../http/refusal.js';
-import { clientRequestIdOf, currentRecord, type RequestRecord, withRecord } from '../http/request-record.js';
+import { currentRecord, idsOf, type RequestRecord, withRecord } from '../http/request-record.js';
 import { watchAnswers } from '../http/watch-answers.js';
 import { whenOver } from '../http/when-over.js';
 import type { FormatError } from './format-error.js';
@@ -82,8 +82,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   /** Does something of a request: told in its record, and stopped when nobody waits for it. */
   const within = <T>(request: FastifyRequest, reply: FastifyReply, work: () => T): T => {
     request.record ??= {
-      requestId: request.id,
-      clientRequestId: clientRequestIdOf(request.headers['x-request-id']),
+      ...idsOf(request),
       address: request.network,
       codes: [],
     };

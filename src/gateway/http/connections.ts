@@ -1,13 +1,11 @@
 import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { clientRequestIdOf } from './request-record.js';
+import { idsOf, type RequestIds } from './request-record.js';
 import { whenOver } from './when-over.js';
 
 /** A request that was cut off. Its path goes without the query, which may hold secrets. */
-export interface CutRequest {
-  readonly requestId: string;
-  readonly clientRequestId: string | undefined;
+export interface CutRequest extends RequestIds {
   readonly method: string;
   readonly path: string | undefined;
   readonly ms: number;
@@ -73,8 +71,7 @@ export function watchConnections(server: Server): Connections {
 }
 
 const describe = ({ request, elapsedTime }: FastifyReply): CutRequest => ({
-  requestId: request.id,
-  clientRequestId: clientRequestIdOf(request.headers['x-request-id']),
+  ...idsOf(request),
   method: request.method,
   path: request.url.split('?', 1)[0],
   ms: Math.round(elapsedTime),

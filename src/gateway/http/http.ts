@@ -23,6 +23,7 @@ import { sendProblem } from '../pages/problem-page.js';
 import { errorBody } from './error-body.js';
 import type { Metrics } from './metrics.js';
 import { noteNetworks } from './network.js';
+import { idsOf } from './request-record.js';
 import { STATUSES } from './statuses.js';
 import { createTellRequest, type TellRequest } from './tell-request.js';
 import { onceDone, whenOver } from './when-over.js';
@@ -256,12 +257,12 @@ function sendError(error: FastifyError | OrgateError, request: FastifyRequest, r
     if (detail.retryAfter !== undefined) reply.header('retry-after', String(detail.retryAfter));
     // Being full is no fault, and has no cause.
     if (code === 'SERVICE_UNAVAILABLE' && error.cause !== undefined)
-      request.log.error({ err: error, requestId: request.id }, 'unexpected error');
+      request.log.error({ err: error, ...idsOf(request) }, 'unexpected error');
     return sendProblem(request, reply, { status: STATUSES[code] ?? 400, code, message, detail });
   }
   const status = error.statusCode ?? 500;
   if (status >= 500) {
-    request.log.error({ err: error, requestId: request.id }, 'unexpected error');
+    request.log.error({ err: error, ...idsOf(request) }, 'unexpected error');
     const { code, message } = new OrgateError('INTERNAL_SERVER_ERROR');
     return sendProblem(request, reply, { status, code, message });
   }

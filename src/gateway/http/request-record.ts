@@ -1,14 +1,19 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { FastifyRequest } from 'fastify';
 import type { RequestContext } from '../../context/context.js';
 import type { ReadBound } from '../../data/connection/read-bound.js';
 import type { RateLimit } from './rate-limits.js';
 
-/** What one request says of itself in its log line, filled in as it becomes known. Never variables or arguments. */
-export interface RequestRecord {
+/** What a request is called in every line that the log has of it. */
+export interface RequestIds {
   /** Our own: nobody else chooses what finds a request. */
   readonly requestId: string;
-  /** What the client or a proxy calls the request. */
+  /** What the client or a proxy calls the request, if a log line can hold it. */
   readonly clientRequestId?: string | undefined;
+}
+
+/** What one request says of itself in its log line, filled in as it becomes known. Never variables or arguments. */
+export interface RequestRecord extends RequestIds {
   /** Whom limits count it against; null where nobody sent it from anywhere. Never logged. */
   readonly address: string | null;
   operationName?: string | undefined;
@@ -37,6 +42,14 @@ export const currentRecord = (): RequestRecord | undefined => records.getStore()
 
 export const withRecord = <T>(record: RequestRecord, work: () => T): T => records.run(record, work);
 
-/** What the client or a proxy calls the request, if a log line can hold it. */
-export const clientRequestIdOf = (header: string | string[] | undefined): string | undefined =>
+/** What a line of the log calls a request that came by HTTP, whatever it tells of it. */
+export const idsOf = ({ id, headers }: Pick<FastifyRequest, 'id' | 'headers'>): RequestIds => ({
+  requestId: id,
+  clientRequestId: clientRequestIdOf(headers['x-request-id']),
+});
+
+/** The same of a request whose record is at hand. */
+export const idsIn = ({ requestId, clientRequestId }: RequestRecord): RequestIds => ({ requestId, clientRequestId });
+
+const clientRequestIdOf = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' && /^[\w.:+/=-]{1,128}$/.test(header) ? header : undefined;

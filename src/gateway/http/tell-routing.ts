@@ -6,10 +6,11 @@ import { NotEnteredError } from '../../context/enter-organization.js';
 import { RefusedKeyError } from '../../context/refused-key.js';
 import { enteredBy, type Routing, routingLine } from '../../context/routing.js';
 import { OrgateError } from '../../errors.js';
+import { idsOf } from './request-record.js';
 
 /** Writes a decision to the stream `routing` of the log. */
 export function tellRouting(request: FastifyRequest, routing: Routing): void {
-  request.log.info(routingLine(request.id, routing), 'routing');
+  request.log.info(routingLine(idsOf(request), routing), 'routing');
 }
 
 /** What a door decided. */

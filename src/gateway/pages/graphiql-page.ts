@@ -33,7 +33,7 @@ export async function serveGraphiQL(app: FastifyInstance): Promise<void> {
   });
   for (const url of ['/', '/graphiql']) {
     app.get(url, (_request, reply) =>
-      reply.header('content-security-policy', PAGE_POLICY).sendFile('index.html', { maxAge: 0, immutable: false }),
+      reply.header('content-security-policy', PAGE_POLICY).sendFile('index.html', { cacheControl: false }),
     );
   }
 }

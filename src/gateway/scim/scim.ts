@@ -34,6 +34,7 @@ import { assertServed } from '../../permissions/organization-status.js';
 import { countScimRequest, type Metrics } from '../http/metrics.js';
 import { inSlot, type Slots, takeSlot } from '../http/slots.js';
 import type { RateLimits } from '../http/rate-limits.js';
+import { idsOf } from '../http/request-record.js';
 import { refusedRouting, tellRouting } from '../http/tell-routing.js';
 import { watchAnswers } from '../http/watch-answers.js';
 import { onceDone, whenOver } from '../http/when-over.js';
@@ -190,7 +191,7 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
         countScimRequest(metrics, request, reply);
         request.log.info(
           {
-            requestId: request.id,
+            ...idsOf(request),
             method,
             route: routeOptions.url,
             directory: directory?.directoryId,
@@ -305,7 +306,7 @@ function entered({ directory }: FastifyRequest): DirectoryContext {
 function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   request.noteRefusal?.(error);
   const failure = toFailure(error);
-  if (!failure) request.log.error({ err: error, requestId: request.id }, 'unexpected error');
+  if (!failure) request.log.error({ err: error, ...idsOf(request) }, 'unexpected error');
   const { status, scimType, detail, retryAfter } = failure ?? {
     status: 500,
     detail: new OrgateError('INTERNAL_SERVER_ERROR').message,

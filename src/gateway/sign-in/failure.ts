@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { NotAdmittedError, type NotAdmitted } from '../../domains/identity-provider/provision-from-provider.js';
 import { asError, codeOf } from '../../thrown.js';
 import { html } from '../../html.js';
+import { idsOf } from '../http/request-record.js';
 import { sendPage } from '../pages/page.js';
 import { requestNote } from '../pages/problem-page.js';
 
@@ -57,7 +58,7 @@ export function sendFailure(
   const reason = reasonOf(error);
   if (reason === null) throw error;
   const [status, text] = ANSWERS[reason];
-  request.log.info({ requestId: request.id, provider, reason, ...detailOf(asError(error).cause) }, 'sign-in failed');
+  request.log.info({ ...idsOf(request), provider, reason, ...detailOf(asError(error).cause) }, 'sign-in failed');
   return sendPage(
     reply,
     status,

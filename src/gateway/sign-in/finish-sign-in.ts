@@ -9,6 +9,7 @@ import type { Hosts } from '../../context/hosts.js';
 import type { LookAtHost } from '../../context/look-at-host.js';
 import { bySystem, type Origin } from '../../data/connection/act.js';
 import { countSignIn, type Metrics } from '../http/metrics.js';
+import { idsOf } from '../http/request-record.js';
 import type { Person } from '../../identity/person.js';
 import { openSessions } from '../../identity/sessions.js';
 import type { SignInAttempts } from '../../identity/sign-in-attempts.js';
@@ -108,6 +109,6 @@ export async function finishSignIn(
   }
   setSessionCookie(reply, started);
   countSignIn(parts.metrics, request, 'SIGNED_IN');
-  request.log.info({ requestId: request.id, provider: provider.id, viewer: person.id }, 'signed in');
+  request.log.info({ ...idsOf(request), provider: provider.id, viewer: person.id }, 'signed in');
   return reply.redirect(leadingTo(returnTo, '/auth/organizations'), 303);
 }

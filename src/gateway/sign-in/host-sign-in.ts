@@ -12,6 +12,7 @@ import { openRegistry } from '../../identity/registry.js';
 import { openSessions } from '../../identity/sessions.js';
 import { newSecret } from '../../secrets/secret.js';
 import { countSignIn } from '../http/metrics.js';
+import { idsOf } from '../http/request-record.js';
 import { tellRouting } from '../http/tell-routing.js';
 import { account } from '../pages/account.js';
 import { sendPage } from '../pages/page.js';
@@ -244,6 +245,6 @@ export async function finishAtHost(
   tellEntered(request, name, personId, membership);
   setSessionCookie(reply, started);
   countSignIn(parts.metrics, request, 'SIGNED_IN');
-  request.log.info({ requestId: request.id, viewer: personId, host }, 'signed in at a host');
+  request.log.info({ ...idsOf(request), viewer: personId, host }, 'signed in at a host');
   return reply.redirect(leadingTo(began.returnTo, '/auth/organizations'), 303);
 }

@@ -6,6 +6,7 @@ import type { SessionTokens } from '../../identity/session-tokens.js';
 import { openSessions, type RenewedSession } from '../../identity/sessions.js';
 import type { SigningKeys } from '../../identity/signing-keys.js';
 import { STRANGERS_BODY_BYTES } from '../http/bodies/receive-bodies.js';
+import { idsOf } from '../http/request-record.js';
 import type { IsFromOwnPage } from './own-page.js';
 import { clearSessionCookie } from './session-cookie.js';
 import { findSignedIn } from './signed-in.js';
@@ -63,7 +64,7 @@ async function renewSession(
 ): Promise<RenewedSession> {
   const renewed = await outside(openSessions).renew(refreshToken, { requestId: request.id, address: request.ip });
   if (renewed === 'REUSED') {
-    request.log.warn({ requestId: request.id }, 'a refresh token was used twice: its session was ended');
+    request.log.warn(idsOf(request), 'a refresh token was used twice: its session was ended');
   }
   if (renewed === null || renewed === 'REUSED') throw new OrgateError('UNAUTHENTICATED');
   return renewed;

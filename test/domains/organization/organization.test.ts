@@ -76,6 +76,7 @@ describe('Creating an organization', () => {
       const email = `${unique('someone')}@acme.example`;
       const refused = await (await strict.as(email))(CREATE, { input: { name: 'Mine', slug: unique('mine') } });
       expect([codeOf(refused), refused.data]).toEqual(['FORBIDDEN', { createOrganization: null }]);
+      expect(refused.errors[0]?.message).toBe('Only a system administrator can do this.');
       await makeSystemAdmin(await personId(await strict.as(email)));
       const allowed = await (await strict.as(email))(CREATE, { input: { name: 'Mine', slug: unique('mine') } });
       expect(allowed.data.createOrganization.viewerRole).toBe('OWNER');

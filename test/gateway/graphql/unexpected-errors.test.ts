@@ -1,8 +1,10 @@
 import { expect, test } from '@jest/globals';
 import type { Database } from '../../../src/data/database.js';
 import { openRegistry } from '../../../src/identity/registry.js';
+import { openScimDirectories } from '../../../src/identity/scim-directories.js';
 import { givenOrganization, unique } from '../../support/given.js';
 import { withOutside } from '../../support/outside.js';
+import { givenDirectory } from '../../support/scim.js';
 import { type Answer, codeOf, useServer } from '../../support/server.js';
 
 /** What breaks, when a test says so: a bug or a database that says something nobody foresaw. */
@@ -14,13 +16,23 @@ const DETAIL =
 /** The real database, but for the moments in which a test lets it break. */
 const breakable = (database: Database): Database => ({
   ...database,
-  outside: withOutside(database.outside, openRegistry, (directory) => ({
-    ...directory,
-    findPerson: (...args) => {
-      if (broken.directory) throw broken.directory;
-      return directory.findPerson(...args);
-    },
-  })),
+  outside: withOutside(
+    withOutside(database.outside, openRegistry, (directory) => ({
+      ...directory,
+      findPerson: (...args) => {
+        if (broken.directory) throw broken.directory;
+        return directory.findPerson(...args);
+      },
+    })),
+    openScimDirectories,
+    (directories) => ({
+      ...directories,
+      find: (...args) => {
+        if (broken.directory) throw broken.directory;
+        return directories.find(...args);
+      },
+    }),
+  ),
   organizationDb: (...args) => {
     const db = database.organizationDb(...args);
     const { run } = db;
@@ -67,6 +79,30 @@ test('a fault before any resolver is a 500 in the same shape', async () => {
   expect(answer.status).toBe(500);
   expect(JSON.parse(answer.text)).toEqual({ errors: [UNEXPECTED] });
   expect(logOf(answer)).toContain('secret-c4n4ry');
+});
+
+test('a fault stands in the log with the id of our own and what its client calls the request, at every door', async () => {
+  const acme = await givenOrganization(server);
+  const { token } = acme.owner;
+  const directory = await givenDirectory(server, acme);
+  const asked = [
+    ['/graphql?query={runs{totalCount}}', token, 'statement'],
+    ['/graphql?query={viewer{role}}', token, 'directory'],
+    [`/organizations/${acme.slug}/audit`, token, 'directory'],
+    ['/scim/v2/Users', directory.token, 'directory'],
+  ] as const;
+  for (const [path, bearer, what] of asked) {
+    const clientRequestId = unique('theirs');
+    const headers = { authorization: `Bearer ${bearer}`, 'x-request-id': clientRequestId };
+    const answer = await whileBroken({ [what]: new Error(DETAIL) }, () => fetch(server.url + path, { headers }));
+    await answer.text();
+    const requestId = answer.headers.get('x-request-id');
+    const told = server.logs.filter((line) => line.includes(`"${requestId}"`) && line.includes('unexpected error'));
+    expect([path, told.map((line) => JSON.parse(line))]).toEqual([
+      path,
+      [expect.objectContaining({ requestId, clientRequestId })],
+    ]);
+  }
 });
 
 test.each<[string, unknown]>([

@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../../support/given.js';
+import { givenDirectory } from '../../support/scim.js';
 import { type Answer, startServer, unchecked, useServer } from '../../support/server.js';
+import { until } from '../../support/until.js';
 
 const server = useServer({ env: { LOG_LEVEL: 'trace' } });
 
@@ -135,4 +137,31 @@ test('other paths are not logged at every request: probes come every second', as
   const before = server.logs.length;
   for (const path of ['/livez', '/readyz', '/nothing']) await fetch(server.url + path);
   expect(server.logs.slice(before).filter((line) => line.includes('"level":30'))).toEqual([]);
+});
+
+test('every line of a request, whichever door it came in at, holds what its client calls it', async () => {
+  const acme = await givenOrganization(server);
+  const { token } = acme.owner;
+  const directory = await givenDirectory(server, acme);
+  const { data } = await acme.owner('mutation { exportOrganization { url } }');
+  const asked = [
+    ['graphql', '/graphql?query={viewer{role}}', token],
+    ['audit', `/organizations/${acme.slug}/audit`, token],
+    ['export', new URL(String(data.exportOrganization?.url)).pathname, token],
+    ['scim', '/scim/v2/Users', directory.token],
+    ['sign-in failed', '/auth/saml/idp_none/acs', null],
+  ] as const;
+  for (const [door, path, bearer] of asked) {
+    const clientRequestId = unique('theirs');
+    const headers = { 'x-request-id': clientRequestId, ...(bearer && { authorization: `Bearer ${bearer}` }) };
+    const init = bearer ? {} : { method: 'POST', body: new URLSearchParams({ SAMLResponse: 'x' }) };
+    const answer = await fetch(server.url + path, { headers, ...init });
+    await answer.text();
+    const requestId = answer.headers.get('x-request-id');
+    const lines = () =>
+      server.logs.map((line) => JSON.parse(line) as Line).filter((line) => line['requestId'] === requestId);
+    await until(() => lines().some(({ msg }) => msg === door));
+    expect([door, lines().filter((line) => line['clientRequestId'] !== clientRequestId)]).toEqual([door, []]);
+    if (bearer) expect([door, lines().some(({ stream }) => stream === 'routing')]).toEqual([door, true]);
+  }
 });
