@@ -394,8 +394,8 @@ export const MUTANTS = [
   ],
   [
     'domains/account/outside.ts',
-    'from administrator\n    where t.org_id = $3 and t.account_id = administrator.account_id',
-    'from administrator\n    where t.org_id = $3',
+    "where t.org_id = held.id and t.account_id = $1 and held.status <> 'PENDING_DELETION' returning t.org_id\n",
+    "where t.org_id = held.id and held.status <> 'PENDING_DELETION' returning t.org_id\n",
     'domains/account/account',
   ],
   [
@@ -653,8 +653,8 @@ export const MUTANTS = [
   ],
   [
     'domains/approval/jobs.ts',
-    'return (approval.escalatesAt !== null || isComplete ? escalation : turn).length > 0;',
-    'return true;',
+    '(approval.escalatesAt !== null || isComplete ? escalation : turn).length > 0',
+    'true',
     'domains/approval/approval.test',
   ],
   [
@@ -663,7 +663,12 @@ export const MUTANTS = [
     'null',
     'domains/approval/approval.test',
   ],
-  ['domains/approval/jobs.ts', 'if (escalatesAt > now) return told;', '', 'domains/approval/approval.test'],
+  [
+    'domains/approval/jobs.ts',
+    'escalatesAt !== null && escalatesAt <= now;',
+    'escalatesAt !== null;',
+    'domains/approval/approval.test',
+  ],
   [
     'domains/approval/tell-deciders.ts',
     'isFirst ? asked : asked.filter((id) => !approval.toldIds.includes(id))',

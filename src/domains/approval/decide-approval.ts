@@ -9,7 +9,7 @@ import { isSubmitter } from './deciders.js';
 import { alreadyDecided, end, holdWaiting, letGo } from './end-approval.js';
 import { endingIn } from './ending.js';
 import { inputChanged, readDeciders, readNow } from './read-approval.js';
-import { tellTurn } from './tell-deciders.js';
+import { tellNext } from './tell-deciders.js';
 
 export interface Decision {
   readonly id: string;
@@ -61,7 +61,7 @@ export const decideApproval = (
     if (decision === 'REJECT') return end(deciding, approval, 'REJECTED', comment, now.hash);
     const after = await readDeciders(deciding, approval, now.hash);
     if (isAlone || after.isComplete) return letGo(deciding, approval, now, comment);
-    await tellTurn(deciding, { ...approval, inputHash: now.hash }, after.turn);
+    await tellNext(deciding, { ...approval, inputHash: now.hash }, after.turn);
     return approval;
   });
 

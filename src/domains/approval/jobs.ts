@@ -11,7 +11,7 @@ import { readSettings } from '../organization/settings/index.js';
 import { APPROVAL, inAnHour, nextOf } from './approval-work.js';
 import { end, holdPending, holdWaiting, letGo } from './end-approval.js';
 import { type Deciding, readDeciders, readNow } from './read-approval.js';
-import { tellEscalated, tellTurn } from './tell-deciders.js';
+import { isUntold, tellEscalated, tellTurn } from './tell-deciders.js';
 import type { Ending } from './tell-submitter.js';
 
 const HOUR_MS = 3_600_000;
@@ -49,10 +49,11 @@ async function look(asking: Asking): Promise<Date | null> {
     const isAutomatic = approval.autoApprovesAt !== null && approval.autoApprovesAt <= now;
     const outcome = isAutomatic ? await approveBySystem(asking, byItself(approval)) : 'waits';
     if (outcome === 'over') return null;
-    const next = nextOf(await tellWhoeverIsNew(asking), now);
-    // What cannot go on now, or where a limit has no room, may in an hour.
+    const { after, isOwed } = await tellWhoeverIsNew(asking);
+    const next = nextOf(after, now);
+    // What cannot go on now, where a limit has no room or so much waits that somebody was not told, may in an hour.
     const soon = inAnHour(now);
-    return outcome === 'not yet' && soon < next ? soon : next;
+    return (outcome === 'not yet' || isOwed) && soon < next ? soon : next;
   } catch (error) {
     // Somebody decided in between.
     if (error instanceof OrgateError && error.detail.reason === 'ALREADY_DECIDED') return null;
@@ -68,7 +69,10 @@ const isTold = ({ toldIds, escalatesAt, escalatedAt }: Row<'Approval'>): boolean
 async function isForSomebody(deciding: Deciding, approval: Row<'Approval'>, hash: string): Promise<boolean> {
   if (isTold(approval)) return false;
   const { turn, escalation, isComplete } = await readDeciders(deciding, approval, hash);
-  return (approval.escalatesAt !== null || isComplete ? escalation : turn).length > 0;
+  return (
+    (approval.toldIds.length === 0 && turn.length > 0) ||
+    (approval.escalatesAt !== null || isComplete ? escalation : turn).length > 0
+  );
 }
 
 interface Asking {
@@ -137,29 +141,27 @@ const expire = (asking: Asking): Promise<Outcome> =>
  * Tells those to whom it is escalated, each once; and those whose turn it has become. Whoever is told late has as long as they would have had before it is approved by
  * itself.
  *
- * @returns the approval as it is then
+ * @returns the approval as it is then, and whether somebody is still to be told
  */
-const tellWhoeverIsNew = (asking: Asking): Promise<Row<'Approval'>> =>
+const tellWhoeverIsNew = (asking: Asking): Promise<{ after: Row<'Approval'>; isOwed: boolean }> =>
   bySystemLocked(asking, 'others may decide', async (telling) => {
     const { db } = telling;
     const approval = await holdWaiting(db, asking.approval);
     const { hash } = await readNow(db, approval);
     const { turn, escalation, isComplete } = await readDeciders(telling, approval, hash);
-    const told = await tellTurn(telling, { ...approval, inputHash: hash }, isComplete ? escalation : turn);
     const { escalatesAt, autoApprovesAt } = approval;
     const now = db.now();
     const putOff = (since: Date) =>
       autoApprovesAt && new Date(autoApprovesAt.getTime() + now.getTime() - since.getTime());
-    const { id } = approval;
-    if (escalatesAt === null) {
-      const isFirst = approval.toldIds.length === 0 && told.toldIds.length > 0;
-      return isFirst && autoApprovesAt
-        ? db.approval.update({ id }, { autoApprovesAt: putOff(approval.createdAt) })
-        : told;
-    }
-    if (escalatesAt > now) return told;
-    const since = { escalatedAt: now, autoApprovesAt: putOff(escalatesAt) };
-    return tellEscalated(telling, { ...told, inputHash: hash }, escalation, since);
+    const asked = { ...approval, inputHash: hash };
+    const isFirst = escalatesAt === null && approval.toldIds.length === 0;
+    const late = isFirst && { autoApprovesAt: putOff(approval.createdAt) };
+    const whose = isComplete ? escalation : turn;
+    const told = await tellTurn(telling, asked, whose, late || {});
+    const isEscalated = escalatesAt !== null && escalatesAt <= now;
+    const since = isEscalated && { escalatedAt: now, autoApprovesAt: putOff(escalatesAt) };
+    const after = since ? await tellEscalated(telling, { ...told, inputHash: hash }, escalation, since) : told;
+    return { after, isOwed: isUntold(after, isEscalated ? [...whose, ...escalation] : whose) };
   });
 
 export const due = [LOOK_AFTER];

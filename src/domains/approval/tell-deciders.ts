@@ -26,16 +26,42 @@ type Asked = Row<'Approval'>;
 const isFlooded = async (db: OrganizationDb): Promise<boolean> =>
   (await db.approval.count({ status: 'PENDING' })) > MOST_WAITING;
 
-/** Tells those of an approval that it is their turn who were not told before. @returns the approval as it is then */
-export async function tellTurn(telling: Telling, approval: Asked, turn: readonly string[]): Promise<Asked> {
-  const { db } = telling;
-  const others = turn.filter((id) => !approval.toldIds.includes(id));
-  if (others.length === 0 || (await isFlooded(db))) return approval;
-  const told = others.slice(0, MOST_TOLD);
-  const after = await db.approval.update({ id: approval.id }, { toldIds: [...approval.toldIds, ...told] });
-  await tellDeciders(telling, approval, told, 'their turn');
+/**
+ * Tells those of an approval that it is their turn who were not told before, unless so much waits.
+ *
+ * @param since what is otherwise of it once they know
+ * @returns the approval as it is then
+ */
+export async function tellTurn(
+  telling: Telling,
+  approval: Asked,
+  turn: readonly string[],
+  since: Partial<Pick<Asked, 'autoApprovesAt'>> = {},
+): Promise<Asked> {
+  return (await isFlooded(telling.db)) ? approval : tellNext(telling, approval, turn, since);
+}
+
+/** The same, however much waits: for whom a decision has it be the turn of, since people decide one by one. */
+export async function tellNext(
+  telling: Telling,
+  approval: Asked,
+  turn: readonly string[],
+  since: Partial<Pick<Asked, 'autoApprovesAt'>> = {},
+): Promise<Asked> {
+  const told = turn.filter((id) => !approval.toldIds.includes(id)).slice(0, MOST_TOLD);
+  if (told.length === 0) return approval;
+  const { inputHash } = approval;
+  const after = await telling.db.approval.update(
+    { id: approval.id },
+    { toldIds: [...approval.toldIds, ...told], ...since },
+  );
+  await tellDeciders(telling, { ...after, inputHash }, told, 'their turn');
   return after;
 }
+
+/** Whether any of those who are told of an approval was not. */
+export const isUntold = ({ toldIds }: Asked, userIds: readonly string[]): boolean =>
+  userIds.slice(0, MOST_TOLD).some((id) => !toldIds.includes(id));
 
 /**
  * Tells those to whom it is escalated, once each: first all of them, and later whoever came in the place of others.

@@ -1006,6 +1006,16 @@ describe('Nobody decides', () => {
     expect(await mailsOf(acme)).toBe(1);
   });
 
+  test('but whoever comes after somebody who has decided is told, however much waits', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, { order: 'SEQUENTIAL' }, acme.admin, acme.owner);
+    const waiting = await start(acme);
+    await flood(acme, 101, await personId(acme.owner));
+    expect(await mailsOf(acme)).toBe(1);
+    await decide(acme.admin, waiting);
+    expect(await mailsOf(acme)).toBe(2);
+  });
+
   test('and no more begin to wait than people can look at', async () => {
     const acme = await givenOrganization(server);
     await ask(acme, {}, acme.admin);
