@@ -120,7 +120,10 @@ const LIST = `
     s.created_at as "createdAt", s.last_used_at as "lastUsedAt", s.expires_at as "expiresAt"
   from session s where ${OF_PERSON}`;
 
-const END = `update session s set ended_at = current_timestamp, end_reason = $4 where ${OF_PERSON}`;
+/** Ends all that a condition is true of, a session before those that came of it: as ending that one locks them. */
+const end = (reason: string, condition: string): string => `
+  with held as (select s.id from session s where ${condition} order by s.source_id is not null, s.id for update)
+  update session s set ended_at = current_timestamp, end_reason = ${reason} from held where s.id = held.id`;
 
 type Renewed = Omit<RenewedSession, 'refreshToken'> & { readonly salt: string };
 
@@ -253,20 +256,20 @@ export function openSessions(pool: ScopedPool): Sessions {
     },
 
     async end(of, sessionId, reason, act) {
-      const ended = await query(`${END} and s.id = $5 returning s.id`, [...valuesOf(of), reason, sessionId], act);
+      const ended = await query(
+        `${end('$4', `${OF_PERSON} and s.id = $5`)} returning s.id`,
+        [...valuesOf(of), reason, sessionId],
+        act,
+      );
       return ended.length > 0;
     },
 
     async endAll(of, reason, act) {
-      return (await query(`${END} returning s.id`, [...valuesOf(of), reason], act)).length;
+      return (await query(`${end('$4', OF_PERSON)} returning s.id`, [...valuesOf(of), reason], act)).length;
     },
 
     async endOfProvider(provider, act) {
-      await query(
-        `update session s set ended_at = current_timestamp, end_reason = 'REVOKED' where s.provider = $1 and ${isLive('s')}`,
-        [provider],
-        act,
-      );
+      await query(end(`'REVOKED'`, `s.provider = $1 and ${isLive('s')}`), [provider], act);
     },
 
     async sweep() {
