@@ -7,8 +7,8 @@ export interface HadTurn {
 
 /** In virtual time: how long a turn of whoever weighs least is. One of three times its weight is a third as long. */
 export const STEP = 1_000_000;
-/** So many are remembered of a kind, the latest: as many as one statement looks at. Whoever is forgotten has their next turn as if they came just now. */
-const MOST = 1500;
+/** So many are remembered of a kind, the latest: more than one statement looks at. Whoever is forgotten has their next turn as if they came just now. */
+const MOST = 2000;
 
 /**
  * Whose turn it is of one kind of work: start-time fair queueing, as between claims of runs, and kept by this process alone. Each turn makes the
@@ -42,15 +42,9 @@ export class PlanTurns {
     for (const [orgId, next] of this.#next) {
       if (next <= this.now || this.#next.size > MOST) this.#next.delete(orgId);
     }
-    if (reached === null || (had.length === free && this.#stays(had, reached))) return;
-    this.behind = reached;
+    // Until each of those that are looked at has had as many turns as it weighs, the others wait.
+    if (reached !== null && had.length === free && had.some(({ start }) => start < this.#since + STEP)) return;
+    this.behind = reached ?? this.behind;
     this.#since = this.now;
-  }
-
-  /** Until each of those that are looked at has had as many turns as it weighs, the others wait. */
-  #stays(had: readonly HadTurn[], reached: string): boolean {
-    return had.some(
-      ({ orgId, start }) => orgId > this.behind && (reached === '' || orgId <= reached) && start < this.#since + STEP,
-    );
   }
 }
