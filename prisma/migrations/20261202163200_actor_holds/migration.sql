@@ -26,7 +26,7 @@ begin
       and (actor ->> 'apiKeyId' is null or k.id is not null)
       and not (o.membership_rule = 'SET_ONLY' and exists (
         select from public.membership x join public.organization xo on xo.id = x.org_id
-        where x.user_id = m.user_id and x.org_id <> m.org_id and x.status = 'ACTIVE'
+        where x.user_id = m.user_id and x.org_id <> m.org_id and x.status = 'ACTIVE' and xo.status <> 'PENDING_DELETION'
           and (o.set_id is null or xo.set_id is distinct from o.set_id))));
   perform set_config('role', was, true);
   if not is_so then

@@ -39,7 +39,7 @@ const MOST_SLOW_OF_ONE = 10;
 const SLOW_MS = 5000;
 /** Of so many tries. */
 const LATELY = 20;
-/** How long one waits for a place that was slow lately, in milliseconds; then it is looked again. */
+/** How long one waits for a place that was slow lately, in milliseconds; or until more is sealed; then it is looked again. */
 const SLOW_AGAIN_MS = 5000;
 const KEPT_BYTES = 1024;
 const KEPT_ATTEMPTS = 1000;

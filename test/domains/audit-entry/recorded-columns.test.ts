@@ -78,7 +78,7 @@ test('whatever a recorded row has is told, but for what is not to be', async () 
       'total_tokens',
     ],
     scim_directory: ['last_used_at'],
-    session: ['last_used_at', 'user_agent'],
+    session: ['last_used_at', 'source_id', 'user_agent'],
     signing_key: ['public_key'],
     webhook: ['handled_to'],
   });

@@ -72,7 +72,11 @@ test('in development GraphiQL comes whole from this server, under a policy that 
   for (const path of ['/', '/graphiql']) {
     const page = await raw(url + path, { headers: html });
     expect(page.status).toBe(200);
-    expect(page.headers['content-type']).toContain('text/html');
+    // Nor shown again to whoever goes back after signing out.
+    expect(page.headers).toMatchObject({
+      'content-type': expect.stringContaining('text/html'),
+      'cache-control': 'no-store',
+    });
     const policy = page.headers['content-security-policy'] as string;
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("script-src 'self';");
