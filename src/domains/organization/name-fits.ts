@@ -23,7 +23,7 @@ type Deployed = Pick<RequestContext, 'use' | 'outside'>;
  *
  * @throws BAD_USER_INPUT on `input.slug`, with one that is free and fits
  */
-export async function assertNameFits(slug: string, { use, outside }: Deployed): Promise<void> {
+async function assertNameFits(slug: string, { use, outside }: Deployed): Promise<void> {
   const unfit = await unfitName(slug, use(NAMING_POLICY), outside);
   if (!unfit) return;
   throw new OrgateError('BAD_USER_INPUT', unfit.problems.join(' '), { argument: 'input.slug', names: [unfit] });
