@@ -13,6 +13,9 @@ export type Source = AsyncIterableIterator<readonly unknown[]>;
 export const isSource = (opened: AsyncIterable<unknown> | ExecutionResult): opened is AsyncIterable<unknown> =>
   Symbol.asyncIterator in opened;
 
+/** What comes at once may be much, and its reader slow: so often who hears it is asked again within it. */
+const WITHIN_MS = 1000;
+
 /** Whatever else somebody's being let in rests on, such as a key of their issuer, is looked at so often. */
 const ANEW_MS = 60_000;
 
@@ -47,10 +50,11 @@ async function* answersTo(
   const stillAsks = createStillAsks(request);
   try {
     for await (const told of source) {
-      const context = await stillAsks();
+      let [context, asked] = [await stillAsks(), performance.now()];
       if (told.length === 0) yield null;
       for (const each of told) {
         await chargeOnceLeft(limits, price, context, (seconds) => wait(seconds * 1000, undefined, { signal: over }));
+        if (performance.now() - asked > WITHIN_MS) [context, asked] = [await stillAsks(), performance.now()];
         const answered = await inTurn(() => answer(context, each));
         yield answered;
         // Nothing of it may be seen, and so nothing more will be.
