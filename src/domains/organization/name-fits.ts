@@ -29,7 +29,8 @@ async function assertNameFits(slug: string, { use, outside }: Deployed): Promise
   throw new OrgateError('BAD_USER_INPUT', unfit.problems.join(' '), { argument: 'input.slug', names: [unfit] });
 }
 
-const named = z.object({ slug: z.string() });
+/** What is far too long is nobody's name, and told by its shape. */
+const named = z.object({ slug: z.string().max(200) });
 
 /** The same of an input before its shape is checked: where a policy has something against a slug, all that speaks against it is told at once. */
 export async function assertGivenNameFits(input: unknown, context: Deployed, but?: string): Promise<void> {

@@ -102,6 +102,13 @@ test('there are more to suggest than letters, whatever is left of a name', () =>
   }
 });
 
+test('what is far too long is told by its form, and not given back', async () => {
+  const maker = await server.as(`${unique('maker')}@acme.example`);
+  const { errors, text } = await maker(CREATE, { slug: 'q'.repeat(100_000) });
+  expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', argument: 'input.slug' });
+  expect(text.length).toBeLessThan(1000);
+});
+
 test('all that speaks against a name is told at once, of its form and of the policy, where it is made and renamed', async () => {
   const maker = await server.as(`${unique('maker')}@acme.example`);
   const slug = `Acme_${'9'.repeat(20)}`;
