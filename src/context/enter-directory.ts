@@ -19,7 +19,8 @@ export interface EnteredDirectory {
   readonly lastUsedAt: Date | null;
 }
 
-const refused = (): OrgateError => new OrgateError('UNAUTHENTICATED', 'Send the token of a directory as bearer token.');
+export const refuseDirectory = (): OrgateError =>
+  new OrgateError('UNAUTHENTICATED', 'Send the token of a directory as bearer token.');
 
 /**
  * From a bearer token to the directory it was made for, read live in one statement, the same for one that never was.
@@ -34,10 +35,10 @@ export async function enterDirectory(
 ): Promise<EnteredDirectory> {
   const [, text = ''] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? [];
   const token = readScimToken(text);
-  if (!token) throw refused();
+  if (!token) throw refuseDirectory();
   const found = await outside(openScimDirectories).find(token.directoryId);
   const isTheirs = timingSafeEqual(Buffer.from(found?.tokenHash ?? NO_HASH), Buffer.from(token.hash));
-  if (!found || !isTheirs) throw refused();
+  if (!found || !isTheirs) throw refuseDirectory();
   const isConflict = host !== null && (await findHosted(outside, host))?.orgId !== found.orgId;
   if (isConflict) throw conflictingNames({ directory: token.directoryId });
   return {

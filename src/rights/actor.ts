@@ -106,7 +106,7 @@ async function readAgain(context: RequestContext): Promise<StillAsking> {
   const still = person
     ? await asking.readPerson({ id: person.id, sessionId: session?.id ?? null }, current?.orgId ?? '')
     : await asking.readKey(apiKey?.id ?? '');
-  if (!still) throw new OrgateError('UNAUTHENTICATED');
+  if (!still) throw new OrgateError('UNAUTHENTICATED', apiKey ? 'Send a valid API key.' : undefined);
   return still;
 }
 

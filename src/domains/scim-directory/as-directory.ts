@@ -1,5 +1,5 @@
+import { refuseDirectory } from '../../context/enter-directory.js';
 import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
-import { OrgateError } from '../../errors.js';
 import { assertServed } from '../../permissions/organization-status.js';
 
 /** A directory whose token was good when its request began. */
@@ -21,7 +21,7 @@ export const asDirectory = <T>(
   work: (db: LockedDb) => Promise<T>,
 ): Promise<T> =>
   db.locked(async (inside) => {
-    if (!(await inside.scimDirectory.find({ id: directoryId, tokenHash }))) throw new OrgateError('UNAUTHENTICATED');
+    if (!(await inside.scimDirectory.find({ id: directoryId, tokenHash }))) throw refuseDirectory();
     assertServed(inside.held);
     return work(inside);
   });
