@@ -76,6 +76,7 @@ const SCHEMES = ['light', 'dark'] as const;
     (path: string, of = () => server) =>
     async (page: Page) =>
       void (await page.goto(`${ownOrigin(of())}${path}`));
+  const hostOf = ({ slug }: GivenOrganization) => `http://${slug}.localhost:${new URL(server.url).port}`;
   const hers = () => windowOf(invited.email, 'Jane Archer');
   const anyone = () => windowOf(null);
 
@@ -196,6 +197,16 @@ const SCHEMES = ['light', 'dark'] as const;
         await page.press('input[name=secret]', 'Enter');
         await page.locator('text=That is no secret').waitFor();
         await page.locator('summary').first().click();
+      },
+    ],
+    ['host-asks', member, (page) => page.goto(`${hostOf(acme)}/auth`)],
+    [
+      'start-branded',
+      anyone,
+      async (page) => {
+        await acme.admin(`mutation { updateOrganization(input: { settings: { branding: {
+          displayName: "Acme Assistant", colours: { primary: "#0b3d91", onPrimary: "#ffffff" } } } }) { id } }`);
+        await page.goto(hostOf(acme));
       },
     ],
     ['graphiql-off', anyone, at('/graphiql')],

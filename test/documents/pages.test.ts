@@ -1,6 +1,7 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { expect, test } from '@jest/globals';
 import { buildSchema, isTypeSystemDefinitionNode, Kind, parse, validate } from 'graphql';
+import { samples } from '../../src/gateway/pages/graphiql/samples.js';
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (file: string) => readFile(new URL(file, ROOT), 'utf8');
@@ -43,6 +44,16 @@ test.each(pages)('%s: what it tells people to ask is of the contract', async (fi
     validate(schema, parse(text)).map(({ message }) => `${message} in ${text}`),
   );
   expect(problems).toEqual([]);
+});
+
+test('what GraphiQL’s tabs hold at first is of the contract', () => {
+  const known = { agent: 'agt_1', approval: { id: 'apr_1', inputHash: 'x' }, notification: 'ntf_1', member: 'usr_1' };
+  for (const each of [known, { agent: null, approval: null, notification: null, member: null }]) {
+    const tabs = samples(each, 'http://localhost:4000');
+    expect(tabs.length).toBeGreaterThan(30);
+    const problems = tabs.flatMap(({ query }) => validate(schema, parse(query)).map(({ message }) => message));
+    expect(problems).toEqual([]);
+  }
 });
 
 test('there is something to check', async () => {

@@ -39,6 +39,18 @@ const stream = ({ admin, slug }: GivenOrganization) =>
 
 const STANDING = { plan: 'FREE', entitlements: {}, featureFlags: {} } as const;
 
+test('without own_executors its own machines claim nothing', async () => {
+  const acme = await givenOrganization(server);
+  const { client } = await givenKey(server, acme.owner, ['run:claim']);
+  const CLAIM = 'mutation { claimRuns(input: { max: 1, leaseSeconds: 60 }) { runs { runId } } }';
+  expect((await client(CLAIM)).errors).toEqual([]);
+  await acme.admin(SWITCH, { flags: { own_executors: false } });
+  for (const each of [client, acme.owner]) {
+    const { errors } = await each(CLAIM);
+    expect(errors[0]?.extensions).toMatchObject({ code: 'FEATURE_DISABLED', feature: 'own_executors' });
+  }
+});
+
 describe('What an organization has', () => {
   test('is all that its plan holds, which as shipped is everything', async () => {
     const { features, limits, subscription } = await look(await givenOrganization(server));
