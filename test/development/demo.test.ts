@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { OrgId } from '../../src/data/id.js';
 import { openSealing } from '../../src/domains/audit-entry/outside.js';
+import { readDemoWorld } from '../../src/development/demo-world.js';
 import { loadDemo } from '../../src/development/demo.js';
 import { claim } from '../support/executors.js';
+import { raw } from '../support/raw.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
@@ -138,4 +140,39 @@ test('a machine is registered, and has runs to claim once somebody gave it a tok
   });
   const leases = await claim(server.withToken(given.rotateExecutorToken.token as string), { max: 100 });
   expect(new Set(leases.map(({ organizationId }) => organizationId)).size).toBeGreaterThan(1);
+});
+
+test('acme is found by its former slug and at its host', async () => {
+  const ann = await server.as('ann@acme.example');
+  const { data } = await ann('{ currentOrganization { slug } }', {}, { 'x-organization-id': 'acme-inc' });
+  expect(data).toEqual({ currentOrganization: { slug: 'acme' } });
+  const headers = {
+    host: 'acme.localhost',
+    'content-type': 'application/json',
+    authorization: `Bearer ${ann.token}`,
+  };
+  const body = JSON.stringify({ query: '{ viewer { organizationSource } currentOrganization { slug } }' });
+  expect(JSON.parse((await raw(`${server.url}/graphql`, { headers, body })).text)).toEqual({
+    data: { viewer: { organizationSource: 'HOST' }, currentOrganization: { slug: 'acme' } },
+  });
+});
+
+test('acme and its staging were made together, and an account has acme and another', async () => {
+  const world = await readDemoWorld();
+  const ann = await server.as('ann@acme.example', 'acme');
+  const { data } = await ann(`{
+    currentOrganization { environment siblings { slug environment } set { name } }
+    accounts { nodes { name administrators { email } organizations { nodes { slug } } } }
+  }`);
+  expect(data.currentOrganization).toEqual({
+    environment: 'PROD',
+    siblings: [{ slug: 'acme-staging', environment: 'STAGING' }],
+    set: { name: world.set.name },
+  });
+  const accounts = data.accounts.nodes.map(({ name, administrators, organizations }) => ({
+    name,
+    administrators: administrators.map(({ email }) => email),
+    organizations: organizations.nodes.map(({ slug }) => slug).toSorted(),
+  }));
+  expect(accounts).toEqual(world.accounts);
 });

@@ -1,7 +1,8 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { EXPORTED_TABLES } from '../../src/domains/organization-export/exported.js';
 import { askDoomed, doomedEnv } from '../support/doomed.js';
 import { unique } from '../support/given.js';
 import { eventually } from '../support/mail.js';
@@ -38,6 +39,26 @@ const SEALED = 'query ($from: SafeInt) { verifyAuditChain(from: $from) { ok head
 
   const ask = async (at: Process | undefined, token: string, query: string, variables = {}) =>
     at ? askDoomed(at.url, token, query, variables) : null;
+
+  /** An organization that has more than any connection holds by itself, so that a gateway is still at it when it is killed. */
+  const givenMuch = async () => {
+    const slug = unique('acme');
+    const token = await issuer.sign({ sub: slug, email: `owner@${slug}.example`, email_verified: true });
+    const made = await ask(
+      replicas[0],
+      token,
+      `mutation { createOrganization(input: { name: "Acme", slug: "${slug}" }) { id } }`,
+    );
+    const orgId = made?.data?.createOrganization.id as string;
+    await postgres.query(
+      `with act as materialized (select set_config('app.act', '{"kind":"SYSTEM","name":"test"}', true))
+       insert into repository (org_id, id, name, git_url)
+       select $1, 'rep_' || gen_random_uuid(), 'r' || i, 'https://git.example/' || repeat('x', 300)
+       from act, generate_series(1, 20000) i`,
+      [orgId],
+    );
+    return { orgId, token };
+  };
 
   test('two that start at once on an empty database migrate it once, though one of them is killed', async () => {
     const begun: Promise<Process>[] = [];
@@ -123,22 +144,7 @@ const SEALED = 'query ($from: SafeInt) { verifyAuditChain(from: $from) { ok head
   });
 
   test('an export that is cut off goes on at the next replica, nothing twice and nothing missing, and is spent by its end', async () => {
-    const slug = unique('acme');
-    const token = await issuer.sign({ sub: slug, email: `owner@${slug}.example`, email_verified: true });
-    const made = await ask(
-      replicas[0],
-      token,
-      `mutation { createOrganization(input: { name: "Acme", slug: "${slug}" }) { id } }`,
-    );
-    const orgId = made?.data?.createOrganization.id as string;
-    // More than any connection holds by itself, so that the gateway is still at it when it is killed.
-    await postgres.query(
-      `with act as materialized (select set_config('app.act', '{"kind":"SYSTEM","name":"test"}', true))
-       insert into repository (org_id, id, name, git_url)
-       select $1, 'rep_' || gen_random_uuid(), 'r' || i, 'https://git.example/' || repeat('x', 300)
-       from act, generate_series(1, 20000) i`,
-      [orgId],
-    );
+    const { orgId, token } = await givenMuch();
     const sealed = async () =>
       (await postgres.query<{ count: number }>('select count(*)::int from audit_seal where org_id = $1', [orgId]))[0]
         ?.count ?? 0;
@@ -183,5 +189,55 @@ const SEALED = 'query ($from: SafeInt) { verifyAuditChain(from: $from) { ok head
     expect((await fetch(`${replicas[1]?.url}${path}`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(
       404,
     );
+  });
+
+  test('what an organization takes away has no manifest where it is cut off, begins anew at the same link, and is spent by its end', async () => {
+    const { orgId, token } = await givenMuch();
+    const asked = await ask(replicas[0], token, 'mutation { exportOrganization { url } }');
+    const path = new URL(asked?.data?.exportOrganization.url as string).pathname;
+    const follow = (at: Process | undefined) =>
+      fetch(`${at?.url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+    /** Reads from the begin, into `came`; kills who serves it once so many lines came. */
+    const read = async (came: string[], killAt: number): Promise<number> => {
+      const [at] = replicas;
+      const response = await follow(at);
+      const decoder = new TextDecoder();
+      let text = '';
+      for await (const part of response.body ?? []) {
+        text += decoder.decode(part as Uint8Array, { stream: true });
+        const whole = text.split('\n');
+        text = whole.pop() ?? '';
+        came.push(...whole);
+        if (came.length >= killAt && at?.child.signalCode === null) await at.end('SIGKILL');
+      }
+      return response.status;
+    };
+    const typeOf = (line: string) => (JSON.parse(line) as { type: string }).type;
+    const begins: unknown[] = [];
+    for (const killAt of [1, 2000]) {
+      const came: string[] = [];
+      await expect(read(came, killAt)).rejects.toThrow();
+      expect(came.length).toBeGreaterThanOrEqual(killAt);
+      expect(came.map(typeOf)).not.toContain('Manifest');
+      begins.push(came[0]);
+      replicas[0] = await start(env);
+    }
+    const lines: string[] = [];
+    expect(await read(lines, Infinity)).toBe(200);
+    expect(begins).toEqual([lines[0], lines[0]]);
+    const manifest = JSON.parse(lines.pop() ?? '') as Record<string, unknown>;
+    const counts: Record<string, number> = {};
+    for (const type of lines.map(typeOf)) counts[type] = (counts[type] ?? 0) + 1;
+    const none = Object.fromEntries(EXPORTED_TABLES.map(({ type }) => [type, 0]));
+    const sha256 = createHash('sha256')
+      .update(lines.map((line) => `${line}\n`).join(''))
+      .digest('hex');
+    expect(manifest).toEqual({ type: 'Manifest', organizationId: orgId, counts: { ...none, ...counts }, sha256 });
+    expect(counts).toMatchObject({ Organization: 1, Repository: 20_000 });
+    expect(new Set(lines).size).toBe(lines.length);
+    const state = () =>
+      postgres.query<{ read: boolean }>('select read_at is not null as read from organization_export');
+    await eventually(async () => ((await state())[0]?.read ? true : undefined));
+    for (const each of replicas) expect((await follow(each)).status).toBe(404);
   });
 });

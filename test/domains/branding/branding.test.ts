@@ -1,9 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { byTest } from '../../support/act.js';
-import { givenOrganization, unique } from '../../support/given.js';
+import { givenOrganization, givenProvider, unique } from '../../support/given.js';
+import { secretFor } from '../../support/mail.js';
 import { raw } from '../../support/raw.js';
 import { writeLetter } from '../../../src/mail/letter.js';
 import { useServer } from '../../support/server.js';
+import { ownOrigin } from '../../support/sessions.js';
 
 const server = useServer();
 
@@ -68,6 +70,37 @@ test('dresses the pages of its host, under a policy that lets in its logo and co
   expect(headers['content-security-policy']).toMatch(/img-src 'self' https:\/\/cdn\.acme\.example;/);
   expect(headers['content-security-policy']).toMatch(/style-src 'sha256-[^ ]+ 'sha256-[^ ]+;/);
   expect((await page('localhost', '/')).text).not.toContain('Acme');
+});
+
+test('dresses the pages at the gateway’s own address that are about one organization, and no others', async () => {
+  const acme = await given();
+  const plain = await givenOrganization(server);
+  const email = `${unique('jane')}@new.example`;
+  await acme.admin('mutation ($input: InviteUserInput!) { inviteUser(input: $input) { invitation { id } } }', {
+    input: { email, name: 'Jane', role: 'VIEWER' },
+  });
+  for (const each of [acme, plain]) for (const _ of [1, 2]) await givenProvider(server, each);
+  const { host } = new URL(ownOrigin(server));
+  for (const path of [
+    `/auth?host=${acme.slug}.localhost`,
+    `/auth/${acme.slug}`,
+    `/invitations/${await secretFor(server, email)}`,
+  ]) {
+    const { status, text, headers } = await page(host, path);
+    expect([path, status]).toEqual([path, 200]);
+    for (const each of ['Acme &amp; Söhne', CHOSEN.logoUrl, '--button: #0b3d91']) expect(text).toContain(each);
+    expect(headers['content-security-policy']).toMatch(/img-src 'self' https:\/\/cdn\.acme\.example;/);
+  }
+  for (const path of [
+    '/auth',
+    `/auth?host=${plain.slug}.localhost`,
+    '/auth?host=nobody.example',
+    `/invitations/${'x'.repeat(43)}`,
+  ]) {
+    const { text } = await page(host, path);
+    for (const each of ['Acme', CHOSEN.logoUrl, '#0b3d91'])
+      expect([path, text]).not.toEqual([path, expect.stringContaining(each)]);
+  }
 });
 
 test('dresses letters', () => {
