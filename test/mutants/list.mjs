@@ -601,6 +601,7 @@ export const MUTANTS = [
   ['gateway/graphql/price.ts', 'return Array.isArray(batch) ? batch.length : 1;', 'return 1;', 'graphql/query-limits'],
   ['domains/run/start-run.ts', 'before.priority === (priority ?? 0) &&', '', 'run/run.test'],
   ['gateway/graphql/follow.ts', 'if (over.aborted) leave();', '', 'run-update/run-update'],
+  ['identity/standings.ts', " (${isLive('s')}),", '', 'run-update/run-update'],
   ['domains/run-update/updates.ts', 'isNews(run, told);\n    yield', 'yield', 'run-update/run-update'],
   // What people allow, and what nobody does by themselves
   [

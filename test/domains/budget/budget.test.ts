@@ -136,6 +136,28 @@ describe('A start', () => {
     expect((await report(acme, id, { totalCostMicros: 50 })).stopRequested).toBeNull();
   });
 
+  test('goes on beyond a limit that is soft, which is told of as any other', async () => {
+    const acme = await givenUnspent();
+    await setLimits(acme, { monthlyLimitMicros: 100, hardStopAtLimit: false, alertThresholdsPercent: [100] });
+    expect((await report(acme, await idOf(acme), { totalCostMicros: 150 })).stopRequested).toBeNull();
+    const { data } = await acme.viewer('{ usageAlerts { threshold limitMicros settledMicros } }');
+    expect(data.usageAlerts).toEqual([{ threshold: 100, limitMicros: 100, settledMicros: 150 }]);
+    expect((await start(acme)).errors).toEqual([]);
+  });
+
+  test('is all that a limit of zero refuses: what is no run is answered', async () => {
+    const acme = await givenUnspent();
+    await setLimits(acme, { monthlyLimitMicros: 0, dailyLimitMicros: 0 });
+    expect(codeOf(await start(acme))).toBe('BUDGET_EXCEEDED');
+    const exported = await acme.viewer('mutation ($input: ExportUsageInput!) { exportUsage(input: $input) { url } }', {
+      input: { format: 'CSV', from: '2026-01-01', to: '2026-01-31' },
+    });
+    expect(exported.errors).toEqual([]);
+    expect(exported.data.exportUsage).toEqual({ url: expect.any(String) });
+    const { data } = await acme.owner('mutation { updateOrganization(input: { description: "x" }) { description } }');
+    expect(data.updateOrganization).toEqual({ description: 'x' });
+  });
+
   test('reserves what its agent usually costs, else what the agent says, where nobody says', async () => {
     const acme = await givenUnspent();
     expect((await start(acme)).data.startRun.estimatedCostMicros).toBeNull();
@@ -408,6 +430,7 @@ test('a threshold is told of once, however often the limit is raised and lowered
   expect(data.notifications.nodes.map(({ text }) => text)).toEqual(
     [80].map((percent) => `acme Inc. has spent ${percent} % of its monthly limit`),
   );
+  expect(await server.database.organizationDb(acme.id, byTest).dueWork.count({ kind: 'mail' })).toBe(1);
   const month = server.database.pool.clock.now().toISOString().slice(0, 7);
   await sql(
     `insert into usage_alert (org_id, period, threshold_percent, limit_micros, settled_micros, crossed_at)

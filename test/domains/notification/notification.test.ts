@@ -341,7 +341,7 @@ describe('An invitation', () => {
   });
 });
 
-test('each access of the deployment’s own people stands in the list of every OWNER, and is mailed once in ten minutes', async () => {
+test('each access of the deployment’s own people stands in the list of every OWNER, and of nobody else', async () => {
   const acme = await givenOrganization(server);
   const { sam, id } = await givenImpersonation(server, acme, { as: 'viewer' });
   const again = await givenImpersonation(server, acme, { as: 'developer', sam });

@@ -157,11 +157,6 @@ describe('A run that asks for a provider', () => {
       },
       expect.objectContaining({ changes: expect.arrayContaining([{ path: 'name', after: 'anthropic' }]) }),
     ]);
-    // A minute later it is called again, by the clock of the database.
-    await sql(`update provider_health set retry_at = clock_timestamp() - interval '1 second' where org_id = $1`, [
-      acme.id,
-    ]);
-    expect(await choose(worker)).toMatchObject({ name: 'anthropic', reason: 'PREFERRED' });
   });
 
   test('has images apart: their own list, their own credential beside the other', async () => {
@@ -507,4 +502,16 @@ test('a token of a run is in another organization what one is that never was', a
   expect(await choose(theirs.worker)).toMatchObject({ name: `of ${globex.slug}` });
   // Nobody without such a token resolves.
   for (const by of [acme.owner, executor.client]) expect(codeOf(await resolve(by))).toBe('FORBIDDEN');
+});
+
+// Last, since it moves the clock.
+test('a provider that did not answer is called again a minute later, and not before', async () => {
+  const { acme, executor } = await givenRouting();
+  const { worker } = await work(acme, executor);
+  const { clock } = server.database.pool;
+  expect((await tell(worker, 'anthropic', false)).errors).toEqual([]);
+  clock.advance(30_000); // that it is a minute is told by `retryAt`; what is left is more than any answer takes
+  expect(await choose(worker)).toMatchObject({ name: 'openai', reason: 'FALLBACK' });
+  clock.advance(31_000);
+  expect(await choose(worker)).toMatchObject({ name: 'anthropic', reason: 'PREFERRED', passedOver: [] });
 });

@@ -9,6 +9,7 @@ import { givenImpersonation } from '../../support/impersonation.js';
 import { claim, givenExecutor, putInPool } from '../../support/executors.js';
 import { begin } from '../../support/raw.js';
 import { type Client, codeOf, startServer, useServer } from '../../support/server.js';
+import { givenBrowser } from '../../support/sessions.js';
 import { until } from '../../support/until.js';
 
 const server = useServer({ scheduled: true });
@@ -244,6 +245,47 @@ test.each(ENDINGS)('whoever %s hears %s, and nothing more', async (_, code, end)
   expect(refused?.data?.organizationRunUpdates).toBeUndefined();
   expect(refused?.errors.map(({ extensions }) => extensions['code'])).toEqual([code]);
   expect([complete?.event, more]).toEqual(['complete', []]);
+});
+
+test.each(['signed out', 'revoked'])('a session that is %s hears nothing more', async (how) => {
+  const acme = await given();
+  const userId = await personId(acme.viewer);
+  const [browser, other] = [await givenBrowser(server, userId), await givenBrowser(server, userId)];
+  const events = await subscribe(server.withToken((await browser.token()).access), ALL);
+  const id = await started(acme);
+  expect(await nextUpdate(events)).toMatchObject({ status: 'QUEUED' });
+  const ended =
+    how === 'revoked'
+      ? await other(`mutation { revokeSession(id: "${browser.sessionId}") }`)
+      : await browser('mutation { signOut }');
+  expect(ended.errors).toEqual([]);
+  await report(acme.developer, id, { status: 'RUNNING' });
+  await report(acme.developer, id, { status: 'SUCCEEDED' });
+  const [refused, complete, ...more] = await events.rest();
+  expect(refused?.data?.organizationRunUpdates).toBeUndefined();
+  expect(refused?.errors.map(({ extensions }) => extensions['code'])).toEqual(['UNAUTHENTICATED']);
+  expect([complete?.event, more]).toEqual(['complete', []]);
+});
+
+// Every role reads runs: what a lesser one may no more is seen by what it is told that it may.
+test('whoever is given a lesser role is answered as one of that role from then on', async () => {
+  const acme = await given();
+  const AS = `subscription { organizationRunUpdates { change status
+    run { organization { viewerRole viewerPermissions } } } }`;
+  const events = await openEvents({ url: server.url, token: acme.admin.token }, AS);
+  opened.push(events);
+  const asOn = async (status: string) => (await updatesUntil(events, status)).at(-1).run.organization;
+  const id = await started(acme);
+  expect(await asOn('QUEUED')).toMatchObject({
+    viewerRole: 'ADMIN',
+    viewerPermissions: expect.arrayContaining(['audit:read']),
+  });
+  const LESSER = 'mutation ($id: ID!) { updateMemberRole(userId: $id, role: VIEWER) { role } }';
+  expect((await acme.owner(LESSER, { id: await personId(acme.admin) })).errors).toEqual([]);
+  await report(acme.developer, id, { status: 'RUNNING' });
+  const { viewerRole, viewerPermissions } = await asOn('RUNNING');
+  expect(viewerRole).toBe('VIEWER');
+  expect(viewerPermissions).not.toContain('audit:read');
 });
 
 test('a key that is revoked hears nothing more', async () => {

@@ -131,6 +131,25 @@ describe('An executor of the deployment', () => {
     expect(then).toHaveLength(3);
   });
 
+  test('is refused what it claimed once the organization is suspended, and goes on once it is served again', async () => {
+    const executor = await givenExecutor(server);
+    const acme = await givenQueue(executor);
+    const id = await startRun(acme);
+    const [lease] = await claim(executor.client, { leaseSeconds: 3600 });
+    const worker = asClaim(lease as Lease);
+    expect((await worker(CLAIMED)).errors).toEqual([]);
+    const set = (status: string) => sql('update organization set status = $2 where id = $1', [acme.id, status]);
+    await set('SUSPENDED');
+    for (const refused of [await report(worker, id, { totalTokens: 7 }), await worker(CLAIMED)]) {
+      expect(refused.errors).toMatchObject([
+        { message: expect.stringContaining('suspended'), extensions: { code: 'FORBIDDEN' } },
+      ]);
+    }
+    await set('ACTIVE');
+    expect((await report(worker, id, { totalTokens: 8 })).errors).toEqual([]);
+    expect((await worker(CLAIMED)).data.claimedRun).toMatchObject({ runId: id, attempt: 1 });
+  });
+
   test('that is revoked is out with its next request, its tokens of runs too, and the runs wait again, however often they were tried', async () => {
     const executor = await givenExecutor(server);
     const acme = await givenQueue(executor, { retryPolicy: { maxAttempts: 1, backoffSeconds: 3600 } });

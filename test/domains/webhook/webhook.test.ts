@@ -20,7 +20,7 @@ import {
 } from '../../support/given.js';
 import { eventually } from '../../support/mail.js';
 import { type Receiver, startReceiver } from '../../support/receiver.js';
-import { type Answer, type Client, codeOf, useServer } from '../../support/server.js';
+import { type Answer, type Client, codeOf, startServer, useServer } from '../../support/server.js';
 import { deliver, givenWebhook, openDeliverer, passToNextTry, sealAll, workOf } from '../../support/webhooks.js';
 
 const server = useServer();
@@ -455,7 +455,7 @@ describe('what is not taken', () => {
     expect(await db.dueWork.count({ kind: 'mail' })).toBe(2);
   });
 
-  test('after the last try, three days later, it is DISABLED', async () => {
+  test('after the last try, three days later, it is DISABLED, and each OWNER is told', async () => {
     const { acme, receiver, hook, pass, db } = await givenHook();
     receiver.answer = (response) => void response.writeHead(500).end();
     const began = db.now().getTime();
@@ -467,6 +467,9 @@ describe('what is not taken', () => {
       await passToNextTry(server, acme.id);
     }
     expect(await seen(acme.owner, hook.id)).toMatchObject({ status: 'DISABLED', disabledBecause: 'FAILED' });
+    const { data } = await acme.owner('{ notifications { nodes { kind targetId } } }');
+    expect(data.notifications?.nodes).toEqual([{ kind: 'ALERT', targetId: hook.id }]);
+    expect(await db.dueWork.count({ kind: 'mail' })).toBe(1);
     const days = (db.now().getTime() - began) / 86_400_000;
     expect(days).toBeGreaterThan(3);
     expect(days).toBeLessThan(4);
@@ -671,6 +674,29 @@ describe('the way out', () => {
     expect(await db.webhookAttempt.count({ problem: 'INSIDE' })).toBe(2);
     expect(receiver.received).toEqual([]);
     await names.close();
+  });
+
+  test('a name that was public when it was saved is looked at again when it is sent to', async () => {
+    const names = await startNameServer();
+    const saving = await startServer({ env: { DNS_SERVERS: names.address } });
+    try {
+      const acme = await givenOrganization(saving);
+      await sealAll(server, acme.id);
+      const receiver = await receiving();
+      const name = `${unique('hook')}.example`;
+      names.zones.set(name, { a: ['203.0.113.7'] });
+      const url = `https://${name}:${new URL(receiver.url).port}/`;
+      const { id } = await givenWebhook(acme.owner, { url }, ['repository.created']);
+      expect(names.asked).toContain(name);
+      names.zones.set(name, { a: ['127.0.0.1'] });
+      await createRepository(acme.owner);
+      await deliver(server, acme.id, openDeliverer(server, { egress: createEgress([], [names.address]) }));
+      expect((await seen(acme.owner, id)).attempts).toMatchObject([{ status: null, problem: 'INSIDE', answer: null }]);
+      expect(receiver.received).toEqual([]);
+    } finally {
+      await saving.close();
+      await names.close();
+    }
   });
 
   test('what a host answers that was named for it is shown to nobody; and it is named for its organization alone', async () => {
