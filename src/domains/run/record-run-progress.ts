@@ -79,11 +79,14 @@ export async function recordRunProgress(
   });
 }
 
-/** That a limit is used up, as whoever starts a run is told it. */
+/** Which limit keeps a run from beginning: one that is used up, of both the month's; else one that is full with what is held. */
 async function usedUp(tx: OrganizationDb): Promise<OrgateError> {
   const { monthlyLimitMicros, dailyLimitMicros, monthSettledMicros, daySettledMicros, reservedMicros } =
     await tx.budget.get({});
-  const isMonthly = monthlyLimitMicros !== null && monthSettledMicros >= monthlyLimitMicros;
+  const isUsed = (limit: bigint | null, spent: bigint) => limit !== null && spent >= limit;
+  const isMonthly =
+    isUsed(monthlyLimitMicros, monthSettledMicros) ||
+    (!isUsed(dailyLimitMicros, daySettledMicros) && isUsed(monthlyLimitMicros, monthSettledMicros + reservedMicros));
   const now = tx.now();
   const resetsAt = isMonthly
     ? Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1)

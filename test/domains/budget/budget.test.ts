@@ -239,6 +239,22 @@ describe('A run for which nothing is held', () => {
       { id },
     );
 
+  test('and which was asked to stop is told of the limit that is full with what is held for others', async () => {
+    const acme = await givenUnspent();
+    await setLimits(acme, { monthlyLimitMicros: 100 });
+    const queued = await idOf(acme, { estimatedCostMicros: 0 });
+    expect((await report(acme, queued, { totalCostMicros: 101 })).stopRequested).toMatchObject({ reason: 'BUDGET' });
+    await setLimits(acme, { monthlyLimitMicros: 200 });
+    await idOf(acme, { estimatedCostMicros: 99 });
+    expect((await begin(acme, queued)).errors[0]?.extensions).toMatchObject({
+      code: 'BUDGET_EXCEEDED',
+      limit: 'MONTHLY',
+      limitMicros: 200,
+      settledMicros: 101,
+      reservedMicros: 99,
+    });
+  });
+
   test('does not begin once a limit is used up, and does when it has room again', async () => {
     const acme = await givenUnspent();
     await setLimits(acme, { monthlyLimitMicros: 100, dailyLimitMicros: 90 });
