@@ -253,7 +253,7 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
 /** Somebody at work in an organization, who is called there what they are called. */
 const as = (orgId: OrgId, id: string): Frame => ({ role: 'orgate_app', orgId, act: { kind: 'PERSON', id } });
 
-/** What an OWNER was told where somebody looked in; of the limit they are told as soon as the gateway starts. */
+/** What an OWNER was told where somebody looked in; of this month's limit they are told as soon as the gateway starts. */
 const toldOf = (organization: string, accesses: readonly { id: string; actor_name: string }[], now: number) =>
   accesses.flatMap(({ id, actor_name: name }) => [
     { kind: 'VENDOR_ACCESS', text: `${name} looks into ${organization}`, target_id: id, daysAgo: 1, read_at: null },
@@ -263,6 +263,13 @@ const toldOf = (organization: string, accesses: readonly { id: string; actor_nam
       target_id: null,
       daysAgo: 3,
       read_at: null,
+    },
+    {
+      kind: 'ALERT',
+      text: `${organization} has spent 80 % of its monthly limit`,
+      target_id: null,
+      daysAgo: 35,
+      read_at: new Date(now - 34 * DAY_MS),
     },
     {
       kind: 'INVITATION',
