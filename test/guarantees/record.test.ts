@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { domains } from '../../src/domains/index.js';
+import { eventsOf } from '../../src/domains/webhook/event.js';
 import { createContract } from '../../src/gateway/graphql/schema.js';
 import { composeRecord } from '../../src/resource/record.js';
 import { useServer } from '../support/server.js';
@@ -66,6 +67,7 @@ describe('The list of actions', () => {
     expect([...words].filter((word) => !actions.has(word))).toEqual([]);
     const told = [...actions.keys()].filter((word) => /\.(read|manage|invite|remove)$/.test(word));
     expect(told.filter((word) => !words.has(word))).toEqual([]);
+    expect(eventsOf(composeRecord(domains)).filter((word) => words.has(word))).toEqual([]);
   });
 
   test('MUST be printed in docs/audit.md, and nothing else', () => {
