@@ -36,7 +36,10 @@ export interface DueKind<P> {
   readonly name: string;
   /** How it is read back; another release may have written it. Nothing in it is secret that is not sealed. */
   readonly payload: z.ZodType<P>;
-  /** How many are done at once by a replica; five when left out. An organization has half of them at most, or more where its plan weighs more. */
+  /**
+   * How many are done at once by a replica; five when left out. An organization has half of them, rounded up, or more where its plan weighs
+   * more, and never all where there is more than one.
+   */
   readonly atOnce?: number;
   /** How long one may take, in milliseconds; a minute when left out. */
   readonly mostMs?: number;

@@ -13,16 +13,9 @@ type Member = Row<'Membership'>;
 /** What it takes of an approval to say whose turn it is. */
 export type Asked = Pick<
   Row<'Approval'>,
-  | 'submittedById'
-  | 'keyMadeById'
-  | 'allowSelfApproval'
-  | 'approverIds'
-  | 'order'
-  | 'escalationToId'
-  | 'escalatesAt'
-  | 'inputHash'
+  'submittedById' | 'keyMadeById' | 'allowSelfApproval' | 'approverIds' | 'order' | 'escalationToId' | 'escalatesAt'
 >;
-/** What was said; of another hash than that of the approval it does not count. */
+/** What was said; of another hash than that of what will be done now it does not count. */
 export type Said = Pick<Row<'ApprovalDecision'>, 'decidedById' | 'decision' | 'inputHash'>;
 
 /** Whether this member may decide at all: a person who is there now, with the permission. */

@@ -94,7 +94,7 @@ async function readRuns(db: RequestDb, ids: readonly string[]): Promise<Map<stri
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** More than these at once no executor keeps going, and of those that are more the next report tells. */
+/** An organization may have up to 10,000 at once: of those that are more the next report tells. */
 const MOST_RUNNING = 1000;
 
 async function readRunning(db: RequestDb): Promise<string[]> {

@@ -5,7 +5,7 @@ import type { Period } from './period.js';
 
 /** What a period used; what it may use is read when it is asked for. */
 export interface OrganizationUsageParent {
-  /** Whose it is: the current organization's, or any, for whoever runs the deployment. */
+  /** Whose it is: the current organization's, that of one that an account looks at, or any, for whoever runs the deployment. */
   readonly of: { readonly orgId: OrgId; readonly db: RequestDb };
   readonly period: Period;
   readonly totalCostMicros: number;

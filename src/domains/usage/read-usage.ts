@@ -32,7 +32,7 @@ export function toSafe(sum: bigint): number {
   return Number(sum > most ? most : sum < -most ? -most : sum);
 }
 
-/** Where usage is read: the request's own organization, or one that its account looks at. */
+/** Where usage is read: the request's own organization, one that its account looks at, or any, for whoever runs the deployment. */
 export type UsageReader = Pick<RequestContext, 'db' | 'outside'> & {
   readonly organization: { readonly orgId: OrgId };
 };
