@@ -243,7 +243,7 @@ describe('A mutation on what belongs to an organization', () => {
     await expectAllowed(acme.owner, `mutation { ${taken?.text(acme)} }`);
   });
 
-  test('is refused while it is PENDING_DELETION, but that this is cancelled; only its OWNERs read', async () => {
+  test('is refused while it is PENDING_DELETION, but that this is cancelled and that others leave; only its OWNERs read', async () => {
     const acme = await given();
     const key = await givenKey(server, acme.owner, ['organization:read', 'run:read', 'run:start']);
     await expectAllowed(acme.owner, `mutation { requestOrganizationDeletion(confirm: "${acme.slug}") { status } }`);
@@ -273,7 +273,10 @@ describe('A mutation on what belongs to an organization', () => {
       await expectPending(acme.admin, `mutation { ${text(acme)} }`);
     }
     for (const { text } of Object.values(MUTATIONS)) await expectPending(key.client, `mutation { ${text(acme)} }`);
-    await expectPending(acme.owner, 'mutation { leaveOrganization { status } }');
+    // Nobody is kept from leaving, but the last who could take it back.
+    const leave = 'mutation { leaveOrganization { status } }';
+    expect(codeOf(await acme.owner(leave))).toBe('LAST_OWNER');
+    await expectAllowed(acme.developer, leave);
     await expectPending(acme.admin, `mutation { ${cancel?.text(acme)} }`);
     await expectAllowed(owners.owner, `mutation { ${cancel?.text(acme)} }`);
     await expectAllowed(acme.viewer, '{ runs { totalCount } }');
