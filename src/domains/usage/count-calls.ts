@@ -78,12 +78,13 @@ export function createCallCounter(organizationDb: OpenOrganizationDb, most = MOS
         await write(orgId, batch);
         underWay.delete(orgId);
       } catch (error) {
-        failures.push(error);
+        // Of an organization that is gone nothing is kept; whatever else it was may be over the next time, behind the others.
+        const isGone = codeOf(error) === 'NOT_FOUND';
+        if (!isGone) failures.push(error);
         // While the database is away there is no use in asking for the others.
         if (codeOf(error) === 'SERVICE_UNAVAILABLE') break;
         underWay.delete(orgId);
-        // Of an organization that is gone nothing is kept; whatever else it was may be over the next time, behind the others.
-        if (codeOf(error) !== 'NOT_FOUND') underWay.set(orgId, batch);
+        if (!isGone) underWay.set(orgId, batch);
       }
     }
     if (failures.length > 0) throw new AggregateError(failures, 'calls were not written');

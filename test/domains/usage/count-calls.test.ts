@@ -212,7 +212,7 @@ describe('The counter', () => {
     const gone = brandOrgId(newId('org'));
     faults.set(gone, 'refused');
     for (const id of [gone, acme.id]) counter.count(id, null);
-    await expect(counter.write()).rejects.toThrow('calls were not written');
+    await counter.write();
     expect(await callsOf(acme)).toBe(1);
     await counter.write();
     expect(asked).toEqual([gone, acme.id]);
