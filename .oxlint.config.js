@@ -23,10 +23,10 @@ const NO_GRAPHQL = {
   message: 'a rule is asked by every door: of reading or writing, in a context',
 };
 /** Of another domain: what it is, and its GraphQL parent. */
-const OTHERS = {
-  group: ['../[a-z]*/*.js', '!../*/index.js', '!../*/parent.js'],
+const othersFrom = (up) => ({
+  group: [`${up}[a-z]*/*.js`, `!${up}*/index.js`, `!${up}*/parent.js`, `${up}[a-z]*/*/*.js`, `!${up}*/*/index.js`],
   message: "other domains import a domain's index or parent only",
-};
+});
 const DEVELOPMENT = {
   group: ['**/development/**'],
   allowTypeImports: true,
@@ -140,7 +140,8 @@ export default defineConfig({
     fence(['src/resource/**'], 'resource', [CONNECTION, PRISMA, NO_ID], NO_PG),
     fence(['src/rights/**'], 'rights', [CONNECTION, PRISMA, NO_ID], NO_PG),
     fence(['src/domains/**'], 'domains', [CONNECTION, PRISMA, NO_ID], NO_PG),
-    fence(['src/domains/*/*.ts'], 'domains', [CONNECTION, PRISMA, OTHERS, NO_ID], NO_PG),
+    fence(['src/domains/*/*.ts'], 'domains', [CONNECTION, PRISMA, othersFrom('../'), NO_ID], NO_PG),
+    fence(['src/domains/*/*/*.ts'], 'domains', [CONNECTION, PRISMA, othersFrom('../../'), NO_ID], NO_PG),
     fence(['src/domains/*/outside.ts'], 'context', [PRISMA, NOT_VERIFIED], NO_PG),
     fence(['src/gateway/**'], null, [PRISMA, NO_ID]),
   ],

@@ -27,6 +27,8 @@ const REFUSED: readonly Import[] = [
   // Domains see what others are, and nothing of how.
   ['src/domains/run/h.ts', '{ updateAgent }', '../agent/update-agent.js'],
   ['src/domains/run/i.ts', '{ openOther }', '../agent/outside.js'],
+  ['src/domains/run/w.ts', '{ SETTINGS }', '../organization/settings/schema.js'],
+  ['src/domains/organization/settings/x.ts', '{ updateAgent }', '../../agent/update-agent.js'],
   ['src/domains/run/j.ts', '{ OrganizationDbs }', '../../data/organization/scope.js'],
   ['src/domains/run/k.ts', '{ ScopedPool }', '../../data/connection/org-connection.js'],
   ['src/domains/run/l.ts', '{ Prisma }', '../../generated/prisma/client.js'],
