@@ -19,10 +19,14 @@ const OF_THE_DEPLOYMENT: ReadonlySet<string> = new Set([
   'system_admin',
 ]);
 
+/** What something is when it is made and never becomes later: that it was made is told as `created`. */
+const BEGINNINGS: ReadonlySet<string> = new Set(['approval.pending', 'domain.pending', 'run.awaiting_approval']);
+
 /** What an organization can be told of, by name: what may stand in its record as done. */
 export const eventsOf = ({ actions }: WholeRecord): string[] =>
   [...actions.keys()]
-    .filter((name) => !OF_THE_DEPLOYMENT.has(name.split('.')[0] ?? '') && !/\.(read|manage|remove|invite)$/.test(name))
+    .filter((name) => !OF_THE_DEPLOYMENT.has(name.split('.')[0] ?? '') && !BEGINNINGS.has(name))
+    .filter((name) => !/\.(read|manage|remove|invite)$/.test(name))
     .toSorted();
 
 type Entry = Pick<Row<'AuditEntry'>, 'id' | 'action' | 'at' | 'targetType' | 'targetId' | 'actorKind' | 'actorId'>;
