@@ -64,6 +64,18 @@ describe('A mail', () => {
     expect(server.logs.join('\n')).not.toContain(/\/invitations\/([\w-]+)/.exec(mail?.text ?? '')?.[1]);
   });
 
+  test('wears what its organization looks like', async () => {
+    const acme = await givenOrganization(server);
+    await acme.admin(`mutation { updateOrganization(input: { settings: { branding: { displayName: "Acme Assistant",
+      colours: { primary: "#0b3d91", onPrimary: "#ffffff" }, supportEmail: "help@acme.example" } } }) { id } }`);
+    const email = `${unique('jane')}@new.example`;
+    await invite(acme, email);
+    const [mail] = await eventually(() => (received(email).length > 0 ? received(email) : undefined));
+    for (const each of ['Acme Assistant', 'background:#0b3d91;color:#ffffff', 'help@acme.example']) {
+      expect(mail?.html).toContain(each);
+    }
+  });
+
   test('does not go out when its transaction fails', async () => {
     const acme = await givenOrganization(server);
     await sql('update organization set seat_limit = 4 where id = $1', [acme.id]);
