@@ -73,10 +73,16 @@ test('mail that was under way, and mail that waited, go out seconds after a proc
     const emails = Array.from({ length: 8 }, () => `${unique('jane')}@new.example`);
     for (const email of emails) await ask(first, stdout.trim(), invite(email));
     await eventually(() => (sockets.length >= 5 ? true : undefined));
-    // Those that the first had no place for yet, the other may take.
+    const beside = new pg.Client({ connectionString: url.href });
+    await beside.connect();
+    // Of the demo's own mail, too: those that the first has no place for, the other may take.
+    const held = `select id from due_work where kind = 'mail' and taken_at is not null`;
+    const ids = (await beside.query<{ id: string }>(held)).rows.map(({ id }) => id);
+    expect(ids.length).toBeGreaterThanOrEqual(5);
     const second = await start({ ...shared, DATA_DIR: await newDirectory(), SMTP_URL: smtp.url });
     await new Promise((resolve) => setTimeout(resolve, 4000));
-    expect(smtp.received.length).toBeLessThanOrEqual(3);
+    expect((await beside.query('select from due_work where id = any ($1)', [ids])).rows).toHaveLength(ids.length);
+    await beside.end();
     await first.end('SIGKILL');
     const received = () => new Set(smtp.received.map(({ to }) => to?.[0]?.address));
     await eventually(() => (emails.every((email) => received().has(email)) ? true : undefined), 25_000);
