@@ -254,40 +254,33 @@ export const canEndImpersonation: Rule = makeRule(
   true,
 );
 
-const withOthers = new Map<string, Rule>();
+const extended = new Map<string, Rule>();
+
+/** A rule that asks for more where another has said yes; of a name there is one. */
+function andThen(name: string, rule: Rule, more: (context: RequestContext, mode: AccessMode) => Verdict): Rule {
+  const known = extended.get(name) ?? {
+    ...rule,
+    name,
+    check: (context: RequestContext, mode: AccessMode, parent: unknown): Verdict => {
+      const verdict = rule.check(context, mode, parent);
+      return verdict === true ? more(context, mode) : verdict;
+    },
+  };
+  extended.set(name, known);
+  return known;
+}
 
 /** A rule that takes another permission in the current organization, too. */
-export function andCan(permission: Permission, rule: Rule): Rule {
-  const name = `${rule.name} and ${permission}`;
-  const known = withOthers.get(name) ?? {
-    ...rule,
-    name,
-    check: (context: RequestContext, mode: AccessMode, parent: unknown): Verdict => {
-      const verdict = rule.check(context, mode, parent);
-      return verdict === true ? mayInOrganization(permission, context, mode) : verdict;
-    },
-  };
-  withOthers.set(name, known);
-  return known;
-}
-
-const withFeatures = new Map<string, Rule>();
+export const andCan = (permission: Permission, rule: Rule): Rule =>
+  andThen(`${rule.name} and ${permission}`, rule, (context, mode) => mayInOrganization(permission, context, mode));
 
 /** A rule that holds in the current organization only, and there only where it has this feature. */
-export function withFeature(feature: FeatureName, rule: Rule): Rule {
-  const name = `${rule.name} with ${feature}`;
-  const known = withFeatures.get(name) ?? {
-    ...rule,
-    name,
-    check: (context: RequestContext, mode: AccessMode, parent: unknown): Verdict => {
-      const verdict = rule.check(context, mode, parent);
-      if (verdict !== true || decideFeature(context.organization.membership.standing, feature).enabled) return verdict;
-      return new OrgateError('FEATURE_DISABLED', undefined, { feature });
-    },
-  };
-  withFeatures.set(name, known);
-  return known;
-}
+export const withFeature = (feature: FeatureName, rule: Rule): Rule =>
+  andThen(`${rule.name} with ${feature}`, rule, (context) =>
+    decideFeature(context.organization.membership.standing, feature).enabled
+      ? true
+      : new OrgateError('FEATURE_DISABLED', undefined, { feature }),
+  );
 
 const isCurrent = (parent: unknown, { current }: RequestContext): boolean =>
   current !== null && typeof parent === 'object' && parent !== null && 'id' in parent && parent.id === current.orgId;
