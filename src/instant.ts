@@ -55,3 +55,10 @@ const WORDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: '
 
 /** For people: `7 December 2026, 13:24 UTC`. */
 export const inWords = (instant: Date): string => `${WORDS.format(instant).replace(' at ', ', ')} UTC`;
+
+/** When the UTC day of an instant is over. */
+export const nextDay = (at: Date): Date =>
+  new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate() + 1));
+
+/** When the UTC month of an instant is over. */
+export const nextMonth = (at: Date): Date => new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1));

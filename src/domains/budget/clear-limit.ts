@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Row } from '../../data/organization/table.js';
+import { nextDay } from '../../instant.js';
 import type { DueKind } from '../../jobs/due-kind.js';
-import { nextDay } from '../usage/index.js';
 
 /**
  * Brings a budget whose limit was used up to the day that runs now, and looks again after it where that is used up, too. The database asks for it,

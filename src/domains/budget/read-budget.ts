@@ -1,7 +1,8 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Outside } from '../../data/connection/outside.js';
+import { nextDay, nextMonth } from '../../instant.js';
 import type { OrganizationUsageParent } from '../usage/parent.js';
-import { costOf, dayOf, lastDayOf, nextDay, nextMonth, openUsageSums, toPeriod } from '../usage/index.js';
+import { costOf, dayOf, lastDayOf, openUsageSums, toPeriod } from '../usage/index.js';
 import type { BudgetParent } from './parent.js';
 
 /** What everyone has who never said otherwise. */

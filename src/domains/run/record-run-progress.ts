@@ -3,6 +3,7 @@ import type { OrganizationDb } from '../../data/organization/organization-db.js'
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
 import { RunStatus } from '../../generated/enums.js';
+import { nextDay, nextMonth } from '../../instant.js';
 import { given } from '../../resource/input.js';
 import { decideLimit } from '../../permissions/features.js';
 import { readActor, readActorNow } from '../../rights/actor.js';
@@ -87,16 +88,12 @@ async function usedUp(tx: OrganizationDb): Promise<OrgateError> {
   const isMonthly =
     isUsed(monthlyLimitMicros, monthSettledMicros) ||
     (!isUsed(dailyLimitMicros, daySettledMicros) && isUsed(monthlyLimitMicros, monthSettledMicros + reservedMicros));
-  const now = tx.now();
-  const resetsAt = isMonthly
-    ? Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1)
-    : Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1);
   return new OrgateError('BUDGET_EXCEEDED', undefined, {
     limit: isMonthly ? 'MONTHLY' : 'DAILY',
     limitMicros: Number(isMonthly ? monthlyLimitMicros : dailyLimitMicros),
     settledMicros: Number(isMonthly ? monthSettledMicros : daySettledMicros),
     reservedMicros: Number(reservedMicros),
-    resetsAt: new Date(resetsAt).toISOString(),
+    resetsAt: (isMonthly ? nextMonth : nextDay)(tx.now()).toISOString(),
   });
 }
 

@@ -100,5 +100,5 @@ export const usage = defineDomain({
 
 export { CALLS, type CallCounter } from './count-calls.js';
 export { openHeldPaidUses, openUsageSums } from './outside.js';
-export { dayOf, lastDayOf, nextDay, nextMonth, toPeriod } from './period.js';
+export { dayOf, lastDayOf, toPeriod } from './period.js';
 export { costOf, countCalls, readUsage, readUsageElsewhere } from './read-usage.js';

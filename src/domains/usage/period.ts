@@ -1,4 +1,5 @@
 import { badInput } from '../../errors.js';
+import { nextDay, nextMonth } from '../../instant.js';
 
 /** A UTC month or day: `start` inclusive, `end` exclusive. */
 export interface Period {
@@ -26,13 +27,6 @@ export function toPeriod(name: string | null | undefined, now: Date, argument = 
 }
 
 const monthOf = (at: Date): string => at.toISOString().slice(0, 7);
-
-/** When the UTC day of an instant is over. */
-export const nextDay = (at: Date): Date =>
-  new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate() + 1));
-
-/** When the UTC month of an instant is over. */
-export const nextMonth = (at: Date): Date => new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1));
 
 /** The last UTC day of a period. */
 export const lastDayOf = ({ end }: Pick<Period, 'end'>): string => dayOf(new Date(end.getTime() - 1));
