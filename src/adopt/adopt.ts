@@ -83,7 +83,7 @@ export async function adopt(adoption: Adoption): Promise<Adopted> {
   const summary = { slug: map.organization.slug, ...counts, known: ids.known };
   if (isDryRun) return { ...summary, organizationId: before, compared: null };
 
-  await makePeople(outside, map, known, ids.byKey, ids.made, act);
+  await makePeople(outside, map, ids.byKey, ids.made, act);
   const orgId = before ?? (await found(database, map, known, ids.byKey, act));
   const db = database.organizationDb(orgId, act);
   await write(adoption, map, known, ids.byKey, orgId, db);
@@ -288,7 +288,6 @@ async function findPeople(outside: People, foreign: ForeignDatabase, map: Adopti
 async function makePeople(
   outside: People,
   map: AdoptionMap,
-  _known: Known,
   byKey: ReadonlyMap<string, string>,
   made: readonly ReadRow<'people'>[],
   act: Act,

@@ -6,7 +6,7 @@ import { branch, gitUrl } from '../domains/repository/index.js';
 import { OrganizationRole, RunStatus } from '../generated/enums.js';
 import { descriptionText, emailText, nameText } from '../resource/input.js';
 import type { AdoptionMap, Kind, Source } from './map.js';
-import { valueOf } from './map.js';
+import { isColumn, valueOf } from './map.js';
 
 /** Theirs, read and checked: what ours is made of. References are keys of theirs. */
 export interface Read {
@@ -142,7 +142,7 @@ export function convert<K extends Kind>(
 ): ReadRow<K> | null {
   const { createdAt = null, ...given } = Object.fromEntries(
     Object.entries(part as unknown as Readonly<Record<string, Source>>)
-      .filter(([field]) => !['table', 'id', 'issuer'].includes(field))
+      .filter(([field]) => isColumn(field))
       .map(([field, each]) => [field, valueOf(each, row[field])]),
   ) as Readonly<Record<string, unknown>>;
   if (createdAt !== null && !(createdAt instanceof Date)) {

@@ -91,10 +91,13 @@ const INSTANTS = new Set(['createdAt', 'startedAt', 'finishedAt']);
 const JSONS = new Set(['input', 'output']);
 const asOf = (field: string): ReadAs => (INSTANTS.has(field) ? 'instant' : JSONS.has(field) ? 'json' : 'text');
 
+/** Whether a field of a part of the map is a column that is kept: where its rows are, and what tells them apart, is none. */
+export const isColumn = (field: string): boolean => !['table', 'id', 'issuer'].includes(field);
+
 /** What is read of a table: every column that its part of the map names. */
 export function columnsRead(part: Readonly<Record<string, unknown>>): ForeignColumn[] {
   return Object.entries(part).flatMap(([field, each]) => {
-    if (['table', 'id', 'issuer'].includes(field)) return [];
+    if (!isColumn(field)) return [];
     const column = columnOf(each as Source);
     return column === null ? [] : [{ field, column, as: asOf(field) }];
   });

@@ -3,7 +3,6 @@ import type { RequestContext } from '../../context/context.js';
 import { ALLOW_RESERVED_DOMAINS } from '../../context/deployment.js';
 import { HOSTS } from '../../context/hosts.js';
 import { newId } from '../../data/id.js';
-import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict } from '../../errors.js';
 import type { DomainFilter, DomainOrderField, Resolvers } from '../../generated/graphql.js';
 import { allow, can } from '../../permissions/rules.js';
@@ -13,10 +12,9 @@ import { readActor } from '../../rights/actor.js';
 import { challengeOf, verifyDomain } from './check-domain.js';
 import { parseDomain } from './domain-name.js';
 import { owed } from './jobs.js';
+import type { DomainParent } from './parent.js';
 import { record } from './record.js';
 import { setDomainServing } from './set-domain-serving.js';
-
-export type DomainParent = Row<'OrganizationDomain'>;
 
 const MAX_DOMAINS = 100;
 

@@ -14,7 +14,7 @@ import { canCreateOrganization } from '../../permissions/rules.js';
 import { nameText, parseInput, reference } from '../../resource/input.js';
 import { assertStillAskingNow, readActorNow } from '../../rights/actor.js';
 import { type HeldAccounts, openHeldAccounts } from '../account/index.js';
-import { checkNames, namesInput, placesInput, planNames, type PlannedName } from './plan-names.js';
+import { checkNames, namesInput, placesInput, planNames, type PlannedName, suffixOf } from './plan-names.js';
 
 const createInput = namesInput.extend({
   name: nameText.max(60, 'At most 60 characters.'),
@@ -141,7 +141,7 @@ function toPlanned(name: string, names: readonly PlannedName[], { use }: Request
       .filter(({ isHere }) => isHere)
       .map((each) => ({
         ...each,
-        name: [name, each.region, ...(each.environment ? [each.environment.toLowerCase()] : [])].join(' '),
+        name: [name, each.region, ...suffixOf(each.environment)].join(' '),
       })),
     elsewhere: names.filter(({ isHere }) => !isHere),
   };

@@ -52,7 +52,7 @@ export function planNames(
   );
 }
 
-const suffixOf = (environment: Environment | null): string[] => (environment ? [environment.toLowerCase()] : []);
+export const suffixOf = (environment: Environment | null): string[] => (environment ? [environment.toLowerCase()] : []);
 
 const TAKEN = 'This slug is already taken.';
 
