@@ -2,7 +2,11 @@ import { defineConfig } from 'oxlint';
 
 /** Who may make the id of an organization, beside `enter-organization`: whoever works outside any, for one. */
 const MINT = 'only enter-organization, identity and what stands outside any organization make the id of one';
-const minting = (importNames, message = MINT) => ({ group: ['**/data/id.js', './id.js'], importNames, message });
+const minting = (importNames, message = MINT) => ({
+  group: ['**/data/id.js', './id.js', '../id.js'],
+  importNames,
+  message,
+});
 const NO_ID = minting(['brandVerifiedOrgId', 'brandOrgId']);
 const NOT_VERIFIED = minting(['brandVerifiedOrgId'], 'who works without a membership verifies none');
 
@@ -32,6 +36,8 @@ const DEVELOPMENT = {
   allowTypeImports: true,
   message: 'a production image has no development/: load-development alone may ask for it',
 };
+const NO_DOMAIN = { group: ['**/domains/**'], message: 'what is configured stands below what is done with it' };
+const NO_HALL = { group: ['**/domains/**'], message: 'the hall executes operations of whatever domains there are' };
 const NO_PG = { paths: [{ name: 'pg', message: 'only data talks to the database' }] };
 
 /** Whoever keeps rows names their columns; in which argument of a caller's one came is said above. */
@@ -43,12 +49,13 @@ const ARGUMENTS = {
 /** Folders of src from the lowest to the highest. Each may import what stands before it, and nothing behind it. */
 const ABOVE = {
   secrets: ['**/data/organization/**', '**/data/connection/**', '**/data/start/**'],
-  data: ['**/identity/**', '**/mail/**', 'graphql', '**/generated/graphql.js'],
+  data: ['**/identity/**', '**/jobs/**', '**/egress/**', '**/mail/**', 'graphql', '**/generated/graphql.js'],
   identity: ['**/mail/**', '**/context/**', '**/permissions/**', 'graphql', '**/generated/graphql.js'],
   context: ['**/permissions/rules.js', '**/permissions/shield.js', '**/resource/**'],
   resource: ['**/rights/**'],
   rights: ['**/domains/**', '**/config/**'],
-  domains: ['**/gateway/**', '**/development/**', 'fastify'],
+  domains: ['**/development/**'],
+  egress: ['**/gateway/**', 'fastify'],
 };
 const LAYERS = Object.keys(ABOVE);
 const above = (layer) => LAYERS.slice(LAYERS.indexOf(layer)).flatMap((each) => ABOVE[each]);
@@ -118,14 +125,16 @@ export default defineConfig({
       rules: { 'no-console': 'off' },
     },
     NO_ENVIRONMENT,
-    fence(['src/*.ts', 'src/commands/**', 'src/config/**', 'src/jobs/**', 'src/egress/**'], null, [NO_ID]),
+    fence(['src/*.ts', 'src/commands/**', 'src/jobs/**'], null, [NO_ID]),
+    fence(['src/config/**'], null, [NO_DOMAIN, NO_ID]),
+    fence(['src/egress/**'], 'egress', [NO_ID]),
     fence(['src/load-development.ts'], null, [NO_ID], {}, []),
     fence(['src/development/**'], null, [NOT_VERIFIED], {}, []),
     fence(['src/adopt/**'], null, [PRISMA, NO_ID], NO_PG),
     fence(['src/secrets/**'], 'secrets', [NO_ID]),
     fence(['src/data/**'], 'data', [ARGUMENTS, NO_ID]),
-    // It makes two organizations of its own, to see that neither reads the other's.
-    fence(['src/data/start/isolation-check.ts'], 'data', [ARGUMENTS, NOT_VERIFIED]),
+    // One makes two organizations of its own, to see that neither reads the other's; the other reads of all, one by one.
+    fence(['src/data/start/{doctor,isolation-check}.ts'], 'data', [ARGUMENTS, NOT_VERIFIED]),
     fence(['src/identity/**'], 'identity', [ARGUMENTS, PRISMA, NOT_VERIFIED]),
     fence(['src/jobs/outside.ts'], null, [PRISMA, NOT_VERIFIED]),
     fence(['src/mail/**'], 'context', [PRISMA, NO_ID]),
@@ -142,7 +151,9 @@ export default defineConfig({
     fence(['src/domains/**'], 'domains', [CONNECTION, PRISMA, NO_ID], NO_PG),
     fence(['src/domains/*/*.ts'], 'domains', [CONNECTION, PRISMA, othersFrom('../'), NO_ID], NO_PG),
     fence(['src/domains/*/*/*.ts'], 'domains', [CONNECTION, PRISMA, othersFrom('../../'), NO_ID], NO_PG),
-    fence(['src/domains/*/outside.ts'], 'context', [PRISMA, NOT_VERIFIED], NO_PG),
+    fence(['src/domains/*/outside.ts'], 'context', [PRISMA, othersFrom('../'), NOT_VERIFIED], NO_PG),
     fence(['src/gateway/**'], null, [PRISMA, NO_ID]),
+    fence(['src/gateway/graphql/**'], null, [PRISMA, NO_ID, NO_HALL]),
+    fence(['src/gateway/graphql/schema.ts'], null, [PRISMA, NO_ID]),
   ],
 });

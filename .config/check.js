@@ -15,13 +15,14 @@ const QUICK_TESTS = [
   'test/development/without-development',
   'test/guarantees/access-table',
   'test/resource/bad-input',
-  'test/gateway/http/bodies/bound-json',
+  'test/bound-json',
 ];
 
 const parts = [
   `${scripts.test} --silent ${QUICK_TESTS.join(' ')}`,
   ...scripts.lint.split(' && '),
   scripts.typecheck,
+  'node .config/commits.js',
   // By what files say: a checkout gives old files new dates.
   'prettier --check --log-level warn --cache --cache-strategy content .',
 ];

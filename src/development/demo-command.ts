@@ -3,8 +3,7 @@ import { readConfig } from '../config/config.js';
 import { createMetrics } from '../gateway/http/metrics.js';
 import { openConfiguredDatabase } from '../open-database.js';
 import { asError } from '../thrown.js';
-import { loadDemo } from './demo.js';
-import { addDemoWebhook } from './demo-webhook.js';
+import { loadDemo } from './load-demo.js';
 
 const USAGE = `usage: npm run demo
 
@@ -18,8 +17,7 @@ async function main(): Promise<void> {
     throw new Error('Demo data exists only where NODE_ENV is not production and HOST is a loopback address.');
   const database = await openConfiguredDatabase(config, createMetrics());
   try {
-    const loaded = await loadDemo(database);
-    if (loaded) await addDemoWebhook(database, config);
+    const loaded = await loadDemo(database, config);
     console.log(loaded ? 'The demo world is loaded.' : 'The demo world is there already; nothing was changed.');
   } finally {
     await database.close();

@@ -4,7 +4,6 @@ import type { Frame } from '../data/connection/frame.js';
 import type { Database } from '../data/database.js';
 import { brandOrgId, newId, type OrgId } from '../data/id.js';
 import type { Row } from '../data/organization/table.js';
-import { assertHealthy, examineDatabase } from '../data/start/doctor.js';
 import { APPROVAL, digestOf, hashOf } from '../domains/approval/index.js';
 import { openRegistry } from '../identity/registry.js';
 import { makeMachineToken } from '../secrets/machine-token.js';
@@ -23,26 +22,12 @@ export const isDatabaseEmpty = async ({ outside }: Database): Promise<boolean> =
 
 /**
  * Fills the demo world of prisma/demo.json into a database, all or nothing: people, organizations and the runs of
- * the last 60 days. Through the same roles and policies as everything else. What comes of it is examined, as `npm run
- * doctor` would.
+ * the last 60 days. Through the same roles and policies as everything else.
  *
  * @returns false when an organization `acme` is there already, and nothing was done
- * @throws when the doctor finds something
  */
-export async function loadDemo(database: Database, now = Date.now()): Promise<boolean> {
-  const loaded = await fill(database, now);
-  if (loaded) assertHealthy(await examineDatabase(database.pool, false));
-  return loaded;
-}
-
-/** The id of an organization of the demo world that was loaded. */
-export async function findDemoOrganization(pool: ScopedPool, slug: string): Promise<OrgId> {
-  const text = `select org_id as id from address where name = $1 and kind = 'SLUG'`;
-  const { rows } = await inFrame(DIRECTORY, () => pool.query<{ id: string }>({ text, values: [slug] }));
-  return brandOrgId(rows[0]?.id ?? '');
-}
-
-async function fill({ pool }: Database, now: number): Promise<boolean> {
+export async function addDemoWorld({ pool }: Pick<Database, 'pool'>): Promise<boolean> {
+  const now = Date.now();
   const world = await readDemoWorld();
   const client = await pool.connect();
   const insert = (frame: Frame, table: string, rows: object[]) => {
@@ -248,6 +233,13 @@ async function fill({ pool }: Database, now: number): Promise<boolean> {
   } finally {
     client.release();
   }
+}
+
+/** The id of an organization of the demo world that was loaded. */
+export async function findDemoOrganization(pool: ScopedPool, slug: string): Promise<OrgId> {
+  const text = `select org_id as id from address where name = $1 and kind = 'SLUG'`;
+  const { rows } = await inFrame(DIRECTORY, () => pool.query<{ id: string }>({ text, values: [slug] }));
+  return brandOrgId(rows[0]?.id ?? '');
 }
 
 /** Somebody at work in an organization, who is called there what they are called. */

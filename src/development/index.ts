@@ -6,10 +6,10 @@ import { createLookUpHost, type LookUpHost } from '../egress/look-up-host.js';
 import type { Mailer } from '../mail/mail.js';
 import { openDevelopmentClock } from './clock.js';
 import { demoProvider, hasDemoProvider } from './demo-identity-provider.js';
-import { isDatabaseEmpty, loadDemo } from './demo.js';
-import { addDemoWebhook } from './demo-webhook.js';
+import { isDatabaseEmpty } from './demo.js';
 import { openDevelopmentDns } from './dns.js';
 import { type DevelopmentIssuer, openDevelopmentIssuer } from './issuer.js';
+import { loadDemo } from './load-demo.js';
 import { createMailbox } from './mailbox.js';
 import { serveDevelopment } from './serve-development.js';
 import { createWebhookReceiver } from './webhook-receiver.js';
@@ -48,7 +48,5 @@ export async function openDevelopment(
 
 /** @returns false where there is something already */
 export async function loadDemoIfEmpty(database: Database, config: Config): Promise<boolean> {
-  if (!(await isDatabaseEmpty(database)) || !(await loadDemo(database))) return false;
-  await addDemoWebhook(database, config);
-  return true;
+  return (await isDatabaseEmpty(database)) && loadDemo(database, config);
 }

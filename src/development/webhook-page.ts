@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify';
 import { z } from 'zod';
 import { acceptForms } from '../gateway/http/accept-forms.js';
+import { ORDINARY_BODY_BYTES } from '../gateway/http/bodies/receive-bodies.js';
 import { sendPage } from '../gateway/pages/page.js';
 import { html, type Html } from '../html.js';
 import type { ReceivedWebhook, WebhookReceiver } from './webhook-receiver.js';
@@ -20,16 +21,15 @@ export function serveWebhookReceiver(
   guard: preHandlerAsyncHookHandler,
 ): void {
   void app.register(async (scope) => {
+    acceptForms(scope);
     // The signature is of the bytes as they came.
-    scope.removeContentTypeParser('application/json');
     scope.addContentTypeParser(
       'application/json',
       { parseAs: 'string' },
       async (_request: unknown, body: string) => body,
     );
-    acceptForms(scope);
     scope.get('/dev/webhooks', { preHandler: guard }, (request, reply) => sendReceived(request, reply, receiver, null));
-    scope.post('/dev/webhooks', { preHandler: guard }, (request, reply) => {
+    scope.post('/dev/webhooks', { bodyLimit: ORDINARY_BODY_BYTES, preHandler: guard }, (request, reply) => {
       if (typeof request.body === 'string') {
         receiver.receive(request.headers, request.body);
         return reply.code(204).send();

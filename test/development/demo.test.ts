@@ -2,17 +2,32 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { OrgId } from '../../src/data/id.js';
 import { openSealing } from '../../src/domains/audit-entry/outside.js';
 import { readDemoWorld } from '../../src/development/demo-world.js';
-import { loadDemo } from '../../src/development/demo.js';
+import { loadDemo } from '../../src/development/load-demo.js';
 import { claim } from '../support/executors.js';
 import { raw } from '../support/raw.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
+let found: unknown;
 beforeAll(async () => {
   server = await startServer({ ownDatabase: true });
-  await loadDemo(server.database);
+  const sql = (text: string) => server.database.pool.queryAsLoginRole(text);
+  // Something goes wrong with the last that is loaded.
+  await sql(`
+    create function go_wrong() returns trigger language plpgsql security definer set search_path = public as $$
+      begin insert into address (name, kind, org_id) values ('stray', 'SLUG', new.org_id); return null; end $$`);
+  await sql('create trigger go_wrong after insert on webhook for each row execute function go_wrong()');
+  found = await loadDemo(server.database, server.config).catch((error: unknown) => error);
+  await sql('drop function go_wrong cascade');
+  await sql("delete from address where name = 'stray'");
 });
 afterAll(() => server.close());
+
+test('the demo is examined once all of it is there, and whoever loads it is told what is wrong with it then', () => {
+  expect(found).toMatchObject({
+    message: expect.stringMatching(/^The doctor finds the database unsound:[^]*two share one: stray$/m),
+  });
+});
 
 test('the demo has two months of record, in order, of those who did it, and it is sealed', async () => {
   const { rows } = await server.database.pool.queryAsLoginRole(`select id from organization where slug = 'acme'`);
@@ -36,7 +51,9 @@ test('the demo has two months of record, in order, of those who did it, and it i
     nodes.map(({ actor, action }: { actor: { name: string }; action: string }) => `${actor.name} ${action}`),
   );
   for (const each of ['Ann Archer run.created', 'Ann Archer run.succeeded']) expect(told).toContain(each);
-  expect(nodes.every(({ actor }: { actor: { kind: string } }) => actor.kind === 'PERSON')).toBe(true);
+  const others = nodes.filter(({ actor }: { actor: { kind: string } }) => actor.kind !== 'PERSON');
+  // The webhook, and what its secret is sealed with.
+  expect(others.map(({ action }: { action: string }) => action)).toEqual(['webhook.created', 'data_key.created']);
 });
 
 test('somebody of the deployment looked at acme yesterday, and acme sees why, and at what', async () => {
