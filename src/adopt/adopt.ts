@@ -2,11 +2,13 @@ import { bySystem, type Act } from '../data/connection/act.js';
 import type { Database } from '../data/database.js';
 import type { OrgId } from '../data/id.js';
 import type { RequestDb } from '../data/organization/organization-db.js';
+import { READ_APART } from '../data/organization/models.js';
 import type { ForeignDatabase } from '../data/start/foreign-database.js';
 import { lastFourOf } from '../domains/credential/credential-input.js';
 import { unfitName } from '../domains/organization/name-fits.js';
 import type { NamingPolicy } from '../domains/organization/naming.js';
 import { slugText } from '../domains/organization/slug.js';
+import { inParts } from '../in-parts.js';
 import { openAdoptedPeople } from '../identity/adopted-people.js';
 import { openHeldFounding } from '../identity/found-organization.js';
 import { descriptionText, emailText, nameText } from '../resource/input.js';
@@ -270,7 +272,7 @@ async function findPeople(outside: People, foreign: ForeignDatabase, map: Adopti
   const byKey = new Map<string, string>();
   const made: ReadRow<'people'>[] = [];
   let known = 0;
-  for (const rows of inBatches([...people.values()])) {
+  for (const rows of inParts([...people.values()], BATCH)) {
     const found = new Map(
       (await outside.find(rows.map(({ email }) => email))).map((person) => [person.email, person.id]),
     );
@@ -292,7 +294,7 @@ async function makePeople(
   made: readonly ReadRow<'people'>[],
   act: Act,
 ): Promise<void> {
-  for (const rows of inBatches(made)) {
+  for (const rows of inParts(made, BATCH)) {
     await outside.make(
       rows.map(({ key, email, name }) => ({ id: byKey.get(key) ?? '', email, name })),
       act,
@@ -345,7 +347,7 @@ async function write(
   const tell = (kind: Kind, rows: readonly { key: string }[], ids: readonly string[]) =>
     rows.forEach(({ key }, index) => onMoved?.({ kind, from: key, to: ids[index] ?? '' }));
 
-  for (const rows of inBatches([...known.people.values()])) {
+  for (const rows of inParts([...known.people.values()], BATCH)) {
     const members = rows.map((row) => ({
       userId: userIds.get(row.key) ?? '',
       email: row.email,
@@ -474,7 +476,7 @@ async function compareAll(
     agents: new Compared(),
     runs: new Compared(),
   };
-  for (const rows of inBatches([...known.people.values()])) {
+  for (const rows of inParts([...known.people.values()], BATCH)) {
     const theirs = rows.map((row) => ({
       id: userIds.get(row.key) ?? '',
       email: row.email,
@@ -552,11 +554,10 @@ async function compareAll(
     const ids = theirs.map(({ id }) => id);
     const found = await db.run.list({ where: { id: { in: ids } }, orderBy: { id: 'asc' }, take: rows.length });
     const ours = await Promise.all(
-      found.map(async (row) => ({
-        ...row,
-        input: await db.run.loadApart(row.id, 'input'),
-        output: await db.run.loadApart(row.id, 'output'),
-      })),
+      found.map(async (row) => {
+        const apart = READ_APART.Run.map(async (field) => [field, await db.run.loadApart(row.id, field)] as const);
+        return { ...row, ...Object.fromEntries(await Promise.all(apart)) };
+      }),
     );
     sides.runs.add(theirs, ours);
   }
@@ -564,7 +565,3 @@ async function compareAll(
 }
 
 const BATCH = 500;
-
-function* inBatches<T>(rows: readonly T[]): Generator<T[]> {
-  for (let from = 0; from < rows.length; from += BATCH) yield rows.slice(from, from + BATCH);
-}

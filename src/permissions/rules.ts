@@ -153,6 +153,27 @@ export const can = memo<Permission>((permission) =>
   makeRule(`can(${permission})`, permission, (context, mode) => mayInOrganization(permission, context, mode)),
 );
 
+/**
+ * With this permission in the current organization; or the parent is a run that whoever asks started there, or has claimed. For what is in a run:
+ * whoever reports on one, or cancels it, is answered that run, and need not be who reads it.
+ */
+export const canOrWorksOn = memo<Permission>((permission) =>
+  makeRule(`can(${permission}), or theirs`, permission, (context, mode, parent) => {
+    const { id, createdById } = parent as { readonly id: string; readonly createdById: string };
+    const isTheirs = context.viewer?.claim ? context.viewer.claim.runId === id : createdById === context.actorId;
+    return isTheirs || mayInOrganization(permission, context, mode);
+  }),
+);
+
+/** The parent is no member of the current organization, or is who asks; or the viewer has this permission there. */
+export const canOfMembers = memo<Permission>((permission) =>
+  makeRule(`can(${permission}) of members, or oneself`, permission, (context, mode, parent) => {
+    const { id, isMember: isOfMember } = parent as { readonly id: string; readonly isMember: boolean };
+    const isOneselfThere = id === context.current?.membership.userId || id === context.viewer?.person?.id;
+    return !isOfMember || isOneselfThere || mayInOrganization(permission, context, mode);
+  }),
+);
+
 /** An executor of the deployment, whatever organizations let it; or in the current organization, which has executors of its own. */
 export const canClaim: Rule = makeRule('canClaim', 'run:claim', (context, mode, parent) =>
   context.viewer?.executor ? true : withFeature('own_executors', can('run:claim')).check(context, mode, parent),

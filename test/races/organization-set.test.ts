@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { brandVerifiedOrgId } from '../../src/data/id.js';
 import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../support/given.js';
-import { type Answer, type Client, codeOf, useServer } from '../support/server.js';
+import { type Answer, type Client, codeOf, countWaitingTurns, useServer } from '../support/server.js';
 import { givenBrowser } from '../support/sessions.js';
 import { inOrder, organizationRow } from './interleave.js';
 import { race } from './race.js';
@@ -138,6 +138,22 @@ race('who is demoted in one of the set, or sees it deleted, while they wait for 
     expect([change, at, codeOf(answer as Answer)]).toEqual([change, at, 'FORBIDDEN']);
     expect(await countOf(base)).toMatchObject({ organizations: 2 });
   }
+});
+
+race('of those who wait for the rows of a set one holds a connection, and the others wait for their turn', async () => {
+  const base = unique('waiting');
+  const maker = await server.as(`${unique('maker')}@acme.example`);
+  const made = await maker(CREATE, { input: inputOf(base, ['PROD']) });
+  const prod = made.data.createOrganizationSet?.organizations[0];
+  if (!prod) throw new Error(made.text);
+  const add = () =>
+    maker(EXTEND, { input: { regions: ['useast'], environments: ['QA'] } }, { 'x-organization-id': prod.slug });
+  let waiting = 0;
+  const answers = await inOrder(organizationRow(prod.id), [add, add, add], async () => {
+    waiting = countWaitingTurns();
+  });
+  expect(waiting).toBe(2);
+  expect(answers.map(outcome)).toEqual(['done', 'done', 'done']);
 });
 
 race('who promotes beside who updates takes what was seen, or is told, in either order', async () => {

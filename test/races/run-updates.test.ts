@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import { openEvents, type Told } from '../support/events.js';
-import { givenOrganization } from '../support/given.js';
+import { givenSealed } from '../support/sealed.js';
 import { startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
 import { race } from './race.js';
 
 const ALL =
@@ -14,14 +13,17 @@ const START = 'mutation ($agentId: ID!) { startRun(input: { agentId: $agentId })
 /** Two replicas of one deployment. */
 let [one, other]: TestServer[] = [];
 
-beforeAll(async () => {
-  one = await startServer({ scheduled: true });
-  other = await startServer({
+const startBeside = ({ issuer: { issuer, jwksUri } }: TestServer): Promise<TestServer> =>
+  startServer({
     scheduled: true,
     env: {
-      AUTH_ISSUERS: JSON.stringify([{ ...issuerOf(one), audience: 'orgate', algorithms: ['ES256'], typ: 'at+jwt' }]),
+      AUTH_ISSUERS: JSON.stringify([{ issuer, jwksUri, audience: 'orgate', algorithms: ['ES256'], typ: 'at+jwt' }]),
     },
   });
+
+beforeAll(async () => {
+  one = await startServer({ scheduled: true });
+  other = await startBeside(one);
 });
 
 afterAll(async () => {
@@ -29,17 +31,11 @@ afterAll(async () => {
   await other?.close();
 });
 
-const issuerOf = ({ issuer: { issuer, jwksUri } }: TestServer) => ({ issuer, jwksUri });
-
 const toldOf = (told: Told | null) => told?.data?.organizationRunUpdates;
 
 race('what happens at one replica is heard at the other, and whoever comes back there loses nothing', async () => {
   if (!one || !other) throw new Error('not started');
-  const { developer, agentId, admin } = await givenOrganization(one);
-  await until(async () => {
-    const { data } = await admin('{ auditLog(first: 1) { nodes { sequence } } }');
-    return data.auditLog.nodes[0]?.sequence != null;
-  });
+  const { developer, agentId } = await givenSealed(one);
   const there = await openEvents({ url: other.url, token: developer.token }, ALL);
   const begun = async () => (await developer(START, { agentId })).data.startRun.id as string;
   const id = await begun();
@@ -77,3 +73,41 @@ race('what happens at one replica is heard at the other, and whoever comes back 
   expect(seen).toHaveLength(wanted.size);
   for (const run of ids) expect(seen.indexOf(`${run} QUEUED`)).toBeLessThan(seen.indexOf(`${run} SUCCEEDED`));
 });
+
+race(
+  'whoever listens while their replica ends, and comes back once it has started again, loses and repeats nothing',
+  async () => {
+    if (!one || !other) throw new Error('not started');
+    const { developer, agentId } = await givenSealed(one);
+    const ids: string[] = [];
+    let isOver = false;
+    const writing = (async () => {
+      while (!isOver) ids.push((await developer(START, { agentId })).data.startRun.id as string);
+    })();
+    const heard: string[] = [];
+    let cursor: string | null = null;
+    let events = await openEvents({ url: other.url, token: developer.token }, ALL);
+    const hear = async (): Promise<boolean> => {
+      const update = toldOf(await events.next());
+      if (!update) return false;
+      cursor = update.cursor;
+      if (update.change === 'STATUS') heard.push(update.run.id);
+      return true;
+    };
+    for (let restarts = 0; restarts < 3; restarts += 1) {
+      const wanted = heard.length + 5;
+      while (heard.length < wanted) await hear();
+      const closing = other.close();
+      while (await hear()); // until it is cut off
+      await closing;
+      other = await startBeside(one);
+      events = await openEvents({ url: other.url, token: developer.token }, ALL, { after: cursor });
+    }
+    isOver = true;
+    await writing;
+    while (heard.at(-1) !== ids.at(-1)) await hear();
+    events.close();
+    // What was done before they first listened, they did not hear.
+    expect(heard).toEqual(ids.slice(ids.indexOf(heard[0] ?? '')));
+  },
+);

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { newId } from '../../src/data/id.js';
 import { createCallCounter } from '../../src/domains/usage/count-calls.js';
 import { openFolding } from '../../src/domains/usage/outside.js';
+import { claim, givenExecutor, putInPool, report, startRun } from '../support/executors.js';
 import { type GivenOrganization, givenOrganization, personId } from '../support/given.js';
 import { type Answer, isPostgres, useServer } from '../support/server.js';
 import { connectBeside, inOrder, organizationRow, runRow } from './interleave.js';
@@ -80,6 +81,11 @@ race('the end of a run and its cancellation are counted as they came to be, in e
 race('a report waits for nobody else of the organization: not for its lock, and not for another report', async () => {
   const acme = await givenOrganization(server);
   const ids = await Promise.all(Array.from({ length: 3 }, async () => (await start(acme)).data.startRun.id as string));
+  const executor = await givenExecutor(server);
+  await putInPool(acme, executor.pool);
+  await startRun(acme);
+  const [lease] = await claim(executor.client);
+  if (!lease) throw new Error('nothing was claimed');
   const beside = await connectBeside();
   try {
     await beside.query('begin');
@@ -88,6 +94,10 @@ race('a report waits for nobody else of the organization: not for its lock, and 
     await beside.query('update run set total_tokens = 5 where org_id = $1 and id = $2', [acme.id, ids[0]]);
     const answers = await Promise.all(ids.slice(1).map((id) => record(acme, id, { totalTokens: 1, status: 'FAILED' })));
     expect(answers.map(({ errors }) => errors)).toEqual([[], []]);
+    // And of whoever claimed the run: its totals, which renew the lease, and its end.
+    for (const input of [{ totalTokens: 4 }, { totalTokens: 9, status: 'SUCCEEDED' }]) {
+      expect((await report(server.withToken(lease.token), lease.runId, input)).errors).toEqual([]);
+    }
     expect((await cancel(acme, (await start(acme)).data.startRun.id)).errors).toEqual([]);
     await beside.query('commit');
   } finally {

@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import { badInput, orNotFound } from '../../errors.js';
-import type { AgentFilter, AgentOrderField, Resolvers, RetryPolicy } from '../../generated/graphql.js';
+import type { AgentFilter, AgentOrderField, Resolvers } from '../../generated/graphql.js';
 import { allow, can, canWhereNamed } from '../../permissions/rules.js';
 import { currentOrganization } from '../../resource/current-organization.js';
 import { allowing } from '../../resource/define-domain.js';
@@ -9,7 +8,7 @@ import { descriptionText, given, nameText, poolText, reference } from '../../res
 import { defineList, type ListArgs } from '../../resource/list.js';
 import { deleteRow } from '../../resource/rows.js';
 import { assertNotNamed } from '../approval/index.js';
-import { clearingRuns, estimate, listRunsOf } from '../run/index.js';
+import { clearingRuns, estimate, listRunsOf, retryPolicy, retryPolicyOf } from '../run/index.js';
 
 const agents = defineList('Agent', {
   name: 'agents',
@@ -27,15 +26,6 @@ const agents = defineList('Agent', {
 
 export const listAgents = agents.page;
 export const listAgentsOf = agents.pageOf;
-
-/** Checked as a whole, and replaced as a whole. */
-const retryPolicy = z.object(
-  {
-    maxAttempts: z.int('Must be a whole number.').min(1, 'At least 1.').max(20, 'At most 20.'),
-    backoffSeconds: z.int('Must be a whole number.').min(0, 'At least 0.').max(86_400, 'At most 86,400.'),
-  },
-  'Must not be null.',
-);
 
 const columns = {
   repositoryId: reference,
@@ -62,7 +52,7 @@ const resolvers = {
       }),
   },
   Agent: {
-    retryPolicy: ({ retryPolicy: policy }) => policy as unknown as RetryPolicy,
+    retryPolicy: retryPolicyOf,
     organization: currentOrganization,
     repository: async ({ repositoryId }, _args, { db }) => orNotFound(await db.repository.load(repositoryId)),
     runs: ({ id }, args, context) => listRunsOf('agentId', id, args, context),

@@ -2,6 +2,7 @@ import type { RequestContext } from '../../context/context.js';
 import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { OrgateError } from '../../errors.js';
+import { nowInStay } from '../../identity/stay.js';
 import type { ApprovalVerdict } from '../../generated/enums.js';
 import { isAtMost } from '../../permissions/catalogue.js';
 import { readActor } from '../../rights/actor.js';
@@ -47,7 +48,9 @@ export const decideApproval = (
     const isAlone = escalation.includes(actor.userId);
     const isLate = !isAlone && pool.includes(actor.userId) && !turn.includes(actor.userId);
     const said = { approvalId: id, decidedById: actor.userId, inputHash: now.hash };
-    const hasSaid = (await db.approvalDecision.count(said)) > 0;
+    const member = await db.membership.get({ userId: actor.userId });
+    const inThisStay = member.joinedAt && { createdAt: { gte: member.joinedAt } };
+    const hasSaid = (await db.approvalDecision.count({ ...said, ...inThisStay })) > 0;
     if (hasSaid && !isComplete) throw alreadyDecided('You have decided on this already.');
     if (isLate && !isComplete) throw notYourTurn();
     if (!isAlone && !pool.includes(actor.userId)) {
@@ -56,7 +59,8 @@ export const decideApproval = (
         : forbidden('You are not asked to decide on this.');
     }
     if (!hasSaid) {
-      await db.approvalDecision.create({ id: newId('apd'), ...said, decision, comment, createdAt: db.now() });
+      const createdAt = nowInStay(db.now(), member);
+      await db.approvalDecision.create({ id: newId('apd'), ...said, decision, comment, createdAt });
     }
     if (decision === 'REJECT') return end(deciding, approval, 'REJECTED', comment, now.hash);
     const after = await readDeciders(deciding, approval, now.hash);

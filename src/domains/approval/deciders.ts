@@ -2,6 +2,7 @@ import type { Outside } from '../../data/connection/outside.js';
 import type { OrgId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
+import { isOfStay } from '../../identity/stay.js';
 import { openHeldBarredMembers } from '../../identity/set-only.js';
 import type { Catalogue } from '../../permissions/catalogue.js';
 import { effective } from '../../rights/escalation.js';
@@ -15,8 +16,8 @@ export type Asked = Pick<
   Row<'Approval'>,
   'submittedById' | 'keyMadeById' | 'allowSelfApproval' | 'approverIds' | 'order' | 'escalationToId' | 'escalatesAt'
 >;
-/** What was said; of another hash than that of what will be done now it does not count. */
-export type Said = Pick<Row<'ApprovalDecision'>, 'decidedById' | 'decision' | 'inputHash'>;
+/** What was said; of another hash than that of what will be done now, or in an earlier stay, it does not count. */
+export type Said = Pick<Row<'ApprovalDecision'>, 'decidedById' | 'decision' | 'inputHash' | 'createdAt'>;
 
 /** Whether this member may decide at all: a person who is there now, with the permission. */
 const canDecide = (catalogue: Catalogue, { kind, status, ...member }: Member): boolean =>
@@ -78,22 +79,22 @@ export async function findDeciders(
 ): Promise<Deciders> {
   const may = (member: Member | null): member is Member =>
     member !== null && canDecide(catalogue, member) && (asked.allowSelfApproval || !isSubmitter(asked, member.userId));
-  const idsOf = async (found: readonly (Member | null)[]) => {
-    const ids = found.filter(may).map(({ userId }) => userId);
-    const barred = await members.barred(ids);
-    return ids.filter((id) => !barred.has(id));
+  const listThose = async (found: readonly (Member | null)[]) => {
+    const those = found.filter(may);
+    const barred = await members.barred(those.map(({ userId }) => userId));
+    return those.filter(({ userId }) => !barred.has(userId));
   };
+  const idsOf = async (found: readonly (Member | null)[]) => (await listThose(found)).map(({ userId }) => userId);
   const owners = async () => idsOf(await members.owners());
-  const named = await idsOf(await Promise.all(asked.approverIds.map((id) => members.load(id))));
+  const named = await listThose(await Promise.all(asked.approverIds.map((id) => members.load(id))));
   // With none left it is for any of the OWNERs.
-  const pool = named.length > 0 ? named : await owners();
+  const deciding = named.length > 0 ? named : await listThose(await members.owners());
+  const pool = deciding.map(({ userId }) => userId);
   const order = named.length > 0 ? asked.order : 'ANY';
-  const agreed = new Set(
-    said
-      .filter(({ decision, inputHash }) => decision === 'APPROVE' && inputHash === hash)
-      .map(({ decidedById }) => decidedById),
-  );
-  const left = pool.filter((id) => !agreed.has(id));
+  const agreed = said.filter(({ decision, inputHash }) => decision === 'APPROVE' && inputHash === hash);
+  const hasAgreed = (member: Member): boolean =>
+    agreed.some(({ decidedById, createdAt }) => decidedById === member.userId && isOfStay(createdAt, member));
+  const left = deciding.filter((member) => !hasAgreed(member)).map(({ userId }) => userId);
   const isComplete = pool.length > 0 && (order === 'ANY' ? left.length < pool.length : left.length === 0);
   const isEscalated = asked.escalatesAt !== null && asked.escalatesAt <= now;
   const to =

@@ -4,6 +4,7 @@ import type { OrgId } from '../../data/id.js';
 import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { OrgateError } from '../../errors.js';
+import { isOfStay } from '../../identity/stay.js';
 import { openHeldBarredMembers } from '../../identity/set-only.js';
 import type { DueKind } from '../../jobs/due-kind.js';
 import { effective } from '../../rights/escalation.js';
@@ -117,14 +118,15 @@ async function approveBySystem(asking: Asking, reason: string): Promise<Outcome>
   }
 }
 
-/** Whether what nobody decided still goes on by itself: the organization has it so, and whoever started it could do so now. */
+/** Whether what nobody decided still goes on by itself: the organization has it so, and whoever started it was not away since, and could do so now. */
 async function isStillWanted(
   { db, orgId, outside, use }: ByItself,
-  { submittedById }: Row<'Approval'>,
+  { submittedById, createdAt }: Row<'Approval'>,
 ): Promise<boolean> {
   if (readSettings(db.held)['approval.autoApproveAfterHours'] == null) return false;
   const member = await db.membership.load(submittedById);
-  if (member?.status !== 'ACTIVE' || !effective(use(CATALOGUE), member).has('run:start')) return false;
+  if (member?.status !== 'ACTIVE' || !isOfStay(createdAt, member)) return false;
+  if (!effective(use(CATALOGUE), member).has('run:start')) return false;
   const barred = await outside(openHeldBarredMembers)(orgId, [submittedById]);
   return barred.size === 0;
 }

@@ -3,6 +3,7 @@ import { newId } from '../../data/id.js';
 import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict, OrgateError } from '../../errors.js';
+import { nowInStay } from '../../identity/stay.js';
 import { readSettings } from '../organization/settings/index.js';
 import { lookAfter } from './approval-work.js';
 import { readDeciders, readNow } from './read-approval.js';
@@ -134,7 +135,7 @@ export async function requireApproval(
     inputDigest,
     inputHash: hash,
     agentVersion: agent?.version ?? 0,
-    createdAt: run.createdAt,
+    createdAt: nowInStay(run.createdAt, organization.membership),
   });
   const deciding = { db, orgId: organization.orgId, outside, use };
   const { turn } = await readDeciders(deciding, approval, hash);

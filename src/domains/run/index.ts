@@ -4,12 +4,13 @@ import type { Filter, Row } from '../../data/organization/table.js';
 import { orNotFound } from '../../errors.js';
 import { RunStatus } from '../../generated/enums.js';
 import type { Resolvers, RunFilter, RunOrder, RunOrderField } from '../../generated/graphql.js';
-import { allow, can, canClaim, canReport, hasClaim } from '../../permissions/rules.js';
+import { allow, can, canClaim, canOrWorksOn, canReport, hasClaim } from '../../permissions/rules.js';
 import { NEWS } from '../../jobs/news.js';
 import { currentOrganization } from '../../resource/current-organization.js';
 import { allowing, defineDomain } from '../../resource/define-domain.js';
 import { parseInput } from '../../resource/input.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
+import { memberUser } from '../membership/parent.js';
 import { cancelRun } from './cancel-run.js';
 import { credentialsOf, openSecret, providerOf } from './claimed-credentials.js';
 import { claimRuns } from './claim-runs.js';
@@ -153,14 +154,12 @@ const resolvers = {
   },
   Run: {
     organization: currentOrganization,
-    createdBy: async ({ createdById }, _args, { db }) => {
-      const { userId: id, name, email } = orNotFound(await db.membership.load(createdById));
-      return { id, name, email };
-    },
+    createdBy: async ({ createdById }, _args, { db }) => memberUser(orNotFound(await db.membership.load(createdById))),
     agent: ({ agentId }, _args, { db }) => (agentId === null ? null : db.agent.load(agentId)),
     repository: ({ repositoryId }, _args, { db }) => (repositoryId === null ? null : db.repository.load(repositoryId)),
     input: ({ id }, _args, { db }) => db.run.loadApart(id, 'input'),
     output: ({ id }, _args, { db }) => db.run.loadApart(id, 'output'),
+    error: ({ id }, _args, { db }) => db.run.loadApart(id, 'error'),
     totalCost: ({ totalCostMicros }) => Number(totalCostMicros) / MICROS,
     stopRequested: ({ status, finishedAt, stopReason: reason, stopRequestedAt: at }) => {
       // Whoever works on it yet need not know what the status says.
@@ -183,6 +182,9 @@ const resolvers = {
     secret: (parent, _args, context) => openSecret(parent, context),
   },
 } satisfies Resolvers;
+
+/** Whoever reports on a run, or cancels it, need not be who reads it. */
+const reads = canOrWorksOn('run:read');
 
 export const run = defineDomain({
   resolvers,
@@ -207,7 +209,11 @@ export const run = defineDomain({
       claimRuns: canClaim,
     },
     Run: {
-      ...allowing('id', 'organization', 'createdBy', 'status', 'input', 'output', 'error'),
+      ...allowing('id', 'organization', 'status'),
+      createdBy: reads,
+      input: reads,
+      output: reads,
+      error: reads,
       ...allowing('createdAt', 'startedAt', 'finishedAt', 'totalTokens', 'totalCost', 'totalCostMicros'),
       ...allowing('estimatedCostMicros', 'stopRequested', 'priority', 'attempts', 'providers'),
       agent: can('agent:read'),
@@ -223,6 +229,7 @@ export const run = defineDomain({
   node: { prefix: 'run', type: 'Run', rule: can('run:read'), find: (id, { db }) => db.run.load(id) },
 });
 
+export { retryPolicy, retryPolicyOf } from './retry-policy.js';
 export { putBack } from './return-lost-runs.js';
 export { claimOf, renewClaim } from './use-claim.js';
 export { clearingRuns } from './clear-runs.js';

@@ -42,7 +42,7 @@ export interface OwnClaimant {
 export interface LapsedClaim {
   readonly id: string;
   readonly runId: string;
-  /** Whoever claimed it was revoked, removed or demoted: it is not the run's fault, and does not wait for the end of the lease. */
+  /** Whoever claimed it was revoked, removed or demoted, or is let in no more: it is not the run's fault, and does not wait for the end of the lease. */
   readonly isRevoked: boolean;
 }
 
@@ -81,6 +81,8 @@ const HOLDS = `(c.executor_id is not null or (
 const NOW = `current_timestamp + $1 * interval '1 millisecond'`;
 const COUNTS = `(${claimantCounts(NOW)} and ${HOLDS})`;
 const CLAIMS = `run_claim c join organization o on o.id = c.org_id${CLAIMANT}`;
+/** What the database took back, also from who may claim again by now. */
+const IS_TAKEN_BACK = `c.expires_at = 'epoch'`;
 const IS_LOST = `c.ended_at is null and (c.expires_at <= ${NOW} or not ${COUNTS})`;
 
 const LOSING = `
@@ -89,7 +91,7 @@ const LOSING = `
   order by c.org_id limit $3`;
 
 const LAPSED = `
-  select c.id, c.run_id as "runId", not ${COUNTS} as "isRevoked" from ${CLAIMS}
+  select c.id, c.run_id as "runId", (${IS_TAKEN_BACK} or not ${COUNTS}) as "isRevoked" from ${CLAIMS}
   where c.org_id = $2 and ${IS_LOST}
   order by c.expires_at, c.id limit $3`;
 

@@ -55,6 +55,13 @@ export async function recordRunProgress(
 ): Promise<Row<'Run'>> {
   const claim = context.viewer?.claim ?? null;
   if (claim) return reportOnClaimed(claim, id, progress, context);
+  // Whoever says nothing learns how it stands, which of what is over changes nothing, not even when it was reported on last.
+  const saysNothing = Object.values(progress).every((said) => said == null);
+  const over = saysNothing ? await context.db.run.get({ id }) : null;
+  if (over?.finishedAt) {
+    assertUnclaimed(over);
+    return over;
+  }
   const begins = ({ status }: Row<'Run'>) => progress.status === 'RUNNING' && NEXT[status].includes('RUNNING');
   const mayBegin = progress.status === 'RUNNING' && begins(await context.db.run.get({ id }));
   const reported = mayBegin

@@ -4,12 +4,9 @@ import type { OrgId } from '../../data/id.js';
 import type { OrganizationDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { OrgateError } from '../../errors.js';
-import type { RetryPolicy } from '../../generated/graphql.js';
 import { createRounds } from '../../jobs/rounds.js';
 import { type LapsedClaim, openSharedQueue } from './outside.js';
-
-/** Where its agent is gone. */
-const USUAL_POLICY = { maxAttempts: 3, backoffSeconds: 10 };
+import { retryPolicyOf } from './retry-policy.js';
 
 /** So many of one organization before it is the next one's turn. */
 const BATCH = 20;
@@ -90,7 +87,7 @@ export async function putBack(
 ): Promise<void> {
   const now = tx.now();
   const agent = agentId === null ? null : await tx.agent.find({ id: agentId });
-  const { maxAttempts, backoffSeconds } = (agent?.retryPolicy ?? USUAL_POLICY) as unknown as RetryPolicy;
+  const { maxAttempts, backoffSeconds } = retryPolicyOf(agent);
   if (counts && attempts >= maxAttempts) {
     const error = why(attempts === 1 ? 'once' : `${attempts} times`);
     await tx.run.update({ id }, { status: 'FAILED', finishedAt: now, error });

@@ -7,7 +7,7 @@ import type { DueKind } from '../../../src/jobs/due-kind.js';
 import { Parts } from '../../../src/parts.js';
 import { byTest } from '../../support/act.js';
 import { givenKey, givenServiceAccount } from '../../support/api-key.js';
-import { type GivenOrganization, givenMember, givenOrganization, personId } from '../../support/given.js';
+import { comeBack, type GivenOrganization, givenMember, givenOrganization, personId } from '../../support/given.js';
 import { givenGrant, givenImpersonation } from '../../support/impersonation.js';
 import { openReplica, sendMailOf } from '../../support/due-work.js';
 import { startMailServer } from '../../support/mail.js';
@@ -645,6 +645,27 @@ describe('Approvers who cannot decide any more are skipped', () => {
   });
 });
 
+describe('Who left and is back', () => {
+  test('says anew what they think: what they said before counts no more, and they say it once', async () => {
+    const acme = await givenOrganization(server);
+    const [one, two] = [await givenMember(server, acme, 'ADMIN'), await givenMember(server, acme, 'ADMIN')];
+    await ask(acme, { order: 'ALL' }, one, two);
+    const waiting = await start(acme);
+    await decide(one, waiting);
+    await comeBack(server, acme, one);
+    const both = [await personId(one), await personId(two)].toSorted();
+    expect((await approvalOf(acme, waiting)).waitsFor.map(({ id }) => id).toSorted()).toEqual(both);
+    expect((await decide(two, waiting)).data.decideApproval.status).toBe('PENDING');
+    expect(reasonOf(await decide(two, waiting))).toEqual(['CONFLICT', 'ALREADY_DECIDED']);
+    const { data, errors } = await decide(one, waiting);
+    expect(errors).toEqual([]);
+    expect(data.decideApproval.status).toBe('APPROVED');
+    const said = data.decideApproval.decisions.map(({ by, decision }) => [by?.id, decision]);
+    const [first, second] = [await personId(one), await personId(two)];
+    expect(said).toEqual([first, second, first].map((id) => [id, 'APPROVE']));
+  });
+});
+
 /** To whom what is in the outbox goes, which nobody has opened. */
 const mailsOf = async ({ id }: GivenOrganization) =>
   Number((await sql(`select count(*) from due_work where org_id = $1 and kind = 'mail'`, [id])).rows[0]?.['count']);
@@ -824,6 +845,27 @@ describe('Nobody decides', () => {
     expect(await entriesOf(acme, 'approval.approved')).toEqual([
       { actor_kind: 'SYSTEM', actor_name: 'approval', reason: 'Nobody decided in 48 hours.' },
     ]);
+  });
+
+  test('but not what somebody started who was away since', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, { autoApproveAfterHours: 48 }, acme.admin);
+    const before = await start(acme);
+    await comeBack(server, acme, acme.developer);
+    const after = await start(acme);
+    await pass(48.1);
+    const statuses = [await approvalOf(acme, before), await approvalOf(acme, after)].map(({ status }) => status);
+    expect(statuses).toEqual(['PENDING', 'APPROVED']);
+  });
+
+  test('counts what they said and started just now, by a clock that is behind the one by which they joined', async () => {
+    const acme = await givenOrganization(server);
+    await ask(acme, { autoApproveAfterHours: 48 }, acme.admin);
+    await sql(`update membership set joined_at = now() + interval '20 seconds' where org_id = $1`, [acme.id]);
+    const [decided, left] = [await start(acme), await start(acme)];
+    expect((await decide(acme.admin, decided)).data.decideApproval.status).toBe('APPROVED');
+    await pass(48.1);
+    expect((await approvalOf(acme, left)).status).toBe('APPROVED');
   });
 
   test('also where the feature is switched off meanwhile: what is set stays so', async () => {

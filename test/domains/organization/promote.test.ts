@@ -281,6 +281,8 @@ describe('promoteSettings', () => {
     expect(await at({ paths: [] })).toBe('input.paths');
     expect(await at({ paths: ['nothing'] })).toBe('input.paths.0');
     expect(await at({ paths: ['__proto__'] })).toBe('input.paths.0');
+    const [wholeGroup] = (await promote(inTarget, world, { paths: ['branding'] })).errors;
+    expect(wholeGroup?.message).toMatch(/^Name each setting of it, such as branding\.\w+\.$/);
     expect(await at({ paths: ['branding.displayName', 'branding.displayName'] })).toBe('input.paths');
     expect(await at({ from: target.id })).toBe('input.from');
   });

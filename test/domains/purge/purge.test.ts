@@ -255,7 +255,7 @@ describe('What comes to the record of an organization while it ends', () => {
     expect((await writer.query('select orgate_takes_entries($1) as takes', [acme.id])).rows).toEqual([{ takes: true }]);
     const purging = purge(acme.id);
     const waiting = `select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`;
-    await eventually(async () => ((await sql(waiting)).length > 0 ? true : undefined), 30_000);
+    await eventually(async () => ((await sql(waiting)).length > 0 ? true : undefined));
     await writer.query(
       `with told as (insert into audit_entry (org_id, actor_kind, actor_name, action) values ($1, 'SYSTEM', 'canary', 'run.read') returning number)
        insert into audit_unsealed (org_id, number) select $1, number from told`,

@@ -422,6 +422,64 @@ describe('An organization’s own executors', () => {
     }
   });
 
+  test.each([
+    ['suspended and reinstated', `suspendMember(userId: $id) { status }`, `reinstateMember(userId: $id) { status }`],
+    [
+      'demoted and promoted',
+      `updateMemberRole(userId: $id, role: VIEWER) { role }`,
+      `updateMemberRole(userId: $id, role: ADMIN) { role }`,
+    ],
+    [
+      'withheld it and given it back',
+      `updateMemberPermissions(userId: $id, permissions: [], withheldPermissions: ["run:claim"]) { role }`,
+      `updateMemberPermissions(userId: $id, permissions: [], withheldPermissions: []) { role }`,
+    ],
+  ])('who are %s at once have nothing of what they claimed before, and it does not count', async (_, off, on) => {
+    const acme = await givenOrganization(server);
+    await putInPool(acme, unique('pool'), { retryPolicy: { maxAttempts: 1, backoffSeconds: 3600 } });
+    await startRun(acme);
+    const others = await claim(acme.owner, { max: 10, leaseSeconds: 3600 });
+    const id = await startRun(acme);
+    const key = await givenKey(server, acme.admin, ['run:claim']);
+    const variables = { id: await personId(acme.admin) };
+    for (const by of [acme.admin, key.client]) {
+      const lease = (await claim(by, { max: 10, leaseSeconds: 3600 })).find(({ runId }) => runId === id) as Lease;
+      expect((await asClaim(lease)(CLAIMED)).errors).toEqual([]);
+      for (const change of [off, on]) {
+        expect((await acme.owner(`mutation ($id: ID!) { ${change} }`, variables)).errors).toEqual([]);
+      }
+      for (const late of [await asClaim(lease)(CLAIMED), await report(asClaim(lease), id, { status: 'SUCCEEDED' })]) {
+        expect(codeOf(late)).toBe('CONFLICT');
+      }
+      await returnLost(server);
+      expect(await statusOf(acme, id)).toBe('QUEUED');
+    }
+    // Nobody else is meant.
+    expect(others).not.toEqual([]);
+    for (const each of others) expect((await asClaim(each)(CLAIMED)).errors).toEqual([]);
+  });
+
+  test('answer nobody else, also once the run is over and nothing is said of it', async () => {
+    const acme = await givenOrganization(server);
+    const id = await startRun(acme);
+    const lease = (await claim(acme.admin, { max: 10 })).find(({ runId }) => runId === id) as Lease;
+    expect((await report(asClaim(lease), id, { status: 'SUCCEEDED' })).errors).toEqual([]);
+    expect(codeOf(await report(acme.admin, id, {}))).toBe('CONFLICT');
+  });
+
+  test('whose person the deployment disables have nothing of it once that is undone', async () => {
+    const acme = await givenOrganization(server);
+    const id = await startRun(acme);
+    const lease = (await claim(acme.admin, { max: 10, leaseSeconds: 3600 })).find(({ runId }) => runId === id) as Lease;
+    const person = await personId(acme.admin);
+    const set = (status: string) => sql('update person set status = $2 where id = $1', [person, status]);
+    await set('DISABLED');
+    await set('ACTIVE');
+    expect(codeOf(await asClaim(lease)(CLAIMED))).toBe('CONFLICT');
+    await returnLost(server);
+    expect(await statusOf(acme, id)).toBe('QUEUED');
+  });
+
   test('to whom it was granted keep what they claimed, also once they are demoted', async () => {
     const acme = await givenOrganization(server);
     const id = await startRun(acme);
@@ -432,6 +490,38 @@ describe('An organization’s own executors', () => {
     ]);
     await returnLost(server);
     expect(await statusOf(acme, id)).toBe('RUNNING');
+  });
+
+  test('are found among thousands whom a directory changes at once, however many of them claimed', async () => {
+    const acme = await givenOrganization(server);
+    const [seed, createdById] = [unique('u'), await personId(acme.owner)];
+    const numbers = Array.from({ length: 4000 }, (_, index) => `${seed}-${index}`);
+    const db = server.database.organizationDb(acme.id, byTest);
+    await db.membership.createMany(
+      numbers.map((n) => ({ userId: `usr_${n}`, email: `${n}@x.example`, name: n, role: 'ADMIN', status: 'ACTIVE' })),
+    );
+    await db.run.createMany(numbers.slice(0, 400).map((n) => ({ id: `run_${n}`, agentId: acme.agentId, createdById })));
+    await sql(
+      `insert into run_claim (org_id, id, run_id, attempt, token_hash, claimed_by, lease_seconds, claimed_at, expires_at)
+       select org_id, 'clm_' || id, id, 1, '', 'usr_' || substr(id, 5), 60, current_timestamp, current_timestamp + interval '1 hour'
+       from run where org_id = $1 and id like 'run_' || $2 || '-%'`,
+      [acme.id, seed],
+    );
+    /** What share of the time of a change its looking for claims takes. */
+    const change = async (role: string, which: string): Promise<number> => {
+      const text = `update membership set role = $2 where org_id = $1 and user_id like $3`;
+      const { rows } = await sql(`explain (analyze, format json) ${text}`, [acme.id, role, which]);
+      const [{ 'QUERY PLAN': plan }] = rows as [{ 'QUERY PLAN': string | object }];
+      const [{ Triggers: triggers, 'Execution Time': ms }] = (typeof plan === 'string' ? JSON.parse(plan) : plan) as [
+        { Triggers: { 'Trigger Name': string; Time: number }[]; 'Execution Time': number },
+      ];
+      return (triggers.find(({ 'Trigger Name': name }) => name === 'claims_are_lost')?.Time ?? Infinity) / ms;
+    };
+    await change('ADMIN', `usr_${seed}-3999`); // as nearly always, one
+    // Each of them compared with each takes many times what all else of it does.
+    expect(await change('VIEWER', `usr_${seed}-%`)).toBeLessThan(0.5);
+    const lost = `select count(*)::int from run_claim where org_id = $1 and expires_at = 'epoch'`;
+    expect((await sql(lost, [acme.id])).rows).toEqual([{ count: 400 }]);
   });
 
   test('who are removed and come back have nothing of what they claimed before', async () => {
@@ -474,7 +564,8 @@ test('a token of a run that never was one is UNAUTHENTICATED', async () => {
     token.replace('_run_', '_exec_'),
     'og_run_x',
   ]) {
-    expect(codeOf(await server.withToken(wrong)(CLAIMED))).toBe('UNAUTHENTICATED');
+    const answer = await server.withToken(wrong)(CLAIMED);
+    expect([codeOf(answer), answer.errors[0]?.message]).toEqual(['UNAUTHENTICATED', 'Send a valid token.']);
   }
 });
 
@@ -567,6 +658,36 @@ describe('The secrets of a claimed run', () => {
       id: git,
     });
     expect(idsOf(await asClaim(lease as Lease)(SECRETS))).toEqual([git, other]);
+  });
+
+  test('are for executors of the deployment no more once the organization has its own work alone, nor when it changes its mind', async () => {
+    const executor = await givenExecutor(server);
+    const acme = await givenQueue(executor, { retryPolicy: { maxAttempts: 1, backoffSeconds: 3600 } });
+    await lend(acme, await give(acme, 'GIT', 'github', { sharedExecutors: true }), []);
+    const own = (await claim(acme.admin, { max: 10, leaseSeconds: 3600 }))[0] as Lease;
+    const id = await startRun(acme);
+    const lease = (await claim(executor.client, { leaseSeconds: 3600 }))[0] as Lease;
+    const worker = asClaim(lease);
+    expect((await worker(SECRETS)).data.claimedRun.credentials).toHaveLength(1);
+    await set(acme, { agentExecution: { executors: 'OWN' } });
+    const refused = async () => [await worker(SECRETS), await report(worker, id, { totalTokens: 1 })].map(codeOf);
+    expect(await refused()).toEqual(['CONFLICT', 'CONFLICT']);
+    await set(acme, { agentExecution: { executors: 'SHARED' } });
+    expect(await refused()).toEqual(['CONFLICT', 'CONFLICT']);
+    await returnLost(server);
+    expect(await statusOf(acme, id)).toBe('QUEUED');
+    expect((await asClaim(own)(CLAIMED)).errors).toEqual([]);
+    // As of one that was claimed before an upgrade, where nobody had taken it back.
+    const [again] = await claim(executor.client, { leaseSeconds: 3600 });
+    await sql('alter table organization disable trigger claims_are_lost', []);
+    try {
+      await set(acme, { agentExecution: { executors: 'OWN' } });
+    } finally {
+      await sql('alter table organization enable trigger claims_are_lost', []);
+    }
+    expect(codeOf(await asClaim(again as Lease)(SECRETS))).toBe('CONFLICT');
+    await returnLost(server);
+    expect(await statusOf(acme, id)).toBe('QUEUED');
   });
 
   test('are gone once it is cancelled', async () => {

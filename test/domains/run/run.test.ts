@@ -1,7 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { newId } from '../../../src/data/id.js';
+import { retryPolicyOf } from '../../../src/domains/run/index.js';
 import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../../support/given.js';
-import { codeOf, useServer } from '../../support/server.js';
+import { givenKey } from '../../support/api-key.js';
+import { type Client, codeOf, useServer } from '../../support/server.js';
 import { byTest } from '../../support/act.js';
 
 const server = useServer();
@@ -104,6 +106,79 @@ test("who starts runs and reads none gets their own by a key, and nobody else's,
   const first = await starter(START, { input: { agentId, input, idempotencyKey: own } });
   const again = await starter(START, { input: { agentId, input, idempotencyKey: own } });
   expect(again.data).toEqual(first.data);
+});
+
+test('what is in a run is for whoever reads runs, or started it, whatever they may do to it', async () => {
+  const { admin, developer, agentId, id: orgId, slug } = await givenOrganization(server);
+  const withheld = ['run:read', 'member:read'];
+  const blind = await givenMember(server, { id: orgId, slug }, 'DEVELOPER', { withheld });
+  const { client: reporter } = await givenKey(server, admin, ['run:record']);
+  const { client: canceller } = await givenKey(server, admin, ['run:cancel']);
+  const start = async (client: Client) =>
+    (await client(START, { input: { agentId, input: { secret: 42 } } })).data.startRun.id as string;
+  const report = 'mutation ($id: ID!) { recordRunProgress(id: $id, input: {}) { run: id status totalTokens FIELD } }';
+  const cancel = 'mutation ($id: ID!) { cancelRun(id: $id) { run: id status totalTokens FIELD } }';
+  const done = await start(developer);
+  const output = { input: { status: 'FAILED', output: { secret: 43 }, error: 'secret' } };
+  await developer(
+    'mutation ($id: ID!, $input: RunProgressInput!) { recordRunProgress(id: $id, input: $input) { id } }',
+    {
+      id: done,
+      ...output,
+    },
+  );
+  const cancelled = await start(developer);
+  await developer(cancel.replace('FIELD', ''), { id: cancelled });
+  const queued = await start(developer);
+  for (const field of ['input', 'output', 'error', 'createdBy { id }']) {
+    for (const [client, document, id] of [
+      [reporter, report, done],
+      [reporter, report, queued],
+      [canceller, cancel, cancelled],
+      [blind, report, done],
+      [blind, cancel, cancelled],
+    ] as const) {
+      const { errors, text } = await client(document.replace('FIELD', field), { id });
+      expect([field, errors[0]?.extensions]).toMatchObject([
+        field,
+        { code: 'FORBIDDEN', requiredPermission: 'run:read' },
+      ]);
+      expect(text).not.toContain('secret');
+    }
+  }
+  // How it stands is what they need, and what they started is theirs.
+  const stands = await reporter(report.replace('FIELD', ''), { id: done });
+  expect([stands.errors, stands.data]).toMatchObject([[], { recordRunProgress: { status: 'FAILED' } }]);
+  const own = await start(blind);
+  const theirs = await blind(cancel.replace('FIELD', 'input createdBy { email }'), { id: own });
+  expect([theirs.errors, theirs.data]).toMatchObject([
+    [],
+    { cancelRun: { input: { secret: 42 }, createdBy: { email: blind.email } } },
+  ]);
+});
+
+test('a run whose agent is gone is tried again as those of an agent that says nothing of it', async () => {
+  const { agentId, id: orgId } = await givenOrganization(server);
+  const agent = await server.database.organizationDb(orgId, byTest).agent.get({ id: agentId });
+  expect(retryPolicyOf(null)).toEqual(retryPolicyOf(agent));
+});
+
+test('whoever says nothing of a run that is over changes nothing of it', async () => {
+  const { developer, runId, id: orgId } = await givenOrganization(server);
+  const report =
+    'mutation ($id: ID!, $input: RunProgressInput!) { recordRunProgress(id: $id, input: $input) { status } }';
+  await developer(report, { id: runId, input: { status: 'SUCCEEDED' } });
+  const reported = async () =>
+    (
+      await server.database.pool.queryAsLoginRole(
+        'select reported_at, updated_at, xmin::text from run where org_id = $1 and id = $2',
+        [orgId, runId],
+      )
+    ).rows;
+  const before = await reported();
+  const { data } = await developer(report, { id: runId, input: {} });
+  expect(data.recordRunProgress).toEqual({ status: 'SUCCEEDED' });
+  expect(await reported()).toEqual(before);
 });
 
 test('without a key every start is a new run', async () => {
