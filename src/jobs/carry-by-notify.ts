@@ -4,21 +4,47 @@ import type { Outside } from '../data/connection/outside.js';
 import type { Carrier, Message } from './news.js';
 import { NEWS_CHANNEL, openNotify } from './outside.js';
 
-/** PostgreSQL takes 8,000 bytes; an id is 33 with its quotes and comma. */
-const RUNS_IN_ONE = 200;
+/** PostgreSQL takes 8,000 bytes; an id is 33 with its quotes and comma, and an organization with all around it as long as two. */
+const IDS_IN_ONE = 200;
+const IDS_OF_ORGANIZATION = 2;
 const AGAIN_MS = 5000;
 /** What waits to be sent while the database is away; whoever listens finds the rest by looking. */
 const MOST_ON_THE_WAY = 20;
 
-/** @returns null for what was said by this process itself, or by nobody of us */
-function parse(payload: string, from: string): Message | null {
+/** Nothing of what was said by this process itself, or by nobody of us. */
+function parse(payload: string, from: string): Message[] {
   try {
-    const { by, orgId, runs } = JSON.parse(payload) as { by?: unknown; orgId?: unknown; runs?: unknown };
-    if (by === from || typeof orgId !== 'string' || !Array.isArray(runs)) return null;
-    return { orgId, runs: runs.filter((run) => typeof run === 'string') };
+    const { by, news } = JSON.parse(payload) as { by?: unknown; news?: unknown };
+    if (by === from || !Array.isArray(news)) return [];
+    return (news as Partial<Record<keyof Message, unknown>>[]).flatMap(({ orgId, runs }) =>
+      typeof orgId === 'string' && Array.isArray(runs)
+        ? [{ orgId, runs: runs.filter((run) => typeof run === 'string') }]
+        : [],
+    );
   } catch {
-    return null;
+    return [];
   }
+}
+
+/** Those of many organizations together: each NOTIFY is a statement of its own. */
+function pack(messages: readonly Message[]): Message[][] {
+  const packs: Message[][] = [];
+  let room = 0;
+  for (const { orgId, runs } of messages) {
+    let left = runs;
+    do {
+      if (room <= IDS_OF_ORGANIZATION) {
+        packs.push([]);
+        room = IDS_IN_ONE;
+      }
+      room -= IDS_OF_ORGANIZATION;
+      const now = left.slice(0, room);
+      packs.at(-1)?.push({ orgId, runs: now });
+      room -= now.length;
+      left = left.slice(now.length);
+    } while (left.length > 0);
+  }
+  return packs;
 }
 
 /**
@@ -53,8 +79,7 @@ export const createNotifyCarrier =
       opened.on('error', () => drop(opened));
       opened.on('end', () => drop(opened));
       opened.on('notification', ({ payload = '' }) => {
-        const message = parse(payload, by);
-        if (message) tell(message);
+        for (const message of parse(payload, by)) tell(message);
       });
       opened
         .connect()
@@ -67,15 +92,12 @@ export const createNotifyCarrier =
 
     return {
       send(messages) {
-        for (const { orgId, runs } of messages) {
-          for (let from = 0; from === 0 || from < runs.length; from += RUNS_IN_ONE) {
-            if (onTheWay >= MOST_ON_THE_WAY) return;
-            onTheWay += 1;
-            const payload = JSON.stringify({ by, orgId, runs: runs.slice(from, from + RUNS_IN_ONE) });
-            notify(payload)
-              .catch(() => undefined)
-              .finally(() => (onTheWay -= 1));
-          }
+        for (const news of pack(messages)) {
+          if (onTheWay >= MOST_ON_THE_WAY) return;
+          onTheWay += 1;
+          notify(JSON.stringify({ by, news }))
+            .catch(() => undefined)
+            .finally(() => (onTheWay -= 1));
         }
       },
       want(wanted) {

@@ -29,6 +29,9 @@ export function makeMachineToken(kind: MachineKind, id: string): MadeMachineToke
   return { token, hash: hashOf(token), lastFour: token.slice(-4) };
 }
 
+/** Whether a text begins as one does, so that it was meant to be one. */
+export const isLikeMachineToken = (text: string): boolean => /^og_(?:exec|run)_/.test(text);
+
 /** Reads a token without asking anyone; null for what was never one. */
 export function readMachineToken(text: string): PresentedMachineToken | null {
   const [token, word, publicId] = TOKEN.exec(text) ?? [];

@@ -36,6 +36,8 @@ export interface Sets {
 export function createSets(run: Run, force: Force): Sets {
   const changed = async (text: string, values: unknown[]) =>
     (await run({ text, values, isPlannedAnew: true })).rowCount ?? 0;
+  // Of which there is one plan.
+  const inserted = async (text: string, values: unknown[]) => (await run({ text, values })).rowCount ?? 0;
   const whereOf = (model: Model, filter: Where = {}, values: unknown[]): string => {
     if (!filter[model.orgField]) {
       throw new UnscopedStatementError(`many of ${model.name} were about to be changed in no organization`);
@@ -50,7 +52,7 @@ export function createSets(run: Run, force: Force): Sets {
       const [first] = forced;
       if (!first) return 0;
       const [text, values] = insertStatement(model, forced, Object.keys(first));
-      return changed(skipTaken ? `${text} on conflict do nothing` : text, values);
+      return inserted(skipTaken ? `${text} on conflict do nothing` : text, values);
     },
     async insertEach(model, field, ids, given) {
       const { data = {} } = force(model, 'create', { data: { ...given, [field]: '' } });
@@ -62,7 +64,7 @@ export function createSets(run: Run, force: Force): Sets {
       const columns = [...fields, field].map((each) => quote(fieldOf(model, each).column));
       const values: unknown[] = fields.map((each) => listed(model, each, same[each]));
       const parameters = fields.map((each, index) => `$${index + 1}::${TYPES[fieldOf(model, each).type]}`);
-      return changed(
+      return inserted(
         `insert into ${quote(model.table)} (${columns.join(', ')}) select ${parameters.join(', ')}, given.id ` +
           `from unnest(${unpackParameter(`$${values.push(ids.packed.text)}`)}) as given(id)`,
         values,

@@ -3,7 +3,8 @@ import type { OrgId } from '../../data/id.js';
 import type { RequestDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import type { RunStatus } from '../../generated/enums.js';
-import { readPlaces, STRETCH } from '../audit-entry/index.js';
+import type { SealedPlaces } from '../../secrets/sealed-place.js';
+import { readPlaces } from '../audit-entry/index.js';
 
 /** What a run became, by the word of the record. */
 const BECAME: Readonly<Record<string, RunStatus>> = {
@@ -22,7 +23,8 @@ const becameBy = ({ action, changes }: Pick<Row<'AuditEntry'>, 'action' | 'chang
 };
 
 export interface StatusChange {
-  readonly sequence: number;
+  /** Its place, sealed once for all who hear of it. */
+  readonly cursor: string;
   readonly runId: string;
   readonly status: RunStatus;
   readonly at: Date;
@@ -36,6 +38,12 @@ export interface Stretch {
   readonly isMore: boolean;
   readonly changes: readonly StatusChange[];
 }
+
+/**
+ * So much is read at once, of the record or of runs: each stream holds that until its client took it and there are points for it, which may be
+ * minutes, and there may be a thousand of them.
+ */
+export const AT_ONCE = 25;
 
 const together = createTogether();
 
@@ -51,11 +59,14 @@ function inLine<T>(orgId: OrgId, read: () => Promise<T>): Promise<T> {
 }
 
 /** What is read of an organization, whoever waits for it there: once for all of them. */
-export function runsOf(orgId: OrgId, db: RequestDb) {
+export function runsOf(orgId: OrgId, db: RequestDb, places: SealedPlaces) {
+  const cursorOf = (sequence: bigint) => places.seal(orgId, Number(sequence));
   return {
     /** What became of runs behind a place of the record, of all or of one. */
     changesAfter: (after: number, runId: string | null): Promise<Stretch> =>
-      together(`changes ${orgId} ${after} ${runId ?? ''}`, () => inLine(orgId, () => readChanges(db, after, runId))),
+      together(`changes ${orgId} ${after} ${runId ?? ''}`, () =>
+        inLine(orgId, () => readChanges(db, { after, runId, cursorOf })),
+      ),
 
     rows: (ids: readonly string[]): Promise<ReadonlyMap<string, Row<'Run'>>> =>
       ids.length === 0
@@ -67,24 +78,34 @@ export function runsOf(orgId: OrgId, db: RequestDb) {
   };
 }
 
-async function readChanges(db: RequestDb, after: number, runId: string | null): Promise<Stretch> {
+interface Wanted {
+  readonly after: number;
+  readonly runId: string | null;
+  readonly cursorOf: (sequence: bigint) => Promise<string>;
+}
+
+async function readChanges(db: RequestDb, { after, runId, cursorOf }: Wanted): Promise<Stretch> {
   const where = {
     action: { in: Object.keys(BECAME) },
     outcome: 'DONE' as const,
     ...(runId !== null && { targetId: runId }),
   };
-  const places = await readPlaces(db, after + 1, after + STRETCH, where);
+  const places = await readPlaces(db, after + 1, after + AT_ONCE, where);
   const found = places.flatMap(({ seal, entry }) => {
     const status = entry && becameBy(entry);
-    return status && entry.targetId
-      ? [{ sequence: Number(seal.sequence), runId: entry.targetId, status, at: entry.at }]
-      : [];
+    return status && entry.targetId ? [{ sequence: seal.sequence, runId: entry.targetId, status, at: entry.at }] : [];
   });
   const runs = await readRuns(db, [...new Set(found.map((change) => change.runId))]);
   return {
     to: Number(places.at(-1)?.seal.sequence ?? after),
-    isMore: places.length === STRETCH,
-    changes: found.map((change) => ({ ...change, run: runs.get(change.runId) ?? null })),
+    isMore: places.length === AT_ONCE,
+    changes: await Promise.all(
+      found.map(async ({ sequence, ...change }) => ({
+        ...change,
+        cursor: await cursorOf(sequence),
+        run: runs.get(change.runId) ?? null,
+      })),
+    ),
   };
 }
 

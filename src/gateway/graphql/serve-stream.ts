@@ -2,7 +2,9 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AbortedWith } from '../../aborted-with.js';
 import type { RequestContext } from '../../context/context.js';
+import { ClientLeftError } from '../../data/connection/client-left.js';
 import { type AtOnce, fewAtOnce } from '../../jobs/few-at-once.js';
+import { bytesOfHead } from '../http/bound-head.js';
 import type { Slots } from '../http/slots.js';
 import { errorBody } from '../http/error-body.js';
 import { takenInTime } from '../http/parts-of-answer.js';
@@ -55,6 +57,13 @@ export interface StreamParts {
 const IN_LANE = 32;
 const lanes = new Map<string, { open: number; readonly few: AtOnce }>();
 
+/**
+ * So many of all streams are let in anew at a time. A thousand whose minute is over, or whose rights change, at the same moment would fill the
+ * line in which everybody stands who asks for anything.
+ */
+const ANEW_AT_ONCE = 16;
+const anewInTurn = fewAtOnce(ANEW_AT_ONCE, Infinity);
+
 /** Makes what lets streams of one organization into its lane, as long as any is open. */
 function joinLane(who: string, leave: (then: () => void) => void): AtOnce {
   const lane = lanes.get(who) ?? { open: 0, few: fewAtOnce(IN_LANE, Infinity) };
@@ -101,6 +110,15 @@ export async function serveStream(
     });
     return answer.now as T;
   };
+  const renew = async (): Promise<RequestContext> => {
+    let renewed = context;
+    await anewInTurn(async () => {
+      // They may have left while they stood in line.
+      if (gone.signal.aborted) throw new ClientLeftError();
+      renewed = await parts.renew(context);
+    });
+    return renewed;
+  };
   const answered = await parts.stream({
     document,
     operationName,
@@ -109,7 +127,12 @@ export async function serveStream(
     record,
     inTurn,
     over: gone.signal,
-    renew: () => parts.renew(context),
+    doorBytes: bytesOfHead(request),
+    giveWay: () => {
+      reply.raw.destroy();
+      return true;
+    },
+    renew,
   });
   return (
     reply
@@ -118,7 +141,7 @@ export async function serveStream(
       .header('x-accel-buffering', 'no')
       .header('content-encoding', 'identity')
       .type(`${EVENT_STREAM}; charset=utf-8`)
-      .send(Readable.from(write(reply, answered, closing), { objectMode: false }))
+      .send(Readable.from(write(reply, answered, { closing, record }), { objectMode: false }))
   );
 }
 
@@ -129,7 +152,7 @@ const next = (answer: Answer): string => `event: next\ndata: ${JSON.stringify(an
 async function* write(
   reply: FastifyReply,
   answered: Awaited<ReturnType<RunStream>>,
-  closing: AbortedWith,
+  { closing, record }: Pick<StreamParts, 'closing' | 'record'>,
 ): AsyncGenerator<string> {
   if (!(Symbol.asyncIterator in answered)) {
     yield* takenInTime(reply, next(answered) + COMPLETE);
@@ -137,7 +160,11 @@ async function* write(
   }
   // The head goes out with it: whoever waits knows that they do.
   yield STILL_HERE;
-  for await (const each of answered) yield* takenInTime(reply, each ? next(each) : STILL_HERE);
+  for await (const each of answered) {
+    yield* takenInTime(reply, each ? next(each) : STILL_HERE);
+    // It was taken, and the next may be hours away: what was read for it and of who asks, and printed, is nobody's any more.
+    record.held?.hold(0);
+  }
   // What was cut off is not complete: whoever waits asks again, behind what they have.
   if (!closing.isAborted) yield COMPLETE;
 }

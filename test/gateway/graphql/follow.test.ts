@@ -14,13 +14,15 @@ async function* once(...told: readonly unknown[]): Source {
 }
 
 /** Follows what comes at once, as somebody who may hear it for so many looks. */
-function hear(looks: number, ...told: readonly unknown[]) {
+const hear = (looks: number, ...told: readonly unknown[]) => hearFrom(once(...told), looks);
+
+function hearFrom(source: Source, looks: number) {
   let left = looks;
   const renew = () => {
     left -= 1;
     return left < 0 ? Promise.reject(new OrgateError('UNAUTHENTICATED')) : Promise.resolve(nobody);
   };
-  return follow(once(...told), {
+  return follow(source, {
     request: {
       context: nobody,
       over: new AbortController().signal,
@@ -49,4 +51,14 @@ test('and no more of it by whoever may not any more while they read it slowly', 
   expect((await answers.next()).value).toEqual({ data: { root: 1 } });
   jest.advanceTimersByTime(1001);
   expect(await rest(answers)).toEqual([{ errors: ['UNAUTHENTICATED'] }]);
+});
+
+test('that something happened which is not theirs to hear is seen by nobody; that they still wait is', async () => {
+  async function* quiet(): Source {
+    yield Promise.resolve([]);
+    yield null;
+    yield [];
+  }
+  expect(await rest(hearFrom(quiet(), 3))).toEqual([null]);
+  expect(await rest(hearFrom(quiet(), 2))).toEqual([null, { errors: ['UNAUTHENTICATED'] }]);
 });
