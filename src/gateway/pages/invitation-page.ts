@@ -17,7 +17,7 @@ import type { InvitationOutcome } from '../../generated/graphql.js';
 import { html, type Html } from '../../html.js';
 import { inWords } from '../../instant.js';
 import { roleName } from '../../permissions/catalogue.js';
-import { STRANGERS_BODY_BYTES } from '../http/bodies/receive-bodies.js';
+import { acceptForms } from '../http/accept-forms.js';
 import type { ContextParts } from '../http/open-context.js';
 import { openVisit } from '../http/open-visit.js';
 import { STATUSES } from '../http/statuses.js';
@@ -51,7 +51,7 @@ const ACTS: Readonly<Record<string, typeof acceptInvitation>> = {
 export function serveInvitations(app: FastifyInstance, parts: InvitationParts): void {
   void app.register(async (scope) => {
     // The forms have no fields: the address says it all.
-    scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async () => null);
+    acceptForms(scope);
     scope.setErrorHandler<Error, Followed>((error, request, reply) => {
       if (!(error instanceof OrgateError)) throw error;
       // It waits no longer, perhaps since it was answered a moment ago.
@@ -83,7 +83,7 @@ export function serveInvitations(app: FastifyInstance, parts: InvitationParts): 
       return reply.redirect(leadingTo(pathOf(request), door), 303);
     });
 
-    scope.post<Followed>('/invitations/:name/:act', { bodyLimit: STRANGERS_BODY_BYTES }, async (request, reply) => {
+    scope.post<Followed>('/invitations/:name/:act', async (request, reply) => {
       const { act } = request.params;
       const answer = ACTS[act];
       if (!answer) return reply.callNotFound();

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { busy } from '../../errors.js';
 import { fewAtOnce } from '../../jobs/few-at-once.js';
-import type { JsonBounds } from '../http/bodies/bound-json.js';
+import type { JsonBounds } from '../../bound-json.js';
 import { parseJson } from '../http/bodies/parse-json.js';
 import { readJson } from '../http/bodies/read-json.js';
 import { announcedLength, ORDINARY_BODY_BYTES } from '../http/bodies/receive-bodies.js';
@@ -15,7 +15,7 @@ import { SCIM } from './protocol.js';
 /** Groups come with everyone in them: 50,000 members, with 160 bytes for each. */
 const GROUP_BODY_BYTES = 8 * 1024 * 1024;
 
-const BOUNDS: JsonBounds = { elements: 10_000, members: 1000, levels: 16 };
+const BOUNDS: JsonBounds = { elements: 10_000, names: 1000, levels: 16 };
 
 /** Of large bodies that are being received or wait for their turn, in this process. */
 const MAX_LARGE_BYTES = 64 * 1024 * 1024;
@@ -48,8 +48,8 @@ export function boundBodies(scim: FastifyInstance): void {
   const groupBodies = new GroupBodies((err) => scim.log.error({ err }, 'the thread that reads large groups ended'));
   scim.addHook('onClose', async () => groupBodies.end());
   for (const mediaType of [SCIM.mediaType, 'application/json']) {
-    readJson(scim, mediaType, (body, { method, routeOptions: { url }, turnOfLargeBody }) => {
-      if (!isOfGroups(url)) return parseJson(body, BOUNDS);
+    readJson(scim, mediaType, (body, { method, routeOptions: { url }, turnOfLargeBody, holdParsed }) => {
+      if (!isOfGroups(url)) return parseJson(body, BOUNDS, holdParsed);
       const read = () => groupBodies.read(body, method);
       return turnOfLargeBody ? turnOfLargeBody().then(read) : read();
     });

@@ -1,12 +1,12 @@
 import { Ids } from '../../data/organization/ids.js';
 import type { GroupChange } from '../../domains/scim-directory/provision-group.js';
-import type { JsonBounds } from '../http/bodies/bound-json.js';
+import type { JsonBounds } from '../../bound-json.js';
 import { parseJson } from '../http/bodies/parse-json.js';
 import { type Operation, readPatch, readResource, text } from './operations.js';
 import { ScimError } from './protocol.js';
 
 /** Of these 50,000 members each may say four things beside its id. */
-const BOUNDS: JsonBounds = { elements: 300_000, members: 1000, levels: 16 };
+const BOUNDS: JsonBounds = { elements: 300_000, names: 1000, levels: 16 };
 
 /** What a body is to make of a group; called by who wants to know. @throws ScimError */
 export type GroupBody = () => GroupChange;

@@ -56,6 +56,7 @@ export interface ScimParts {
   readonly refusals: NoteRefusals;
   readonly slots: Slots;
   readonly publicUrl: () => string;
+  readonly realTime: () => Date;
   /** Of one answer of GraphQL, in characters; four times as much may be read for one here, too. */
   readonly maxAnswer: number;
   readonly metrics: Metrics;
@@ -95,7 +96,7 @@ type Listed = { Querystring: ListParameters & SelectionParameters };
 
 /** Serves SCIM 2.0 to the directories of organizations, each of which sees what it made and nothing else. */
 export function serveScim(app: FastifyInstance, parts: ScimParts): void {
-  const { outside, organizationDb, hosts, limits, refusals, slots, publicUrl, maxAnswer, metrics } = parts;
+  const { outside, organizationDb, hosts, limits, refusals, slots, publicUrl, realTime, maxAnswer, metrics } = parts;
   const base = () => `${publicUrl()}${PREFIX}`;
 
   const largeBodies = new LargeBodies();
@@ -143,9 +144,10 @@ export function serveScim(app: FastifyInstance, parts: ScimParts): void {
       endSessions: (personId) => outside(openSessions).endAll({ personId, boundOrgId: orgId }, 'REVOKED', act),
     };
     // Nobody waits for it, and a minute more or less tells nothing.
-    if (Date.now() - (lastUsedAt?.getTime() ?? 0) < MINUTE_MS) return;
+    const now = realTime();
+    if (now.getTime() - (lastUsedAt?.getTime() ?? 0) < MINUTE_MS) return;
     db.scimDirectory
-      .update({ id: directoryId }, { lastUsedAt: new Date() })
+      .update({ id: directoryId }, { lastUsedAt: now })
       .catch((err: unknown) => request.log.warn({ err }, 'the use of a directory was not noted'));
   }
 

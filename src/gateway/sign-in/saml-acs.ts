@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import type { Assertion } from '../../domains/identity-provider/provision-from-provider.js';
 import { readBrowser } from './browser-cookie.js';
 import { SignInFailure } from './failure.js';
@@ -7,6 +8,9 @@ import type { SamlAttempt } from './saml.js';
 
 /** A SAML attempt carries its browser along, since the provider's form brings no cookie of ours. */
 export type KeptSaml = Kept<SamlAttempt> & { readonly browser: string };
+
+/** The fields of a provider's form, as far as it has them. */
+const answer = z.object({ RelayState: z.string().optional(), SAMLResponse: z.string().optional() });
 
 interface Asserted {
   readonly assertion: Assertion;
@@ -23,8 +27,7 @@ export async function takeSamlResponse(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const id = idOf(request);
-  const form = request.body instanceof URLSearchParams ? request.body : new URLSearchParams();
-  const [state, response] = [form.get('RelayState'), form.get('SAMLResponse')];
+  const { RelayState: state, SAMLResponse: response } = answer.parse(request.body ?? {});
   const kept = state && response ? await attempts.take<KeptSaml>('SAML', state, id, null) : null;
   // What a provider begins by itself has no state of ours.
   if (!response || !kept) throw new SignInFailure('NOT_UNDER_WAY');

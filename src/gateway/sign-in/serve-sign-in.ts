@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { findHosted } from '../../context/hosts.js';
 import { html } from '../../html.js';
+import { acceptForms } from '../http/accept-forms.js';
+import { ORDINARY_BODY_BYTES } from '../http/bodies/receive-bodies.js';
 import { countSignIn } from '../http/metrics.js';
 import { sendPage } from '../pages/page.js';
 import { rememberBrowser } from './browser-cookie.js';
@@ -48,12 +50,10 @@ export function serveSignIn(app: FastifyInstance, parts: SignInParts): void {
   );
   app.get('/auth/host', handler(askAboutHost));
   app.get('/auth/host/callback', handler(unknown));
-  // Forms are read here and nowhere else.
   void app.register(async (scope) => {
-    scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
-      done(null, new URLSearchParams(String(body))),
-    );
-    scope.post('/auth/saml/:id/acs', handler(takeSamlResponse));
+    acceptForms(scope);
+    // A provider's answer is one large field.
+    scope.post('/auth/saml/:id/acs', { bodyLimit: ORDINARY_BODY_BYTES }, handler(takeSamlResponse));
     scope.post('/auth/host', handler(agreeToHost));
   });
 }

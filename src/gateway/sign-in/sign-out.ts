@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { html } from '../../html.js';
 import { openSessions } from '../../identity/sessions.js';
-import { STRANGERS_BODY_BYTES } from '../http/bodies/receive-bodies.js';
+import { acceptForms } from '../http/accept-forms.js';
 import type { ContextParts } from '../http/open-context.js';
 import { openVisit } from '../http/open-visit.js';
 import { sendPage } from '../pages/page.js';
@@ -10,8 +10,8 @@ import { clearSessionCookie } from './session-cookie.js';
 /** Ends the session of a browser: the way out of every page that says who is signed in. Once is as good as twice. */
 export function serveSignOut(app: FastifyInstance, parts: ContextParts): void {
   void app.register(async (scope) => {
-    scope.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async () => null);
-    scope.post('/auth/sign-out', { bodyLimit: STRANGERS_BODY_BYTES }, async (request, reply) => {
+    acceptForms(scope);
+    scope.post('/auth/sign-out', async (request, reply) => {
       const visit = await openVisit(request, reply, parts);
       const id = visit.viewer?.session.id ?? null;
       if (id !== null) await visit.outside(openSessions).end(visit.sessionScope, id, 'SIGNED_OUT', visit.act);

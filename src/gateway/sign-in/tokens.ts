@@ -5,7 +5,6 @@ import { badInput, OrgateError } from '../../errors.js';
 import type { SessionTokens } from '../../identity/session-tokens.js';
 import { openSessions, type RenewedSession } from '../../identity/sessions.js';
 import type { SigningKeys } from '../../identity/signing-keys.js';
-import { STRANGERS_BODY_BYTES } from '../http/bodies/receive-bodies.js';
 import { idsOf } from '../http/request-record.js';
 import type { IsFromOwnPage } from './own-page.js';
 import { clearSessionCookie } from './session-cookie.js';
@@ -28,7 +27,7 @@ const grant = z.discriminatedUnion('grant_type', [
  * them with at /.well-known/jwks.json.
  */
 export function serveTokens(app: FastifyInstance, parts: TokenParts): void {
-  app.post('/auth/token', { bodyLimit: STRANGERS_BODY_BYTES }, async (request, reply) => {
+  app.post('/auth/token', async (request, reply) => {
     const { success, data } = grant.safeParse(request.body);
     if (!success)
       throw badInput(

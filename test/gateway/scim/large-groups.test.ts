@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import type { OrganizationRole } from '../../../src/generated/enums.js';
 import { givenOrganization, type GivenOrganization, unique } from '../../support/given.js';
-import { givenDirectory, type ScimClient } from '../../support/scim.js';
-import { isPostgres, useServer } from '../../support/server.js';
+import { givenDirectory, type ScimClient, withScimToken } from '../../support/scim.js';
+import { isPostgres, startServer, useServer } from '../../support/server.js';
 import { byTest } from '../../support/act.js';
 
 /** However slow the machine: how long it takes is measured elsewhere. */
@@ -39,6 +39,22 @@ const members = (ids: readonly string[]) => ids.map((value) => ({ value }));
 const SET_ROLE = 'mutation ($input: SetScimGroupRoleInput!) { setScimGroupRole(input: $input) { role memberCount } }';
 const countOf = (role: OrganizationRole) =>
   server.database.organizationDb(acme.id, byTest).membership.count({ role, email: { gt: 'u', lt: 'v' } });
+
+(isPostgres ? test : test.skip)(
+  'a group of 50,000 is made, and deleted, in the time that a statement has where nobody set another',
+  async () => {
+    // Another server than the others': their statements may take a minute.
+    const asItComes = await startServer({ poolSize: 10 });
+    try {
+      const send = withScimToken(asItComes, directory.token);
+      const made = await send('POST', '/Groups', { displayName: 'In time', members: members(everyone) });
+      expect([made.status, made.body.members?.length]).toEqual([201, 50_000]);
+      expect((await send('DELETE', `/Groups/${made.body.id}`)).status).toBe(204);
+    } finally {
+      await asItComes.close();
+    }
+  },
+);
 
 test(`a group of ${SIZE} is made, given a role, read, changed, replaced and deleted, and so is its directory`, async () => {
   const made = await directory('POST', '/Groups', { displayName: 'Everyone', members: members(everyone) });

@@ -1,10 +1,10 @@
 import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { asError } from '../../../thrown.js';
-import type { JsonBounds } from './bound-json.js';
+import type { JsonBounds } from '../../../bound-json.js';
 import { parseJson } from './parse-json.js';
 
 /** A JSON argument of 64 KiB has up to 32,768 elements and 100 levels, and comes inside of variables. */
-const REQUEST_BOUNDS: JsonBounds = { elements: 40_000, members: 10_000, levels: 128 };
+const REQUEST_BOUNDS: JsonBounds = { elements: 40_000, names: 2000, levels: 128 };
 
 /** Clients that set their media type with every request also set it where nothing follows. */
 const NEEDS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
@@ -13,7 +13,8 @@ const NEEDS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 export function readJson(
   app: FastifyInstance,
   mediaType: string,
-  read: (body: Buffer, request: FastifyRequest) => unknown = (body) => parseJson(body, REQUEST_BOUNDS),
+  read: (body: Buffer, request: FastifyRequest) => unknown = (body, { holdParsed }) =>
+    parseJson(body, REQUEST_BOUNDS, holdParsed),
 ): void {
   if (app.hasContentTypeParser(mediaType)) app.removeContentTypeParser(mediaType);
   app.addContentTypeParser<Buffer>(mediaType, { parseAs: 'buffer' }, (request, body, done) => {

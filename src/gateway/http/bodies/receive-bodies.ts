@@ -4,13 +4,17 @@ import { busy, OrgateError } from '../../../errors.js';
 import { readSessionCookie } from '../../sign-in/session-cookie.js';
 import { bytesOfHead } from '../bound-head.js';
 import { whenOver } from '../when-over.js';
-import { BodyBudget } from './body-budget.js';
+import { BodyBudget, type Reservation } from './body-budget.js';
 import { readJson } from './read-json.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** What came of a body whose length was not announced. */
     unannouncedBytes: number;
+    /** What it holds until its answer begins. */
+    reservation: Reservation | null;
+    /** Has it hold what its body takes once that is parsed, for as long. @throws SERVICE_UNAVAILABLE where there is no room */
+    holdParsed: ((bytes: number) => void) | undefined;
   }
 }
 
@@ -31,8 +35,12 @@ export const STRANGERS_BODY_BYTES = 16 * KIB;
  */
 export function receiveBodies(app: FastifyInstance, bodyLimitBytes: number): void {
   const ordinary = Math.max(bodyLimitBytes, ORDINARY_BODY_BYTES);
-  const budget = new BodyBudget({ everybody: 128 * ordinary, address: 16 * ordinary });
+  const budget = new BodyBudget({ everybody: 128 * ordinary, address: 16 * ordinary, little: ordinary });
+  // A body takes several times its bytes once it is parsed, and then waits for its turn.
+  const parsed = new BodyBudget({ everybody: 256 * ordinary, address: 64 * ordinary, little: ordinary });
   app.decorateRequest('unannouncedBytes', 0);
+  app.decorateRequest('reservation', null);
+  app.decorateRequest('holdParsed', undefined);
   app.addHook('onRequest', (request, reply, done) => {
     if (!hasBody(request)) return done();
     const length = announcedLength(request);
@@ -42,7 +50,20 @@ export function receiveBodies(app: FastifyInstance, bodyLimitBytes: number): voi
     const bytes = Math.min(length ?? ordinary, ordinary) + Math.max(bytesOfHead(request) - ORDINARY_HEAD_BYTES, 0);
     const reservation = budget.reserve(request.network, bytes, () => giveWay(request));
     if (!reservation) return done(busy());
-    whenOver(reply.raw, () => reservation.release());
+    const held = [reservation];
+    request.reservation = {
+      release() {
+        for (const each of held) each.release();
+      },
+    };
+    request.holdParsed = (most) => {
+      const more = parsed.reserve(request.network, most);
+      if (!more) throw busy();
+      held.push(more);
+      // Its client may have gone meanwhile.
+      if (reply.raw.closed) more.release();
+    };
+    whenOver(reply.raw, () => request.reservation?.release());
     done();
   });
   app.addHook('preParsing', (request, _reply, payload, done) => {
@@ -55,6 +76,9 @@ export function receiveBodies(app: FastifyInstance, bodyLimitBytes: number): voi
   app.addHook('onSend', (request, reply, payload, done) => {
     // Whoever is answered before the end of what they send is not listened to any longer.
     if (!request.raw.complete && hasBody(request)) reply.header('connection', 'close');
+    // An answer may last for hours, as a stream does: what was asked has been read by then, and is let go of.
+    request.body = undefined;
+    request.reservation?.release();
     done(null, payload);
   });
   // JSON and forms are what is read here, and forms only where there is one.
@@ -80,7 +104,7 @@ export function announcedLength({ headers }: FastifyRequest): number | null {
 
 const hasBody = (request: FastifyRequest): boolean => announcedLength(request) !== 0;
 
-/** Who shows nothing that could say who they are. */
+/** Who asks of GraphQL and shows nothing that could say who they are; what other doors take of anybody, each says itself. */
 export const isStranger = (request: FastifyRequest): boolean =>
   request.routeOptions.url === '/graphql' &&
   request.headers.authorization === undefined &&

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { afterEach, expect, test } from '@jest/globals';
 import { BodyBudget } from '../../../../src/gateway/http/bodies/body-budget.js';
+import { type Events, openEvents } from '../../../support/events.js';
 import { givenOrganization, unique } from '../../../support/given.js';
 import { begin, leaveBegun, raw } from '../../../support/raw.js';
 import { useServer } from '../../../support/server.js';
@@ -26,7 +27,7 @@ const hold = (path: string, bytes: number, from = '127.0.0.1', token = 'x') =>
     [
       `POST ${path} HTTP/1.1`,
       'Host: x',
-      'Content-Type: application/json',
+      `Content-Type: ${path.endsWith('/acs') ? 'application/x-www-form-urlencoded' : 'application/json'}`,
       `Authorization: Bearer ${token}`,
       `Content-Length: ${bytes}`,
     ],
@@ -200,6 +201,18 @@ test('where there is no room those who hold most give way, as far as they have n
   expect(gave).toEqual(['a2']);
 });
 
+test('a stream that goes on holds nothing of what it was asked with', async () => {
+  const { owner } = await givenOrganization(server);
+  const filler = { filler: 'x'.repeat(255 * KIB) };
+  const subscription = 'subscription { organizationRunUpdates { status } }';
+  const opened: Events[] = [];
+  for (let index = 0; index < 17; index += 1)
+    opened.push(await openEvents({ url: server.url, token: owner.token }, subscription, filler));
+  expect(opened.map(({ status }) => status)).toEqual(opened.map(() => 200));
+  expect(await isServed(200 * KIB)).toBe(true);
+  for (const each of opened) each.close();
+});
+
 test('a few addresses that announce all there is keep nobody else out', async () => {
   const { token } = await server.as(`${unique('ann')}@acme.example`);
   const addresses = Array.from({ length: 9 }, (_, index) => `127.0.0.${20 + index}`);
@@ -208,4 +221,19 @@ test('a few addresses that announce all there is keep nobody else out', async ()
   );
   await until(() => held.some(({ socket }) => socket.destroyed));
   for (let times = 0; times < 5; times += 1) expect(await isServed(200 * KIB)).toBe(true);
+});
+
+test('whoever holds little has room beyond what those who hold much may take, though these have sent all', () => {
+  const budget = new BodyBudget({ everybody: 100, address: 30, little: 2 });
+  const much = ['a', 'b', 'c', 'd'].map((address) => budget.reserve(address, 25));
+  expect(much.map((each) => each !== null)).toEqual([true, true, true, false]);
+  expect(budget.reserve('d', 3)).toBeNull();
+  for (let address = 0; address < 12; address += 1) expect(budget.reserve(`few ${address}`, 2)).not.toBeNull();
+  // Nobody gets there bit by bit.
+  expect(budget.reserve('few 0', 1)).toBeNull();
+  expect(budget.reserve('a', 1)).toBeNull();
+  expect(budget.reserve('few 12', 2)).toBeNull();
+  much[0]?.release();
+  expect(budget.reserve('few 12', 2)).not.toBeNull();
+  expect(budget.reserve('d', 3)).toBeNull();
 });

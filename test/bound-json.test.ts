@@ -1,8 +1,11 @@
 import { expect, test } from '@jest/globals';
-import { findJsonFault } from '../../../../src/gateway/http/bodies/bound-json.js';
+import { measureJson } from '../src/bound-json.js';
 
-const BOUNDS = { elements: 10, members: 5, levels: 4 };
-const faultOf = (text: string) => findJsonFault(Buffer.from(text), BOUNDS);
+const BOUNDS = { elements: 10, names: 5, levels: 4 };
+const faultOf = (text: string) => {
+  const measured = measureJson(Buffer.from(text), BOUNDS);
+  return typeof measured === 'string' ? measured : null;
+};
 const members = (count: number) => `{${Array.from({ length: count }, (_, each) => `"${each}":1`).join(',')}}`;
 
 test.each<[string, string, ReturnType<typeof faultOf>]>([
@@ -11,10 +14,12 @@ test.each<[string, string, ReturnType<typeof faultOf>]>([
   ['one more', `[${'1,'.repeat(10)}1]`, 'elements'],
   ['empty objects', `[${'{},'.repeat(6)}{}]`, 'elements'],
   ['as many members as may be', members(5), null],
-  ['one more', members(6), 'members'],
-  ['members of several objects', `[${members(3)},${members(3)}]`, null],
-  ['members on both sides of an object', '{"a":1,"b":2,"c":{"d":1,"e":2},"f":3,"g":4}', null],
-  ['the same, and one more', '{"a":1,"b":2,"c":{"d":1},"e":3,"f":4,"g":5}', 'members'],
+  ['one more', members(6), 'names'],
+  ['the same names in several objects', `[${members(3)},${members(3)}]`, null],
+  ['as many names in several objects', '[{"a":1},{"b":{"c":{"d":1,"e":1}}}]', null],
+  ['one more', '[{"a":1},{"b":{"c":1}},{"d":1,"e":1,"f":1}]', 'names'],
+  ['texts that are no names', '["a","b","c","d","e","f","g"]', null],
+  ['names before blanks', '{"a" :1,"b"\t:1,"c"\r\n:1,"d":1,"e":1,"f" :1}', 'names'],
   ['as many levels as may be', '[{"a":[{}]}]', null],
   ['one more', '[{"a":[{"a":[]}]}]', 'levels'],
   ['levels that close and open', '[[[]],[[]],[[]]]', null],
@@ -23,6 +28,7 @@ test.each<[string, string, ReturnType<typeof faultOf>]>([
   ['text with quotes', JSON.stringify(`"${'[{,'.repeat(99)}\\"`), null],
   ['text that ends in a backslash', `["\\\\",${'{},'.repeat(9)}{}]`, 'elements'],
   ['text that never ends', '["\\', null],
+  ['an object that never ends', '{"a":1,"b":1,"c":1,"d":1', null],
   ['a prototype', '{"__proto__":1}', 'prototype'],
   ['a prototype further in', '[{"a":{"__proto__" \n\t\r : 1}}]', 'prototype'],
   ['a prototype in escapes', '{"\\u005f\\u005F\\u0070\\u0072\\u006f\\u0074\\u006F\\u005f\\u005f":1}', 'prototype'],
@@ -34,8 +40,12 @@ test.each<[string, string, ReturnType<typeof faultOf>]>([
   expect(faultOf(text)).toBe(fault);
 });
 
-test('what one text left open says nothing of the next', () => {
-  expect(faultOf('{"a":1,"b":1,"c":1,"d":1')).toBeNull();
-  expect(faultOf('{"a":1,"b":1,"c":1,"d":1')).toBeNull();
-  expect(faultOf(members(5))).toBeNull();
+/** What is in use for what a text is parsed to, at the most. */
+const measured = (text: string) => Number(measureJson(Buffer.from(text), { elements: 40_000, names: 2000, levels: 9 }));
+
+test('what is parsed weighs by what it is made of', () => {
+  expect(measured(`[${'1,'.repeat(9999)}1]`)).toBe(10_000 * 48);
+  expect(measured(`[${'{},'.repeat(9999)}{}]`)).toBe(20_000 * 48);
+  expect(measured(`[${'{"a":1},'.repeat(9999)}{"a":1}]`)).toBe(20_000 * 48 + 10_000 * 112);
+  expect(measured(JSON.stringify({ text: 'x'.repeat(10_000) }))).toBe(48 + 112);
 });
