@@ -9,6 +9,7 @@ import { JOIN_ON_SIGN_IN } from '../context/enter-organization.js';
 import type { OpenedDeployment } from '../deployment.js';
 import type { Development } from '../development/index.js';
 import { brandingAt } from '../domains/branding/index.js';
+import { domains } from '../domains/index.js';
 import { EGRESS } from '../egress/egress.js';
 import { CALLS } from '../domains/usage/index.js';
 import { remoteKeys } from '../identity/issuer-keys.js';
@@ -78,7 +79,10 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
   const { compileFrom } = parts;
   const { schema } = contract;
   const { tellRequest } = app;
-  const formatError = createFormatError((err, ids) => app.log.error({ err, ...ids }, 'unexpected error'));
+  const formatError = createFormatError({
+    unexpected: (err, ids) => app.log.error({ err, ...ids }, 'unexpected error'),
+    busy: (reason, ids) => app.log.warn({ reason, ...ids }, 'busy'),
+  });
   // Every door that executes operations is handed this.
   const hall = createHall({
     schema,
@@ -103,6 +107,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     schema,
     introspection,
     maxAnswer,
+    bodyLimit: config.bodyLimitBytes,
   } as const;
   const apollo = await serveGraphQL(app, graphql);
   if (introspection) serveSdl(app, schema);
@@ -150,7 +155,8 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
       });
   });
   serveAudit(app, { ...counted, slots, maxAnswer });
-  serveExport(app, { ...counted, slots, maxAnswer });
+  const downloads = domains.flatMap((each) => each.downloads ?? []);
+  serveExport(app, { ...counted, slots, maxAnswer }, downloads);
   serveScim(app, {
     outside,
     organizationDb,
@@ -159,6 +165,7 @@ export async function openDoors(app: FastifyInstance, parts: DoorParts): Promise
     refusals: use(REFUSALS),
     slots,
     publicUrl,
+    realTime,
     maxAnswer,
     metrics,
   });

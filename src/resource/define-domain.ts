@@ -6,6 +6,7 @@ import type { Job } from '../jobs/job.js';
 import type { Parts } from '../parts.js';
 import type { Grants } from '../permissions/catalogue.js';
 import { allow, type Rule } from '../permissions/rules.js';
+import type { Download } from './download.js';
 import type { DomainRecord } from './record.js';
 
 type NotObjects = 'DateTime' | 'SafeInt' | 'JSON' | 'JSONObject' | 'Node';
@@ -49,6 +50,8 @@ export interface Domain {
   readonly due?: readonly DueKind<unknown>[];
   /** The same for the deployment, whatever becomes of the organization that it is about. */
   readonly owed?: readonly OwedKind[];
+  /** What an organization takes away of it by links. */
+  readonly downloads?: readonly Download[];
   /** Adds the parts of a deployment that it makes for others. */
   readonly provide?: (parts: Parts, deployment: Deployment) => void;
 }

@@ -89,7 +89,7 @@ export function defineList<M extends OwnedModelName, O extends string, A extends
   ) => {
     assertMayFilter(spec.filtersNeed ?? {}, args, context);
     const { order, search } = asked<R, O>(spec, args);
-    const found = { where: spec.where?.(args, context) ?? {}, search };
+    const found = { where: eachOnce(spec.where?.(args, context) ?? {}), search };
     const shown = { ...source(found), show: (rows: R[]) => show(rows, context) };
     return connect(args, context.organization.orgId, order, shown);
   };
@@ -126,6 +126,15 @@ function assertMayFilter(
     throw new OrgateError('FORBIDDEN', undefined, { requiredPermission });
   }
 }
+
+/** What a filter names twice finds nothing more, and stands a thousand times in a statement. */
+const eachOnce = <R>(where: Filter<R>): Filter<R> =>
+  Object.fromEntries(
+    Object.entries(where).map(([field, condition]) => {
+      const { in: values } = (condition ?? {}) as { in?: unknown };
+      return [field, Array.isArray(values) ? { in: [...new Set<unknown>(values)] } : condition];
+    }),
+  ) as never;
 
 /** The table of a model, which whoever asks knows the rows of. */
 export const tableOf = <R>(db: RequestDb, model: OwnedModelName): PagedTable<R, object> =>

@@ -6,7 +6,7 @@ import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
 import type { AuditEntryFilter, AuditExportFormat } from '../../generated/graphql.js';
-import { assertRoomForLink, isOpen, KEPT_MS, LINK_MS, noteRead } from '../../resource/link.js';
+import { assertRoomForLink, isOpen, KEPT_MS, linkTimes, noteRead } from '../../resource/link.js';
 import { RECORD } from '../../resource/record.js';
 import { assertStillAsking } from '../../rights/actor.js';
 import { parseAction } from './actions.js';
@@ -40,9 +40,8 @@ export async function createExport(
   const maker = { makerKind: act.kind, makerId: act.id ?? '' };
   return db.locked(async (tx) => {
     await assertStillAsking(tx, context);
-    const now = tx.now();
-    await assertRoomForLink(tx.auditExport, maker, now);
-    const expiresAt = new Date(now.getTime() + LINK_MS);
+    await assertRoomForLink(tx, tx.auditExport, maker);
+    const times = linkTimes(context);
     const made = await tx.auditExport.create({
       ...maker,
       id: newId(EXPORT),
@@ -51,9 +50,9 @@ export async function createExport(
         given.map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value]),
       ),
       lastSequence: head?.sequence ?? 0n,
-      expiresAt,
+      ...times,
     });
-    const dueAt = new Date(expiresAt.getTime() + KEPT_MS);
+    const dueAt = new Date(times.expiresAt.getTime() + KEPT_MS);
     await addDueWork(tx, EXPORT_LAPSES, { subject: made.id, payload: {}, dueAt });
     return made;
   });
@@ -68,11 +67,12 @@ export interface OpenedExport {
 }
 
 /** Opens a link for whoever made it. @throws NOT_FOUND for anyone else, once it was read, and once its time is over */
-export async function openExport(id: string, { db, act }: RequestContext): Promise<OpenedExport> {
+export async function openExport(id: string, context: RequestContext): Promise<OpenedExport> {
+  const { db, act } = context;
   if (idPrefix(id) !== EXPORT) throw notFound(); // a path can hold what no text in the database can
   const found = await db.auditExport.find({ id });
   const isTheirs = found?.makerKind === act.kind && found.makerId === act.id;
-  if (!found || !isTheirs || !isOpen(found, db.now())) throw notFound();
+  if (!found || !isTheirs || !isOpen(found, context)) throw notFound();
   const { format, lastSequence, filter } = found;
   return { id, format, last: Number(lastSequence), where: whichEntries(toFilter(filter)) };
 }

@@ -1,6 +1,7 @@
 import type { Resolvers } from '../../generated/graphql.js';
 import { allow, canAsPersonLeaving } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
+import { DOWNLOAD } from './download.js';
 import { LINK_LAPSES, makeLink, urlOf } from './link.js';
 import { record } from './record.js';
 
@@ -20,4 +21,5 @@ export const organizationExport = defineDomain({
     OrganizationExport: allow,
   },
   due: [LINK_LAPSES],
+  downloads: [DOWNLOAD],
 });

@@ -5,7 +5,7 @@ import { idPrefix, newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
-import { assertRoomForLink, isOpen, KEPT_MS, LINK_MS, noteRead } from '../../resource/link.js';
+import { assertRoomForLink, isOpen, KEPT_MS, linkTimes, noteRead } from '../../resource/link.js';
 import { readActor } from '../../rights/actor.js';
 import { noteOpening } from '../audit-entry/index.js';
 import { beingPurged } from './outside.js';
@@ -31,22 +31,22 @@ export function makeLink(context: RequestContext): Promise<Row<'OrganizationExpo
     await readActor(inside, context, 'organization:export', 'leaving');
     if (inside.held.purgeBeganAt !== null) throw beingPurged();
     const maker = { makerId: person.id };
-    const now = inside.now();
-    await assertRoomForLink(inside.organizationExport, maker, now);
-    const expiresAt = new Date(now.getTime() + LINK_MS);
-    const made = await inside.organizationExport.create({ ...maker, id: newId(PREFIX), expiresAt });
-    const dueAt = new Date(expiresAt.getTime() + KEPT_MS);
+    await assertRoomForLink(inside, inside.organizationExport, maker);
+    const times = linkTimes(context);
+    const made = await inside.organizationExport.create({ ...maker, id: newId(PREFIX), ...times });
+    const dueAt = new Date(times.expiresAt.getTime() + KEPT_MS);
     await addDueWork(inside, LINK_LAPSES, { subject: made.id, payload: {}, dueAt });
     return made;
   });
 }
 
 /** @throws NOT_FOUND for anyone but whoever made it, once it was read, and once its time is over; CONFLICT once the organization is being purged */
-export async function assertOpen(id: string, { db, viewer }: RequestContext): Promise<void> {
+export async function assertOpen(id: string, context: RequestContext): Promise<void> {
+  const { db, viewer } = context;
   if (idPrefix(id) !== PREFIX) throw notFound(); // a path can hold what no text in the database can
   const found = await db.organizationExport.find({ id });
   const isTheirs = found !== null && found.makerId === viewer?.person?.id;
-  if (!isTheirs || !isOpen(found, db.now())) throw notFound();
+  if (!isTheirs || !isOpen(found, context)) throw notFound();
   if ((await db.organization.get({})).purgeBeganAt !== null) throw beingPurged();
 }
 

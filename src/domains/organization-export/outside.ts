@@ -2,6 +2,7 @@ import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import { inFrame, type ScopedPool } from '../../data/connection/org-connection.js';
 import type { OrgId } from '../../data/id.js';
 import { conflict, type OrgateError } from '../../errors.js';
+import { PAGE_BYTES } from '../../page-bytes.js';
 import type { Exported } from './exported.js';
 
 /** A table that is exported, and what its rows are told apart by: the rest of the primary key, if there is any. */
@@ -35,8 +36,6 @@ export interface Exporting {
 
 /** Rows that are read at once at the most. */
 export const PAGE = 100;
-/** What they have together at the most, in bytes of JSON; a row that has more comes alone. */
-export const PAGE_BYTES = 128 * 1024;
 
 const KEYS = `
   select c.relname as table, a.attname as name, format_type(a.atttypid, a.atttypmod) as type

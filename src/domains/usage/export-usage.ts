@@ -7,7 +7,7 @@ import { notFound } from '../../errors.js';
 import type { UsageExportFormat } from '../../generated/graphql.js';
 import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
 import { type Lines, linesOf } from '../../resource/lines.js';
-import { assertRoomForLink, isOpen, KEPT_MS, LINK_MS, noteRead } from '../../resource/link.js';
+import { assertRoomForLink, isOpen, KEPT_MS, linkTimes, noteRead } from '../../resource/link.js';
 import { readActor } from '../../rights/actor.js';
 import { noteOpening } from '../audit-entry/index.js';
 import type { record } from './record.js';
@@ -40,18 +40,17 @@ export function exportUsage(
   const days = toDays(input.from, input.to, 'input.');
   return context.db.locked(async (db) => {
     await readActor(db, context, 'usage:read');
-    const now = db.now();
-    await assertRoomForLink(db.usageExport, makerOf(context), now);
-    const expiresAt = new Date(now.getTime() + LINK_MS);
+    await assertRoomForLink(db, db.usageExport, makerOf(context));
+    const times = linkTimes(context);
     const made = await db.usageExport.create({
       ...makerOf(context),
       id: newId(PREFIX),
       format: input.format,
       fromDay: days.from,
       toDay: days.to,
-      expiresAt,
+      ...times,
     });
-    const dueAt = new Date(expiresAt.getTime() + KEPT_MS);
+    const dueAt = new Date(times.expiresAt.getTime() + KEPT_MS);
     await addDueWork(db, USAGE_EXPORT_LAPSES, { subject: made.id, payload: {}, dueAt });
     return made;
   });
@@ -62,7 +61,7 @@ export async function openUsageExport(id: string, context: RequestContext): Prom
   const { db } = context;
   if (idPrefix(id) !== PREFIX) throw notFound(); // a path can hold what no text in the database can
   const found = await db.usageExport.find({ id, ...makerOf(context) });
-  if (!found || !isOpen(found, db.now())) throw notFound();
+  if (!found || !isOpen(found, context)) throw notFound();
   return found;
 }
 

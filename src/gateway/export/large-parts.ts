@@ -1,4 +1,4 @@
-import { PAGE_BYTES } from '../../domains/organization-export/outside.js';
+import { PAGE_BYTES } from '../../page-bytes.js';
 
 /** Rows beyond the size of a page are some megabytes each at the most, and wait for whoever takes them: so many of all, and one of an organization. */
 const AT_ONCE = 4;

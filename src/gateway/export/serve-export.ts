@@ -1,22 +1,9 @@
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../../context/context.js';
 import { stoppable } from '../../data/connection/org-connection.js';
-import { EXPORTED_TABLES } from '../../domains/organization-export/exported.js';
-import { assertOpen, closeLink, noteLinkOpened } from '../../domains/organization-export/link.js';
-import { type ExportPage, openExporting, PAGE } from '../../domains/organization-export/outside.js';
-import {
-  closeUsageExport,
-  type Event,
-  EVENT_LINES,
-  noteUsageExportOpened,
-  openUsageExport,
-  PAGE as EVENTS,
-  readExported,
-} from '../../domains/usage/export-usage.js';
 import { busy } from '../../errors.js';
-import { canWhereNamed, type Rule } from '../../permissions/rules.js';
+import type { Download, Reading, Turn } from '../../resource/download.js';
 import { codeOf } from '../../thrown.js';
 import type { AuditParts } from '../audit/serve-audit.js';
 import { chargeOnceLeft, chargePoints } from '../http/limit-requests.js';
@@ -32,71 +19,15 @@ interface Asked {
   Params: { organization: string; id: string };
 }
 
-/** Does one step of it, and says what that printed. Who asks is asked anew for each. Where there is no room for it, it is done again. */
-type Turn = <T>(step: (context: RequestContext) => Promise<T>, printed?: (found: T) => readonly string[]) => Promise<T>;
-
 /** So many seconds until what there was no room for is read again, and so many times. */
 const AGAIN_S = 1;
 const MOST_AGAIN = 300;
-
-/** What a link leads to. */
-interface Reading {
-  readonly mediaType: string;
-  readonly parts: (turn: Turn) => AsyncGenerator<string>;
-  /** Before any of it is read. */
-  readonly begin: (context: RequestContext) => Promise<void>;
-  /** Once all of it has been taken. */
-  readonly done: (context: RequestContext) => Promise<void>;
-}
-
-/** A kind of links. */
-interface Kind {
-  readonly url: string;
-  readonly rule: Rule;
-  readonly mutation: 'exportOrganization' | 'exportUsage';
-  /** Rows that are read by one step. */
-  readonly page: number;
-  readonly open: (id: string, context: RequestContext) => Promise<Reading>;
-}
-
-const KINDS: readonly Kind[] = [
-  {
-    url: '/organizations/:organization/exports/:id',
-    rule: canWhereNamed('organization:export'),
-    mutation: 'exportOrganization',
-    page: PAGE,
-    open: async (id, context) => {
-      await assertOpen(id, context);
-      return {
-        mediaType: 'application/x-ndjson',
-        parts: allOf,
-        begin: (reader) => noteLinkOpened(id, reader),
-        done: (reader) => closeLink(id, reader),
-      };
-    },
-  },
-  {
-    url: '/organizations/:organization/usage/exports/:id',
-    rule: canWhereNamed('usage:read'),
-    mutation: 'exportUsage',
-    page: EVENTS,
-    open: async (id, context) => {
-      const link = await openUsageExport(id, context);
-      return {
-        mediaType: EVENT_LINES[link.format].mediaType,
-        parts: (turn) => eventsOf(link, turn),
-        begin: (reader) => noteUsageExportOpened(id, reader),
-        done: (reader) => closeUsageExport(id, reader),
-      };
-    },
-  },
-];
 
 /**
  * Serves what an organization takes away by a link: some rows at a time, each by a statement of its
  * own, so that nothing is kept and everybody else goes on being answered. Who asks is asked anew for each.
  */
-export function serveExport(app: FastifyInstance, parts: AuditParts): void {
+export function serveExport(app: FastifyInstance, parts: AuditParts, downloads: readonly Download[]): void {
   void app.register(async (exports) => {
     const streams = new Streams();
     const large = new LargeParts();
@@ -107,7 +38,7 @@ export function serveExport(app: FastifyInstance, parts: AuditParts): void {
       const left = !raw.writableFinished && { clientLeft: true };
       request.log.info({ ...idsOf(request), route: routeOptions.url, status, ...left, durationMs }, 'export');
     });
-    for (const kind of KINDS) {
+    for (const kind of downloads) {
       exports.get<Asked>(kind.url, { exposeHeadRoute: false }, async (request, reply) => {
         const { context, reading } = await inSlot(parts.slots, parts.senders.of(request), reply, async () => {
           const entered = await enter(request, reply, parts, kind, null);
@@ -129,7 +60,7 @@ async function enter(
   request: FastifyRequest<Asked>,
   reply: FastifyReply,
   parts: AuditParts,
-  { rule, mutation }: Kind,
+  { rule, mutation }: Download,
   before: RequestContext | null,
 ): Promise<RequestContext> {
   const context = await openContext(request, reply, parts, before, request.params.organization);
@@ -141,7 +72,7 @@ async function enter(
 
 interface Job {
   readonly parts: AuditParts;
-  readonly kind: Kind;
+  readonly kind: Download;
   readonly large: LargeParts;
   readonly context: RequestContext;
   readonly reading: Reading;
@@ -192,53 +123,4 @@ async function* read(request: FastifyRequest<Asked>, reply: FastifyReply, job: J
   for await (const text of reading.parts(turn)) if (text !== '') yield* taking.part(text);
   const reader = context;
   onceTaken(request, reply, () => reading.done(reader));
-}
-
-/** Row by row, and last what all of them were. */
-async function* allOf(turn: Turn): AsyncGenerator<string> {
-  const hash = createHash('sha256');
-  const counts: Record<string, number> = {};
-  let organizationId = '';
-  const sources = await turn(({ outside, organization }) => {
-    organizationId = organization.orgId;
-    return outside(openExporting).sources(EXPORTED_TABLES);
-  });
-  let rows = PAGE;
-  for (const source of sources) {
-    counts[source.type] = 0;
-    for (let behind: readonly string[] | null = null, isMore = true; isMore;) {
-      const from: readonly string[] | null = behind;
-      const most = rows;
-      const page: ExportPage = await turn(
-        ({ outside, organization }) => outside(openExporting).page(organization.orgId, source, from, most),
-        ({ lines }) => lines,
-      );
-      ({ behind, rows } = page);
-      isMore = behind !== null;
-      counts[source.type] = (counts[source.type] ?? 0) + page.lines.length;
-      const text = page.lines.join('');
-      hash.update(text);
-      yield text;
-    }
-  }
-  yield `${JSON.stringify({ type: 'Manifest', organizationId, counts, sha256: hash.digest('hex') })}\n`;
-}
-
-/** By day and id. */
-async function* eventsOf(link: Awaited<ReturnType<typeof openUsageExport>>, turn: Turn): AsyncGenerator<string> {
-  const { head, write } = EVENT_LINES[link.format];
-  yield head;
-  for (let behind: Event | null = null, isMore = true; isMore;) {
-    const from: Event | null = behind;
-    const { events, lines } = await turn(
-      async (context) => {
-        const found = await readExported(link, from, context);
-        return { events: found, lines: found.map(write) };
-      },
-      (found) => found.lines,
-    );
-    behind = events.at(-1) ?? null;
-    isMore = events.length === EVENTS;
-    yield lines.join('');
-  }
 }

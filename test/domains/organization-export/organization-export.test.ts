@@ -10,6 +10,7 @@ import { Prisma } from '../../../src/generated/prisma/client.js';
 import { givenKey } from '../../support/api-key.js';
 import { givenEverything } from '../../support/given-everything.js';
 import {
+  comeBack,
   type GivenOrganization,
   givenMember,
   givenOrganization,
@@ -298,6 +299,21 @@ describe('exportOrganization', () => {
     const late = await linkOf(acme);
     await sql(`update organization_export set expires_at = now() - interval '1 second' where org_id = $1`, [acme.id]);
     expect((await follow(late, acme.owner)).status).toBe(404);
+  });
+
+  test('works for an OWNER who joined by a clock that is ahead', async () => {
+    const acme = await givenOrganization(server);
+    await sql(`update membership set joined_at = now() + interval '20 seconds' where org_id = $1`, [acme.id]);
+    expect((await follow(await linkOf(acme), acme.owner)).status).toBe(200);
+  });
+
+  test('works no more for an OWNER who left and is back', async () => {
+    const acme = await givenOrganization(server);
+    await givenMember(server, acme, 'OWNER');
+    const url = await linkOf(acme);
+    await comeBack(server, acme, acme.owner);
+    expect((await follow(url, acme.owner)).status).toBe(404);
+    expect((await follow(await linkOf(acme), acme.owner)).status).toBe(200);
   });
 
   test('is one of twenty that work of whoever asks, and of each OWNER by themselves', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { PAGE_BYTES } from '../../../src/domains/organization-export/outside.js';
+import { PAGE_BYTES } from '../../../src/page-bytes.js';
 import { LargeParts } from '../../../src/gateway/export/large-parts.js';
 
 test('parts beyond a page wait for their takers one of an organization and four in all, whatever others hold', () => {
