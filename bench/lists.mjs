@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { counts, forgotten, lists, write } from './lists/cases.mjs';
+import { middleOf } from './lists/middle.mjs';
 import { Replay } from './lists/replay.mjs';
 import { ASKING, createWorld } from './lists/world.mjs';
 import { openWire } from './measure/wire.mjs';
@@ -60,8 +61,7 @@ async function measure() {
   const ids = await readIds();
   const table = lists(ids);
   const counted = counts(ids);
-  const { createContract } = await import(`${PROJECT}dist/gateway/graphql/schema.js`);
-  const missing = forgotten(createContract().schema, table, counted);
+  const missing = forgotten(table, counted);
   if (missing.length > 0) throw new Error(`these are asked for by no case: ${missing.join(', ')}`);
 
   const token = await issuer.sign(ASKING.subject, ids.organization);
@@ -86,7 +86,7 @@ async function measure() {
       const from = performance.now();
       await ask(query);
       http.push(performance.now() - from);
-      batches = wire.take().batches;
+      batches = wire.take();
     }
     const database = await replay.time(batches);
     const row = { name, httpMs: round(http.sort((a, b) => a - b)[1]), databaseMs: round(database), isLargeCount };
@@ -128,8 +128,7 @@ async function deepCursor(page, ask, first, totalCount, middle) {
   if (middle) {
     const { rows } = await world.owner.query(middle);
     const [scope, order] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    const { at, id } = rows[0];
-    return Buffer.from(JSON.stringify([scope, order, at.toISOString(), id])).toString('base64url');
+    return Buffer.from(JSON.stringify([scope, order, ...Object.values(rows[0])])).toString('base64url');
   }
   let after = cursor;
   for (let read = 100; read < totalCount / 2; read += 100) {
@@ -138,37 +137,6 @@ async function deepCursor(page, ask, first, totalCount, middle) {
     after = pageInfo.endCursor;
   }
   return after;
-}
-
-/** What finds the row in the middle of those that a filter finds, of lists that are very long; null of others. */
-function middleOf(name, filter = {}, count, { organization, largeAgent, largeRepository }) {
-  const isRecord = name === 'Query.auditLog' || name === 'Query.deploymentLog';
-  if (!isRecord && !name.endsWith('.runs')) return null;
-  const of = { 'Agent.runs': { agentId: largeAgent }, 'AgentRepository.runs': { repositoryId: largeRepository } }[name];
-  const columns = isRecord
-    ? {
-        actorId: 'actor_id =',
-        action: 'action =',
-        targetId: 'target_id =',
-        outcome: 'outcome =',
-        from: 'at >=',
-        before: 'at <',
-      }
-    : {
-        status: 'status = any',
-        agentId: 'agent_id =',
-        repositoryId: 'repository_id =',
-        createdById: 'created_by =',
-        createdFrom: 'created_at >=',
-        createdBefore: 'created_at <',
-      };
-  const literal = (value) => (Array.isArray(value) ? `'{${value.join(',')}}'` : `'${value.enum ?? value}'`);
-  const conditions = Object.entries({ ...filter, ...of }).map(
-    ([key, value]) => `and ${columns[key]} (${literal(value)})`,
-  );
-  const [table, at] = isRecord ? ['audit_entry', 'at'] : ['run', 'created_at'];
-  return `select id, ${at} as at from ${table} where org_id = '${name === 'Query.deploymentLog' ? '' : organization}'
-    ${conditions.join(' ')} order by ${at}, id offset ${Math.floor(count / 2)} limit 1`;
 }
 
 /** The list itself, however deep it stands in the answer. */
@@ -198,6 +166,10 @@ async function readIds() {
     smallRepository: await one(`select id from repository where ${of} and name = 'repository-0778'`),
     largeCreator: await one(`select user_id from membership where ${of} and email = 'member-2@large.example'`),
     smallCreator: await one(`select user_id from membership where ${of} and email = 'member-4000@large.example'`),
+    account: await one(`select id from account order by id limit 1`),
+    allowedRun: await one(`select subject_id from approval where ${of} and status = 'APPROVED' order by id limit 1`),
+    webhook: await one(`select id from webhook where ${of} order by id limit 1`),
+    delivery: await one(`select delivery_id from webhook_attempt where ${of} order by webhook_id, id limit 1`),
     directory: await one(`select id from scim_directory where ${of} order by id limit 1`),
   };
 }

@@ -1,3 +1,5 @@
+import { withoutStack } from './thrown.js';
+
 /** Every error code a client can ever see. Closed: anything else becomes INTERNAL_SERVER_ERROR. */
 export const ERROR_CODES = [
   'UNAUTHENTICATED',
@@ -36,7 +38,7 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 
 const MESSAGES = {
   UNAUTHENTICATED: 'Sign in: send a valid bearer token.',
-  FORBIDDEN: 'Your role in this organization does not allow this.',
+  FORBIDDEN: 'Your role in this organization, or your key, does not allow this.',
   NOT_FOUND: 'Nothing here has this name or id.',
   BAD_USER_INPUT: 'An argument is not valid.',
   CONFLICT: 'This conflicts with the current state.',
@@ -143,4 +145,6 @@ export const referenced = (options?: ErrorOptions): OrgateError =>
 
 /** Others are before it: nothing was done, and in a second it may well be. */
 export const busy = (options?: ErrorOptions): OrgateError =>
-  new OrgateError('SERVICE_UNAVAILABLE', 'This is busy right now; try again shortly.', { retryAfter: 1 }, options);
+  withoutStack(
+    new OrgateError('SERVICE_UNAVAILABLE', 'This is busy right now; try again shortly.', { retryAfter: 1 }, options),
+  );

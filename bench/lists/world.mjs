@@ -162,13 +162,15 @@ async function fill(owner, runs) {
            (select user_id from member where member.n = runs.n and m = creator), status,
            jsonb_build_object('task', repeat('what an agent was asked to do ', 10), 'number', k),
            case status when 'SUCCEEDED' then jsonb_build_object('summary', repeat('what came of it ', 10)) end,
-           1000 + k % 1000, 3000 + k % 1000, at, case when status <> 'QUEUED' then at + interval '1 second' end,
-           case when status not in ('QUEUED', 'RUNNING') then at + interval '1 minute' end
+           1000 + k % 1000, 3000 + k % 1000, at,
+           case when status not in ('AWAITING_APPROVAL', 'QUEUED') then at + interval '1 second' end,
+           case when status not in ('AWAITING_APPROVAL', 'QUEUED', 'RUNNING') then at + interval '1 minute' end
     from (
       select repo.org_id, repo.n, repo.id, repo.agent_id, k, created.at,
              -- One creator with two fifths of the runs, who never started the large agent.
              case when org.n > 1 then 1 + k % 5 when k % 3 = 0 then 3 + k % 40 when k % 5 < 3 then 2 else 3 + k % 4990 end as creator,
              case when k > org.runs - 60 then 'QUEUED' when k > org.runs - 100 then 'RUNNING'
+                  when k > org.runs - 100 - org.runs / 2000 then 'AWAITING_APPROVAL'
                   when k % 1000 = 7 then 'CANCELLED' when k % 10 = 3 and k < org.runs / 2 then 'FAILED' else 'SUCCEEDED' end as status
       from org cross join lateral generate_series(1, org.runs) as k
       cross join lateral (select timestamptz '2025-11-01 00:00+00' + k * (interval '365 days' / org.runs) + org.n * interval '1 ms' as at) as created
@@ -176,16 +178,42 @@ async function fill(owner, runs) {
     ) as runs
     order by at`);
   await addUpUsage(owner);
+  await askApprovals(owner);
   await layRecord(owner, runs);
   await owner.query(`
-    insert into credential (org_id, id, kind, name, provider, enabled, secret, last_four, rotated_at, created_at)
+    insert into credential (org_id, id, kind, name, provider, enabled, secret, last_four, rotated_at, last_used_at, created_at)
     select id, pg_temp.bench_id('crd', at, 'credential ' || c), (array['GIT', 'LLM_PROVIDER', 'AGENT', 'INTEGRATION'])[1 + c % 4],
-           'credential-' || c, 'provider-' || c % 50, c % 10 <> 0, 'x', 'abcd', at + c * interval '1 minute', at
+           'credential-' || c, 'provider-' || c % 50, c % 10 <> 0, 'x', 'abcd', at + c * interval '1 minute',
+           case when c % 3 > 0 then at + c * interval '1 hour' end, at
     from org cross join generate_series(1, 1000) as c where n = 1`);
   await owner.query(`
     insert into settings_version (org_id, version, at, by_kind, by_id, by_name, changes)
     select org_id, 1 + v, org.at + v * interval '1 minute', 'PERSON', user_id, name, '{"agentExecution.defaultModel": ["a", "b"]}'
     from org join member on member.org_id = org.id and m = 1 cross join generate_series(1, 1000) as v where org.n = 1`);
+  // All that is kept of what members are told: of the asker so many, of everybody else a few.
+  await owner.query(`
+    insert into notification (org_id, id, user_id, kind, text, occasion, is_listed, at, read_at)
+    select org_id, pg_temp.bench_id('ntf', told, 'notification ' || m || ' ' || k), user_id,
+           (array['ALERT', 'APPROVAL', 'INVITATION', 'ENDING_KEY'])[1 + k % 4], 'Something that somebody is told of', 'occasion ' || k,
+           k % 10 <> 1, told, case when k % 9 <> 0 then told + interval '1 hour' end
+    from member cross join lateral generate_series(1, case m when 1 then 500 else 10 end) as k
+    cross join lateral (select now() - (k + 1) * interval '4 hours' as told) as spread
+    where n = 1`);
+  await owner.query(`
+    insert into support_access_grant (org_id, id, scope, granted_by, expires_at, revoked_at, created_at)
+    select org_id, pg_temp.bench_id('sag', granted, 'grant ' || g), case g % 3 when 0 then 'WRITE' else 'READ' end, user_id,
+           granted + interval '1 hour', case when g % 5 = 0 then granted + interval '30 minutes' end, granted
+    from member cross join generate_series(1, 5000) as g cross join lateral (select member.at + g * interval '1 hour' as granted) as spread
+    where n = 1 and m = 1`);
+  await owner.query(`
+    insert into impersonation (org_id, id, actor_id, actor_name, actor_email, user_id, reason, scope, expires_at, ended_at, created_at)
+    select org_id, pg_temp.bench_id('imp', began, 'impersonation ' || i), 'usr_support_' || i % 20, 'Support ' || i % 20,
+           'support-' || i % 20 || '@deployment.example', user_id, 'Somebody asked for help', 'READ',
+           began + interval '30 minutes', began + interval '20 minutes', began
+    from generate_series(1, 5000) as i join member on n = 1 and m = 1 + i % 5000
+    cross join lateral (select member.at + i * interval '1 hour' as began) as spread`);
+  await addWebhooks(owner);
+  await addAccounts(owner);
   await owner.query(`set session_replication_role = origin`);
   await owner.query('drop table org, member, repo');
   await owner.query('vacuum (freeze, analyze)');
@@ -209,17 +237,87 @@ const layRecord = async (owner, runs) => {
   );
 };
 
+/** As many webhooks as one may have, each with all attempts that are kept. Nothing that happens here is told to them. */
+const addWebhooks = async (owner) => {
+  await owner.query(`
+    insert into webhook (org_id, id, url, events, status, disabled_because, untold_since, secret, secret_made_at, handled_to, created_by,
+                         created_at)
+    select org_id, pg_temp.bench_id('whk', at + w * interval '1 minute', 'webhook ' || w), 'https://hooks-' || w || '.example/orgate',
+           '{domain.lapsed}', case when w % 4 = 0 then 'DISABLED' else 'ACTIVE' end, case when w % 4 = 0 then 'GONE' end,
+           case when w % 4 = 0 then now() end, 'x', at, (select max(sequence) from audit_seal where audit_seal.org_id = member.org_id),
+           user_id, at + w * interval '1 minute'
+    from member cross join generate_series(1, 20) as w where n = 1 and m = 1`);
+  await owner.query(`
+    insert into webhook_attempt (org_id, id, webhook_id, delivery_id, event, sequence, at, status, problem, duration_ms, answer)
+    select org_id, pg_temp.bench_id('wha', tried, 'attempt ' || w.id || ' ' || a), w.id,
+           pg_temp.bench_id('whd', created_at, 'delivery ' || w.id || ' ' || a / 4), 'domain.lapsed', a / 4, tried,
+           case when problem is null then 200 when problem = 'STATUS' then 503 end, problem, 20 + a % 100,
+           case when problem is null then 'OK' end
+    from webhook as w cross join generate_series(1, 1000) as a
+    cross join lateral (select created_at + a * interval '5 minutes' as tried,
+      case when a % 500 = 1 then 'INSIDE' when a % 40 = 2 then 'TIMEOUT' when a % 40 = 3 then 'UNREACHABLE' when a % 10 = 4 then 'STATUS' end as problem) as came`);
+};
+
+/** Many accounts, of which the asker administers a few; the first has every organization, or is offered it. */
+const addAccounts = async (owner) => {
+  await owner.query(`
+    insert into account (id, name, created_at)
+    select pg_temp.bench_id('acc', at + a * interval '1 second', 'account ' || a), 'Account ' || lpad(a::text, 4, '0'), at + a * interval '1 second'
+    from org cross join generate_series(1, 1000) as a where n = 1`);
+  await owner.query(`
+    insert into account_administrator (account_id, person_id)
+    select account.id, user_id from account join member on n = 1 and m = case when account.name <= 'Account 0003' then 1 else 2 end`);
+  await owner.query(`
+    insert into account_organization (org_id, account_id, status, created_at, accepted_at)
+    select id, (select min(id) from account), case when n % 10 = 0 then 'OFFERED' else 'ACCEPTED' end, at, case when n % 10 <> 0 then at end
+    from org`);
+};
+
+/** One in ten of the large organization's runs had to be allowed, and the last ones still have to be. */
+const askApprovals = async (owner) => {
+  await owner.query(`
+    insert into approval (org_id, id, subject_type, subject_id, status, submitted_by, approvers, approver_order, allow_self_approval,
+                          expires_at, input_digest, input_hash, agent_version, decided_at, created_at)
+    select org_id, pg_temp.bench_id('apr', created_at, 'approval ' || id), 'RUN', id, stands, created_by, approvers, 'ANY', false,
+           created_at + interval '30 days', md5(id), md5(id), 1, case when stands <> 'PENDING' then created_at + interval '1 hour' end,
+           created_at
+    from (
+      select run.*, (select array_agg(user_id order by m) from member where n = 1 and m <= 3) as approvers,
+             case status when 'AWAITING_APPROVAL' then 'PENDING'
+                  when 'CANCELLED' then (array['REJECTED', 'CANCELLED', 'EXPIRED'])[1 + number / 1000 % 3] else 'APPROVED' end as stands
+      from run join org on org.id = run.org_id and n = 1 cross join lateral (select (input ->> 'number')::int as number) as counted
+      where status = 'AWAITING_APPROVAL' or number % 10 = 7
+    ) as asked
+    order by created_at`);
+  await owner.query(`
+    insert into approval_decision (org_id, id, approval_id, decided_by, decision, input_hash, created_at)
+    select org_id, pg_temp.bench_id('apd', decided_at, 'decision ' || id), id, approvers[1],
+           case status when 'APPROVED' then 'APPROVE' else 'REJECT' end, input_hash, decided_at
+    from approval where status in ('APPROVED', 'REJECTED')`);
+};
+
 /** What the triggers would have kept, had they seen the runs come. */
 const addUpUsage = async (owner) => {
   await owner.query(`
-    insert into usage_total (org_id, day, metric, quantity, cost_micros)
-    select org_id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD'), 'tokens', sum(total_tokens), sum(total_cost_micros)
-    from run group by 1, 2`);
+    insert into usage_event (org_id, id, metric, quantity, cost_micros, occurred_at, recorded_at, day, reported, run_id, agent_id, created_by,
+                             provider)
+    select org_id, 'use_' || md5('event ' || id), 'tokens', total_tokens, total_cost_micros, created_at, created_at,
+           to_char(created_at at time zone 'UTC', 'YYYY-MM-DD'), true, id, agent_id, created_by, 'provider-' || total_tokens % 5
+    from run order by created_at`);
   await owner.query(`
-    insert into run_usage (org_id, period, slot, queued, running, succeeded, failed, cancelled, total_tokens, total_cost_micros)
-    select org_id, to_char(created_at at time zone 'UTC', 'YYYY-MM'), 0,
+    insert into usage_total (org_id, day, metric, quantity, cost_micros)
+    select org_id, day, metric, sum(quantity), sum(cost_micros) from usage_event group by 1, 2, 3`);
+  await owner.query(`
+    insert into usage_share (org_id, dimension, day, key, metric, quantity, cost_micros)
+    select org_id, of.dimension, day, coalesce(of.key, ''), metric, sum(quantity), sum(cost_micros)
+    from usage_event cross join lateral
+      (values ('AGENT', agent_id), ('PERSON', created_by), ('KEY', key_id), ('PROVIDER', provider)) as of (dimension, key)
+    group by 1, 2, 3, 4, 5`);
+  await owner.query(`
+    insert into run_usage (org_id, period, slot, awaiting_approval, queued, running, succeeded, failed, cancelled)
+    select org_id, to_char(created_at at time zone 'UTC', 'YYYY-MM'), 0, count(*) filter (where status = 'AWAITING_APPROVAL'),
            count(*) filter (where status = 'QUEUED'), count(*) filter (where status = 'RUNNING'),
            count(*) filter (where status = 'SUCCEEDED'), count(*) filter (where status = 'FAILED'),
-           count(*) filter (where status = 'CANCELLED'), sum(total_tokens), sum(total_cost_micros)
+           count(*) filter (where status = 'CANCELLED')
     from run group by 1, 2`);
 };

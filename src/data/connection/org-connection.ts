@@ -7,6 +7,7 @@ import { OrgateError } from '../../errors.js';
 import { AnswerTimes } from './answer-times.js';
 import { ClientLeftError } from './client-left.js';
 import { Clock } from './clock.js';
+import { Pending } from './pending.js';
 import { PoolSize } from './pool-size.js';
 import type { ReadBound } from './read-bound.js';
 import { ScopedQuery, ScopePreparation } from './scoped-query.js';
@@ -72,6 +73,7 @@ export class Stop {
   /** See tellTimes. */
   onTime: ((ms: number) => void) | undefined;
   readonly running = new Set<() => void>();
+  readonly pending = new Pending();
 
   /** @param bound what it may read */
   constructor(readonly bound: ReadBound) {}
@@ -87,6 +89,9 @@ export function notePurpose(purpose: string): void {
   const stop = scopes.getStore()?.stop;
   if (stop) stop.purpose = purpose;
 }
+
+/** Counts what the request at hand holds beside the rows that it reads. @throws QUERY_TOO_EXPENSIVE, SERVICE_UNAVAILABLE */
+export const noteHeld = (bytes: number): void => scopes.getStore()?.stop?.bound.count(bytes);
 
 /** Calls when the request at hand waits until its organization has no other transaction under way. */
 export function tellWhenWaiting(tell: () => void): void {
@@ -192,14 +197,15 @@ export const asLoginRole = (text: string, values?: unknown[]): PgQuery =>
   new BaseQuery({ text, ...(values && { values }) });
 
 /**
- * What to send for a statement that Prisma or the directory hands in, decided in the caller's frame.
+ * Makes what to send for a statement that Prisma or the directory hands in, decided in the caller's frame. It is made when it can be
+ * sent: its values as PostgreSQL reads them are many times what they are here.
  *
  * @param isAlone in no transaction
  */
-function toQuery(config: OwnStatement | PgQuery, options: ConnectionOptions, isAlone: boolean): PgQuery {
-  if (config instanceof BaseQuery || config instanceof Statement) return config;
+function toQuery(config: OwnStatement | PgQuery, options: ConnectionOptions, isAlone: boolean): () => PgQuery {
+  if (config instanceof BaseQuery || config instanceof Statement) return () => config;
   const control = TRANSACTION_CONTROL.get(config.text);
-  if (control !== undefined) return new BaseQuery({ text: control });
+  if (control !== undefined) return () => new BaseQuery({ text: control });
   const { frame, stop, isReadOnly, asRead } = scopes.getStore() ?? NOTHING;
   if (!frame || (frame.role === 'orgate_app' && !frame.orgId)) {
     throw new UnscopedStatementError('a statement was about to run outside every organization');
@@ -207,7 +213,8 @@ function toQuery(config: OwnStatement | PgQuery, options: ConnectionOptions, isA
   if (stop?.isStopped) throw new ClientLeftError();
   options.onStatement?.(config.text, frame);
   if (frame.role === 'orgate_app') checkTripwire(config, frame.orgId, options.onAlarm);
-  return new ScopedQuery(config, frame, { ...options, isReadOnly, asRead, isRead: isAlone && isRead(config.text) });
+  return () =>
+    new ScopedQuery(config, frame, { ...options, isReadOnly, asRead, isRead: isAlone && isRead(config.text) });
 }
 
 /** A connection on which no statement runs outside a frame. */
@@ -234,7 +241,7 @@ class ScopedClient extends BaseClient {
   }
 
   override query(config: pg.QueryConfig | PgQuery, values?: unknown, callback?: Callback): Promise<pg.QueryResult> {
-    const query = toQuery(config, this.options, false);
+    const query = toQuery(config, this.options, false)();
     if (callback) return super.query(Object.assign(query, { callback }), values);
     const result = new Promise<pg.QueryResult>((resolve, reject) => {
       query.callback = (error, value) => (error ? reject(error) : resolve(value as pg.QueryResult));
@@ -436,11 +443,20 @@ export class ScopedPool extends BasePool {
 
   /** Runs a statement as the login role itself, outside every frame: migrations, start-up checks and tests only. */
   queryAsLoginRole(text: string, values?: unknown[]): Promise<pg.QueryResult> {
-    return this.#run(asLoginRole(text, values), text);
+    return this.#run(() => asLoginRole(text, values), text);
   }
 
-  async #run(query: PgQuery, text: string): Promise<pg.QueryResult> {
+  async #run(make: () => PgQuery, text: string): Promise<pg.QueryResult> {
     assertHoldsNone();
+    const { stop } = scopes.getStore() ?? NOTHING;
+    if (!stop) return this.#runInTurn(make, text);
+    return stop.pending.run(() => {
+      if (stop.isStopped) throw new ClientLeftError();
+      return this.#runInTurn(make, text);
+    });
+  }
+
+  async #runInTurn(make: () => PgQuery, text: string): Promise<pg.QueryResult> {
     const taken = this.#takeTurn(this.turns.kindOf(text));
     const turn = taken instanceof Promise ? await taken : taken;
     let client: PgClient | undefined;
@@ -449,7 +465,7 @@ export class ScopedPool extends BasePool {
     try {
       client = await this.#size.take(() => super.connect());
       timeOf = this.#times.begin();
-      return await client.query(query);
+      return await client.query(make());
     } catch (error) {
       failure = error;
       throw error;

@@ -10,7 +10,7 @@ const LOCK_TIMEOUT_MS = 2000;
 interface Settings {
   readonly text: string;
   /** Of the prepared statement that sets them. */
-  readonly name: 'scope' | 'actingScope' | 'readingScope';
+  readonly name: 'scope' | 'actingScope' | 'readingScope' | 'indexScope';
 }
 
 // `where` rather than a row: the answer is one message shorter.
@@ -18,6 +18,11 @@ const SCOPE = `select where set_config('role', $1, true) is null or set_config('
   or set_config('statement_timeout', $3, true) is null or set_config('lock_timeout', $4, true) is null`;
 const ASKING: Settings = { name: 'scope', text: SCOPE };
 const ACTING: Settings = { name: 'actingScope', text: `${SCOPE} or set_config('app.act', $5, true) is null` };
+const BY_INDEX: Settings = {
+  name: 'indexScope',
+  text: `${ACTING.text} or set_config('enable_seqscan', 'off', true) is null
+  or set_config('plan_cache_mode', 'force_generic_plan', true) is null or set_config('jit', 'off', true) is null`,
+};
 const READING_ONLY: Settings = {
   name: 'readingScope',
   text: `${SCOPE} or set_config('transaction_read_only', 'on', true) is null`,
@@ -36,7 +41,7 @@ export class ScopePreparation extends Statement {
   }
 
   protected override write(connection: Wire): void {
-    for (const { name, text } of [ASKING, ACTING, READING_ONLY])
+    for (const { name, text } of [ASKING, ACTING, READING_ONLY, BY_INDEX])
       connection.parse({ text, name: this.statements[name] });
   }
 }
@@ -73,8 +78,9 @@ export class ScopedQuery extends Statement {
     super(config);
     const orgId = frame.role === 'orgate_directory' ? '' : frame.orgId;
     const scope = [frame.role, orgId, String(statementTimeoutMs), String(lockTimeoutMs)];
-    this.#settings = isReadOnly ? READING_ONLY : isRead ? ASKING : ACTING;
-    if (this.#settings === ACTING) scope.push(frame.act ? JSON.stringify({ ...frame.act, asRead }) : '');
+    this.#settings = isReadOnly ? READING_ONLY : config.isPlannedByIndex ? BY_INDEX : isRead ? ASKING : ACTING;
+    if (this.#settings === ACTING || this.#settings === BY_INDEX)
+      scope.push(frame.act ? JSON.stringify({ ...frame.act, asRead }) : '');
     this.#scope = scope;
   }
 

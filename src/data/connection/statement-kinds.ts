@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { withoutStack } from '../../thrown.js';
 
 /**
  * How a statement ended. It waited in vain for a row, which is its organization's own affair, or for what may be a whole
@@ -45,6 +46,7 @@ export class NoTurnError extends pg.DatabaseError {
 
   constructor() {
     super('waited for its turn, or a lock, in vain', 0, 'error');
+    withoutStack(this);
   }
 }
 

@@ -26,12 +26,14 @@ export class PreparedStatements {
   readonly scope: string;
   readonly actingScope: string;
   readonly readingScope: string;
+  readonly indexScope: string;
 
   /** @param prefix of its own for every connection: those of an embedded database share one backend, and its names */
   constructor(private readonly prefix: string) {
     this.scope = `${prefix}scope`;
     this.actingScope = `${prefix}acting`;
     this.readingScope = `${prefix}reading`;
+    this.indexScope = `${prefix}index`;
   }
 
   /** Null when there are too many already. */
@@ -87,6 +89,11 @@ export type Callback = (error: Error | null, result?: pg.QueryResult) => void;
  */
 export interface Planning {
   readonly isPlannedAnew?: boolean | undefined;
+  /**
+   * Planned once, and by an index. What waits in a table that is next to empty now, and long a minute later, would else be planned for
+   * reading all of it, until PostgreSQL notices.
+   */
+  readonly isPlannedByIndex?: boolean | undefined;
 }
 
 /** What a statement is made of. */

@@ -1,4 +1,4 @@
-import { spreadOut } from '../../jobs/spread-out.js';
+import { spreadOut } from '../../spread-out.js';
 import { ClientLeftError } from './client-left.js';
 import {
   type Asking,

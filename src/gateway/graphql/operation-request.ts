@@ -24,6 +24,10 @@ export interface StreamRequest extends OperationRequest {
   readonly renew: () => Promise<RequestContext>;
   /** Works at it when its turn comes. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  /** What its door keeps for as long as it is open, in bytes. */
+  readonly doorBytes: number;
+  /** Cuts it off, where others need the room, and says whether it did. */
+  readonly giveWay: () => boolean;
 }
 
 /** What is shown: errors as clients see them, and no data where the whole request was refused and nothing of it ran. */

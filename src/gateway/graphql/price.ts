@@ -8,6 +8,7 @@ import {
   isAbstractType,
   isCompositeType,
   isLeafType,
+  isListType,
   isObjectType,
   Kind,
   type FieldNode,
@@ -18,12 +19,24 @@ import {
 import type { Operation } from './read-document.js';
 import { type Variables, withDefaults } from './with-defaults.js';
 
+type Field = GraphQLField<unknown, unknown>;
+
 /** The value of a variable, by its name. */
 type Look = (name: string) => unknown;
 
-/** A leaf costs one, whatever it says; JSON as much as the kibibytes that it may hold. */
+/** A leaf costs one, whatever it says; JSON, and text that may be long, as much as the kibibytes that it may hold, of one column about. */
 const LEAF_COST = 1;
 const JSON_COST = 64;
+/** A list of leaves, such as of permissions, is some kilobyte of them. */
+const LEAVES_COST = 10;
+const LEAF_COSTS: ReadonlyMap<string, number> = new Map([
+  ['Run.error', 10],
+  ['ClaimedCredential.secret', 10],
+  ['AuditChange.before', 12],
+  ['AuditChange.after', 12],
+  ['SettingChange.before', 12],
+  ['SettingChange.after', 12],
+]);
 /** The whole schema may be asked for, in one answer of some hundred kilobytes. */
 const INTROSPECTION_COST = 500;
 /** Counting and searching take as long as there are rows, whatever is answered. */
@@ -36,8 +49,8 @@ const DEFAULT_ROWS = 20;
 const MAX_ROWS = 100;
 
 /**
- * What an operation costs: a list its rows times what each row costs, and something for being counted or searched, a record that
- * is verified one for each place, a batch something for each that is in it, everything else one and what is in it. Counted from what it asks for, never from what is there, so that the price tells nothing. Where no
+ * What an operation costs: a list its rows times what each row costs, however it says how many, and something for being counted or
+ * searched, a record that is verified one for each place, a batch something for each that is in it, everything else one and what is in it. Counted from what it asks for, never from what is there, so that the price tells nothing. Where no
  * variable was looked at, it is the same for all of them, and is counted once.
  */
 export function priceOf(schema: GraphQLSchema, operation: Operation, given: Variables): number {
@@ -82,11 +95,14 @@ function count(schema: GraphQLSchema, { node: operation, fragments }: Operation,
     const field = 'getFields' in parent ? parent.getFields()[name] : undefined;
     if (!field) return LEAF_COST;
     const type = getNamedType(field.type);
-    if (isLeafType(type)) return type.name.startsWith('JSON') ? JSON_COST : LEAF_COST;
+    if (isLeafType(type)) {
+      if (isListType(getNullableType(field.type))) return LEAVES_COST;
+      return LEAF_COSTS.get(`${parent.name}.${name}`) ?? (type.name.startsWith('JSON') ? JSON_COST : LEAF_COST);
+    }
     const inside = node.selectionSet ? costOf(node.selectionSet, type) : 0;
     const scans = SCAN_COST * scansOf(node, fragments, look);
     const given = GIVEN_COST * givenOf(node, field, look);
-    return 1 + rowsOf(node, field, look) * inside + scans + given + placesOf(node, field, look);
+    return 1 + rowsOf(node, parent, field, look) * inside + scans + given + placesOf(node, field, look);
   };
 
   const root = schema.getRootType(operation.operation);
@@ -102,35 +118,75 @@ function valueOf(node: ValueNode | undefined, look: Look): unknown {
   return undefined;
 }
 
-/** Of lists that are answered whole, about what they may come to. */
-const ROWS_OF: ReadonlyMap<string, number> = new Map([
-  ['usageByDay', 500],
-  ['usageAlerts', 100],
-  ['providerHealth', 100],
-  ['executors', 100],
+/** Of lists that are answered whole, about what they may come to. Others come to as many as a page of which nobody says how many. */
+export const ROWS_OF: ReadonlyMap<string, number> = new Map([
+  ['Account.administrators', 50],
+  ['Agent.credentials', 20],
+  ['Approval.decisions', 10],
+  ['Approval.waitsFor', 50],
+  ['ApprovalSettings.requireFor', 10],
+  ['AuditEntry.changes', 5],
+  ['ClaimRunsPayload.runs', 20],
+  ['ClaimedRun.credentials', 20],
+  ['MemberRemovalPreview.apiKeys', 100],
+  ['MemberRemovalPreview.directories', 10],
+  ['MemberRemovalPreview.identityProviders', 10],
+  ['MemberRemovalPreview.invitationsSent', 100],
+  ['MemberRemovalPreview.serviceAccountKeys', 100],
+  ['Mutation.setNotificationPreferences', 20],
+  ['Organization.features', 10],
+  ['Organization.formerSlugs', 20],
+  ['Organization.limits', 4],
+  ['Organization.siblings', 7],
+  ['OrganizationComparison.credentials', 100],
+  ['OrganizationComparison.differences', 50],
+  ['OrganizationSet.elsewhere', 50],
+  ['OrganizationSet.organizations', 7],
+  ['OrganizationUsage.metrics', 20],
+  ['OrganizationUsage.runsByStatus', 6],
+  ['PromoteSettingsPayload.changes', 20],
+  ['ProviderResolution.passedOver', 10],
+  ['Query.checkOrganizationNames', 50],
+  ['Query.executors', 100],
+  ['Query.joinableOrganizations', 50],
+  ['Query.notificationPreferences', 20],
+  ['Query.permissionCatalogue', 100],
+  ['Query.providerHealth', 100],
+  ['Query.regions', 20],
+  ['Query.usageAlerts', 100],
+  ['Query.usageByDay', 500],
+  ['Query.webhookEventTypes', 100],
+  ['RecordUsageBatchPayload.outcomes', 100],
+  ['SamlSettings.certificates', 5],
+  ['SettingsVersion.changes', 5],
+  ['UsageStatement.metrics', 20],
 ]);
 
 /** How many objects a field may answer with: of a page what `first` or `last` says, of a lookup as many as there are ids. */
-function rowsOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Look): number {
+function rowsOf(node: FieldNode, { name: parent }: GraphQLCompositeType, field: Field, look: Look): number {
   const argument = (name: string): unknown =>
     valueOf(node.arguments?.find((each) => each.name.value === name)?.value, look);
   const ids = argument('ids');
   if (Array.isArray(ids) && field.args.some(isIds)) return ids.length;
-  if (!field.args.some(({ name }) => name === 'first' || name === 'last')) return ROWS_OF.get(field.name) ?? 1;
+  if (!field.args.some(({ name }) => name === 'first' || name === 'last')) {
+    // The rows of a page count where it is asked for.
+    const isOne = !isListType(getNullableType(field.type)) || parent.endsWith('Connection');
+    return isOne ? 1 : (ROWS_OF.get(`${parent}.${field.name}`) ?? DEFAULT_ROWS);
+  }
   const asked = [argument('first'), argument('last')].filter((rows) => typeof rows === 'number');
   const rows = asked.length > 0 ? Math.max(...asked) : DEFAULT_ROWS;
   return Math.min(Math.max(rows, 1), MAX_ROWS);
 }
 
 /** How many things a batch has in it. */
-function givenOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Look): number {
+function givenOf(node: FieldNode, field: Field, look: Look): number {
   if (!field.args.some(({ name, type }) => name === 'input' && 'ofType' in getNullableType(type))) return 0;
   const batch = valueOf(node.arguments?.find(({ name }) => name.value === 'input')?.value, look);
   return Array.isArray(batch) ? batch.length : 1;
 }
 
 /** How many places of a record a field goes through; one that is no such field none. */
-function placesOf(node: FieldNode, field: GraphQLField<unknown, unknown>, look: Look): number {
+function placesOf(node: FieldNode, field: Field, look: Look): number {
   if (!['from', 'to'].every((end) => field.args.some(({ name, type }) => name === end && isPlace(type)))) return 0;
   const placeAt = (end: string): number | null => {
     const place = valueOf(node.arguments?.find(({ name }) => name.value === end)?.value, look);

@@ -9,7 +9,9 @@ import {
   type OperationDefinitionNode,
   OperationTypeNode,
   parse,
+  print,
   type SelectionSetNode,
+  Source,
   specifiedRules,
   TokenKind,
   validate,
@@ -30,6 +32,7 @@ export class Operation {
   fixedPrice: number | null = null;
   /** It alone, with the document's fragments: whatever executes this has nothing to choose from. */
   readonly document: DocumentNode;
+  #lasting: WeakRef<Operation> | undefined;
 
   constructor(
     readonly node: OperationDefinitionNode,
@@ -39,7 +42,27 @@ export class Operation {
   ) {
     this.document = { kind: Kind.DOCUMENT, definitions: [node, ...fragments.values()] };
   }
+
+  /**
+   * The same with nothing of its text: no comments, no places, and no names that are pieces of it and keep it whole. For
+   * whoever keeps it for hours; all who do so at a time are given the same one.
+   */
+  get lasting(): Operation {
+    const known = this.#lasting?.deref();
+    if (known) return known;
+    const text = print(this.document);
+    const document = parse(text, { noLocation: true });
+    const [node] = document.definitions;
+    if (node?.kind !== Kind.OPERATION_DEFINITION) throw new Error('an operation was printed that is none');
+    const bytes = countNodes(document) * BYTES_PER_BARE_NODE + 2 * text.length;
+    const lasting = new Operation(node, fragmentsOf(document), { shape: this.whole.shape, bytes });
+    this.#lasting = new WeakRef(lasting);
+    return lasting;
+  }
 }
+
+/** More is no name that anybody would give. */
+const MOST_OF_A_NAME = 200;
 
 /** A document, read once: what is wrong with it, or its operations. */
 export class ReadDocument {
@@ -61,9 +84,12 @@ export class ReadDocument {
   /**
    * The operation that a request names, as GraphQL says: the only one where it names none.
    *
-   * @returns an error when there is none of this name, or none was named of several
+   * @returns an error when there is none of this name, when it is too long for one, or none was named of several
    */
   operation(name: string | null | undefined): Operation | GraphQLError {
+    if ((name?.length ?? 0) > MOST_OF_A_NAME) {
+      return requestError('BAD_REQUEST', `An operation name has at most ${MOST_OF_A_NAME} characters.`);
+    }
     const node = getOperationAST(this.document, name);
     if (!node) return requestError('OPERATION_RESOLUTION_FAILURE', this.#whyNone(name));
     let operation = this.#operations.get(node);
@@ -86,16 +112,23 @@ export class ReadDocument {
 
 /** Measured: 180 to 350 bytes a node, with its tokens and places; short documents weigh most a node. */
 const BYTES_PER_NODE = 350;
+/** The same of one without them. */
+const BYTES_PER_BARE_NODE = 130;
 /** Comments are no nodes, but stay between the tokens that are: 70 bytes each, and what they say. */
 const BYTES_PER_COMMENT = 100;
 
-function weigh(document: DocumentNode): number {
-  let bytes = 0;
+function countNodes(document: DocumentNode): number {
+  let nodes = 0;
   visit(document, {
     enter() {
-      bytes += BYTES_PER_NODE;
+      nodes += 1;
     },
   });
+  return nodes;
+}
+
+function weigh(document: DocumentNode): number {
+  let bytes = countNodes(document) * BYTES_PER_NODE;
   for (let token = document.loc?.startToken; token; token = token.next ?? undefined) {
     if (token.kind === TokenKind.COMMENT) bytes += BYTES_PER_COMMENT;
   }
@@ -113,11 +146,12 @@ export interface ReadOptions {
 }
 
 /** Reads a document: its size, its tokens and its shape are bounded before GraphQL's own validation looks. */
-export function readDocument(source: string, options: ReadOptions): ReadDocument {
+export function readDocument(text: string, options: ReadOptions): ReadDocument {
   const limits = options.isStranger ? STRANGERS_LIMITS : DOCUMENT_LIMITS;
-  if (source.length > limits.characters) {
+  if (text.length > limits.characters) {
     return refused(requestError('GRAPHQL_PARSE_FAILED', `The document has more than ${limits.characters} characters.`));
   }
+  const source = new Source(text);
   let document: DocumentNode;
   try {
     document = parse(source, { maxTokens: limits.tokens });
@@ -129,6 +163,9 @@ export function readDocument(source: string, options: ReadOptions): ReadDocument
     }
     throw error;
   }
+  // Of each thing that fails GraphQL looks for the line, from the first on: thousands of fields times 65,536 lines. It finds nothing to
+  // look through; clients are told what the tokens know.
+  source.body = '';
   const shape = checkStructure(document, limits);
   if (shape instanceof GraphQLError) return refused(asRequestError('GRAPHQL_VALIDATION_FAILED', shape));
   const errors = findErrors(document, options).map((error) => asRequestError('GRAPHQL_VALIDATION_FAILED', error));

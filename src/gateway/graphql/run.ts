@@ -9,9 +9,10 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { RequestContext } from '../../context/context.js';
+import { TELL_ACTING } from '../../context/tell-acting.js';
+import { whoListens } from '../../context/who-listens.js';
 import { notePurpose, readingOnly, Stop, stoppable, tellTimes } from '../../data/connection/org-connection.js';
 import { ReadBound, readLimits } from '../../data/connection/read-bound.js';
-import { tellOperation } from '../../domains/impersonation/tell-operation.js';
 import { type ErrorCode, OrgateError } from '../../errors.js';
 import { chargePoints, chargeTime, limitFields } from '../http/limit-requests.js';
 import type { RateLimits } from '../http/rate-limits.js';
@@ -29,6 +30,7 @@ import { priceOf } from './price.js';
 import type { Answer, OperationRequest, StreamRequest } from './operation-request.js';
 import type { Operation, ReadDocument } from './read-document.js';
 import { requestError } from './request-error.js';
+import { StreamMemory, weighValue } from './stream-memory.js';
 
 /** What is refused costs so much for each millisecond that it took to find out. */
 const POINTS_A_MS = 100;
@@ -87,6 +89,7 @@ class RefusedRequestError extends Error {
 export function createHall({ formatError, tellRequest, maxAnswer, ...options }: RunOptions): Hall {
   const { schema, compileFrom, limits } = options;
   const letThrough = createLetThrough(options);
+  const memory = new StreamMemory();
   const execute = createExecute({ schema, compileFrom, tellLookup: options.tellOperation });
 
   const shown = ({ errors, ...rest }: ExecutionResult, record: RequestRecord): Answer =>
@@ -113,7 +116,12 @@ export function createHall({ formatError, tellRequest, maxAnswer, ...options }: 
     await tellActing(execution);
     const { impersonation } = execution.context.viewer ?? {};
     const mayChange = impersonation?.scope === 'WRITE' && execution.operation.node.operation === 'mutation';
-    return impersonation && !mayChange ? readingOnly(() => execute(execution)) : execute(execution);
+    try {
+      return await (impersonation && !mayChange ? readingOnly(() => execute(execution)) : execute(execution));
+    } finally {
+      // Rows are many times the text that is made of them, which is all that is counted until it is taken.
+      execution.context.letGo();
+    }
   };
 
   const bounded = (operation: Operation, result: ExecutionResult, record: RequestRecord): ExecutionResult => {
@@ -137,27 +145,41 @@ export function createHall({ formatError, tellRequest, maxAnswer, ...options }: 
       const asked = { operation, variables, context };
       if (!isSubscription(operation)) return shown(bounded(operation, await run(asked), record), record);
       await tellActing(asked);
-      const { document } = operation;
+      const { over, renew, inTurn, doorBytes, giveWay } = request;
+      const { lasting } = operation;
+      const kept = { operation: lasting, variables: declaredOf(lasting, variables) };
+      // The names that it noted are pieces of the text.
+      note(lasting, record);
       const source = await createSourceEventStream({
         schema,
-        document,
+        document: lasting.document,
         contextValue: context,
-        variableValues: variables,
+        variableValues: kept.variables,
       });
+      context.letGo();
       if (!isSource(source)) return shown(source, record);
+      try {
+        const listener = { orgId: context.organization.orgId, person: whoListens(context) };
+        const bytes = doorBytes + lasting.whole.bytes + weighValue(kept.variables);
+        const giveBack = memory.hold(listener, bytes, giveWay);
+        if (over.aborted) giveBack();
+        over.addEventListener('abort', giveBack, { once: true });
+      } catch (error) {
+        void (source as Source).return?.();
+        throw error;
+      }
       return follow(source as Source, {
-        request,
+        request: { context, over, renew, inTurn },
         price: record.cost ?? 0,
         limits,
-        answer: async (current, root) =>
-          shown(
-            bounded(
-              operation,
-              await readingOnly(() => execute({ operation, variables, context: current, root })),
-              record,
-            ),
-            record,
-          ),
+        answer: async (current, root) => {
+          try {
+            const result = await readingOnly(() => execute({ ...kept, context: current, root }));
+            return shown(bounded(lasting, result, record), record);
+          } finally {
+            current.letGo();
+          }
+        },
         refuse: (error) => refused(error, record),
       });
     } catch (error) {
@@ -170,7 +192,13 @@ export function createHall({ formatError, tellRequest, maxAnswer, ...options }: 
     const { context } = request;
     const bound = new ReadBound(readLimits(maxAnswer));
     bound.belongTo(context.current?.orgId ?? '');
-    const record: RequestRecord = { requestId: context.requestId, address: null, context, held: bound, codes: [] };
+    const record: RequestRecord = {
+      requestId: context.requestId,
+      address: null,
+      context,
+      held: bound,
+      codes: new Set(),
+    };
     const began = performance.now();
     try {
       return await withRecord(record, () => stoppable(new Stop(bound), () => answer(request, record)));
@@ -182,6 +210,15 @@ export function createHall({ formatError, tellRequest, maxAnswer, ...options }: 
   return { run: whole, stream };
 }
 
+/** What an operation asks for of the variables that came: others may stand beside them, and are nobody's. */
+const declaredOf = ({ node }: Operation, variables: OperationRequest['variables']): OperationRequest['variables'] =>
+  Object.fromEntries(
+    (node.variableDefinitions ?? [])
+      .map(({ variable }) => variable.name.value)
+      .filter((name) => Object.hasOwn(variables, name))
+      .map((name) => [name, variables[name]]),
+  );
+
 /** What is asked for once it was let through, and by whom. */
 type Asked = Execution & { readonly context: RequestContext };
 
@@ -191,7 +228,7 @@ const MOST_OF_A_NAME = 100;
 async function tellActing({ operation, variables, context }: Asked): Promise<void> {
   if (!context.viewer?.impersonation) return;
   const { operation: type, name } = operation.node;
-  await tellOperation(context, {
+  await context.use(TELL_ACTING)(context, {
     type,
     name: name?.value.slice(0, MOST_OF_A_NAME) ?? null,
     fields: askedFields(operation),

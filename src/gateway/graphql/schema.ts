@@ -8,7 +8,9 @@ import { printUtc } from '../../instant.js';
 import { Catalogue } from '../../permissions/catalogue.js';
 import { type AccessTable, accessTable, guard } from '../../permissions/shield.js';
 import { nameTakenArguments } from '../../resource/taken-arguments.js';
+import { answerOnce } from './answer-once.js';
 import { boundArguments } from './argument-bounds.js';
+import { countItems } from './count-items.js';
 import { noteRefusedMutations } from './note-refusals.js';
 
 const SCHEMA_DIRECTORY = fileURLToPath(new URL('../../../schema', import.meta.url));
@@ -45,7 +47,11 @@ function putTogether(): Contract {
   const bare = makeExecutableSchema({ typeDefs, resolvers: resolvers as never });
   const catalogue = new Catalogue(domains.flatMap(({ grants }) => (grants ? [grants] : [])));
   const access = accessTable(bare, domains, catalogue);
-  return { schema: boundArguments(noteRefusedMutations(guard(nameTakenArguments(bare), access))), catalogue, access };
+  return {
+    schema: boundArguments(noteRefusedMutations(guard(countItems(answerOnce(nameTakenArguments(bare))), access))),
+    catalogue,
+    access,
+  };
 }
 
 /** The library's answers a Date, which JSON then asks to print itself; in a list that took longer than all else of it. */

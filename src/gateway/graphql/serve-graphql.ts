@@ -1,10 +1,9 @@
-import { ApolloServer, type ApolloServerOptions, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServer, type ApolloServerOptions, type ApolloServerPlugin, HeaderMap } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginLandingPageDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
-import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type GraphQLSchema, parse } from 'graphql';
 import { AbortedWith } from '../../aborted-with.js';
@@ -35,6 +34,8 @@ export interface GraphQLParts extends ContextParts {
   readonly introspection: boolean;
   /** Of one answer, in characters. */
   readonly maxAnswer: number;
+  /** Of one body, in bytes. */
+  readonly bodyLimit: number;
 }
 
 declare module 'fastify' {
@@ -84,7 +85,7 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
     request.record ??= {
       ...idsOf(request),
       address: request.network,
-      codes: [],
+      codes: new Set(),
     };
     request.stop ??= boundReading(request.record, reply, limits);
     const { record, stop } = request;
@@ -118,10 +119,11 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       return reply;
     });
   };
-  const handler = fastifyApolloHandler(apollo, { context: (request, reply) => createContext(request, reply, parts) });
+  const isHostName = createIsHostName();
   app.route({
     url: '/graphql',
     method: ['GET', 'POST'],
+    bodyLimit: parts.bodyLimit,
     // Whoever sends much is known before it is read, and has paid for it.
     preParsing(request, reply, payload, done) {
       if (isStranger(request) || !isLargeBody(request)) return done(null, payload);
@@ -146,12 +148,11 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
       done(null, payload);
     },
     handler(request, reply) {
-      // The Host header is the client's; one that is no host name would fail further in, as if the fault were ours.
-      if (!URL.canParse(`http://${request.hostname}/`)) {
+      if (!isHostName(request.hostname)) {
         return reply.code(400).send(errorBody('BAD_REQUEST', 'The Host header names no host.', request.id));
       }
       if (takesEvents(request)) return stream(request, reply);
-      return within(request, reply, () => handler.call(app, request as never, reply as never)) as unknown;
+      return within(request, reply, () => answer(apollo, request, reply, parts));
     },
   });
   const refuseMethod = async (request: FastifyRequest, reply: FastifyReply) =>
@@ -162,6 +163,57 @@ export async function serveGraphQL(app: FastifyInstance, parts: GraphQLParts): P
   // Before the body is read: whatever it holds, the method is what is wrong.
   app.route({ url: '/graphql', method: ['PUT', 'PATCH', 'DELETE'], onRequest: refuseMethod, handler: refuseMethod });
   return apollo;
+}
+
+/** Whether a Host header, which is the client's, names a host. The last one that did is known: most come to the same. */
+function createIsHostName(): (name: string) => boolean {
+  let known: string | undefined;
+  return (name) => {
+    if (name === known) return true;
+    const is = URL.canParse(`http://${name}/`);
+    if (is) known = name;
+    return is;
+  };
+}
+
+/** What fastify took, answered by Apollo. */
+async function answer(
+  apollo: ApolloServer<RequestContext>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: GraphQLParts,
+): Promise<string | Buffer> {
+  const sent = new HeaderMap();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value) sent.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  const { status, headers, body } = await apollo.executeHTTPGraphQLRequest({
+    httpGraphQLRequest: {
+      body: request.body,
+      method: request.method,
+      headers: sent,
+      search: /\?.*$/s.exec(request.url)?.[0] ?? '',
+    },
+    context: () => createContext(request, reply, parts),
+  });
+  if (body.kind !== 'complete') throw new Error('an answer came that is not whole');
+  for (const [name, value] of headers) void reply.header(name, value);
+  void reply.code(status ?? 200);
+  return asSent(body.string, request);
+}
+
+/** A smaller answer is taken at once. */
+const SMALL_ANSWER = 64 * 1024;
+
+/**
+ * An answer as it lies in memory until it is taken: as bytes, which are counted. A text of other than Latin letters takes two of them a
+ * character, and three more for what is sent of it beside.
+ */
+function asSent(text: string, { record }: FastifyRequest): string | Buffer {
+  if (text.length <= SMALL_ANSWER) return text;
+  const bytes = Buffer.from(text);
+  record?.held?.hold(bytes.length);
+  return bytes;
 }
 
 /** What Apollo is given in place of every document: it reads HTTP and prints answers, and neither parses nor executes. */
@@ -250,7 +302,7 @@ function refuseUnread(
   if (!(error instanceof OrgateError)) return failed(asError(error));
   const { accept } = request.headers;
   const { status, headers } = refusalHead(error.code, accept, error.detail.retryAfter);
-  request.record?.codes.push(error.code);
+  request.record?.codes.add(error.code);
   const type = acceptsGraphQLResponse(accept) ? 'application/graphql-response+json; charset=utf-8' : JSON_TYPE;
   void reply
     .code(status)

@@ -14,8 +14,9 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify';
 import helmet from 'helmet';
-import { type DestinationStream, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 import { ERROR_CODES, type ErrorCode, OrgateError } from '../../errors.js';
+import { STRANGERS_BODY_BYTES } from './bodies/receive-bodies.js';
 import { UnreadBodyError } from './bodies/unread-body-error.js';
 import { boundHeads } from './bound-head.js';
 import { oneAtATime, watchConnections } from './connections.js';
@@ -35,7 +36,6 @@ export interface HttpOptions {
   readonly corsOrigins: readonly string[];
   /** Addresses of proxies whose forwarded headers count. */
   readonly trustProxy: readonly string[];
-  readonly bodyLimitBytes: number;
   readonly production: boolean;
   /** Answers when the service can answer; throws when it cannot. */
   readonly isReady: () => Promise<void>;
@@ -50,6 +50,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** For what is executed without a request of its own here. */
     readonly tellRequest: TellRequest;
+    /** For lines whose fields all have names here, and none of which is a secret: it is not searched for any. */
+    readonly requestLog: Logger;
   }
 }
 
@@ -104,7 +106,8 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
     loggerInstance,
     childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: options.bodyLimitBytes,
+    // A door that takes more says so.
+    bodyLimit: STRANGERS_BODY_BYTES,
     trustProxy: options.trustProxy.length > 0 ? [...options.trustProxy] : false,
     genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
@@ -133,6 +136,7 @@ export async function createHttpServer(options: HttpOptions): Promise<FastifyIns
   boundHeads(app);
   const tellRequest = createTellRequest(requestLog, options.metrics);
   app.decorate('tellRequest', tellRequest);
+  app.decorate('requestLog', requestLog);
   onceDone(app, ({ record }, { statusCode: status, elapsedTime: ms, raw }) => {
     if (record) tellRequest(record, { status, ms, hasLeft: !raw.writableFinished });
   });
@@ -269,7 +273,7 @@ function sendError(error: FastifyError | OrgateError, request: FastifyRequest, r
   const code = ERROR_CODES.find((each) => STATUSES[each] === status) ?? 'BAD_REQUEST';
   const messages: Partial<Record<ErrorCode, string>> = {
     PAYLOAD_TOO_LARGE: 'The request body is too large.',
-    UNSUPPORTED_MEDIA_TYPE: 'Send application/json.',
+    UNSUPPORTED_MEDIA_TYPE: 'The request body is of a media type that is not read here.',
     BAD_REQUEST: 'The request could not be read; send a JSON object with a query.',
   };
   const message = error instanceof UnreadBodyError ? error.message : (messages[code] ?? 'The request was refused.');

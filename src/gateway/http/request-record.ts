@@ -31,8 +31,8 @@ export interface RequestRecord extends RequestIds {
   refusedKey?: { readonly id: string | null; readonly why: string };
   /** The organizations that the request named and its person is not in. The record of none of them tells it. */
   notEntered?: { readonly personId: string; readonly names: readonly string[] };
-  /** Codes of the errors that the client was shown. */
-  readonly codes: string[];
+  /** Codes of the errors that the client was shown, each once: a stream may fail a thousand times a minute for hours. */
+  readonly codes: Set<string>;
 }
 
 const records = new AsyncLocalStorage<RequestRecord>();

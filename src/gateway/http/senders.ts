@@ -25,8 +25,17 @@ export class Senders {
   }
 }
 
-/** All that decides who asks and where, and nothing that could be made up beside it: there is one of each session. */
+/** Asked for twice of each request. */
+const credentials = new WeakMap<FastifyRequest, string | null>();
+
 function credentialOf(request: FastifyRequest): string | null {
+  let credential = credentials.get(request);
+  if (credential === undefined) credentials.set(request, (credential = readCredential(request)));
+  return credential;
+}
+
+/** All that decides who asks and where, and nothing that could be made up beside it: there is one of each session. */
+function readCredential(request: FastifyRequest): string | null {
   const { authorization } = request.headers;
   // Written in many ways, a bearer token would be many, and have what others are known by forgotten.
   const credential = authorization?.replace(/^Bearer +/i, '') ?? readSessionCookie(request);

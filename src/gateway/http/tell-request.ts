@@ -44,11 +44,12 @@ export const createTellRequest =
         refusedBy,
         refusedKey,
         notEntered: notEntered?.names,
-        ...(codes.length > 0 && { codes: [...new Set(codes)] }),
+        ...(codes.size > 0 && { codes: [...codes] }),
       },
       'graphql',
     );
     const operation = operationType ?? 'none';
-    requests.inc({ operation, code: codes[0] ?? 'none' });
+    const [code = 'none'] = codes;
+    requests.inc({ operation, code });
     duration.observe({ operation }, ms / 1000);
   };

@@ -10,7 +10,7 @@ import { idsOf } from './request-record.js';
 
 /** Writes a decision to the stream `routing` of the log. */
 export function tellRouting(request: FastifyRequest, routing: Routing): void {
-  request.log.info(routingLine(idsOf(request), routing), 'routing');
+  request.server.requestLog.info(routingLine(idsOf(request), routing), 'routing');
 }
 
 /** What a door decided. */

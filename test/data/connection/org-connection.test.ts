@@ -58,6 +58,18 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
   });
   afterAll(() => database.close());
 
+  test('what is planned by an index is, though reading all of so little is cheaper; what comes next is planned as ever', async () => {
+    const planOf = async (isPlannedByIndex: boolean) => {
+      const statement = { text: 'explain select amname from pg_am where oid = 403', isPlannedByIndex };
+      const { rows } = await inFrame(DIRECTORY, () => database.pool.query<{ 'QUERY PLAN': string }>(statement));
+      return rows.map((row) => row['QUERY PLAN']).join(' ');
+    };
+    expect(await planOf(true)).toContain('Index Scan');
+    expect(await planOf(false)).toContain('Seq Scan');
+    const settings = `select current_setting('enable_seqscan') as seqscan, current_setting('plan_cache_mode') as mode`;
+    expect((await run(DIRECTORY, settings)).rows).toEqual([{ seqscan: 'on', mode: 'auto' }]);
+  });
+
   test('inside a frame a statement runs as its role, for its organization, with its limit', async () => {
     const { rows } = await run(inside(acme), STANDING);
     expect(rows).toEqual([{ role: 'orgate_app', org: acme, timeout: '4321ms', patience: '765ms' }]);
@@ -229,6 +241,18 @@ describe.each([true, false])('one connection, prepared statements: %s', (prepare
       client.release();
     });
     expect((await waiting).rows[0]).toMatchObject({ org: acme });
+  });
+
+  test('a statement is made when it can be sent: what waits holds no values as PostgreSQL reads them', async () => {
+    let made = 0;
+    const value = { toPostgres: () => `made ${(made += 1)}` };
+    const client = await database.pool.connect();
+    const waiting = Promise.all(Array.from({ length: 3 }, () => run(inside(acme), 'select $1::text as said', [value])));
+    await new Promise(setImmediate);
+    const madeAtOnce = made;
+    client.release();
+    expect(madeAtOnce).toBe(0);
+    expect((await waiting).map(({ rows }) => rows[0])).toEqual([1, 2, 3].map((said) => ({ said: `made ${said}` })));
   });
 
   test('outside every frame a statement throws, and nothing is sent', async () => {

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { createDirectoryQuery } from '../../../src/data/connection/directory-query.js';
 import { SecondConnectionError, Stop, stoppable } from '../../../src/data/connection/org-connection.js';
+import { MOST_PENDING } from '../../../src/data/connection/pending.js';
 import { ReadBound } from '../../../src/data/connection/read-bound.js';
 import type { Database } from '../../../src/data/database.js';
-import type { OrganizationDb } from '../../../src/data/organization/organization-db.js';
+import type { RequestDb } from '../../../src/data/organization/organization-db.js';
 import { connectBeside, whileLocked } from '../../races/interleave.js';
 import { givenOrganization, type GivenOrganization } from '../../support/given.js';
 import { isPostgres, startServer, type TestServer } from '../../support/server.js';
@@ -16,7 +17,7 @@ let server: TestServer;
 let database: Database;
 let acme: GivenOrganization;
 let globex: GivenOrganization;
-let db: OrganizationDb;
+let db: RequestDb;
 beforeAll(async () => {
   server = await startServer({ poolSize: 10, env: { DATABASE_LOCK_TIMEOUT_MS: '300' } });
   ({ database } = server);
@@ -59,6 +60,33 @@ describe('whoever holds a connection waits for no second one', () => {
   });
 });
 
+test('however much one request asks at once, it has few in line, and all of it is answered', async () => {
+  const stop = new Stop(new ReadBound({ request: 1e9, holder: 1e9, together: 1e9 }));
+  const asked = stoppable(stop, () =>
+    Promise.all(
+      Array.from({ length: 2 * MOST_PENDING }, () => db.repository.list({ orderBy: { id: 'asc' }, take: 1 })),
+    ),
+  );
+  await new Promise(setImmediate);
+  expect(database.pool.turns.waiting).toBeGreaterThan(MOST_PENDING / 2);
+  expect(database.pool.turns.waiting).toBeLessThanOrEqual(MOST_PENDING);
+  const answers = await asked;
+  expect(answers).toEqual(answers.map(() => [expect.objectContaining({ name: 'support-bots' })]));
+});
+
+test('of what a request asked whose client left, nothing begins that was not under way', async () => {
+  const stop = new Stop(new ReadBound({ request: 1e9, holder: 1e9, together: 1e9 }));
+  const asked = Array.from({ length: MOST_PENDING + 20 }, () =>
+    stoppable(stop, () => db.repository.list({ orderBy: { id: 'asc' }, take: 1 })),
+  );
+  const outcomes = Promise.allSettled(asked);
+  await new Promise(setImmediate);
+  const underWay = MOST_PENDING - database.pool.turns.waiting;
+  stop.stop();
+  const answered = (await outcomes).filter(({ status }) => status === 'fulfilled');
+  expect(answered.length).toBeLessThanOrEqual(underWay);
+});
+
 (isPostgres ? describe : describe.skip)('while a table is locked (PostgreSQL)', () => {
   let outside: pg.Client;
   beforeAll(async () => {
@@ -69,9 +97,9 @@ describe('whoever holds a connection waits for no second one', () => {
   const QUERIES: [string, () => Promise<unknown>][] = [
     ['a list', () => db.run.list({ orderBy: { id: 'asc' }, take: 1 })],
     ['a count', () => db.run.count({})],
-    ['a set', () => db.run.updateMany({ id: 'x' }, { error: 'x' })],
+    ['a set', () => db.run.updateMany({ id: 'x' }, { claimId: 'x' })],
     ['a transaction', () => db.transaction((tx) => tx.run.find({ id: 'x' }))],
-    ['a set in a transaction', () => db.transaction((tx) => tx.run.updateMany({ id: 'x' }, { error: 'x' }))],
+    ['a set in a transaction', () => db.transaction((tx) => tx.run.updateMany({ id: 'x' }, { claimId: 'x' }))],
   ];
 
   test.each(QUERIES)('%s waits no longer than it may, and is to be tried again', async (_, ask) => {

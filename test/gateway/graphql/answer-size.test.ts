@@ -10,12 +10,17 @@ import { byTest } from '../../support/act.js';
 const server = useServer({ env: { ANSWER_MAX_CHARACTERS: '1000000' } });
 
 /** Runs whose inputs are as large as they may be. */
-async function givenLargeRuns(organization: GivenOrganization, count: number, at: TestServer = server): Promise<void> {
+async function givenLargeRuns(
+  organization: GivenOrganization,
+  count: number,
+  at: TestServer = server,
+  text = 'x'.repeat(60_000),
+): Promise<void> {
   const { id, agentId, repositoryId, owner } = organization;
   const createdById = await personId(owner);
   const db = at.database.organizationDb(id, byTest);
   for (let index = 0; index < count; index += 1) {
-    await db.run.create({ id: newId('run'), agentId, repositoryId, createdById, input: { text: 'x'.repeat(60_000) } });
+    await db.run.create({ id: newId('run'), agentId, repositoryId, createdById, input: { text } });
   }
 }
 
@@ -126,6 +131,22 @@ test('answers that nobody takes are not made without end', async () => {
   expect((await globex.viewer(query)).errors).toEqual([]);
   for (const socket of sockets) socket.destroy();
   while ((await acme.viewer(query)).errors.length > 0) await new Promise(setImmediate);
+  await own.close();
+});
+
+test('an answer that nobody takes is held by its bytes, whatever letters it is in', async () => {
+  const own = await startServer();
+  const acme = await givenOrganization(own);
+  await givenLargeRuns(acme, 10, own, '漢'.repeat(20_000));
+  // 1.4 million characters, and three times as many bytes.
+  const query = '{ runs(first: 10) { nodes { a: input b: input c: input d: input e: input f: input g: input } } }';
+  const whole = await acme.viewer(query);
+  expect([whole.errors, whole.data.runs.nodes[0].g.text.length]).toEqual([[], 20_000]);
+  const body = JSON.stringify({ query });
+  const sockets = [];
+  for (let index = 0; index < 6; index += 1) sockets.push(await sendOnly(own.url, acme.viewer.token, body));
+  expect(codeOf(await acme.viewer(query))).toBe('SERVICE_UNAVAILABLE');
+  for (const socket of sockets) socket.destroy();
   await own.close();
 });
 

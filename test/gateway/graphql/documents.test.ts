@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { print } from 'graphql';
 import { DOCUMENT_LIMITS, STRANGERS_LIMITS } from '../../../src/gateway/graphql/document-limits.js';
 import { Documents } from '../../../src/gateway/graphql/documents.js';
 import { createExecute } from '../../../src/gateway/graphql/execute.js';
@@ -133,6 +134,8 @@ test('what is nearly the name of a field is not told where the schema is not', (
 test.each<[string, number, Record<string, unknown>?]>([
   ['{ __schema { types { name fields { name } } } }', 500],
   ['{ node(id: "x") { id ... on Run { input output } ... on Agent { name } } }', 1 + 1 + 128],
+  ['{ runs(first: 7) { nodes { id error } } }', 1 + 7 * (1 + 1 + 10)],
+  ['{ claimedRun { credentials { id secret } } }', 1 + 1 + 20 * (1 + 10)],
   ['query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', 1 + 7, { ids: Array.from({ length: 7 }, () => 'x') }],
   ['{ nodes(ids: ["a", "b", "c"]) { id __typename } }', 1 + 3 * 2],
   ['{ repositories(first: 7) { nodes { id } } }', 1 + 7 * (1 + 1)],
@@ -188,6 +191,19 @@ test.each<[string, ...(readonly [Record<string, unknown>, number])[]]>([
 ])('priced anew for other variables: %s', (source, ...prices) => {
   const operation = operationOf(readDocument(source, { schema, introspection: true, isStranger: false }));
   for (const [variables, price] of [...prices, ...prices]) expect(priceOf(schema, operation, variables)).toBe(price);
+});
+
+test('what lasts of an operation is the same, without text, places and comments, and weighs what it is', () => {
+  const text = 'query Q($n: Int = 3) { repositories(first: $n) { nodes { ...R } } } fragment R on Repository { id }';
+  const read = readDocument(`${'#\n'.repeat(32_000)}${text}`, { schema, introspection: true, isStranger: false });
+  const operation = operationOf(read);
+  const { lasting } = operation;
+  expect(print(lasting.document)).toBe(print(operation.document));
+  expect(JSON.stringify(lasting.document)).not.toContain('"loc"');
+  expect(lasting.whole.bytes).toBeLessThan(10_000);
+  expect(read.bytes).toBeGreaterThan(3_000_000);
+  expect(operation.lasting).toBe(lasting);
+  expect(priceOf(schema, lasting, {})).toBe(priceOf(schema, operation, {}));
 });
 
 test('an operation is compiled when it comes again, and never for whom nothing is kept', async () => {

@@ -1,9 +1,14 @@
-import { beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { makeExecutableSchema } from '@graphql-tools/schema';
+import type { GraphQLObjectType, GraphQLSchema } from 'graphql';
 import { pino } from 'pino';
 import type { RequestContext } from '../../../src/context/context.js';
+import { ReadBound, readLimits } from '../../../src/data/connection/read-bound.js';
+import { OrgateError } from '../../../src/errors.js';
+import { answerOnce } from '../../../src/gateway/graphql/answer-once.js';
 import { createFormatError } from '../../../src/gateway/graphql/format-error.js';
-import type { OperationRequest } from '../../../src/gateway/graphql/operation-request.js';
-import { createHall, type Run } from '../../../src/gateway/graphql/run.js';
+import type { OperationRequest, StreamRequest } from '../../../src/gateway/graphql/operation-request.js';
+import { createHall, type Hall, type Run } from '../../../src/gateway/graphql/run.js';
 import { createContract } from '../../../src/gateway/graphql/schema.js';
 import { createMetrics } from '../../../src/gateway/http/metrics.js';
 import { createRateLimits } from '../../../src/gateway/http/rate-limits.js';
@@ -23,19 +28,25 @@ const reported: unknown[] = [];
 let run: Run;
 let given: Awaited<ReturnType<typeof givenOrganization>>;
 
-beforeAll(async () => {
-  given = await givenOrganization(server);
-  const noop = (): void => undefined;
-  ({ run } = createHall({
-    schema,
+const noop = (): void => undefined;
+const hallOf = (of: GraphQLSchema): Hall =>
+  createHall({
+    schema: of,
     introspection: false,
     limits: createRateLimits({ perMinute: POINTS, redisUrl: null, onRefused: noop, onRedis: noop }),
     maxCost: 500,
     maxAnswer: 1000,
     compileFrom: 1,
-    formatError: createFormatError((error) => void reported.push(error)),
+    formatError: createFormatError({
+      unexpected: (error) => void reported.push(error),
+      busy: (reason) => void reported.push(reason),
+    }),
     tellRequest: createTellRequest(pino({ base: null }, { write: (line: string) => void lines.push(line) }), metrics),
-  }));
+  });
+
+beforeAll(async () => {
+  given = await givenOrganization(server);
+  ({ run } = hallOf(schema));
 });
 
 beforeEach(() => {
@@ -97,6 +108,44 @@ test.each<[string, string, string, Partial<OperationRequest>]>([
   expect(told()).toEqual([expect.objectContaining({ codes: [code], msg: 'graphql' })]);
 });
 
+test('once an operation is over, what was read for it is let go of, though its answer is not taken yet', async () => {
+  const context = await contextFor(given.viewer);
+  const { db } = context;
+  expect((await run({ document: '{ agents { nodes { repository { name } } } }', variables: {}, context })).errors).toBe(
+    undefined,
+  );
+  expect(context.db).not.toBe(db);
+});
+
+test('what fails again and again is noted once', async () => {
+  const record = { requestId: 'r', address: null, codes: new Set<string>() };
+  const formatError = createFormatError({ unexpected: () => undefined, busy: () => undefined });
+  for (let times = 0; times < 1000; times += 1) {
+    for (const code of ['FORBIDDEN', 'NOT_FOUND'] as const) formatError(new OrgateError(code), record);
+  }
+  expect([...record.codes]).toEqual(['FORBIDDEN', 'NOT_FOUND']);
+});
+
+const LONG = 'Syntax_Error'.repeat(2000);
+
+test.each<[string, string, Partial<OperationRequest>]>([
+  ['the name of an operation', 'query A { __typename } query B { __typename }', { operationName: LONG }],
+  ['one that is looked like', 'query A { __typename }', { operationName: 'Syntax Error: '.repeat(100) }],
+  ['a field', `{ ${LONG} }`, {}],
+  ['a variable', `query ($${LONG}: ID!) { agent(id: $${LONG}) { id } }`, { variables: { [LONG]: { [LONG]: LONG } } }],
+  ['what stands where it may not', `query "${LONG}" { __typename }`, {}],
+])('of what was sent no more than a piece comes back: %s', async (_, document, more) => {
+  const answer = await ask(given.owner, document, more);
+  expect(answer.data).toBeUndefined();
+  expect(JSON.stringify(answer).length).toBeLessThan(3000);
+});
+
+test('an operation that is named at length is refused as what it is', async () => {
+  const answer = await ask(given.viewer, 'query A { __typename }', { operationName: LONG });
+  expect(answer.errors).toMatchObject([{ message: 'An operation name has at most 200 characters.' }]);
+  expect(answer.errors).toMatchObject([{ extensions: { code: 'BAD_REQUEST' } }]);
+});
+
 test.each<[string, string, string, Partial<OperationRequest>]>([
   ['permissions', 'FORBIDDEN', 'mutation { deleteAgent(id: "x") }', {}],
   [
@@ -116,6 +165,29 @@ test('an answer beyond its bound is not shown', async () => {
   expect(await ask(owner, document)).toMatchObject({
     data: null,
     errors: [{ extensions: { code: 'QUERY_TOO_EXPENSIVE' } }],
+  });
+});
+
+test('where too much is held already a query is refused whole, and of a mutation it is said that it was carried out', async () => {
+  const printed = () => {
+    throw new OrgateError('SERVICE_UNAVAILABLE');
+  };
+  const held = Object.assign(new ReadBound(readLimits(1000)), { printed });
+  const askHeld = async (document: string) => {
+    const context = await contextFor(given.developer);
+    return run({
+      document,
+      variables: {},
+      context,
+      record: { requestId: 'req', address: null, context, held, codes: new Set() },
+    });
+  };
+  const refused = { extensions: { code: 'SERVICE_UNAVAILABLE' } };
+  const query = await askHeld('{ viewer { role } }');
+  expect([query.data, query.errors]).toMatchObject([undefined, [refused]]);
+  expect(await askHeld('mutation { deleteAgent(id: "x") }')).toMatchObject({
+    data: null,
+    errors: [{ ...refused, message: expect.stringContaining('The mutation was carried out.') }],
   });
 });
 
@@ -143,6 +215,81 @@ test('points are charged until there are none', async () => {
   }
   expect(codes[0]).toBeUndefined();
   expect(codes.at(-1)).toBe('RATE_LIMITED');
+});
+
+test('what was answered is let go of once it is over, though its client still takes it', async () => {
+  const one = {};
+  let asked = 0;
+  let again: (() => unknown) | undefined;
+  const typeDefs = 'type Query { one: One } type One { text: String }';
+  const resolvers = { Query: { one: () => one }, One: { text: () => `${(asked += 1)}` } };
+  const small = answerOnce(makeExecutableSchema({ typeDefs, resolvers }));
+  const field = (small.getType('One') as GraphQLObjectType).getFields()['text'];
+  const { resolve } = field ?? {};
+  if (field) field.resolve = (...args) => (again = () => resolve?.(...args))();
+  const { run: runSmall } = hallOf(small);
+  const answer = await runSmall({
+    document: '{ one { text } }',
+    variables: {},
+    context: await contextFor(given.viewer),
+  });
+  expect(answer).toEqual({ data: { one: { text: '1' } } });
+  expect(again?.()).toBe('2');
+});
+
+describe('what a stream keeps', () => {
+  const MIB = 1024 * 1024;
+  let left = 0;
+  async function* ticks() {
+    try {
+      yield await Promise.resolve([]);
+    } finally {
+      left += 1;
+    }
+  }
+  /** Begun, so that it is left when it is over. */
+  async function subscribe() {
+    const source = ticks();
+    await source.next();
+    return source;
+  }
+  const typeDefs = 'type Query { none: Int } type Subscription { ticks: Int }';
+  const resolvers = { Subscription: { ticks: { subscribe } } };
+
+  /** Opens streams, one after the other; tells whether each is there, or by what code it is refused. */
+  async function givenStreams() {
+    const { stream } = hallOf(makeExecutableSchema({ typeDefs, resolvers }));
+    const context = await contextFor(given.viewer);
+    left = 0;
+    return async (doorBytes: number, over: AbortSignal = new AbortController().signal) => {
+      const record = { requestId: 'req', address: null, context, codes: new Set<string>() };
+      const inTurn: StreamRequest['inTurn'] = (work) => work();
+      const renew = () => Promise.resolve(context);
+      const asked = { document: 'subscription { ticks }', variables: {}, context, record, over, inTurn, renew };
+      const answered = await stream({ ...asked, doorBytes, giveWay: () => false });
+      return 'errors' in answered ? answered.errors?.[0]?.extensions?.['code'] : 'open';
+    };
+  }
+
+  test('is what its door keeps, too', async () => {
+    const open = await givenStreams();
+    expect([await open(MIB), await open(MIB / 2), await open(MIB / 2)]).toEqual([
+      'LIMIT_REACHED',
+      'open',
+      'LIMIT_REACHED',
+    ]);
+  });
+
+  test('is given back at once of one whose client is gone by then', async () => {
+    const open = await givenStreams();
+    const codes = [await open(MIB / 2, AbortSignal.abort()), await open(MIB / 2), await open(MIB / 2)];
+    expect(codes).toEqual(['open', 'open', 'LIMIT_REACHED']);
+  });
+
+  test('is nothing where it is refused: its source is left', async () => {
+    const open = await givenStreams();
+    expect([await open(MIB), left]).toEqual(['LIMIT_REACHED', 1]);
+  });
 });
 
 function nested(levels: number): string {

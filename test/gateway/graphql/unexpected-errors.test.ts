@@ -1,14 +1,18 @@
 import { expect, test } from '@jest/globals';
+import { ClientLeftError } from '../../../src/data/connection/client-left.js';
+import { NoTurnError } from '../../../src/data/connection/statement-kinds.js';
+import { translateDatabaseError } from '../../../src/data/database-error.js';
 import type { Database } from '../../../src/data/database.js';
+import { OrgateError } from '../../../src/errors.js';
 import { openRegistry } from '../../../src/identity/registry.js';
 import { openScimDirectories } from '../../../src/identity/scim-directories.js';
 import { givenOrganization, unique } from '../../support/given.js';
 import { withOutside } from '../../support/outside.js';
 import { givenDirectory } from '../../support/scim.js';
-import { type Answer, codeOf, useServer } from '../../support/server.js';
+import { type Answer, codeOf, unchecked, useServer } from '../../support/server.js';
 
 /** What breaks, when a test says so: a bug or a database that says something nobody foresaw. */
-const broken: { directory?: Error; statement?: Error } = {};
+const broken: { directory?: Error; statement?: Error | (() => Error) } = {};
 
 const DETAIL =
   'duplicate key value violates "run_pkey" in insert into "run" at /srv/orgate/data.js:7 for secret-c4n4ry';
@@ -37,7 +41,9 @@ const breakable = (database: Database): Database => ({
     const db = database.organizationDb(...args);
     const { run } = db;
     const list: typeof run.list = (query) =>
-      'statement' in broken ? Promise.reject(broken.statement) : run.list(query);
+      'statement' in broken
+        ? Promise.reject(typeof broken.statement === 'function' ? broken.statement() : broken.statement)
+        : run.list(query);
     return Object.create(db, { run: { value: { ...run, list } } }) as typeof db;
   },
 });
@@ -72,6 +78,34 @@ test('a fault in a resolver: the field is null, the rest answers, and only the l
   expect(answer.errors).toEqual([{ ...UNEXPECTED, path: ['runs'], locations: [expect.anything()] }]);
   expect(logOf(answer)).toContain('secret-c4n4ry');
 });
+
+const NAMES = Array.from({ length: 28 }, (_, index) => `a${index}`);
+
+test.each<[string, (index: number) => unknown, string, number]>([
+  ['what waited in vain', () => translateDatabaseError(new NoTurnError()), 'busy', 1],
+  ['what there was no room for', () => new OrgateError('SERVICE_UNAVAILABLE'), 'busy', 1],
+  ['whose client left', () => new ClientLeftError(), 'none', 0],
+  ['one fault', () => new Error(DETAIL), 'unexpected error', 1],
+  ['faults', (index) => new Error(`${DETAIL} ${index}`), 'unexpected error', 3],
+  ['a database out of reach', (index) => away(index), 'unexpected error', 3],
+])('%s, met by 28 fields, fills no log', async (_, make, msg, lines) => {
+  const { owner } = await givenOrganization(server);
+  let index = 0;
+  const answer = await whileBroken({ statement: () => make((index += 1)) as Error }, () =>
+    owner(unchecked(`{ ${NAMES.map((name) => `${name}: runs { nodes { id } }`).join(' ')} }`)),
+  );
+  expect(answer.errors).toHaveLength(NAMES.length);
+  const told = logOf(answer)
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ level }) => Number(level) > 30);
+  expect(told.map((line) => line['msg'])).toEqual(Array.from({ length: lines }, () => msg));
+  expect(told.filter((line) => JSON.stringify(line).includes('"stack"'))).toHaveLength(msg === 'busy' ? 0 : lines);
+});
+
+const away = (index: number): unknown =>
+  translateDatabaseError(Object.assign(new Error(`connect ${index}`), { code: 'ECONNREFUSED' }));
 
 test('a fault before any resolver is a 500 in the same shape', async () => {
   const { owner } = await givenOrganization(server);
@@ -131,7 +165,6 @@ test('the connection to the database breaks: SERVICE_UNAVAILABLE, to be tried ag
     Object.assign(new Error('could not extend a file: No space left on device'), { code: '53100' }),
     Object.assign(new Error('out of memory'), { code: '53200' }),
   ]) {
-    const { translateDatabaseError } = await import('../../../src/data/database-error.js');
     const answer = await whileBroken({ directory: translateDatabaseError(error) as Error }, () =>
       owner('{ viewer { role } }'),
     );
