@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { tellWhenWaiting } from '../../data/connection/org-connection.js';
 import { busy } from '../../errors.js';
-import { spreadOut } from '../../jobs/spread-out.js';
+import { spreadOut } from '../../spread-out.js';
 import { asError } from '../../thrown.js';
 import { whenOver } from './when-over.js';
 
@@ -12,6 +12,8 @@ import { whenOver } from './when-over.js';
 const FEWEST = 2;
 const FIRST = 8;
 const MOST = 64;
+/** As many more as the slots are for whoever holds few: what one organization has under way keeps no other out. */
+const ROOM = 4;
 
 /** Of one organization. */
 export const MAX_WAITING = 500;
@@ -25,6 +27,14 @@ const LEAST_MS = 1;
 const LOOK_MS = 25;
 const ENOUGH = 0.92;
 const TOO_MUCH = 0.97;
+
+/** Whoever has so many waiting fills the thread for as long as it likes. */
+const MANY = 8;
+/** What is enough and too much while others come beside them: these find the thread free, and what is left of it goes to the many. */
+const SPARING = { enough: 0.7, tooMuch: 0.8, fewest: 1 };
+const FILLING = { enough: ENOUGH, tooMuch: TOO_MUCH, fewest: FEWEST };
+/** For so long after one of these came. */
+const SPARED_MS = 1000;
 
 const { eventLoopUtilization } = performance;
 
@@ -40,6 +50,8 @@ interface Lane {
   turn: number;
   readonly waiting: Set<Waiter>;
 }
+
+const holdsFew = ({ taken, waiting }: Lane): boolean => taken < (waiting.size < MANY ? FEWEST : 1);
 
 interface Taken extends Slot {
   readonly since: number;
@@ -65,6 +77,9 @@ export class Slots {
   /** The turn of whoever was let in last. */
   #turn = 0;
   #waiting = 0;
+  /** How many lanes have many waiting, and until when these are held to less, since others came. */
+  #heavy = 0;
+  #sparingUntil = 0;
   #looked;
   #lookedAt = 0;
   #isBusy = false;
@@ -98,15 +113,21 @@ export class Slots {
     this.#look();
     let lane = this.#lanes.get(who);
     if (!lane) this.#lanes.set(who, (lane = { who, taken: 0, turn: this.#turn, waiting: new Set() }));
+    if (this.#heavy > 0 && lane.waiting.size === 0) this.#sparingUntil = performance.now() + SPARED_MS;
     if (this.#waiting === 0 && this.#taken.size < this.#slots) return this.#grant(lane);
-    if (this.#isLetBy(lane) && lane.waiting.size === 0) return this.#grant(lane);
+    if (lane.waiting.size === 0 && (this.#isLetBy(lane) || this.#hasRoomFor(lane))) return this.#grant(lane);
     if (lane.waiting.size < MAX_WAITING) return this.#wait(lane, onOver);
     return new Promise((_, reject) => this.#tell(() => reject(busy())));
   }
 
   /** While the thread has time, those who wait for something else keep out nobody who has little under way. */
-  #isLetBy({ taken }: Lane): boolean {
-    return !this.#isBusy && taken < FEWEST;
+  #isLetBy(lane: Lane): boolean {
+    return !this.#isBusy && holdsFew(lane);
+  }
+
+  /** However busy the thread is, and though others wait: they hold what they may. */
+  #hasRoomFor(lane: Lane): boolean {
+    return holdsFew(lane) && this.#taken.size < this.#slots + ROOM;
   }
 
   #look(): void {
@@ -117,8 +138,9 @@ export class Slots {
     this.#looked = this.thread.eventLoopUtilization();
     const { utilization } = this.thread.eventLoopUtilization(this.#looked, before);
     this.#isBusy = utilization > ENOUGH;
-    if (utilization > TOO_MUCH) this.#slots = Math.max(Math.floor(this.#slots * 0.8), FEWEST);
-    else if (utilization < ENOUGH && this.#waiting > 0) this.#slots = Math.min(this.#slots + 1, MOST);
+    const { enough, tooMuch, fewest } = now < this.#sparingUntil ? SPARING : FILLING;
+    if (utilization > tooMuch) this.#slots = Math.max(Math.floor(this.#slots * 0.8), fewest);
+    else if (utilization < enough && this.#waiting > 0) this.#slots = Math.min(this.#slots + 1, MOST);
   }
 
   #grant(lane: Lane): Slot {
@@ -144,6 +166,7 @@ export class Slots {
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting -= 1;
+        if (lane.waiting.size === MANY) this.#heavy -= 1;
         lane.waiting.delete(waiter);
       };
       const waiter: Waiter = {
@@ -162,6 +185,7 @@ export class Slots {
         },
       };
       lane.waiting.add(waiter);
+      if (lane.waiting.size === MANY) this.#heavy += 1;
       this.#waiting += 1;
       onOver(waiter.refuse);
       this.#watch();
@@ -169,13 +193,16 @@ export class Slots {
   }
 
   #letIn(): void {
-    while (this.#waiting > 0 && this.#taken.size < this.#slots) {
+    while (this.#waiting > 0) {
+      const isFree = this.#taken.size < this.#slots;
       let next: Lane | undefined;
       for (const lane of this.#lanes.values()) {
-        if (lane.waiting.size > 0 && (!next || lane.turn < next.turn)) next = lane;
+        if (lane.waiting.size === 0 || (next && lane.turn >= next.turn)) continue;
+        if (isFree || this.#hasRoomFor(lane)) next = lane;
       }
       const [first] = next?.waiting ?? [];
-      first?.grant();
+      if (!first) return;
+      first.grant();
     }
   }
 

@@ -16,17 +16,18 @@ const ask = (slots: Slots, who: string, count: number): (Slot | Promise<Slot>)[]
   });
 
 describe('slots', () => {
-  test('an organization that comes stands behind one request of each other, however many they sent', async () => {
-    const slots = new Slots();
-    const [first, ...rest] = ask(slots, 'acme', 100).filter(isThere);
-    expect(rest.length).toBeLessThan(20);
-    const served: string[] = [];
-    const globex = ask(slots, 'globex', 2) as Promise<Slot>[];
-    for (const waiting of globex) void waiting.then(() => served.push('globex'));
-    first?.leave();
-    await new Promise(setImmediate);
-    expect(served).toEqual(['globex']);
-    expect(slots.waiting).toBe(100 - 1 - rest.length + 1);
+  test('there is room for as many as are few, and whoever comes then is let in before those who hold slots', async () => {
+    const busy = { eventLoopUtilization: () => ({ idle: 0, active: 0, utilization: 0.95 }) };
+    const slots = new Slots(undefined, busy);
+    const held = ask(slots, 'acme', 100).filter(isThere);
+    const others = Array.from({ length: 20 }, (_, each) => ask(slots, `other ${each}`, 1)).flat();
+    const inside = others.filter(isThere);
+    expect(inside.length).toBeGreaterThan(0);
+    expect(inside.length).toBeLessThan(held.length);
+    const before = slots.waiting;
+    inside[0]?.leave();
+    await others[inside.length];
+    expect(slots.waiting).toBe(before - 1);
   });
 
   test('a client that leaves waits no longer, and nothing is remembered of those who are gone', async () => {
@@ -34,11 +35,13 @@ describe('slots', () => {
     const asked = ask(slots, 'acme', 50);
     for (const each of asked) void Promise.resolve(each).then((slot) => slot.leave());
     const left: (() => void)[] = [];
+    const few = ask(slots, 'globex', 2).filter(isThere);
     const waiting = slots.take('globex', (then) => left.push(then)) as Promise<Slot>;
     const before = slots.waiting;
     for (const leave of [...left, ...left]) leave();
     expect(slots.waiting).toBe(before - 1);
     await expect(waiting).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    for (const slot of few) slot.leave();
     await Promise.all(asked.map(async (each) => each));
     await new Promise(setImmediate);
     expect([slots.waiting, slots.remembered]).toEqual([0, 0]);
@@ -48,12 +51,25 @@ describe('slots', () => {
     beforeEach(() => void jest.useFakeTimers());
     afterEach(() => void jest.useRealTimers());
 
+    test('an organization that comes has room for a few at once, and stands behind one request of each other with more', async () => {
+      const slots = new Slots();
+      const held = ask(slots, 'acme', 100).filter(isThere);
+      expect(held.length).toBeLessThan(20);
+      const globex = ask(slots, 'globex', 3);
+      expect(globex.map(isThere)).toEqual([true, true, false]);
+      // What it took of the room is made good first, and of the other's no more are let in than it has had itself.
+      for (const slot of held.slice(0, 5)) slot.leave();
+      await globex[2];
+      expect(slots.waiting).toBe(100 - held.length - 2);
+    });
+
     test('whoever was at work for long waits longer for the next time', async () => {
       const slots = new Slots(undefined, { eventLoopUtilization: () => ({ idle: 0, active: 0, utilization: 0.95 }) });
       jest.advanceTimersByTime(25);
       const [long] = ask(slots, 'acme', 1) as Slot[];
       jest.advanceTimersByTime(20);
       void ask(slots, 'initech', 7);
+      for (const who of ['umbra', 'hooli', 'soylent', 'stark']) expect(ask(slots, who, 1).map(isThere)).toEqual([true]);
       const served: string[] = [];
       const waiting = ['acme', 'globex'].map(async (who) => {
         const slot = await (ask(slots, who, 1)[0] as Promise<Slot>);
@@ -63,6 +79,38 @@ describe('slots', () => {
       long?.leave();
       await Promise.all(waiting);
       expect(served).toEqual(['globex', 'acme']);
+    });
+
+    test('who has many waiting is held to one at a time while others come, and fills the thread when they do not', async () => {
+      let utilization = 0.9;
+      const slots = new Slots(undefined, { eventLoopUtilization: () => ({ idle: 0, active: 0, utilization }) });
+      let held = 0;
+      const workOn = async (): Promise<void> => {
+        const slot = await slots.take('acme', stays);
+        held += 1;
+        setTimeout(() => {
+          held -= 1;
+          void workOn();
+          slot.leave();
+        }, 20);
+      };
+      /** How many are worked at of acme's at a time, in the end. */
+      const mostHeld = async (ms: number, eachTime: () => unknown): Promise<number> => {
+        let most = 0;
+        for (let passed = 0; passed < ms; passed += 5) {
+          await eachTime();
+          jest.advanceTimersByTime(5);
+          for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+          if (passed > ms / 2) most = Math.max(most, held);
+        }
+        return most;
+      };
+      for (let count = 0; count < 60; count += 1) void workOn();
+      expect(await mostHeld(500, stays)).toBeGreaterThan(4);
+      const globexComes = async (): Promise<void> => (await slots.take('globex', stays)).leave();
+      expect(await mostHeld(1000, globexComes)).toBe(1);
+      utilization = 0.5;
+      expect(await mostHeld(2000, stays)).toBeGreaterThan(4);
     });
 
     test('too many are refused, the others wait for ten seconds at most', async () => {
@@ -97,6 +145,7 @@ describe('slots', () => {
       const slots = new Slots(undefined, thread);
       jest.advanceTimersByTime(25);
       const held = ask(slots, 'acme', 50).filter(isThere).length;
+      for (const who of ['umbra', 'hooli', 'soylent', 'stark']) expect(ask(slots, who, 1).map(isThere)).toEqual([true]);
       const [globex, initech] = [ask(slots, 'globex', 3), ask(slots, 'initech', 1)];
       expect([...globex, ...initech].filter(isThere)).toEqual([]);
       thread.eventLoopUtilization = () => ({ idle: 0, active: 0, utilization: 0.1 });
