@@ -44,6 +44,7 @@ import type { Domain } from './resource/define-domain.js';
 import { composeRecord, RECORD } from './resource/record.js';
 import { createOrganizationSeal, SEAL } from './secrets/organization-seal.js';
 import { openSeal } from './secrets/seal.js';
+import { createSealedPlaces, SEALED_PLACES } from './secrets/sealed-place.js';
 
 export interface OpenDeployment {
   readonly config: Config;
@@ -114,6 +115,7 @@ export async function openDeployment(options: OpenDeployment): Promise<OpenedDep
       log.info(routingLine(record ? idsIn(record) : { requestId }, routing), 'routing');
     })
     .add(SEAL, seal)
+    .add(SEALED_PLACES, createSealedPlaces(secretKeys))
     .add(SIGNING_KEYS, signingKeys)
     .add(SESSION_ISSUER, sessionIssuer(tokens, development));
   for (const { provide } of domains) provide?.(parts, deployment);

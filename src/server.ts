@@ -18,7 +18,7 @@ import { loadDevelopment } from './load-development.js';
 export interface Server {
   /** Where it listens: `http://127.0.0.1:4000`. */
   readonly url: string;
-  /** Finishes what is in flight, then closes; in bounded time, whatever hangs. */
+  /** Finishes what is in flight, then closes; in bounded time, whatever hangs. @throws what failed, once all is closed */
   close(): Promise<void>;
 }
 
@@ -64,13 +64,14 @@ export async function createServer(parts: ServerParts): Promise<Server> {
       // Load balancers first learn that no more should come; what has come is finished.
       isReady = () => Promise.reject(new Error('shutting down'));
       await new Promise((resolve) => setTimeout(resolve, config.shutdownDelayMs));
-      const endInTime = createDeadline(closeGraceMs, (what) => log.warn({ what }, 'closing: cut off'));
+      const { end, tellFailures } = createDeadline(closeGraceMs, (what) => log.warn({ what }, 'closing: cut off'));
       // Connections that do not end are cut off by the server itself, which says whose they were.
-      await Promise.all([endInTime('scheduled work', schedule.close()), app.close()]);
-      await endInTime('the doors', closeDoors());
-      await endInTime('work that is due', deployment.closeWork());
-      closeMetrics();
-      await endInTime('the database', database.close());
+      await Promise.all([end('scheduled work', () => schedule.close()), end('requests', () => app.close())]);
+      await end('the doors', closeDoors);
+      await end('work that is due', () => deployment.closeWork());
+      await end('the metrics', closeMetrics);
+      await end('the database', () => database.close());
+      tellFailures();
     },
   };
 }

@@ -4,7 +4,7 @@ import { Agent as HttpAgent, type IncomingHttpHeaders, request as requestHttp } 
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import type { CustomFetch } from 'openid-client';
-import { findJsonFault, type JsonBounds } from '../gateway/http/bodies/bound-json.js';
+import { type JsonBounds, measureJson } from '../bound-json.js';
 import { part } from '../parts.js';
 import { type EgressRule, isAllowed, type Whom } from './allow.js';
 
@@ -16,7 +16,7 @@ export class PrivateAddressError extends Error {
 /** What identity providers answer: keys, tokens and claims are a few kilobytes. */
 const MAX_BYTES = 262_144;
 /** What those may be made of: a person may be in a few thousand groups. */
-const BOUNDS: JsonBounds = { elements: 10_000, members: 1000, levels: 16 };
+const BOUNDS: JsonBounds = { elements: 10_000, names: 1000, levels: 16 };
 
 /** Statuses of answers that have no body. */
 export const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -182,7 +182,7 @@ async function fetchWhole(
     [value ?? []].flat().map((each): [string, string] => [name, each]),
   );
   const text = EMPTY.has(answer.status) ? null : answer.body;
-  if (text && findJsonFault(text, BOUNDS)) throw new Error('the answer has too many parts');
+  if (text && typeof measureJson(text, BOUNDS) === 'string') throw new Error('the answer has too many parts');
   // What the other side chose, such as a status of 999, may make no Response.
   return new Response(text && new Uint8Array(text), { status: answer.status, headers: answered });
 }

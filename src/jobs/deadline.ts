@@ -1,5 +1,13 @@
-/** Waits for a piece of work until the deadline, or a second if that has passed. Fails as the work does. */
-export type EndInTime = (what: string, work: Promise<unknown>) => Promise<void>;
+/** Ends one thing after the other, with one deadline for all. */
+export interface Ending {
+  /**
+   * Begins to end something, and waits for it until a second after the deadline: what cuts itself off at the deadline has that
+   * second for it, and so has everything that comes later. What fails keeps nothing behind it from its end.
+   */
+  readonly end: (what: string, work: () => unknown) => Promise<void>;
+  /** @throws AggregateError that names what failed, where anything did */
+  readonly tellFailures: () => void;
+}
 
 const LAST_CHANCE_MS = 1000;
 
@@ -8,18 +16,22 @@ const LAST_CHANCE_MS = 1000;
  *
  * @param onLate told what had not ended in time
  */
-export function createDeadline(ms: number, onLate: (what: string) => void): EndInTime {
-  const end = performance.now() + ms;
-  return async (what, work) => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), Math.max(end - performance.now(), LAST_CHANCE_MS));
-    });
-    try {
-      if ((await Promise.race([work, late])) === 'late') onLate(what);
-    } finally {
+export function createDeadline(ms: number, onLate: (what: string) => void): Ending {
+  const deadline = performance.now() + ms;
+  const failures = new Map<string, unknown>();
+  return {
+    async end(what, work) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<'late'>((resolve) => {
+        timer = setTimeout(() => resolve('late'), Math.max(deadline - performance.now(), 0) + LAST_CHANCE_MS);
+      });
+      const ended = (async () => void (await work()))().catch((error: unknown) => void failures.set(what, error));
+      if ((await Promise.race([ended, late])) === 'late') onLate(what);
       clearTimeout(timer);
-    }
-    work.catch(() => undefined); // nobody waits for it now
+    },
+    tellFailures() {
+      if (failures.size === 0) return;
+      throw new AggregateError(failures.values(), `closing failed: ${[...failures.keys()].join(', ')}`);
+    },
   };
 }

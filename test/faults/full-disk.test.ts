@@ -1,11 +1,14 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
 import { rm, statfs, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { expectSurvived, startGateway, startLoad } from '../support/load.js';
+import { whyNot } from '../support/may.js';
 import { startPostgres } from '../support/postgres.js';
 import { ask, command, newDirectory, start } from '../support/process.js';
 import { isPostgres } from '../support/server.js';
@@ -53,24 +56,21 @@ test('an embedded database that can write its log no longer ends the process, an
   expect(await again.end()).toBe(0);
 });
 
-/** A disk of its own; null where this process may not mount one. */
-async function mountDisk(megabytes: number): Promise<string | null> {
-  const directory = await newDirectory();
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'tmpfs', directory], {
-      stdio: 'ignore',
-    });
-    return directory;
-  } catch {
-    return null;
-  }
+/** A disk of its own. @throws where this process may not mount one */
+function mountDisk(megabytes: number): string {
+  const directory = mkdtempSync(path.join(tmpdir(), 'orgate-disk-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'tmpfs', directory], { stdio: 'pipe' });
+  return directory;
 }
 
-(isPostgres ? test : test.skip)(
-  'a PostgreSQL whose disk is full is SERVICE_UNAVAILABLE, and nothing acknowledged is lost once there is room',
+const unmountDisk = (disk: string) => execFileSync('umount', ['--lazy', disk]);
+
+const skipped = isPostgres ? whyNot('mount a disk', () => unmountDisk(mountDisk(1))) : 'it takes a PostgreSQL';
+
+(skipped === null ? test : test.skip)(
+  `a PostgreSQL whose disk is full is SERVICE_UNAVAILABLE, and nothing acknowledged is lost once there is room${skipped === null ? '' : ` (skipped: ${skipped})`}`,
   async () => {
-    const disk = await mountDisk(300);
-    if (!disk) return; // said by `mount` of a container that may not
+    const disk = mountDisk(300);
     try {
       const postgres = await startPostgres({ max_wal_size: '64MB', min_wal_size: '32MB', wal_recycle: 'off' }, disk);
       const gateway = await startGateway({ DATABASE_URL: postgres.url, DATABASE_POOL_SIZE: '6' });
@@ -91,7 +91,7 @@ async function mountDisk(megabytes: number): Promise<string | null> {
       await gateway.close();
       await postgres.close();
     } finally {
-      execFileSync('umount', ['--lazy', disk]);
+      unmountDisk(disk);
     }
   },
 );

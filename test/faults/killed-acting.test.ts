@@ -60,7 +60,7 @@ import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
       postgres.query(`select request_id from audit_entry where org_id = $1 and action = 'impersonation.mutation'`, [
         orgId,
       ]);
-    await eventually(async () => ((await told()).length === 1 ? true : undefined), 10_000);
+    await eventually(async () => ((await told()).length === 1 ? true : undefined));
     await gateway.end('SIGKILL');
     expect(await asked).toBeNull();
     await postgres.query(

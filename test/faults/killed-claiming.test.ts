@@ -136,7 +136,7 @@ interface Lease {
     await holder.query('select from run_turn where org_id = $1 for update', [orgId]);
     const claimed = claim();
     const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = 'orgate'`;
-    await eventually(async () => ((await postgres.query(waiting)).length > 0 ? true : undefined), 10_000);
+    await eventually(async () => ((await postgres.query(waiting)).length > 0 ? true : undefined));
     await gateway.end('SIGKILL');
     expect(await claimed).toEqual([]);
     await postgres.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'orgate'`);
@@ -157,7 +157,7 @@ interface Lease {
     // Two that look for what was lost at once.
     const other = await start(env);
     await restart();
-    await eventually(async () => ((await runOf(id))?.status === 'QUEUED' ? true : undefined), 20_000);
+    await eventually(async () => ((await runOf(id))?.status === 'QUEUED' ? true : undefined));
     expect(await runOf(id)).toEqual({ status: 'QUEUED', attempts: 1, queued: true, claims: 1 });
     const told = `select count(*)::int from audit_entry where org_id = $1 and target_id = $2 and action = 'run.queued'`;
     expect(await postgres.query(told, [orgId, id])).toEqual([{ count: 1 }]);

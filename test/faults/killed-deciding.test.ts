@@ -72,7 +72,7 @@ interface Waiting {
     await holder.query(lock, [orgId]);
     const done = doing();
     const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = 'orgate'`;
-    await eventually(async () => ((await postgres.query(waiting)).length > 0 ? true : undefined), 10_000);
+    await eventually(async () => ((await postgres.query(waiting)).length > 0 ? true : undefined));
     await gateway.end('SIGKILL');
     const answer = await done;
     await postgres.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'orgate'`);

@@ -89,7 +89,7 @@ import { isPostgres, startIssuer, type TestIssuer } from '../support/server.js';
     await holder.query('select from run where org_id = $1 and id = $2 for update', [orgId, id]);
     const reported = report(id, { status: 'SUCCEEDED', totalCostMicros: 40 });
     const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = 'orgate'`;
-    await eventually(async () => ((await postgres.query(waiting)).length > 0 ? true : undefined), 10_000);
+    await eventually(async () => ((await postgres.query(waiting)).length > 0 ? true : undefined));
     await gateway.end('SIGKILL');
     expect(await reported).toBeNull();
     await postgres.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'orgate'`);

@@ -112,7 +112,7 @@ const SEALED = 'query ($from: SafeInt) { verifyAuditChain(from: $from) { ok head
     await eventually(async () => {
       const [row] = await postgres.query<{ count: number }>('select count(*)::int as count from audit_unsealed');
       return row?.count === 0 || undefined;
-    }, 30_000);
+    });
     expect(acknowledged.length).toBeGreaterThan(ROUNDS);
     const told = await postgres.query<{ name: string }>(
       `select target_name as name from audit_entry where action = 'repository.created'`,
@@ -148,7 +148,7 @@ const SEALED = 'query ($from: SafeInt) { verifyAuditChain(from: $from) { ok head
     const sealed = async () =>
       (await postgres.query<{ count: number }>('select count(*)::int from audit_seal where org_id = $1', [orgId]))[0]
         ?.count ?? 0;
-    await eventually(async () => ((await sealed()) > 20_000 ? true : undefined), 60_000);
+    await eventually(async () => ((await sealed()) > 20_000 ? true : undefined));
     const asked = await ask(replicas[0], token, 'mutation { exportAudit(input: { format: NDJSON }) { url } }');
     const path = new URL(asked?.data?.exportAudit.url as string).pathname;
     const last = await sealed();

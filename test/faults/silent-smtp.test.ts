@@ -67,7 +67,7 @@ async function startSilence() {
       );
       expect(code).toBe('OK');
     }
-    await eventually(() => (silence.open.size >= 5 ? true : undefined), 30_000);
+    await eventually(() => (silence.open.size >= 5 ? true : undefined));
     await load.served(200);
     expect(silence.world.most).toBeLessThanOrEqual(10);
     const { data } = await gateway.ask('{ invitations(first: 100) { nodes { mailStatus } } }');
@@ -79,7 +79,7 @@ async function startSilence() {
     const mailServer = await startMailServer();
     await startHere(Number(new URL(mailServer.url).port));
     const receivers = () => new Set(mailServer.received.map(({ to }) => to?.[0]?.address));
-    await eventually(() => (receivers().size >= INVITED ? true : undefined), 60_000);
+    await eventually(() => (receivers().size >= INVITED ? true : undefined));
     expect(receivers()).toEqual(new Set(invited));
     await mailServer.close();
   });

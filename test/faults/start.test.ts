@@ -90,7 +90,7 @@ import { startTcpProxy } from '../support/tcp-proxy.js';
       const begun = await new Promise<Process>((onBegun) => {
         started = start(env, { onBegun });
       });
-      await eventually(() => begun.output().includes(WAITING) || undefined, 30_000);
+      await eventually(() => begun.output().includes(WAITING) || undefined);
       return { begun, started: started as Promise<Process> };
     }
 

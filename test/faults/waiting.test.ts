@@ -1,8 +1,9 @@
 /** @alone: what it starts and takes away leaves others little of the machine. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type pg from 'pg';
+import pg from 'pg';
 import { connectBeside, organizationRow } from '../races/interleave.js';
 import { givenOrganization, type GivenOrganization, unique } from '../support/given.js';
+import { expectNoneLeaked, expectSurvived, startLoad, useGateway } from '../support/load.js';
 import { givenDirectory, type ScimClient } from '../support/scim.js';
 import { type Answer, isPostgres, startServer, type TestServer } from '../support/server.js';
 import { byTest } from '../support/act.js';
@@ -220,5 +221,49 @@ const WRITE = 'mutation ($d: String!) { updateOrganization(input: { description:
     if (taken.length > 0) expect(Number(totalTokens)).toBe(Math.max(...taken));
     expect(server.database.pool.turns.waiting).toBe(0);
     expect((await worst.viewer(READ)).errors).toEqual([]);
+  });
+});
+
+/** Of the gateway as it comes. */
+const POOL = 10;
+const LOCKED_MS = 5000;
+
+(isPostgres ? describe : describe.skip)('a table that is locked (PostgreSQL)', () => {
+  const { postgres, gateway } = useGateway({ DATABASE_POOL_SIZE: String(POOL) });
+
+  test('keeps whoever asks for it, and nobody else', async () => {
+    const other = await gateway.another();
+    const outside = new pg.Client({ connectionString: postgres.url });
+    await outside.connect();
+    try {
+      const load = startLoad(gateway);
+      await load.served(50);
+      await outside.query('begin; lock table repository in access exclusive mode');
+      const until = performance.now() + LOCKED_MS;
+      // More of them than there are connections, and the load.
+      const readers = Array.from({ length: 30 }, async () => {
+        while (performance.now() < until) await gateway.ask('{ repositories { nodes { name } } }');
+      });
+      let rounds = 0;
+      for (; performance.now() < until; rounds += 1) {
+        expect((await other('{ viewer { role } runs { totalCount } }')).code).toBe('OK');
+        expect((await other('mutation { updateOrganization(input: { description: "beside" }) { id } }')).code).toBe(
+          'OK',
+        );
+        expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
+      }
+      await outside.query('rollback');
+      // Behind those who wait there would be a few, one each time that they are told to go.
+      expect(rounds).toBeGreaterThan(20);
+      await Promise.all(readers);
+      await load.served(50);
+      const seen = await load.stop();
+      // Otherwise nobody waited for it.
+      expect(seen.codes['SERVICE_UNAVAILABLE']).toBeGreaterThan(0);
+      await expectSurvived('a table locked for 5 s', gateway, postgres, seen);
+      await expectNoneLeaked(postgres, POOL);
+    } finally {
+      await outside.end();
+    }
   });
 });

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
+import type { Database } from '../../../src/data/database.js';
+import { createDeadline } from '../../../src/jobs/deadline.js';
 import { raw } from '../../support/raw.js';
-import { startServer, type TestServer } from '../../support/server.js';
+import { NOTHING_SCHEDULED, startServer, type TestServer } from '../../support/server.js';
 
 /** A connection that the server has accepted, with these bytes sent on it. */
 async function connection(server: TestServer, bytes = ''): Promise<Socket> {
@@ -76,4 +78,59 @@ test('a request in flight is answered, and its connection closed', async () => {
   await closed;
   expect(answer).toMatch(/^HTTP\/1\.1 200 [^]*{"data":{"__typename":"Query"}}$/);
   expect(warnings(server)).toEqual([]);
+});
+
+/** A server whose database tells when it was asked to close, and then does as it is told. */
+const withDatabase = (onClose: (close: () => Promise<void>) => Promise<void>) => (database: Database) => ({
+  ...database,
+  close: () => onClose(() => database.close()),
+});
+const never = () => new Promise<void>(() => undefined);
+
+test('scheduled work and a database that do not end are waited for no longer, and the log says that it was they', async () => {
+  let closeDatabase = () => Promise.resolve();
+  const server = await startServer({
+    closeGraceMs: 200,
+    schedule: { ...NOTHING_SCHEDULED, close: never },
+    wrap: withDatabase((close) => {
+      closeDatabase = close;
+      return never();
+    }),
+  });
+  await server.close();
+  await closeDatabase();
+  const lines = warnings(server).map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(lines).toMatchObject([
+    { msg: 'closing: cut off', what: 'scheduled work' },
+    { msg: 'closing: cut off', what: 'the database' },
+  ]);
+});
+
+test('whatever fails while it closes, requests are finished and the database is closed; then it is told', async () => {
+  let isClosed = false;
+  const server = await startServer({
+    schedule: { ...NOTHING_SCHEDULED, close: () => Promise.reject(new Error('lost its clock')) },
+    wrap: withDatabase(async (close) => {
+      await close();
+      isClosed = true;
+      throw new Error('lost its connections');
+    }),
+  });
+  await expect(server.close()).rejects.toMatchObject({
+    message: 'closing failed: scheduled work, the database',
+    errors: [new Error('lost its clock'), new Error('lost its connections')],
+  });
+  expect(isClosed).toBe(true);
+  await expect(raw(`${server.url}/livez`)).rejects.toThrow('ECONNREFUSED');
+});
+
+test('what throws before there is anything to wait for is told as well, and what comes after it has its turn', async () => {
+  const { end, tellFailures } = createDeadline(0, () => undefined);
+  const ended: string[] = [];
+  await end('doors', () => {
+    throw new Error('they jam');
+  });
+  await end('windows', () => ended.push('windows'));
+  expect(ended).toEqual(['windows']);
+  expect(tellFailures).toThrow('closing failed: doors');
 });
