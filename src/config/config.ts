@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { certificate, entityId, issuerUrl, providerUrl } from '../domains/identity-provider/identity-provider-input.js';
 import { EGRESS_PURPOSES, type EgressRule, parseEgressRule, THIS_MACHINE } from '../egress/allow.js';
+import { certificate, entityId, issuerUrl, providerUrl } from '../identity/provider-metadata.js';
 import { type PlanWeights, USUAL_WEIGHTS } from '../permissions/features.js';
 import type { RateLimit } from '../gateway/http/rate-limits.js';
 import { parseRegions, regionNamed, type Regions } from '../regions.js';

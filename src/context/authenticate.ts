@@ -5,8 +5,8 @@ import { isText, toName } from '../identity/person-name.js';
 import type { VerifiedIdentity } from '../identity/person.js';
 import type { TrustedIssuer } from '../identity/trusted-issuer.js';
 import { faultOfKey, type KeyEnvironment, type PresentedApiKey, readApiKey } from '../secrets/api-key-format.js';
-import { type PresentedMachineToken, readMachineToken } from '../secrets/machine-token.js';
-import { refuseKey } from './refused-key.js';
+import { isLikeMachineToken, type PresentedMachineToken, readMachineToken } from '../secrets/machine-token.js';
+import { refuseKey, refuseMachine } from './refused-key.js';
 
 /** What a request presented: verified, as far as that can be told without the database. */
 export type Credential =
@@ -110,6 +110,7 @@ export function createAuthenticate(
     if (key) return { kind: 'key', ...key, organizationClaim: null };
     const machine = readMachineToken(bearer);
     if (machine) return { ...machine, organizationClaim: null };
+    if (isLikeMachineToken(bearer)) throw refuseMachine();
     const fault = faultOfKey(bearer, keyEnvironment);
     if (fault) throw refuseKey(fault.id, fault.why);
     const [token] = /^[\w-]+\.[\w-]+\.[\w-]+$/.exec(bearer) ?? [];

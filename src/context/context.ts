@@ -16,7 +16,10 @@ import { isRefusal, REFUSALS, type Tried } from './refusal.js';
 /** What told the organization of this request. */
 export type ContextSource = 'HOST' | 'PATH' | 'HEADER' | 'TOKEN' | 'API_KEY' | 'DEFAULT' | 'SOLE_MEMBERSHIP';
 
-/** The organization of this request. The viewer's membership was read in this request and is active. */
+/**
+ * The organization of this request. The viewer's membership was read in this request and is active. For the token of a
+ * claim that claim was: `membership` stands in for one, and there are no permissions.
+ */
 export interface CurrentOrganization {
   readonly orgId: VerifiedOrgId;
   readonly organization: OrganizationSummary;
@@ -170,6 +173,12 @@ export class RequestContext {
     const { once } = this.made;
     if (!once.has(make)) once.set(make, make(this));
     return once.get(make) as T;
+  }
+
+  /** Lets go of what was read and made so far: whoever takes an answer slowly, or waits for the next one, holds nothing of that. */
+  letGo(): void {
+    delete this.made.db;
+    this.made.once.clear();
   }
 
   /** Gives a part of the deployment by its name. */

@@ -8,6 +8,7 @@ import type { MachineCredential } from './authenticate.js';
 import { CATALOGUE, type Deployment } from './deployment.js';
 import { type Entered, toCurrent } from './enter-organization.js';
 import { isNameOf } from './hosts.js';
+import { refuseMachine } from './refused-key.js';
 import type { NamedOrganization } from './resolve-organization.js';
 import type { Viewer } from './viewer.js';
 
@@ -18,8 +19,6 @@ const NO_HASH = Buffer.alloc(32).toString('base64url');
 
 const isTheirs = (kept: string | undefined, presented: string): boolean =>
   timingSafeEqual(Buffer.from(kept ?? NO_HASH), Buffer.from(presented));
-
-const refused = (): OrgateError => new OrgateError('UNAUTHENTICATED', 'Send a valid token.');
 
 /**
  * From a well-formed token to the machine that it is of, read live: an executor of the deployment, which is in no organization, or whoever
@@ -42,7 +41,7 @@ async function asExecutor(
 ): Promise<Entered> {
   const executors = outside(openExecutors);
   const found = await executors.find(id);
-  if (!isTheirs(found?.tokenHash, hash) || !found) throw refused();
+  if (!isTheirs(found?.tokenHash, hash) || !found) throw refuseMachine();
   if (named.length > 0) throw new OrgateError('ORG_CONTEXT_CONFLICT', 'An executor is in no organization.');
   executors.noteUse(id);
   const { name, pool } = found;
@@ -55,7 +54,7 @@ async function asClaim(
   named: readonly NamedOrganization[],
 ): Promise<Entered> {
   const found = await outside(openClaimTokens).find(id);
-  if (!isTheirs(found?.tokenHash, hash) || !found) throw refused();
+  if (!isTheirs(found?.tokenHash, hash) || !found) throw refuseMachine();
   const { claim, organization, standing } = found;
   const catalogue = use(CATALOGUE);
   if (!claim || !mayClaim(claim.by, catalogue)) throw conflict('This claim is over.');

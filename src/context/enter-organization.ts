@@ -164,7 +164,7 @@ async function findOrProvision(
   return (await find()) ?? provisioned;
 }
 
-/** The organization that a membership, just read, lets this request into. */
+/** The organization that a membership, or what stands in its place, lets this request into; it was read just now. */
 export function toCurrent(
   catalogue: Catalogue,
   membership: ActiveMembership,

@@ -18,3 +18,6 @@ export class RefusedKeyError extends Error {
 /** The same for every key, whatever is wrong with it. */
 export const refuseKey = (...[keyId, why]: ConstructorParameters<typeof RefusedKeyError>): OrgateError =>
   new OrgateError('UNAUTHENTICATED', 'Send a valid API key.', {}, { cause: new RefusedKeyError(keyId, why) });
+
+/** The same for every token of a machine. */
+export const refuseMachine = (): OrgateError => new OrgateError('UNAUTHENTICATED', 'Send a valid token.');

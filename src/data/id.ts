@@ -31,17 +31,19 @@ declare const verified: unique symbol;
 export type OrgId = string & { readonly [organizationId]: true };
 
 /**
- * The id of the organization that a request acts in: a membership in it was read in this request, and is active. Only
- * `context/enter-organization` makes one; a lint rule keeps it so.
+ * The id of the organization that a request acts in. What lets it in there was read in this request, and holds: an active membership
+ * of the person, of the owner of the key or of whoever is acted as; or, for the token of a claim, that claim, whose claimant may still
+ * claim. Only `toCurrent` in `context/enter-organization` makes one; a lint rule keeps it so.
  */
 export type VerifiedOrgId = OrgId & { readonly [verified]: true };
 
-/** Makes a VerifiedOrgId. Call it only where a membership has just been read. */
+/** Makes a VerifiedOrgId. Call it only where what lets the request in has just been read. */
 export const brandVerifiedOrgId = (id: string): VerifiedOrgId => brandOrgId(id) as VerifiedOrgId;
 
 /**
- * Makes an OrgId for work that needs nobody's membership. Only the named doors of `data/` do, each for what it found in
- * the database under a secret, an id or a time that is due; a lint rule keeps a list of them.
+ * Makes an OrgId for work that needs nobody's membership. Whoever stands outside any one organization does (`identity/`, the
+ * `outside.ts` of domains and of `jobs/`, two checks in `data/start/`, demo data), for what it found in the database, has just made, or
+ * was named by who runs the deployment; a lint rule keeps everybody else from it.
  */
 export function brandOrgId(id: string): OrgId {
   if (!/^org_[0-9a-v]{26}$/.test(id)) throw new TypeError('not an organization id');

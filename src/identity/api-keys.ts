@@ -85,7 +85,7 @@ export function openApiKeys(pool: ScopedPool): ApiKeys {
     },
 
     noteUse({ id, lastUsedAt, membership }) {
-      const isNoted = lastUsedAt !== null && Date.now() - lastUsedAt.getTime() < NOTED_EVERY_MS;
+      const isNoted = lastUsedAt !== null && pool.clock.real().getTime() - lastUsedAt.getTime() < NOTED_EVERY_MS;
       if (isNoted || noting.has(id)) return;
       noting.add(id);
       const orgId = brandOrgId(membership.organization.id); // its owner's membership was just read, and is active

@@ -36,7 +36,7 @@ export interface Claims {
   find(id: string): Promise<FoundClaim | null>;
 }
 
-/** Who claimed `c`, beside it. */
+/** Who claimed `c`, beside it and its organization. */
 export const CLAIMANT = `
     left join executor e on e.id = c.executor_id
     left join membership m on m.org_id = c.org_id and m.user_id = c.claimed_by
@@ -44,10 +44,11 @@ export const CLAIMANT = `
     left join api_key k on k.org_id = c.org_id and k.id = c.api_key_id`;
 
 /**
- * Whether they count yet: an executor that was not revoked, a member in the stay in which they claimed it, with a key that is not over. A
- * claim of whoever does not is over, however long its lease, and its run waits again.
+ * Whether they count yet: an executor that was not revoked, where the organization `o` lets machines of the deployment in, a member in the stay in
+ * which they claimed it, with a key that is not over. A claim of whoever does not is over, however long its lease, and its run waits again.
  */
-export const claimantCounts = (now: string): string => `(case when c.executor_id is not null then e.revoked_at is null
+export const claimantCounts = (now: string): string => `(case
+    when c.executor_id is not null then e.revoked_at is null and o.settings ->> 'agentExecution.executors' is distinct from 'OWN'
     else m.status = 'ACTIVE' and ${beganSinceJoining('c.claimed_at', 'm')} and (m.kind = 'SERVICE_ACCOUNT' or p.status = 'ACTIVE')
       and (c.api_key_id is null or (k.revoked_at is null and k.created_at >= m.joined_at and k.expires_at > ${now})) end is true)`;
 

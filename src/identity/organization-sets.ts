@@ -1,6 +1,6 @@
 import type { Origin } from '../data/connection/act.js';
 import { createDirectoryQuery } from '../data/connection/directory-query.js';
-import type { ScopedPool } from '../data/connection/org-connection.js';
+import { inFrame, type ScopedPool } from '../data/connection/org-connection.js';
 import { newId, type OrgId } from '../data/id.js';
 import type { Environment, OrganizationStatus } from '../generated/enums.js';
 import { type Making, makingOrganizations } from './make-organization.js';
@@ -60,7 +60,8 @@ export interface OrganizationSets {
    * Makes a set with its organizations, each with this OWNER, all or nothing; the same again makes nothing. Of one that has nothing
    * here it makes what is here.
    *
-   * @returns null where they made a set of this base and project that has something here and is not all of this; CONFLICT when a slug is taken
+   * @returns null where they made a set of this base and project that has something here, and are in nothing of that, or what they are in and what
+   *   they had kept elsewhere is not all of this; CONFLICT when a slug is taken
    */
   make(
     owner: Person,
@@ -72,9 +73,17 @@ export interface OrganizationSets {
   /**
    * Adds to a set what it has not yet, all or nothing.
    *
+   * @param orgId of the set, at whose cost the wait for the rows of all of them is
    * @returns false where they are not an active OWNER of every organization that the set has here
    */
-  extend(owner: Person, set: OrganizationSet, planned: PlannedSet, from: Origin, beside: Beside): Promise<boolean>;
+  extend(
+    orgId: OrgId,
+    owner: Person,
+    set: OrganizationSet,
+    planned: PlannedSet,
+    from: Origin,
+    beside: Beside,
+  ): Promise<boolean>;
   /** What a set has here, and what of it is homed elsewhere. */
   listPlaces(setId: string): Promise<Pick<Place, 'region' | 'environment'>[]>;
   find(id: string): Promise<OrganizationSet | null>;
@@ -96,14 +105,21 @@ const SET = 'id, name, base, project';
 const LIST_TAKEN = `select a.name from address a where a.name = any ($1::text[]) and ${isHeld('a', '$2')}`;
 
 const LIST_OWNED = `
-  select o.region, o.environment, coalesce(m.role = 'OWNER' and m.status = 'ACTIVE', false) as "isOwned"
-  from organization o left join membership m on m.org_id = o.id and m.user_id = $2
+  select o.region, o.environment, m.user_id is not null as "isIn", coalesce(m.role = 'OWNER', false) as "isOwned"
+  from organization o left join membership m on m.org_id = o.id and m.user_id = $2 and m.status = 'ACTIVE'
   where o.set_id = $1`;
 
 interface OwnedPlace {
   region: string;
   environment: Environment | null;
+  /** Whether they are an active member of it. */
+  isIn: boolean;
   isOwned: boolean;
+}
+
+interface KeptPlace extends Place {
+  /** Whether they are who had its name kept. */
+  readonly isMade: boolean;
 }
 
 const isAt =
@@ -142,9 +158,10 @@ export function openOrganizationSets(pool: ScopedPool): OrganizationSets {
   const directory = createDirectoryQuery(pool);
   const whatIsThere = async ({ query }: Pick<Making, 'query'>, setId: string, personId: string) => ({
     here: await query<OwnedPlace>(LIST_OWNED, [setId, personId]),
-    elsewhere: await query<Place>('select slug, region, environment from organization_elsewhere where set_id = $1', [
-      setId,
-    ]),
+    elsewhere: await query<KeptPlace>(
+      'select slug, region, environment, made_by = $2 as "isMade" from organization_elsewhere where set_id = $1',
+      [setId, personId],
+    ),
   });
 
   return {
@@ -152,14 +169,14 @@ export function openOrganizationSets(pool: ScopedPool): OrganizationSets {
       makingOrganizations(pool, owner, from, async (making) => {
         await beside.begin([]);
         // Whoever comes second waits here until the first is done.
-        const [made] = await making.query<{ id: string }>(
+        const [begun] = await making.query<{ id: string }>(
           `insert into organization_set (id, name, base, project, made_by) values ($1, $2, $3, $4, $5)
            on conflict (made_by, base, project) do nothing returning id`,
           [newId('set'), set.name, set.base, set.project, owner.id],
         );
-        if (made) {
-          await add(making, { ...set, id: made.id }, planned, owner.id, beside);
-          return made.id;
+        if (begun) {
+          await add(making, { ...set, id: begun.id }, planned, owner.id, beside);
+          return begun.id;
         }
         const [found] = await making.query<{ id: string }>(
           'select id from organization_set where made_by = $1 and base = $2 and project = $3',
@@ -172,24 +189,30 @@ export function openOrganizationSets(pool: ScopedPool): OrganizationSets {
           await add(making, { ...set, id: found.id }, planned, owner.id, beside);
           return found.id;
         }
+        // Nobody learns what became of those that they are in no more, what others added here or what these keep elsewhere.
+        const own = there.here.filter(({ isIn }) => isIn);
+        if (there.here.length > 0 && own.length === 0) return null;
+        const made = there.elsewhere.filter(({ isMade }) => isMade);
         const isAll =
-          planned.here.every((place) => there.here.some(isAt(place))) &&
-          planned.elsewhere.every((place) => there.elsewhere.some(isAt(place)));
+          planned.here.every((place) => own.some(isAt(place))) &&
+          planned.elsewhere.every((place) => made.some(isAt(place)));
         return isAll ? found.id : null;
       }),
 
-    extend: (owner, set, planned, from, beside) =>
-      makingOrganizations(pool, owner, from, async (making) => {
-        await beside.begin(await making.query<HeldOrganization>(HOLD, [set.id]));
-        const there = await whatIsThere(making, set.id, owner.id);
-        if (!there.here.every(({ isOwned }) => isOwned)) return false;
-        const missing = {
-          here: planned.here.filter((place) => !there.here.some(isAt(place))),
-          elsewhere: planned.elsewhere.filter((place) => !there.elsewhere.some(isAt(place))),
-        };
-        await add(making, set, missing, owner.id, beside);
-        return true;
-      }),
+    extend: (orgId, owner, set, planned, from, beside) =>
+      inFrame({ role: 'orgate_app', orgId }, () =>
+        makingOrganizations(pool, owner, from, async (making) => {
+          await beside.begin(await making.query<HeldOrganization>(HOLD, [set.id]));
+          const there = await whatIsThere(making, set.id, owner.id);
+          if (!there.here.every(({ isOwned }) => isOwned)) return false;
+          const missing = {
+            here: planned.here.filter((place) => !there.here.some(isAt(place))),
+            elsewhere: planned.elsewhere.filter((place) => !there.elsewhere.some(isAt(place))),
+          };
+          await add(making, set, missing, owner.id, beside);
+          return true;
+        }),
+      ),
 
     listPlaces: (setId) =>
       directory<Place & object>(

@@ -1,11 +1,17 @@
-import type { Environment, OrganizationRole, OrganizationStatus, SubscriptionPlan } from '../generated/enums.js';
+import type {
+  Environment,
+  OrganizationRole,
+  OrganizationStatus,
+  SubscriptionPlan,
+  SystemRole,
+} from '../generated/enums.js';
 
 /** A human being, as the deployment knows them. */
 export interface Person {
   readonly id: string;
   readonly email: string;
   readonly name: string;
-  readonly systemRole: 'USER' | 'SYSTEM_ADMIN';
+  readonly systemRole: SystemRole;
   readonly status: 'ACTIVE' | 'DISABLED';
   readonly defaultOrgId: string | null;
 }

@@ -37,7 +37,9 @@ const LIST_BARRED = `
 const asking =
   (query: DirectoryQuery): BarredMembers =>
   async (orgId, userIds) => {
-    const rows = userIds.length === 0 ? [] : await query<{ userId: string }>(LIST_BARRED, [orgId, userIds]);
+    // Of whoever is asked for once more in a list the database would look once more.
+    const each = [...new Set(userIds)];
+    const rows = each.length === 0 ? [] : await query<{ userId: string }>(LIST_BARRED, [orgId, each]);
     return new Set(rows.map(({ userId }) => userId));
   };
 

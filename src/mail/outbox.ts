@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Branding } from '../branding.js';
 import { newId, type OrgId } from '../data/id.js';
 import type { OrganizationDb } from '../data/organization/organization-db.js';
+import type { Row } from '../data/organization/table.js';
 import { addDueWork, dropDueWork, type DueKind, type DueWork } from '../jobs/due-kind.js';
 import { DISPATCH_MS } from '../jobs/due-work.js';
 import { part } from '../parts.js';
@@ -17,12 +18,23 @@ const WRITTEN = z.object({
   sealed: z.string(),
   /** Whose mail status tells how it went. */
   invitationId: z.string().nullable(),
+  /** Whom it is for as a member, and since when; earlier releases named nobody. */
+  member: z
+    .object({ userId: z.string(), joinedAt: z.coerce.date().nullable(), role: z.literal('OWNER').nullable() })
+    .nullish(),
 });
 
 const MAIL = { name: 'mail', payload: WRITTEN };
 
 /** A letter, and to whom it goes. */
 export type LetterTo = Letter & Pick<Mail, 'to'>;
+
+/** Whom a letter is for that is for a member as such. */
+export interface LetterFor {
+  readonly member: Row<'Membership'>;
+  /** Whether it is for them as an OWNER. */
+  readonly asOwner: boolean;
+}
 
 /** Mail is due work: what was committed is told, and nothing is told that was not. It may go out twice. */
 export interface Outbox {
@@ -34,27 +46,47 @@ export interface Outbox {
    * @param invitationId whose mail status tells how it went; an earlier mail of it is taken back
    */
   queue(db: OrganizationDb, orgId: OrgId, mail: Mail | LetterTo, invitationId?: string): Promise<DueWork>;
+  /**
+   * The same for a member, at the address that they have when it goes out. Who was suspended by then, is no member any more, or is one anew gets
+   * nothing; nor, of what is for OWNERs, who is none.
+   */
+  queueFor(db: OrganizationDb, orgId: OrgId, to: LetterFor, letter: Letter): Promise<DueWork>;
 }
 
 export const OUTBOX = part<Outbox>('outbox');
 
 const placeOf = (orgId: OrgId, id: string): SecretPlace => ({ orgId, table: 'outgoing_mail', id });
 
+type Written = z.infer<typeof WRITTEN>;
+
 /** @param brandingOf how the organization looks */
 export const createOutbox = (
   seal: OrganizationSeal,
   brandingOf: (db: OrganizationDb) => Promise<Branding | null> = async () => null,
-): Outbox => ({
-  async queue(db, orgId, given, invitationId) {
+): Outbox => {
+  const add = async (
+    db: OrganizationDb,
+    orgId: OrgId,
+    given: Mail | LetterTo,
+    of: Pick<Written, 'invitationId' | 'member'>,
+  ): Promise<DueWork> => {
     const mail = 'parts' in given ? { to: given.to, ...writeLetter(given, await brandingOf(db)) } : given;
-    if (invitationId !== undefined) await takeBackMail(db, invitationId);
     const id = newId('mal');
-    const sealed = await seal.seal(db, JSON.stringify(mail), placeOf(orgId, id));
-    const payload = { id, sealed, invitationId: invitationId ?? null };
+    const payload = { id, sealed: await seal.seal(db, JSON.stringify(mail), placeOf(orgId, id)), ...of };
     const dueAt = new Date(db.now().getTime() + DISPATCH_MS);
-    return { orgId, id: await addDueWork(db, MAIL, { subject: invitationId ?? id, payload, dueAt }) };
-  },
-});
+    return { orgId, id: await addDueWork(db, MAIL, { subject: of.invitationId ?? id, payload, dueAt }) };
+  };
+  return {
+    async queue(db, orgId, mail, invitationId) {
+      if (invitationId !== undefined) await takeBackMail(db, invitationId);
+      return add(db, orgId, mail, { invitationId: invitationId ?? null });
+    },
+    queueFor(db, orgId, { member: { userId, email: to, joinedAt }, asOwner }, letter) {
+      const member = { userId, joinedAt, role: asOwner ? ('OWNER' as const) : null };
+      return add(db, orgId, { to, ...letter }, { invitationId: null, member });
+    },
+  };
+};
 
 /** Takes back what was not mailed yet for an invitation. */
 export const takeBackMail = (db: OrganizationDb, invitationId: string): Promise<number> =>
@@ -84,7 +116,7 @@ export async function* sealedMailOf(db: OrganizationDb, orgId: OrgId, seal: Orga
 }
 
 /** @throws SealError when it is none */
-function readWritten(payload: string): z.infer<typeof WRITTEN> {
+function readWritten(payload: string): Written {
   try {
     return WRITTEN.parse(JSON.parse(payload));
   } catch (cause) {
@@ -93,12 +125,15 @@ function readWritten(payload: string): z.infer<typeof WRITTEN> {
 }
 
 /** How mail goes out: for more than a day, with the waits in between. */
-export const sendMail = (mailer: Mailer, seal: OrganizationSeal): DueKind<z.infer<typeof WRITTEN>> => ({
+export const sendMail = (mailer: Mailer, seal: OrganizationSeal): DueKind<Written> => ({
   ...MAIL,
   mostAttempts: 12,
   isFinal: (error) => error instanceof MailRefusedError,
-  async run({ orgId, db, payload: { id, sealed, invitationId }, signal }) {
-    await mailer.send(JSON.parse(await seal.open(db, sealed, placeOf(orgId, id))) as Mail, id, signal);
+  async run({ orgId, db, payload: { id, sealed, invitationId, member }, signal }) {
+    const mail = JSON.parse(await seal.open(db, sealed, placeOf(orgId, id))) as Mail;
+    const to = member == null ? mail.to : await addressOf(db, member);
+    if (to === null) return {};
+    await mailer.send({ ...mail, to }, id, signal);
     if (invitationId === null) return {};
     const sent = { mailStatus: 'SENT', mailProblem: null } as const;
     return { settle: (db) => db.invitation.updateMany({ id: invitationId }, sent) };
@@ -109,6 +144,15 @@ export const sendMail = (mailer: Mailer, seal: OrganizationSeal): DueKind<z.infe
     await db.invitation.updateMany({ id: invitationId }, told);
   },
 });
+
+/** Where a member is mailed now; null who is not the member any more whom it was for. */
+async function addressOf(
+  db: OrganizationDb,
+  { userId, joinedAt, role }: NonNullable<Written['member']>,
+): Promise<string | null> {
+  const found = await db.membership.find({ userId, joinedAt, status: 'ACTIVE', ...(role && { role }) });
+  return found?.email ?? null;
+}
 
 /** For the people who read the invitation. */
 function problemOf(error: unknown): string {

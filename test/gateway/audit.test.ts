@@ -14,7 +14,7 @@ import type { DueKind } from '../../src/jobs/due-kind.js';
 import { byTest } from '../support/act.js';
 import { givenKey } from '../support/api-key.js';
 import { openReplica } from '../support/due-work.js';
-import { givenMember, givenOrganization, type GivenOrganization, personId } from '../support/given.js';
+import { comeBack, givenMember, givenOrganization, type GivenOrganization, personId } from '../support/given.js';
 import { eventually } from '../support/mail.js';
 import { type Client, codeOf, useServer } from '../support/server.js';
 import { givenBrowser } from '../support/sessions.js';
@@ -119,6 +119,14 @@ describe('An export', () => {
       [acme.id],
     );
     expect((await get(url, acme.admin)).status).toBe(404);
+  });
+
+  test('works no more for who was removed and is back', async () => {
+    const acme = await givenRecord();
+    const url = await link(acme.admin, { format: 'NDJSON' });
+    await comeBack(server, acme, acme.admin);
+    expect([(await get(url, acme.admin)).status, codeIn(await get(url, acme.admin))]).toEqual([404, 'NOT_FOUND']);
+    expect((await get(await link(acme.admin, { format: 'NDJSON' }), acme.admin)).status).toBe(200);
   });
 
   test('asks anew for each stretch who reads: whoever may no longer is cut off, and goes on once they may', async () => {

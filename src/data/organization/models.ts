@@ -20,7 +20,7 @@ export const GLOBAL_MODELS = {
 
 /** Columns that may be large, by model. Rows come without them; who asks for one has it loaded for all rows at once. */
 export const READ_APART = {
-  Run: ['input', 'output'],
+  Run: ['input', 'output', 'error'],
 } as const satisfies Partial<Record<Prisma.ModelName, readonly string[]>>;
 
 /** The fields that rows of a model come without. */

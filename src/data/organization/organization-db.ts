@@ -37,18 +37,23 @@ type PagedTables = {
   readonly [M in OwnedModelName as Uncapitalize<M>]: Keyed<M, PagedTable<Row<M>, Created<M>, Apart<M>>>;
 };
 
-/** The database as one organization sees it, and nothing else exists: what is alike in a transaction and outside. */
+/** The database as one organization sees it, and nothing else exists: what is alike in a transaction, under the lock and outside. */
 export type OrganizationDb = Tables & {
   /** What periods are told by: the database's time, whatever the clock of this machine says. */
   now(): Date;
-  /** All or nothing. */
-  transaction<T>(work: (db: OrganizationDb) => Promise<T>): Promise<T>;
-  /** The same, under the organization's lock: it orders everyone who changes rights or limits, and is waited for. */
+};
+
+/** The same inside a transaction, all or nothing. */
+export type TransactionDb = OrganizationDb & {
+  /** The rest of it under the organization's lock: it orders everyone who changes rights or limits, and is waited for. */
   locked<T>(work: (db: LockedDb) => Promise<T>): Promise<T>;
 };
 
 /** The same outside any transaction, where there are pages, too. Made for one request. */
-export type RequestDb = PagedTables & OrganizationDb;
+export type RequestDb = PagedTables &
+  TransactionDb & {
+    transaction<T>(work: (db: TransactionDb) => Promise<T>): Promise<T>;
+  };
 
 /** The same inside a transaction that holds the organization's lock until it ends. What rests on that takes no other. */
 export type LockedDb = OrganizationDb & {
@@ -83,6 +88,8 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
   return (orgId, act) => {
     const frame = frameOf(orgId, act);
     const force: Force = (model, operation, args) => forceOrganization(model, operation, args, orgId);
+    // Most requests change nothing.
+    let sets: Sets | undefined;
     return organizationDbOver({
       client: () => clientOf(orgId),
       models,
@@ -106,9 +113,11 @@ export function createOrganizationDbs({ prisma, pool, models }: OrganizationDbPa
           }),
         insert: (model, data) =>
           inFrame(frame, () => insertRow(pool, model, forceOrganization(model, 'create', { data }, orgId).data ?? {})),
-        sets: createSets((statement) => inFrame(frame, () => pool.query(statement)), force),
+        get sets() {
+          return (sets ??= createSets((statement) => inFrame(frame, () => pool.query(statement)), force));
+        },
       },
-      setsInTransaction: createSets((statement) => inFrame(frame, () => pool.queryHeld(statement)), force),
+      setsInTransaction: () => createSets((statement) => inFrame(frame, () => pool.queryHeld(statement)), force),
     });
   };
 }
@@ -123,7 +132,7 @@ export interface OrganizationDbBase {
   inFrame<T>(work: () => PromiseLike<T>): Promise<T>;
   readonly statements: Statements;
   /** On the connection that a transaction holds. */
-  readonly setsInTransaction: Sets;
+  setsInTransaction(): Sets;
 }
 
 /** The narrow client over whatever it is given: the walls are in what it is given. */
@@ -133,12 +142,12 @@ export function organizationDbOver(base: OrganizationDbBase): RequestDb {
     (model) => framed(delegateOf(base.client(), model), (work) => base.inFrame(work)),
     base.statements,
   );
-  const transaction = <T>(work: (db: OrganizationDb) => Promise<T>): Promise<T> =>
+  const transaction = <T>(work: (db: TransactionDb) => Promise<T>): Promise<T> =>
     base
       .inFrame(() =>
         holdingOne(() =>
           base.client().$transaction((tx) => {
-            const tables = new TableSet((model) => delegateOf(tx, model), statementsOf(tx, base.setsInTransaction));
+            const tables = new TableSet((model) => delegateOf(tx, model), statementsOf(tx, base.setsInTransaction()));
             return work(openTransaction(models, tables, now));
           }, limitsOf(base.statementTimeoutMs)),
         ),
@@ -152,15 +161,13 @@ export function organizationDbOver(base: OrganizationDbBase): RequestDb {
   });
 }
 
-/** A transaction inside another is the same. */
-function openTransaction(models: Models, tables: TableSet, now: () => Date): OrganizationDb {
-  const transaction = <T>(work: (db: OrganizationDb) => Promise<T>): Promise<T> => work(db);
+function openTransaction(models: Models, tables: TableSet, now: () => Date): TransactionDb {
   const locked = async <T>(work: (db: LockedDb) => Promise<T>): Promise<T> => {
     // An update of a column that no key holds: it orders writers, and inserts of child rows need not wait.
     const held = await db.organization.update({}, { lockVersion: { increment: 1 } });
-    return work(Object.assign(openTables(models, tables), { now, transaction, locked, held }));
+    return work(Object.assign(openTables(models, tables), { now, held }));
   };
-  const db: OrganizationDb = Object.assign(openTables(models, tables), { now, transaction, locked });
+  const db: TransactionDb = Object.assign(openTables(models, tables), { now, locked });
   return db;
 }
 

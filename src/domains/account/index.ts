@@ -10,8 +10,8 @@ import { connect } from '../../resource/paging.js';
 import { openVisits } from '../audit-entry/index.js';
 import { readUsage } from '../usage/index.js';
 import { offerOrganization, withdrawOrganization } from './offer-organization.js';
-import { MOST_ADMINISTRATORS, openAccounts, type Whose } from './outside.js';
-import type { AccountOrganizationParent, AccountParent } from './parent.js';
+import { MOST_ADMINISTRATORS, openAccounts, type Taken, type Whose } from './outside.js';
+import type { AccountOrganizationParent, AccountParent, FoundOrganization } from './parent.js';
 import { record } from './record.js';
 
 const whose = ({ person }: RequestContext): Whose => ({
@@ -40,31 +40,38 @@ const ORGANIZATIONS = {
   orders: { CREATED_AT: { by: 'id' }, NAME: { by: 'name' } },
   usual: { field: 'CREATED_AT', direction: 'ASC' },
   search: ['name', 'slug'],
-} satisfies Offer<AccountOrganizationParent, AccountOrganizationOrderField>;
+} satisfies Offer<FoundOrganization, AccountOrganizationOrderField>;
 
-/** Each is told that it is seen before it is shown: by whom its account is looked at, or by whom all are. */
+/** Tells each that it is seen, before it is shown: by whom its account is looked at, or by whom all are. */
+async function tell(
+  rows: readonly FoundOrganization[],
+  { isOwn, id, name }: AccountParent,
+  { outside, actElsewhere: act }: RequestContext,
+): Promise<AccountOrganizationParent[]> {
+  await outside(openVisits)(
+    rows.map((row) => row.id),
+    {
+      action: isOwn ? 'organization.usage_seen' : 'organization.seen',
+      act,
+      targetType: 'account',
+      targetId: id,
+      targetName: name,
+    },
+  );
+  return rows.map((row) => ({ ...row, isTold: true }));
+}
+
 function listOrganizations(
   account: AccountParent,
   args: ListArgs<AccountOrganizationOrderField>,
   context: RequestContext,
 ) {
-  const { order, search } = asked<AccountOrganizationParent, AccountOrganizationOrderField>(ORGANIZATIONS, args);
+  const { order, search } = asked<FoundOrganization, AccountOrganizationOrderField>(ORGANIZATIONS, args);
   const accounts = context.outside(openAccounts);
   return connect(args, `${context.person.id} ${account.id}`, order, {
     read: (page) => accounts.listOrganizations(account, { ...page, search: search?.text }),
     count: () => accounts.countOrganizations(account.id, search?.text),
-    show: async (rows) => {
-      const target = { targetType: 'account', targetId: account.id, targetName: account.name };
-      await context.outside(openVisits)(
-        rows.map(({ id }) => id),
-        {
-          action: account.isOwn ? 'organization.usage_seen' : 'organization.seen',
-          act: context.actElsewhere,
-          ...target,
-        },
-      );
-      return rows;
-    },
+    show: (rows) => tell(rows, account, context),
   });
 }
 
@@ -85,6 +92,19 @@ const createInput = z.object({ name: nameText });
 const read = async (id: string, context: RequestContext): Promise<AccountParent> =>
   orNotFound(await context.outside(openAccounts).find(id, whose(context)));
 
+/** Taken once more it is as it was, and seen again. */
+async function acceptOrganization(
+  { accountId, organizationId }: Omit<Taken, 'personId'>,
+  context: RequestContext,
+): Promise<AccountOrganizationParent> {
+  const { outside, person, actElsewhere, deployment } = context;
+  const account = await read(accountId, context);
+  const at = { accountId, organizationId, personId: person.id };
+  const taken = orNotFound(await outside(openAccounts).accept(at, deployment.now(), actElsewhere));
+  const [seen = null] = await tell([taken], account, context);
+  return orNotFound(seen);
+}
+
 const resolvers = {
   Query: {
     accounts: (_, args, context) => listAccounts(args, context),
@@ -104,10 +124,7 @@ const resolvers = {
       return read(accountId, context);
     },
     offerOrganization: (_, { accountId }, context) => offerOrganization(accountId, context),
-    acceptOrganization: async (_, { accountId, organizationId }, { outside, person, actElsewhere, deployment }) => {
-      const at = { accountId, organizationId, personId: person.id };
-      return orNotFound(await outside(openAccounts).accept(at, deployment.now(), actElsewhere));
-    },
+    acceptOrganization: (_, args, context) => acceptOrganization(args, context),
     withdrawOrganization: (_, { accountId, organizationId }, context) =>
       withdrawOrganization(accountId, organizationId, context),
   },

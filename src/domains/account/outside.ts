@@ -11,8 +11,8 @@ import type { OrganizationStatus } from '../../generated/enums.js';
 import type { OrganizationSummary } from '../../identity/person.js';
 import { type Page, pageOf, searchedOrganizations } from '../../identity/page.js';
 import { notServed } from '../../permissions/organization-status.js';
-import type { UserParent } from '../viewer/parent.js';
-import type { AccountOrganizationParent, AccountParent } from './parent.js';
+import { personUser, type UserParent } from '../viewer/parent.js';
+import type { AccountParent, FoundOrganization } from './parent.js';
 
 /** All of them are shown at once, and may be invited at once. */
 export const MOST_ADMINISTRATORS = 50;
@@ -40,14 +40,14 @@ export interface Accounts {
   find(id: string, whose: Whose): Promise<AccountParent | null>;
   /** What it is called. */
   findName(id: string): Promise<string | null>;
-  listOrganizations(account: AccountParent, page: Page): Promise<AccountOrganizationParent[]>;
+  listOrganizations(account: AccountParent, page: Page): Promise<FoundOrganization[]>;
   countOrganizations(accountId: string, search: string | undefined): Promise<number>;
   /**
    * Takes what is offered, for an administrator. Null where it is not offered to this account, or the person is none.
    *
    * @throws FORBIDDEN while the organization is to be deleted
    */
-  accept(at: Taken, now: Date, act: Act): Promise<AccountOrganizationParent | null>;
+  accept(at: Taken, now: Date, act: Act): Promise<FoundOrganization | null>;
   /** Ends that an organization belongs to an account, or is offered to it, for an administrator. As `accept`. */
   withdraw(at: Taken, act: Act): Promise<OrganizationSummary | null>;
 }
@@ -83,6 +83,8 @@ const REMOVE = 'delete from account_administrator where account_id = $1 and pers
 const ADMINISTRATORS = `
   select p.id, p.name, p.email from account_administrator a join person p on p.id = a.person_id
   where a.account_id = $1 and p.status = 'ACTIVE' order by p.email`;
+
+type Administrator = Omit<UserParent, 'isMember'>;
 
 const NAME = 'select name from account where id = $1';
 const IS_OWN = 'exists (select from account_administrator w where w.account_id = a.id and w.person_id = $1)';
@@ -130,10 +132,10 @@ function doneTo<Row extends object>(rows: readonly Ended<Row>[]): Row | null {
   return done as Row;
 }
 
-type FoundOrganization = Omit<AccountOrganizationParent, 'opened'>;
+type OrganizationRow = Omit<FoundOrganization, 'opened'>;
 
 /** Opened for an administrator of the account that it belongs to, and for nobody else. */
-const toOrganization = (row: FoundOrganization, isOwn: boolean): AccountOrganizationParent => ({
+const toOrganization = (row: OrganizationRow, isOwn: boolean): FoundOrganization => ({
   ...row,
   opened: isOwn && row.acceptedAt !== null ? brandOrgId(row.id) : null,
 });
@@ -156,7 +158,7 @@ export function openAccounts(pool: ScopedPool): Accounts {
     async removeAdministrator(accountId, personId, act) {
       return (await query(REMOVE, [accountId, personId], act)).length > 0;
     },
-    listAdministrators: (accountId) => query<UserParent & object>(ADMINISTRATORS, [accountId]),
+    listAdministrators: async (accountId) => (await query<Administrator>(ADMINISTRATORS, [accountId])).map(personUser),
     list(whose, page) {
       const values: unknown[] = [whose.personId, whose.isAll];
       return query<AccountParent & object>(`${ACCOUNT}${pageOf(ORDERS, page, values)}`, values);
@@ -176,7 +178,7 @@ export function openAccounts(pool: ScopedPool): Accounts {
     async listOrganizations({ id, isOwn }, page) {
       const values: unknown[] = [id];
       const narrowed = searchedOrganizations(page.search, values);
-      const rows = await query<FoundOrganization>(
+      const rows = await query<OrganizationRow>(
         `${ORGANIZATIONS}${narrowed}${pageOf(ORGANIZATION_ORDERS, page, values)}`,
         values,
       );
@@ -190,7 +192,7 @@ export function openAccounts(pool: ScopedPool): Accounts {
     },
     async accept({ accountId, organizationId, personId }, now, act) {
       const values = [accountId, personId, organizationId, now];
-      const taken = doneTo(await query<Ended<FoundOrganization>>(ACCEPT, values, act));
+      const taken = doneTo(await query<Ended<OrganizationRow>>(ACCEPT, values, act));
       return taken ? toOrganization(taken, true) : null;
     },
     async withdraw({ accountId, organizationId, personId }, act) {
@@ -243,8 +245,8 @@ export function openHeldAccounts(pool: ScopedPool): HeldAccounts {
       return held?.accountId ?? null;
     },
     async listOthers(accountId, personId) {
-      const all = await query<UserParent & object>(ADMINISTRATORS, [accountId]);
-      return all.filter(({ id }) => id !== personId);
+      const all = await query<Administrator>(ADMINISTRATORS, [accountId]);
+      return all.filter(({ id }) => id !== personId).map(personUser);
     },
     async take(orgId, accountId, now, act) {
       await query(TAKE, [orgId, accountId, now], act);

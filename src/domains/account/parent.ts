@@ -10,8 +10,8 @@ export interface AccountParent {
   readonly isOwn: boolean;
 }
 
-/** One of its organizations, which has been told that it is seen. */
-export interface AccountOrganizationParent {
+/** One of its organizations, which nobody is shown before it was told. */
+export interface FoundOrganization {
   readonly id: string;
   readonly name: string;
   readonly slug: string;
@@ -23,6 +23,11 @@ export interface AccountOrganizationParent {
   readonly acceptedAt: Date | null;
   /** To read what it uses; null where the viewer does not administer its account. */
   readonly opened: OrgId | null;
+}
+
+/** One that has been told that it is seen, whatever led to it. */
+export interface AccountOrganizationParent extends FoundOrganization {
+  readonly isTold: true;
 }
 
 /** The account of an organization, as that sees it. */

@@ -4,6 +4,7 @@ import { idPrefix } from '../../data/id.js';
 import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
+import { nowInStay } from '../../identity/stay.js';
 import { readActor } from '../../rights/actor.js';
 import { assertNoEscalation, assignmentOfKey } from '../../rights/escalation.js';
 import { makeApiKey } from '../../secrets/api-key-format.js';
@@ -90,7 +91,7 @@ async function insertKey(
   if (assignment.granted.length < permissions.length) throw new OrgateError('ROLE_ESCALATION');
   assertNoEscalation(catalogue, actor, assignment);
   // Keys made before their owner joined are those of an earlier stay, and dead.
-  const createdAt = new Date(Math.max(db.now().getTime(), owner.joinedAt?.getTime() ?? 0));
+  const createdAt = nowInStay(db.now(), owner);
   const { id, key, hash, lastFour } = makeApiKey(context.use(KEY_ENVIRONMENT), createdAt.getTime());
   const apiKey = await db.apiKey.create({
     id,

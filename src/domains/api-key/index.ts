@@ -7,9 +7,11 @@ import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { nameText, parseInput } from '../../resource/input.js';
 import { defineList, type ListArgs } from '../../resource/list.js';
+import { isOfStay } from '../../identity/stay.js';
 import { assignmentOfKey } from '../../rights/escalation.js';
 import { parsePermissions } from '../../rights/parse-role-assignment.js';
 import { toServiceAccount } from '../service-account/parent.js';
+import { memberUser } from '../membership/parent.js';
 import type { UserParent } from '../viewer/parent.js';
 import { createApiKey, rotateApiKey } from './create-api-key.js';
 import { due } from './jobs.js';
@@ -55,15 +57,12 @@ const overlapMinutes = z.int().min(0, 'At least 0.').max(10_080, 'At most 10,080
 const readMember = async (userId: string, { db }: RequestContext): Promise<Row<'Membership'>> =>
   orNotFound(await db.membership.load(userId));
 
-async function readUser(userId: string, context: RequestContext): Promise<UserParent> {
-  const { name, email } = await readMember(userId, context);
-  return { id: userId, name, email };
-}
+const readUser = async (userId: string, context: RequestContext): Promise<UserParent> =>
+  memberUser(await readMember(userId, context));
 
 /** As a request with the key would find it. */
 function statusOf(key: KeyRow, owner: Row<'Membership'>, now: Date): ApiKeyStatus {
-  const isOfThisStay = owner.joinedAt !== null && key.createdAt >= owner.joinedAt;
-  if (key.revokedAt || owner.status === 'REMOVED' || !isOfThisStay) return 'REVOKED';
+  if (key.revokedAt || owner.status === 'REMOVED' || !isOfStay(key.createdAt, owner)) return 'REVOKED';
   if (key.expiresAt <= now) return 'EXPIRED';
   return owner.status === 'ACTIVE' ? 'ACTIVE' : 'SUSPENDED';
 }

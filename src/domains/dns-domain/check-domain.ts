@@ -10,7 +10,7 @@ import type { OwedKind } from '../../jobs/due-kind.js';
 import { openOwedWork } from '../../jobs/outside.js';
 import { readActor } from '../../rights/actor.js';
 import { openHeldDomains, subjectOf } from './outside.js';
-import { notifyOfMissedDomain } from './notify-of-missed-domain.js';
+import { tellOfMissedDomain } from './tell-of-missed-domain.js';
 
 type DomainRow = Row<'OrganizationDomain'>;
 
@@ -113,7 +113,7 @@ export const CHECK_DOMAIN: OwedKind = {
       const after = await inside.organizationDomain.update({ id }, { ...look, misses, ...(isLapsed && lapsed) });
       if (isLapsed) await inside.address.delete({ name: before.name });
       const isNews = misses > before.misses && (misses === 1 || isLapsed);
-      if (isNews) await notifyOfMissedDomain(inside, orgId, after, challengeOf(after), use);
+      if (isNews) await tellOfMissedDomain(inside, orgId, after, challengeOf(after), use);
     });
   },
 };

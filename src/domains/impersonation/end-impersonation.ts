@@ -13,14 +13,18 @@ import { type ImpersonationParent, toImpersonation } from './parent.js';
  */
 export async function endImpersonation(id: string, context: RequestContext): Promise<ImpersonationParent> {
   const own = await findOwn(id, context);
-  if (own) return own.locked((db) => end(db, id, () => assertStillAsking(db, context)));
+  if (own) {
+    return own.locked(async (db) => {
+      await assertStillAsking(db, context);
+      return end(db, id);
+    });
+  }
   if (!context.current?.permissions.has('support:manage')) throw notFound();
-  return context.db.locked((db) =>
-    end(db, id, async () => {
-      const actor = await readActor(db, context, 'support:manage');
-      if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER ends this.');
-    }),
-  );
+  return context.db.locked(async (db) => {
+    const actor = await readActor(db, context, 'support:manage');
+    if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER ends this.');
+    return end(db, id);
+  });
 }
 
 /** The organization in which the viewer began it, as whoever runs the deployment. */
@@ -31,12 +35,11 @@ async function findOwn(id: string, context: RequestContext): Promise<RequestDb |
   return orgId && context.deployment.organizationDb(orgId, actElsewhere);
 }
 
-async function end(db: LockedDb, id: string, assertMay: () => Promise<void>): Promise<ImpersonationParent> {
-  await assertMay();
+async function end(db: LockedDb, id: string): Promise<ImpersonationParent> {
   const now = db.now();
   const open = { id, endedAt: null, expiresAt: { gt: now } };
   await db.impersonation.updateMany(open, { endedAt: now });
   const ended = orNotFound(await db.impersonation.find({ id }));
-  const onBehalfOf = memberUser(await db.membership.get({ userId: ended.userId }));
+  const onBehalfOf = { ...memberUser(await db.membership.get({ userId: ended.userId })), isMember: false };
   return { ...toImpersonation(ended, now), onBehalfOf };
 }

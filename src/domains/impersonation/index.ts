@@ -1,4 +1,5 @@
 import type { RequestContext } from '../../context/context.js';
+import { TELL_ACTING } from '../../context/tell-acting.js';
 import { orNotFound } from '../../errors.js';
 import type { ImpersonationOrderField, Resolvers } from '../../generated/graphql.js';
 import { allow, canEndImpersonation, canWhereNamed, isSystemAdmin } from '../../permissions/rules.js';
@@ -9,6 +10,7 @@ import { endImpersonation } from './end-impersonation.js';
 import { type ImpersonationParent, toImpersonation } from './parent.js';
 import { record } from './record.js';
 import { startImpersonation } from './start-impersonation.js';
+import { tellOperation } from './tell-operation.js';
 
 const accesses = defineList<
   'Impersonation',
@@ -56,6 +58,7 @@ export const impersonation = defineDomain({
     },
   },
   record,
+  provide: (parts) => parts.add(TELL_ACTING, tellOperation),
   access: {
     Query: { supportAccessLog: canWhereNamed('support:read') },
     Mutation: { startImpersonation: isSystemAdmin, endImpersonation: canEndImpersonation },

@@ -1,13 +1,14 @@
 import { createDirectoryQuery } from '../../data/connection/directory-query.js';
 import type { ScopedPool } from '../../data/connection/org-connection.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
+import type { SystemRole } from '../../generated/enums.js';
 import { organizationNamed } from '../../identity/slugs.js';
 
 /** Where somebody of the deployment wants to act, and as whom. */
 export interface WantedAccess {
   readonly orgId: OrgId;
   /** What the person is to the deployment; null where there is no active one of that id. */
-  readonly systemRole: 'USER' | 'SYSTEM_ADMIN' | null;
+  readonly systemRole: SystemRole | null;
 }
 
 /** For whoever runs the deployment. */

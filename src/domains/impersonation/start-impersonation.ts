@@ -6,6 +6,7 @@ import { newId } from '../../data/id.js';
 import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict, type ErrorCode, OrgateError, orNotFound } from '../../errors.js';
+import { nowInStay } from '../../identity/stay.js';
 import { DUE_WORK } from '../../jobs/due-work.js';
 import { parseInput, reference } from '../../resource/input.js';
 import { assertServed } from '../../permissions/organization-status.js';
@@ -71,7 +72,7 @@ export async function startImpersonation(input: unknown, context: RequestContext
     const member = orNotFound(found);
     if (systemRole === null) throw new OrgateError('NOT_FOUND');
     if (systemRole !== 'USER') throw new OrgateError('FORBIDDEN', 'Nobody acts as somebody who runs the deployment.');
-    const now = inside.now();
+    const now = nowInStay(inside.now(), member);
     const own = { actorId: person.id, endedAt: null, expiresAt: { gt: now } };
     if ((await inside.impersonation.count(own)) >= MOST_AT_ONCE) {
       throw conflict(`At most ${MOST_AT_ONCE} at once in an organization: end one of them.`);
@@ -108,7 +109,7 @@ export async function startImpersonation(input: unknown, context: RequestContext
   return {
     token: await use(SESSION_ISSUER).issueActing({ orgId, id: made.id, actorId: person.id, userId }, secondsOf(made)),
     expiresAt: made.expiresAt,
-    impersonation: { ...toImpersonation(made, made.createdAt), onBehalfOf: memberUser(member) },
+    impersonation: { ...toImpersonation(made, made.createdAt), onBehalfOf: { ...memberUser(member), isMember: false } },
   };
 }
 

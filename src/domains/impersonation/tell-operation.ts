@@ -1,20 +1,7 @@
-import type { RequestContext } from '../../context/context.js';
+import type { TellActing } from '../../context/tell-acting.js';
 import { OrgateError } from '../../errors.js';
 import { openEntryWriter, type OwnEntry } from '../audit-entry/index.js';
 import type { record } from './record.js';
-
-/** What is about to be done. */
-export interface ToldOperation {
-  readonly type: 'query' | 'mutation' | 'subscription';
-  /** What whoever sent it calls it; null where it has no name. */
-  readonly name: string | null;
-  /** What is asked for, without arguments: `runs { nodes { id } }`. */
-  readonly fields: string;
-  /** What it is asked for by: `members.search: "doe"`. */
-  readonly arguments: readonly string[];
-  /** The ids that it names. */
-  readonly ids: readonly string[];
-}
 
 type Action = keyof typeof record.actions;
 
@@ -24,7 +11,7 @@ type Action = keyof typeof record.actions;
  *
  * @throws SERVICE_UNAVAILABLE when it could not be written
  */
-export async function tellOperation(context: RequestContext, told: ToldOperation): Promise<void> {
+export const tellOperation: TellActing = async (context, told) => {
   const { type, name, fields, ids } = told;
   const { viewer, act, outside } = context;
   if (!viewer?.impersonation) return;
@@ -48,4 +35,4 @@ export async function tellOperation(context: RequestContext, told: ToldOperation
     const message = 'What cannot be recorded first is not done; try again shortly.';
     throw new OrgateError('SERVICE_UNAVAILABLE', message, { retryAfter: 1 }, { cause });
   }
-}
+};

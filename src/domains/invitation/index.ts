@@ -67,7 +67,8 @@ const resolvers = {
     inviteUser: async (_, { input }, context) => {
       const { membership, invitation } = await inviteUser(parseInput(inviteInput, input), context);
       return {
-        user: memberUser(membership),
+        // Whoever invites gave the address.
+        user: { ...memberUser(membership), isMember: false },
         role: membership.role,
         permissions: permissionsOf(membership, context),
         membership,

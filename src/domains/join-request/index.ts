@@ -18,6 +18,7 @@ import { readActor } from '../../rights/actor.js';
 import { assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { memberUser } from '../membership/parent.js';
+import { personUser } from '../viewer/parent.js';
 import { approveJoinRequest, declineJoinRequest } from './decide-join-request.js';
 import { createJoinOnSignIn, joinByDomain } from './join-by-domain.js';
 import { type Joinable, openJoinable } from './outside.js';
@@ -90,7 +91,7 @@ const resolvers = {
     id: ({ orgId }) => orgId,
   },
   JoinRequest: {
-    user: ({ personId, name, email }) => ({ id: personId, name, email }),
+    user: ({ personId, name, email }) => personUser({ id: personId, name, email }),
     decidedBy: async ({ decidedById }, _args, { db }) => {
       const member = decidedById === null ? null : await db.membership.load(decidedById);
       return member && memberUser(member);

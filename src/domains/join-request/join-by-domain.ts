@@ -1,7 +1,7 @@
 import type { Origin } from '../../data/connection/act.js';
 import type { Outside } from '../../data/connection/outside.js';
 import { newId } from '../../data/id.js';
-import type { LockedDb, OpenOrganizationDb, OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb, OpenOrganizationDb, RequestDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound, OrgateError } from '../../errors.js';
 import { enrolMember } from '../../rights/enrol-member.js';
@@ -45,7 +45,7 @@ export const createJoinOnSignIn =
 export function joinByDomain(
   person: Joiner,
   { orgId, domain: name }: Joinable,
-  db: OrganizationDb,
+  db: RequestDb,
   use: Use,
 ): Promise<Row<'JoinRequest'>> {
   return db.locked(async (inside) => {

@@ -2,6 +2,7 @@ import { inFrame, type ScopedPool } from '../../data/connection/org-connection.j
 import { translateDatabaseError } from '../../data/database-error.js';
 import { brandOrgId, type OrgId } from '../../data/id.js';
 import { domainOfEmail } from '../../dns-name.js';
+import type { DomainJoining, JoinRequestStatus } from '../../generated/enums.js';
 
 /** Who wants to join. */
 export interface Joiner {
@@ -17,9 +18,9 @@ export interface Joinable {
   readonly name: string;
   readonly slug: string;
   readonly domain: string;
-  readonly joining: 'SUGGEST' | 'AUTO';
+  readonly joining: Exclude<DomainJoining, 'MANUAL'>;
   /** What became of their request; null before they asked. */
-  readonly requestStatus: 'PENDING' | 'APPROVED' | 'DECLINED' | null;
+  readonly requestStatus: JoinRequestStatus | null;
 }
 
 /** Null where nobody verified the e-mail or holds the domain, joining is MANUAL, or the person is or was known there. */

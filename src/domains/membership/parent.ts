@@ -6,7 +6,12 @@ import type { UserParent } from '../viewer/parent.js';
 /** A membership: a row of the current organization or, in the viewer's own list, an active one of any. */
 export type MembershipParent = Row<'Membership'> | ActiveMembership;
 
-export const memberUser = ({ userId, name, email }: MembershipParent): UserParent => ({ id: userId, name, email });
+export const memberUser = ({ userId, name, email }: MembershipParent): UserParent => ({
+  id: userId,
+  name,
+  email,
+  isMember: true,
+});
 
 export const permissionsOf = ({ role, granted, withheld }: MembershipParent, context: RequestContext): string[] => [
   ...context.catalogue.effective(role, granted, withheld),

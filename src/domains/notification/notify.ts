@@ -61,7 +61,8 @@ export async function notify(
   const mail: DueWork[] = [];
   for (const { member, isMailed, row } of told) {
     if (letter === undefined || !isMailed || !made.has(row.id)) continue;
-    mail.push(await use(OUTBOX).queue(db, orgId, { to: member.email, ...letter }));
+    const asOwner = !to.userIds?.includes(member.userId);
+    mail.push(await use(OUTBOX).queueFor(db, orgId, { member, asOwner }, letter));
   }
   return mail;
 

@@ -81,7 +81,9 @@ export async function extendOrganizationSet(input: unknown, context: RequestCont
     },
     end: () => assertStillAskingNow(context),
   });
-  if (!(await sets.extend(context.person, set, toPlanned(set.name, missing, context), context.origin, beside))) {
+  const { person, origin, organization } = context;
+  const planned = toPlanned(set.name, missing, context);
+  if (!(await sets.extend(organization.orgId, person, set, planned, origin, beside))) {
     throw new OrgateError('FORBIDDEN', 'Only an OWNER of every organization in the set adds to it.');
   }
   return set;

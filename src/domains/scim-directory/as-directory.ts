@@ -1,10 +1,10 @@
 import { refuseDirectory } from '../../context/enter-directory.js';
-import type { LockedDb, OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb, RequestDb } from '../../data/organization/organization-db.js';
 import { assertServed } from '../../permissions/organization-status.js';
 
 /** A directory whose token was good when its request began. */
 export interface DirectoryAtWork {
-  readonly db: OrganizationDb;
+  readonly db: RequestDb;
   readonly directoryId: string;
   /** Of the token that it came with. */
   readonly tokenHash: string;

@@ -149,7 +149,7 @@ export async function deleteUser(id: string, context: DirectoryContext): Promise
 /** NOT_FOUND for whom this directory did not make, or has deleted. */
 export async function getUser(
   id: string,
-  { db, directoryId }: Pick<DirectoryContext, 'db' | 'directoryId'>,
+  { db, directoryId }: Pick<DirectoryContext, 'directoryId'> & { readonly db: OrganizationDb },
 ): Promise<ProvisionedUser> {
   const row = await db.scimUser.get({ id, directoryId, userName: { not: null } });
   return { row, membership: await db.membership.get({ userId: row.userId }) };

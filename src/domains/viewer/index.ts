@@ -1,8 +1,8 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Resolvers } from '../../generated/graphql.js';
 import type { ActiveMembership } from '../../identity/person.js';
-import { allow, isSignedIn } from '../../permissions/rules.js';
-import { defineDomain } from '../../resource/define-domain.js';
+import { allow, canOfMembers, isSignedIn } from '../../permissions/rules.js';
+import { allowing, defineDomain } from '../../resource/define-domain.js';
 import { connect, type Order, type PageArgs, type PageQuery } from '../../resource/paging.js';
 import { personUser } from './parent.js';
 import { record } from './record.js';
@@ -55,5 +55,9 @@ const resolvers = {
 export const viewer = defineDomain({
   resolvers,
   record,
-  access: { Query: { viewer: isSignedIn }, Viewer: allow, User: allow },
+  access: {
+    Query: { viewer: isSignedIn },
+    Viewer: allow,
+    User: { ...allowing('id', 'name'), email: canOfMembers('member:read') },
+  },
 });

@@ -8,6 +8,13 @@ export interface UserParent {
   readonly id: string;
   readonly name: string;
   readonly email: string;
+  /** Whether the current organization knows them as a member: the address of one is for whoever may read its members. */
+  readonly isMember: boolean;
 }
 
-export const personUser = ({ id, name, email }: Person): UserParent => ({ id, name, email });
+export const personUser = ({ id, name, email }: Pick<Person, 'id' | 'name' | 'email'>): UserParent => ({
+  id,
+  name,
+  email,
+  isMember: false,
+});

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Authenticate, Credential } from '../../context/authenticate.js';
 import { RequestContext } from '../../context/context.js';
 import type { Viewer } from '../../context/viewer.js';
-import type { Deployment } from '../../context/deployment.js';
+import { type Deployment, REAL_TIME } from '../../context/deployment.js';
 import { type Entered, enterOrganization, NotEnteredError } from '../../context/enter-organization.js';
 import { enterImpersonating } from '../../context/enter-impersonating.js';
 import { enterAsMachine } from '../../context/enter-as-machine.js';
@@ -16,7 +16,7 @@ import {
 } from '../../context/resolve-organization.js';
 import type { CallCounter } from '../../domains/usage/index.js';
 import { OrgateError } from '../../errors.js';
-import { openSessions, type Sessions } from '../../identity/sessions.js';
+import { openSessions } from '../../identity/sessions.js';
 import { decideAllowed } from '../../permissions/features.js';
 import { hashSecret } from '../../secrets/secret.js';
 import type { IsFromOwnPage } from '../sign-in/own-page.js';
@@ -85,7 +85,7 @@ export async function openContext(
       request.record.context = context;
       request.record.held?.belongTo(context.current?.orgId ?? '');
     }
-    if (entered.viewer) noteUse(deployment.outside(openSessions), entered.viewer, request);
+    if (entered.viewer) noteUse(deployment, entered.viewer, request);
     if (before?.spending) context.noteSpending(before.spending);
     if (!before) await limitViewer(parts.limits, announcedLength(request) ?? 0, context);
     // What the deployment's own people ask for is no use that an organization makes of it.
@@ -134,7 +134,10 @@ function enter(
 const USE_NOTED_MS = 5 * 60_000;
 
 /** Notes now and then that a session is in use; nobody waits for it. */
-function noteUse(sessions: Sessions, { session: { id, lastUsedAt } }: Viewer, { log }: FastifyRequest): void {
-  if (id === null || lastUsedAt === null || Date.now() - lastUsedAt.getTime() < USE_NOTED_MS) return;
-  sessions.touch(id).catch((err: unknown) => log.warn({ err }, 'the use of a session was not noted'));
+function noteUse({ outside, use }: Deployment, { session: { id, lastUsedAt } }: Viewer, { log }: FastifyRequest): void {
+  const now = use(REAL_TIME)().getTime();
+  if (id === null || lastUsedAt === null || now - lastUsedAt.getTime() < USE_NOTED_MS) return;
+  outside(openSessions)
+    .touch(id)
+    .catch((err: unknown) => log.warn({ err }, 'the use of a session was not noted'));
 }

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { newId } from '../../../src/data/id.js';
 import { Ids } from '../../../src/data/organization/ids.js';
-import type { OrganizationDb } from '../../../src/data/organization/organization-db.js';
+import type { OrganizationDb, RequestDb } from '../../../src/data/organization/organization-db.js';
 import { ForbiddenOperationError } from '../../../src/data/organization/scope.js';
 import { givenOrganization, unique } from '../../support/given.js';
 import { useServer } from '../../support/server.js';
@@ -9,7 +9,7 @@ import { byTest } from '../../support/act.js';
 
 const server = useServer();
 
-let db: OrganizationDb;
+let db: RequestDb;
 beforeAll(async () => {
   db = server.database.organizationDb((await givenOrganization(server)).id, byTest);
 });

@@ -5,7 +5,7 @@ import { createSets } from '../../../src/data/organization/change-sets.js';
 import { Ids } from '../../../src/data/organization/ids.js';
 import { insertRow } from '../../../src/data/organization/insert-row.js';
 import { type Model, readModels } from '../../../src/data/organization/models.js';
-import type { OrganizationDb } from '../../../src/data/organization/organization-db.js';
+import type { RequestDb } from '../../../src/data/organization/organization-db.js';
 import { countRows, readRows, type RowQuery } from '../../../src/data/organization/read-rows.js';
 import { createPrisma } from '../../../src/data/organization/scope.js';
 import type { Table } from '../../../src/data/organization/table.js';
@@ -23,7 +23,7 @@ import { byTest } from '../../support/act.js';
 const server = useServer();
 
 let organization: GivenOrganization;
-let db: OrganizationDb;
+let db: RequestDb;
 const tables = (of: object) => of as unknown as Record<string, Table<AnyRow, AnyRow>>;
 
 type Ask = (table: Table<AnyRow, AnyRow>) => Promise<unknown>;

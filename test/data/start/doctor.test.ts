@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { type Database, openDatabase } from '../../../src/data/database.js';
 import { assertHealthy, examine, examineDatabase } from '../../../src/data/start/doctor.js';
-import { loadDemo } from '../../../src/development/demo.js';
+import { addDemoWorld } from '../../../src/development/demo.js';
 import { isPostgres, openTestDatabase } from '../../support/server.js';
 
 const failed = async ({ pool }: Database) => (await examineDatabase(pool, false)).filter(({ ok }) => !ok);
@@ -14,7 +14,7 @@ describe('The doctor', () => {
   const sql = (text: string, values: unknown[] = []) => database.pool.queryAsLoginRole(text, values);
   beforeAll(async () => {
     database = await openTestDatabase({ ownDatabase: true });
-    expect(await loadDemo(database)).toBe(true);
+    expect(await addDemoWorld(database)).toBe(true);
   });
   afterAll(() => database.close());
 
@@ -72,7 +72,7 @@ onPostgres('finds a copy sound that was dumped by a superuser and restored into 
       requireSeparateLogin: false,
       onStep: () => undefined,
     });
-    await loadDemo(source);
+    await addDemoWorld(source);
     await source.close();
     await copy(from as string, to as string);
     const checks = await examine({

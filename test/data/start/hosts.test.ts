@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { type Database, openDatabase } from '../../../src/data/database.js';
 import { inspectHosts } from '../../../src/data/start/doctor.js';
-import { findDemoOrganization, loadDemo } from '../../../src/development/demo.js';
+import { addDemoWorld, findDemoOrganization } from '../../../src/development/demo.js';
 import { watchHosts } from '../../../src/gateway/http/watch-hosts.js';
 import { byTest } from '../../support/act.js';
 import { givenHeldDomain, givenTwoOrganizations } from '../../support/given.js';
@@ -87,7 +87,7 @@ test('of two organizations on one host `doctor --domains` names it and ends with
   };
   const examine = () => command('doctor', ['--domains'], { DATA_DIR });
   await change(async (database) => {
-    await loadDemo(database);
+    await addDemoWorld(database);
     const acme = database.organizationDb(await findDemoOrganization(database.pool, 'acme'), byTest);
     await acme.organizationDomain.updateMany({ name: 'acme.example' }, { serving: true });
   });

@@ -223,6 +223,21 @@ describe('An organization of an account', () => {
     ]);
   });
 
+  test('is told that it is seen by taking it, and by taking it once more, as by looking', async () => {
+    const { accountId, ann, bob } = await givenAccount(2);
+    const acme = await givenTaken(accountId, ann);
+    const seen = async () => (await told(acme.id, 'organization.usage_seen')).map((entry) => entry['actor_id']);
+    expect(await seen()).toEqual([await personId(ann)]);
+    const again = await bob(ACCEPT, { accountId, id: acme.id });
+    expect(again.data.acceptOrganization?.usage).toEqual({ totalRuns: 1 });
+    expect(await seen()).toEqual([await personId(ann), await personId(bob)]);
+    expect((await told(acme.id, 'organization.usage_seen'))[1]).toMatchObject({ target_id: accountId });
+    // Once a day of each, by whichever way.
+    await bob(ACCEPT, { accountId, id: acme.id });
+    await bob(ACCOUNT, { id: accountId });
+    expect(await seen()).toHaveLength(2);
+  });
+
   test('belongs to one account, until either ends it', async () => {
     const { accountId, ann } = await givenAccount();
     const other = await givenAccount();

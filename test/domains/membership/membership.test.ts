@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { givenMember, givenOrganization, givenTwoOrganizations, personId, unique } from '../../support/given.js';
+import { givenKey } from '../../support/api-key.js';
 import { type Answer, type Client, codeOf, useServer } from '../../support/server.js';
 
 const server = useServer();
@@ -17,6 +18,42 @@ const membersOf = async (client: Client, status?: string) => (await client(MEMBE
 const named = (name: string) => ({ 'x-organization-id': name });
 
 describe('The members of an organization', () => {
+  test('are called by name wherever something leads to them, and by address for whoever reads members, and to themselves', async () => {
+    const acme = await givenOrganization(server);
+    const { client, id: keyId } = await givenKey(server, acme.admin, ['run:read', 'api-key:read', 'run:start']);
+    const blind = await givenMember(server, acme, 'ADMIN', { withheld: ['member:read'] });
+    const start = 'mutation ($id: ID!) { startRun(input: { agentId: $id }) { id createdBy { email } } }';
+    const own = await client(start, { id: acme.agentId });
+    expect([own.errors, own.data.startRun.createdBy]).toEqual([[], { email: acme.admin.email }]);
+    const keys = await client('{ apiKeys { nodes { id owner { email } } } }');
+    expect(keys.data.apiKeys?.nodes).toEqual([{ id: keyId, owner: { email: acme.admin.email } }]);
+    const other = await client('query ($id: ID!) { run(id: $id) { createdBy { name } } }', { id: acme.runId });
+    expect([other.errors, other.data.run.createdBy.name]).toEqual([[], expect.any(String)]);
+    const run = `{ run(id: "${acme.runId}") { createdBy { email } } }`;
+    for (const [asks, document] of [
+      [client, run],
+      [blind, run],
+      [blind, '{ apiKeys { nodes { owner { email } } } }'],
+      [blind, '{ runs { nodes { createdBy { email } } } }'],
+    ] as const) {
+      const { errors, text } = await asks(document);
+      expect([document, errors[0]?.extensions]).toMatchObject([
+        document,
+        { code: 'FORBIDDEN', requiredPermission: 'member:read' },
+      ]);
+      expect(text).not.toContain('@');
+    }
+    // Whom they invite they told themselves, and who they are.
+    const invite =
+      'mutation { inviteUser(input: { email: "new@acme.example", name: "N", role: VIEWER, withheldPermissions: ["member:read"] }) { user { email } } }';
+    expect((await blind(invite)).data.inviteUser.user).toEqual({ email: 'new@acme.example' });
+    const viewer = '{ viewer { user { email } memberships { nodes { user { email } } } } }';
+    expect((await blind(viewer)).data.viewer).toEqual({
+      user: { email: blind.email },
+      memberships: { nodes: [{ user: { email: blind.email } }] },
+    });
+  });
+
   test('are everyone who was ever invited or joined, by e-mail, as this organization knows them', async () => {
     const acme = await givenOrganization(server);
     for (const status of ['INVITED', 'SUSPENDED', 'REMOVED'] as const) {

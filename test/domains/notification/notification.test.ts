@@ -7,7 +7,14 @@ import { Parts } from '../../../src/parts.js';
 import { byTest } from '../../support/act.js';
 import { givenKey } from '../../support/api-key.js';
 import { openReplica, outbox, sendMailOf } from '../../support/due-work.js';
-import { givenMember, type GivenOrganization, givenOrganization, personId, unique } from '../../support/given.js';
+import {
+  comeBack,
+  givenMember,
+  type GivenOrganization,
+  givenOrganization,
+  personId,
+  unique,
+} from '../../support/given.js';
 import { givenGrant, givenImpersonation } from '../../support/impersonation.js';
 import { secretFor, startMailServer } from '../../support/mail.js';
 import { type Client, codeOf, useServer } from '../../support/server.js';
@@ -338,6 +345,80 @@ describe('An invitation', () => {
     } finally {
       await smtp.close();
     }
+  });
+});
+
+describe('What waits to be mailed to a member', () => {
+  /** The outbox is emptied when the test says so: it was told where nobody dispatches it. */
+  async function mailed(acme: GivenOrganization, tos: readonly string[], meanwhile: () => Promise<unknown>) {
+    const smtp = await startMailServer();
+    try {
+      await meanwhile();
+      await sendMailOf(server, acme.id, smtp.url);
+      const { rows } = await sql(`select id from due_work where org_id = $1 and kind = 'mail'`, [acme.id]);
+      expect(rows).toEqual([]);
+      const received = smtp.received.flatMap(({ to }) => to?.map(({ address }) => address) ?? []);
+      return tos.map((to) => received.filter((each) => each === to).length);
+    } finally {
+      await smtp.close();
+    }
+  }
+
+  test.each(['removed', 'suspended'] as const)('goes to nobody who is %s by then', async (status) => {
+    const acme = await givenOrganization(server);
+    const userId = await personId(acme.developer);
+    await tell(acme, { userIds: [userId, await personId(acme.viewer)] });
+    const [theirs, others] = await mailed(acme, [acme.developer.email, acme.viewer.email], () =>
+      acme.owner(
+        `mutation ($id: ID!) { ${status === 'removed' ? 'removeMember' : 'suspendMember'}(userId: $id) { status } }`,
+        {
+          id: userId,
+        },
+      ),
+    );
+    expect([theirs, others]).toEqual([0, 1]);
+  });
+
+  test('goes to nobody who left and is back: it was for who they were', async () => {
+    const acme = await givenOrganization(server);
+    const userId = await personId(acme.developer);
+    await tell(acme, { userIds: [userId] });
+    const back = async () => {
+      await comeBack(server, acme, acme.developer);
+      await tell(acme, { userIds: [userId] });
+    };
+    expect(await mailed(acme, [acme.developer.email], back)).toEqual([1]);
+  });
+
+  test('for OWNERs goes to nobody who is none by then', async () => {
+    const acme = await givenOrganization(server);
+    const other = await givenMember(server, acme, 'OWNER');
+    const userId = await personId(other);
+    await tell(acme, { owners: true });
+    await tell(acme, { userIds: [userId] });
+    const demoted = () =>
+      acme.owner('mutation ($id: ID!) { updateMemberRole(userId: $id, role: VIEWER) { role } }', { id: userId });
+    expect(await mailed(acme, [acme.owner.email, other.email], demoted)).toEqual([1, 1]);
+  });
+
+  test('goes to the address that they are known by then', async () => {
+    const acme = await givenOrganization(server);
+    const userId = await personId(acme.viewer);
+    const email = `${unique('moved')}@acme.example`;
+    await tell(acme, { userIds: [userId] });
+    const moved = () => dbOf(acme).membership.update({ userId }, { email });
+    expect(await mailed(acme, [acme.viewer.email, email], moved)).toEqual([0, 1]);
+  });
+
+  test('goes as it was written by a release that named nobody', async () => {
+    const acme = await givenOrganization(server);
+    const userId = await personId(acme.viewer);
+    await tell(acme, { userIds: [userId] });
+    const earlier = () =>
+      sql(`update due_work set payload = (payload::jsonb - 'member')::text where org_id = $1 and kind = 'mail'`, [
+        acme.id,
+      ]);
+    expect(await mailed(acme, [acme.viewer.email], earlier)).toEqual([1]);
   });
 });
 

@@ -531,6 +531,64 @@ test('a set that has nothing here is made here by the same call with more: nobod
   expect([codeOf(taken), taken.errors[0]?.extensions['names']]).toMatchObject(['CONFLICT', [{ slug }]]);
 });
 
+describe('Who made a set learns of what others add to it', () => {
+  const givenOther = async () => {
+    const { maker, input, organizations } = await givenSet(server, ['STAGING']);
+    const [only] = organizations.map(({ id, slug }) => ({ id: brandVerifiedOrgId(id), slug }));
+    if (!only) throw new Error('no set');
+    const other = await givenMember(server, only, 'OWNER');
+    const ask = async (regions: string[], environments: string[]) =>
+      withoutRequestId(await maker(CREATE, { input: { ...input, regions, environments } }));
+    const add = async (regions: string[], environments: string[]) =>
+      expect((await other(EXTEND, { input: { regions, environments } })).errors).toEqual([]);
+    return { maker, only, other, ask, add };
+  };
+
+  test('nothing, once they are removed: whatever they ask is answered by one CONFLICT, before and afterwards', async () => {
+    const { maker, other, ask, add } = await givenOther();
+    const remove = 'mutation ($userId: ID!) { removeMember(userId: $userId) { status } }';
+    expect((await other(remove, { userId: await personId(maker) })).errors).toEqual([]);
+    const asked: [string[], string[]][] = [
+      [['useast', 'eucentral'], ['STAGING']],
+      [['useast'], ['STAGING', 'QA']],
+      [['useast', 'apsoutheast'], ['STAGING']],
+      [['apsoutheast'], ['STAGING']],
+      [['eucentral'], ['STAGING']],
+    ];
+    const all = () => Promise.all(asked.map(([regions, environments]) => ask(regions, environments)));
+    const before = await all();
+    await add(['apsoutheast'], ['STAGING']);
+    await add(['useast'], ['QA']);
+    const answers = [...before, ...(await all())];
+    expect(answers.map((answer) => answer.includes('CONFLICT'))).not.toContain(false);
+    expect(new Set(answers).size).toBe(1);
+  });
+
+  test('nothing of those that they are not in, while they are in another', async () => {
+    const { ask, add } = await givenOther();
+    const asked: [string[], string[]][] = [
+      [['useast'], ['STAGING', 'QA']],
+      [['useast'], ['QA']],
+    ];
+    const all = () => Promise.all(asked.map(([regions, environments]) => ask(regions, environments)));
+    const before = await all();
+    await add(['useast'], ['QA']);
+    expect(before.map((answer) => answer.includes('CONFLICT'))).not.toContain(false);
+    expect(await all()).toEqual(before);
+    // What they are in they are answered, as before.
+    expect(await ask(['useast'], ['STAGING'])).not.toContain('CONFLICT');
+  });
+
+  test('nothing of other regions either while they are in it: those who added there are told', async () => {
+    const { ask, add } = await givenOther();
+    const before = await ask(['apsoutheast'], ['STAGING']);
+    await add(['apsoutheast'], ['STAGING']);
+    expect([before.includes('CONFLICT'), await ask(['apsoutheast'], ['STAGING'])]).toEqual([true, before]);
+    // What they had made themselves is there for them as before.
+    expect(await ask(['useast', 'eucentral'], ['STAGING'])).not.toContain('CONFLICT');
+  });
+});
+
 test('an account sees where each of its organizations is homed, and for what', async () => {
   const { maker, organizations } = await givenSet();
   const sam = await givenAdministrator(server);

@@ -63,7 +63,11 @@ export async function promoteSettings(input: unknown, context: RequestContext): 
 
 function toPath(path: string, index: number): SettingPath {
   const at = `input.paths.${index}`;
-  if (!isSettingPath(path)) throw badInput(at, 'There is no such setting.');
+  if (!isSettingPath(path)) {
+    const [inGroup] = Object.keys(SETTINGS).filter((each) => each.startsWith(`${path}.`));
+    const advice = inGroup === undefined ? 'There is no such setting.' : `Name each setting of it, such as ${inGroup}.`;
+    throw badInput(at, advice);
+  }
   if (!SETTINGS[path].isPromotable) throw badInput(at, `${path} is never taken over: it is meant to differ.`);
   return path;
 }

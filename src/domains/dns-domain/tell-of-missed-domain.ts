@@ -9,7 +9,7 @@ import { notify } from '../notification/index.js';
  * Tells the OWNERs that the record of a domain is gone, or that the domain is given up for it, in the transaction
  * that found it so.
  */
-export async function notifyOfMissedDomain(
+export async function tellOfMissedDomain(
   db: OrganizationDb,
   orgId: OrgId,
   domain: Row<'OrganizationDomain'>,
