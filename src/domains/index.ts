@@ -35,7 +35,7 @@ import { viewer } from './viewer/index.js';
 import { webhook } from './webhook/index.js';
 
 /** Every domain, one line each. */
-const listed = [
+export const listed = [
   viewer,
   session,
   organization,

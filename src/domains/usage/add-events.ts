@@ -24,11 +24,12 @@ const SAME = ['metric', 'quantity', 'costMicros', 'runId', 'attributes', 'correc
 
 /**
  * Adds events by one statement, however many: of two calls that add one key at once, one does. Answers for each whether it was there before, or that
- * its key stands for another.
+ * its key stands for another: keys are chosen by their users and may be guessed, and one that somebody else used is nothing to whoever may not know of it.
  */
 export async function addEvents(
   db: OrganizationDb,
   wanted: readonly WantedEvent[],
+  mayKnow: (there: Row<'UsageEvent'>) => boolean,
 ): Promise<(AddedEvent | OrgateError)[]> {
   const byKey = new Map<string, NewEvent>();
   for (const { event } of wanted) if (!byKey.has(event.idempotencyKey)) byKey.set(event.idempotencyKey, event);
@@ -43,9 +44,10 @@ export async function addEvents(
     const there = found.get(event.idempotencyKey);
     const isSame =
       there !== undefined &&
+      mayKnow(there) &&
       SAME.every((field) => there[field] === event[field]) &&
       (!isDated || there.occurredAt.getTime() === new Date(event.occurredAt).getTime());
-    if (!isSame) return conflict('This key was used for something else.', 'input.idempotencyKey');
+    if (!isSame) return conflict('This key was used for something else, or by somebody else.', 'input.idempotencyKey');
     return { event: there, duplicate: there.id !== event.id };
   });
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { newId } from '../../data/id.js';
-import type { OrganizationDb } from '../../data/organization/organization-db.js';
+import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
 import { parseInput } from '../../resource/input.js';
@@ -62,14 +62,15 @@ export function correctUsage(input: unknown, context: RequestContext): Promise<A
       attributes: null,
       corrects: eventId,
     };
-    const [added] = await addEvents(db, [{ event, isDated: true }]);
+    // Whoever corrects names the event, and the key of a correction stands for this one of it.
+    const [added] = await addEvents(db, [{ event, isDated: true }], () => true);
     if (added === undefined || added instanceof OrgateError) throw added ?? notFound();
     return added;
   });
 }
 
 async function assertEnough(
-  db: OrganizationDb,
+  db: LockedDb,
   { id, quantity, costMicros }: Row<'UsageEvent'>,
   correction: { readonly quantity: bigint; readonly costMicros: bigint },
 ): Promise<void> {

@@ -5,6 +5,7 @@ import { defineList, type ListArgs } from '../../resource/list.js';
 import { MICROS } from '../run/index.js';
 import { CALLS, createCallCounter } from './count-calls.js';
 import { correctUsage } from './correct-usage.js';
+import { DOWNLOAD } from './download.js';
 import { exportUsage, urlOf, USAGE_EXPORT_LAPSES } from './export-usage.js';
 import { jobs } from './jobs.js';
 import { readStatement } from './read-statement.js';
@@ -70,6 +71,7 @@ export const usage = defineDomain({
   record,
   jobs,
   due: [USAGE_EXPORT_LAPSES],
+  downloads: [DOWNLOAD],
   provide: (parts, { organizationDb }) => parts.add(CALLS, createCallCounter(organizationDb)),
   access: {
     Query: {

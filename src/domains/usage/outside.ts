@@ -150,7 +150,7 @@ export function openFolding(pool: ScopedPool): Folding {
     },
     async fold(orgId, most) {
       const { rows } = await inFrame(frameOf(orgId), () =>
-        pool.query<{ count: number }>({ text: FOLD, values: [orgId, most], isPlannedAnew: true }),
+        pool.query<{ count: number }>({ text: FOLD, values: [orgId, most], isPlannedByIndex: true }),
       );
       return rows[0]?.count ?? 0;
     },

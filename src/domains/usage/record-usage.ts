@@ -52,8 +52,8 @@ interface Outcome {
 }
 
 /**
- * @throws BAD_USER_INPUT; NOT_FOUND without such a run; CONFLICT on `input.idempotencyKey` where that stands for something else; UNAUTHENTICATED or
- *   FORBIDDEN when the actor may not any more
+ * @throws BAD_USER_INPUT; NOT_FOUND without such a run; CONFLICT on `input.idempotencyKey` where that stands for something else, or for what somebody
+ *   else recorded where the actor reads no usage; UNAUTHENTICATED or FORBIDDEN when the actor may not any more
  */
 export async function recordUsage(input: unknown, context: RequestContext): Promise<AddedEvent> {
   const [outcome] = await recordAll([input], context, () => 'input');
@@ -105,7 +105,9 @@ async function recordAll(
     return { event, isDated: usage.occurredAt != null };
   });
   const valid = events.filter((event): event is WantedEvent => !(event instanceof OrgateError));
-  const add = () => writeAsRead(context, 'usage:record', (db) => addEvents(db, valid));
+  const mayReadOthers = context.organization.permissions.has('usage:read');
+  const mayKnow = ({ createdById }: AddedEvent['event']) => mayReadOthers || createdById === context.actorId;
+  const add = () => writeAsRead(context, 'usage:record', (db) => addEvents(db, valid, mayKnow));
   const added = valid.length === 0 ? [] : await add();
   const outcomeOf = new Map(valid.map((event, index) => [event, added[index]]));
   return events.map((event) => (event instanceof OrgateError ? event : (outcomeOf.get(event) ?? notFound())));

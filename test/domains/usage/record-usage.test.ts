@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { PLANS } from '../../../src/permissions/features.js';
 import { givenKey } from '../../support/api-key.js';
 import { type GivenOrganization, givenOrganization, unique } from '../../support/given.js';
 import { codeOf, useServer } from '../../support/server.js';
@@ -52,6 +53,47 @@ test('what is recorded counts once, however often it is told, and another by its
   expect(codeOf(await acme.viewer(RECORD, { input: images() }))).toBe('FORBIDDEN');
   const key = await givenKey(server, acme.developer, ['usage:record']);
   expect((await key.client(RECORD, { input: images() })).errors).toEqual([]);
+});
+
+test("who records usage and reads none gets their own by a key, and nobody else's, as if it stood for something else", async () => {
+  const acme = await givenOrganization(server);
+  const input = images();
+  await acme.developer(RECORD, { input });
+  const { client } = await givenKey(server, acme.admin, ['usage:record']);
+  const guessed = await client(RECORD, { input });
+  const other = await client(RECORD, { input: { ...input, quantity: 3 } });
+  const told = ({ data, errors: [error] }: typeof guessed) => [data, error?.message, error?.extensions['argument']];
+  expect([codeOf(guessed), told(guessed)]).toEqual(['CONFLICT', told(other)]);
+  const batch = await client(BATCH, { input: [input, images()] });
+  expect(batch.data.recordUsageBatch.outcomes).toMatchObject([
+    { duplicate: false, event: null, error: { code: 'CONFLICT', argument: 'input.0.idempotencyKey' } },
+    { duplicate: false, error: null },
+  ]);
+  // What they recorded is theirs, and whoever reads usage is told of all.
+  const own = images();
+  const { recordUsage: first } = (await client(RECORD, { input: own })).data;
+  expect((await client(RECORD, { input: own })).data.recordUsage).toEqual({ ...first, duplicate: true });
+  const reads = await givenKey(server, acme.admin, ['usage:record', 'usage:read']);
+  expect((await reads.client(RECORD, { input })).data.recordUsage).toMatchObject({ duplicate: true });
+  expect(await used(acme)).toMatchObject({ quantity: 6 });
+});
+
+test('a plan may hold metrics of its own, which others cannot record', async () => {
+  const usual = PLANS.TEAM;
+  const globex = await givenOrganization(server);
+  const acme = await givenOrganization(server);
+  await server.database.pool.queryAsLoginRole(`update organization set plan = 'TEAM' where id = $1`, [acme.id]);
+  Object.assign(PLANS, { TEAM: { ...usual, metrics: ['gpu_minutes'] } });
+  try {
+    const input = images({ metric: 'gpu_minutes' });
+    expect((await acme.developer(RECORD, { input })).data.recordUsage.event).toMatchObject({ metric: 'gpu_minutes' });
+    expect(await used(acme, 'gpu_minutes')).toEqual({ metric: 'gpu_minutes', quantity: 2, costMicros: 70 });
+    const { errors } = await globex.developer(RECORD, { input });
+    expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', argument: 'input.metric' });
+    expect(await used(globex, 'gpu_minutes')).toBeUndefined();
+  } finally {
+    Object.assign(PLANS, { TEAM: usual });
+  }
 });
 
 test.each([

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { openFolding } from '../../../src/domains/usage/outside.js';
 import { givenKey } from '../../support/api-key.js';
 import {
+  comeBack,
   type GivenOrganization,
   givenAdministrator,
   givenMember,
@@ -280,6 +281,14 @@ describe('exportUsage', () => {
       acme.viewer.email,
     ]);
     expect((await follow(late, acme.viewer)).status).toBe(403);
+  });
+
+  test('goes to nobody who was removed since, also when they are back', async () => {
+    const acme = await givenOrganization(server);
+    const url = await linkOf(acme, 'NDJSON');
+    await comeBack(server, acme, acme.viewer);
+    expect((await follow(url, acme.viewer)).status).toBe(404);
+    expect((await follow(await linkOf(acme, 'NDJSON'), acme.viewer)).status).toBe(200);
   });
 });
 
