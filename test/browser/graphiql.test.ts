@@ -1,8 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
+import { Kind, type OperationDefinitionNode, parse } from 'graphql';
+import type { Browser, Page, Request } from 'playwright-core';
 import { launchChromium } from '../support/chromium.js';
 import { samples } from '../../src/gateway/pages/graphiql/samples.js';
 import { newDirectory, type Process, start } from '../support/process.js';
+
+/** What the page asks for. */
+interface Sent {
+  readonly query: string;
+  readonly operationName?: string | null;
+}
+
+const NOTHING_KNOWN = { agent: null, approval: null, notification: null, member: null };
+const operationsOf = (query: string): OperationDefinitionNode[] =>
+  parse(query).definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION);
+const namesOf = (query: string) => operationsOf(query).map(({ name }) => name?.value);
 
 /** Needs Chromium, so it runs where ORGATE_BROWSER_TESTS says that there is one. */
 (process.env['ORGATE_BROWSER_TESTS'] ? describe : describe.skip)('GraphiQL in the browser', () => {
@@ -96,7 +108,7 @@ import { newDirectory, type Process, start } from '../support/process.js';
   });
 
   test('what the tabs hold stands there whole, without scrolling, at 1280 pixels', () => {
-    const known = { agent: 'agt_01k3m40309ec6p3083egp82fk4', approval: null, notification: null, member: null };
+    const known = { ...NOTHING_KNOWN, agent: 'agt_01k3m40309ec6p3083egp82fk4' };
     const lines = samples(known, server.url).flatMap(({ query }) => query.split('\n'));
     expect(lines.filter((line) => line.length > 50)).toEqual([]);
   });
@@ -130,29 +142,101 @@ import { newDirectory, type Process, start } from '../support/process.js';
     }
   });
 
-  test('every tab names its own operation, and StartRun runs as it stands', async () => {
-    const sent: { query: string; operationName?: string | null }[] = [];
-    page.on('request', (request) => {
-      if (request.url().endsWith('/graphql')) sent.push(request.postDataJSON() as { query: string });
-    });
+  test('every tab that asks names its own operation, and so does StartRun, which runs as it stands', async () => {
+    const sent: Sent[] = [];
+    const note = (request: Request) => {
+      if (request.url().endsWith('/graphql')) sent.push(request.postDataJSON() as Sent);
+    };
+    page.on('request', note);
     await choose('Person', 'ann@acme.example');
     await standing('Ann Archer is');
     await choose('Organization', 'acme');
     await standing('Ann Archer is OWNER here.');
     const tabs = page.locator('.graphiql-tab');
-    for (const index of [0, 1, 2, 3, 4]) {
+    const asks = samples(NOTHING_KNOWN, server.url).map(({ query }) => operationsOf(query)[0]);
+    expect(await tabs.count()).toBe(asks.length);
+    /** At once: the editor would still name the operation of the tab before. */
+    const runTab = async (index: number) => {
+      const name = asks[index]?.name?.value;
+      const isOwn = (request: Request) =>
+        request.url().endsWith('/graphql') && namesOf((request.postDataJSON() as Sent).query).includes(name);
+      const asked = page.waitForRequest(isOwn);
       await tabs.nth(index).locator('.graphiql-tab-button').click();
       await page.click('.graphiql-execute-button');
+      await asked;
+    };
+    for (const [index, operation] of asks.entries()) {
+      const isStartRun = operation?.name?.value === 'StartRun';
+      // What other tabs would change is what the samples after this are about.
+      if (operation?.operation === 'query' || isStartRun) await runTab(index);
+      if (isStartRun) await answer('"status": "QUEUED"');
     }
-    await answer('"status": "QUEUED"');
-    // Straight back: the editor would still name the operation of the tab before.
-    for (const index of [0, 3, 1, 0]) {
-      await tabs.nth(index).locator('.graphiql-tab-button').click();
-      await page.click('.graphiql-execute-button');
-    }
+    for (const index of [0, 3, 1, 0]) await runTab(index);
     await answer('"organizationSource"');
-    for (const { query, operationName } of sent) if (operationName) expect(query).toContain(operationName);
+    page.off('request', note);
+    // A name that is none of the query's own is not sent; the only operation runs without one.
+    for (const { query, operationName = null } of sent) expect([null, ...namesOf(query)]).toContain(operationName);
     expect(sent.length).toBeGreaterThan(8);
+  });
+
+  const choosePerson = async (email: string, name: string) => {
+    await choose('Person', email);
+    await standing(name);
+  };
+  const runSample = async (name: string) => {
+    await page.locator('.graphiql-tab-button', { hasText: new RegExp(`^${name}$`) }).click();
+    await page.locator('.graphiql-query-editor .view-line', { hasText: name }).first().waitFor();
+    await page.click('.graphiql-execute-button');
+  };
+  /** As Ann in acme, beside the page. */
+  const asAnn = async (query: string) => {
+    const json = { 'content-type': 'application/json' };
+    const ask = async (path: string, body: object, headers = {}) =>
+      (
+        await fetch(`${server.url}${path}`, {
+          method: 'POST',
+          headers: { ...json, ...headers },
+          body: JSON.stringify(body),
+        })
+      ).json();
+    const { token } = (await ask('/dev/token', { email: 'ann@acme.example' })) as { token: string };
+    const headers = { authorization: `Bearer ${token}`, 'x-organization-id': 'acme' };
+    return (await ask('/graphql', { query }, headers)) as { data: Record<string, unknown>; errors?: unknown };
+  };
+
+  test('the samples of limits, claims and live updates are walked through', async () => {
+    await runSample('Limits');
+    await answer('"usageAlerts"');
+    await runSample('SetLimits');
+    await answer('"limitMicros": 0');
+    await runSample('StartRun');
+    await answer('BUDGET_EXCEEDED');
+    const unlimited = 'mutation { setCostLimits(input: { monthlyLimitMicros: null }) { hardStopAtLimit } }';
+    expect((await asAnn(unlimited)).errors).toBeUndefined();
+    await runSample('StartRun');
+    await answer('"status": "QUEUED"');
+    // What comes before its head did is not told.
+    const opened = page.waitForResponse(
+      (response) => response.headers()['content-type']?.startsWith('text/event-stream') ?? false,
+    );
+    await runSample('RunUpdates');
+    await opened;
+    await page.locator('.graphiql-execute-button[aria-label*="Stop"]').waitFor();
+    // As in another window.
+    const started = 'mutation { claimRuns(input: { leaseSeconds: 600 }) { runs { runId } } }';
+    expect((await asAnn(started)).errors).toBeUndefined();
+    await answer('"status": "RUNNING"');
+    await page.click('.graphiql-execute-button');
+    await runSample('StartRun');
+    await answer('"status": "QUEUED"');
+    await runSample('Claim');
+    await answer('"token": "og_run_');
+    await choosePerson('sam@orgate.example', 'Sam Summers');
+    await runSample('Executors');
+    await answer('"lastFour"');
+    await choosePerson('ann@acme.example', 'Ann Archer');
+    await choose('Organization', 'acme');
+    await standing('Ann Archer is OWNER here.');
   });
 
   test.each([
@@ -163,10 +247,7 @@ import { newDirectory, type Process, start } from '../support/process.js';
     ['Decide', '"decisions"'],
     ['Read', '"readAt"'],
   ])('the sample %s runs as it stands, in acme, for its OWNER', async (name, text) => {
-    const tab = page.locator('.graphiql-tab', { hasText: name });
-    await tab.locator('.graphiql-tab-button').click();
-    await page.locator('.graphiql-query-editor .view-line', { hasText: name }).first().waitFor();
-    await page.click('.graphiql-execute-button');
+    await runSample(name);
     await answer(text);
     const shown = await page.locator('.graphiql-response').innerText();
     expect(shown).not.toContain('"errors"');

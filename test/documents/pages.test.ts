@@ -1,6 +1,8 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { expect, test } from '@jest/globals';
 import { buildSchema, isTypeSystemDefinitionNode, Kind, parse, validate } from 'graphql';
+import { priceOf } from '../../src/gateway/graphql/price.js';
+import { readDocument } from '../../src/gateway/graphql/read-document.js';
 import { samples } from '../../src/gateway/pages/graphiql/samples.js';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -54,6 +56,29 @@ test('what GraphiQL’s tabs hold at first is of the contract', () => {
     const problems = tabs.flatMap(({ query }) => validate(schema, parse(query)).map(({ message }) => message));
     expect(problems).toEqual([]);
   }
+});
+
+/** Unless it is configured otherwise. */
+const QUERY_MAX_COST = 20_000;
+
+const costsOf = (text: string): number[] => {
+  const read = readDocument(text, { schema, introspection: true, isStranger: false });
+  const names = parse(text).definitions.flatMap((each) =>
+    each.kind === Kind.OPERATION_DEFINITION ? [each.name?.value] : [],
+  );
+  return names.map((name) => {
+    const operation = read.operation(name);
+    if (operation instanceof Error) throw operation;
+    return priceOf(schema, operation, {});
+  });
+};
+
+test('whatever people are told to ask costs less than an operation may', async () => {
+  const known = { agent: 'agt_1', approval: { id: 'apr_1', inputHash: 'x' }, notification: 'ntf_1', member: 'usr_1' };
+  const told = (await Promise.all(pages.map(operationsOf))).flat();
+  const asked = [...told, ...samples(known, 'http://localhost:4000').map(({ query }) => query)];
+  expect(asked.length).toBeGreaterThan(60);
+  expect(asked.filter((text) => Math.max(...costsOf(text)) > QUERY_MAX_COST)).toEqual([]);
 });
 
 test('there is something to check', async () => {

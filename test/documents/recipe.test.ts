@@ -12,6 +12,7 @@ const OWN = ['.git', '.data', 'node_modules', 'dist'];
 /** Follows the README's "Add your own org-owned resource" to the letter, in a copy. Once is enough, so not on PostgreSQL. */
 (isPostgres ? describe.skip : describe)('the recipe', () => {
   let copy: string;
+  let recipe: string;
 
   beforeAll(async () => {
     copy = await mkdtemp(path.join(tmpdir(), 'orgate-recipe-'));
@@ -23,12 +24,13 @@ const OWN = ['.git', '.data', 'node_modules', 'dist'];
       await symlink(path.join(ROOT, 'node_modules', name), path.join(copy, 'node_modules', name));
     }
     const readme = await readFile(path.join(ROOT, 'README.md'), 'utf8');
-    await follow(readme.slice(readme.indexOf('## Add your own'), readme.indexOf('## Configuration')));
+    recipe = readme.slice(readme.indexOf('## Add your own'), readme.indexOf('## Configuration'));
+    await follow();
   });
   afterAll(() => rm(copy, { recursive: true, force: true }));
 
   /** A block is the file that is named last before it; a line stands where the text says. */
-  async function follow(recipe: string): Promise<void> {
+  async function follow(): Promise<void> {
     for (const [, text = '', block = ''] of recipe.matchAll(/([^]*?)```\w+\n([^]*?)```/g)) {
       const [file] = [...text.matchAll(/`((?:prisma|schema|src|test)\/[\w./-]+\.\w+)`/g)]
         .map(([, name]) => name)
@@ -70,5 +72,14 @@ const OWN = ['.git', '.data', 'node_modules', 'dist'];
     expect(await failure('npm', 'test', '--', '--silent', '-u', 'test/guarantees/record.test')).toBe('');
     expect(await readFile(path.join(copy, 'docs/audit.md'), 'utf8')).toContain('| A project became OVERDUE.');
     expect(await failure('npm', 'test', '--', '--silent', 'test/resource/lists', '-t', 'Query.projects')).toBe('');
+  });
+
+  test('compiles with due work in the place of the job, too', async () => {
+    const [, line = '', name = '', from = ''] =
+      /In `index\.ts` `(due: \[(\w+)\])`, from `(.+?)`, then takes the place of `jobs`/.exec(recipe) ?? [];
+    const index = 'src/domains/project/index.ts';
+    await edit(index, /import \{ jobs \} from .+;/, () => `import { ${name} } from '${from}';`);
+    await edit(index, /\n {2}jobs,\n/, () => `\n  ${line},\n`);
+    expect(await failure('npx', 'tsc', '-p', '.', '--noEmit')).toBe('');
   });
 });

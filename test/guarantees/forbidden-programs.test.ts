@@ -2,8 +2,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { CurrentOrganization } from '../../src/context/context.js';
 import { brandOrgId, brandVerifiedOrgId, newId } from '../../src/data/id.js';
 import { GLOBAL_MODELS } from '../../src/data/organization/models.js';
-import type { LockedDb, OrganizationDb } from '../../src/data/organization/organization-db.js';
+import type { LockedDb, RequestDb, TransactionDb } from '../../src/data/organization/organization-db.js';
 import { ForbiddenOperationError } from '../../src/data/organization/scope.js';
+import { assertRoomForLink } from '../../src/resource/link.js';
 import { assertOwnerStays } from '../../src/rights/owners.js';
 import { assertSeatFree } from '../../src/rights/seats.js';
 import { givenOrganization, type GivenOrganization } from '../support/given.js';
@@ -18,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-type Program = (db: OrganizationDb) => unknown;
+type Program = (db: RequestDb) => unknown;
 
 /**
  * What nobody shall be able to write. The compiler refuses each (or this file does not compile), and run time refuses
@@ -152,7 +153,7 @@ test.each(MISSING)('MUST not exist: %s', (_name, program) => {
   expect(() => program(db)).toThrow(TypeError);
 });
 
-type ProgramInside = (tx: OrganizationDb) => Promise<unknown>;
+type ProgramInside = (tx: TransactionDb) => Promise<unknown>;
 
 const ONLY_OUTSIDE: readonly [string, ProgramInside][] = [
   // @ts-expect-error pages of many parents
@@ -168,23 +169,41 @@ test.each(ONLY_OUTSIDE)('MUST neither compile nor run inside a transaction: %s',
   await expect(db.transaction(program)).rejects.toThrow(/for reading/);
 });
 
-const UNDER_THE_LOCK: readonly ((db: OrganizationDb) => unknown)[] = [
+const UNDER_THE_LOCK: readonly ((db: RequestDb) => unknown)[] = [
   // @ts-expect-error seats are counted by one at a time
   (db) => assertSeatFree(db),
   // @ts-expect-error so are owners
   (db) => assertOwnerStays(db, OWNER, { ...OWNER, status: 'REMOVED' }),
+  // @ts-expect-error so are links of whoever asks for one more
+  (db) => assertRoomForLink(db, db.auditExport, MAKER),
   // @ts-expect-error a transaction alone orders nobody
   (db) => db.transaction((tx) => assertSeatFree(tx)),
 ];
 const OWNER = { role: 'OWNER', status: 'ACTIVE' } as const;
+const MAKER = { makerKind: 'PERSON', makerId: 'x' } as const;
 
 test('what rests on the lock of the organization MUST not compile without it', async () => {
-  expect(UNDER_THE_LOCK).toHaveLength(3);
+  expect(UNDER_THE_LOCK).toHaveLength(4);
   const db = server.database.organizationDb(organization.id, byTest);
   const under = (work: (locked: LockedDb) => Promise<unknown>) => db.locked(work);
   await expect(under((locked) => assertSeatFree(locked))).resolves.toBeUndefined();
+  await expect(under((locked) => assertRoomForLink(locked, locked.auditExport, MAKER))).resolves.toBeUndefined();
   const last = under((locked) => assertOwnerStays(locked, OWNER, { ...OWNER, status: 'REMOVED' }));
   await expect(last).rejects.toMatchObject({ code: 'LAST_OWNER' });
+});
+
+const NO_OTHER: readonly ((db: LockedDb) => unknown)[] = [
+  // @ts-expect-error it is held already
+  (db) => db.locked((inside) => assertSeatFree(inside)),
+  // @ts-expect-error nothing of what it orders fails alone
+  (db) => db.transaction((tx) => tx.organization.get({})),
+];
+
+test('whoever holds the lock of the organization MUST find no other to take', async () => {
+  const db = server.database.organizationDb(organization.id, byTest);
+  await db.locked(async (held) => {
+    for (const program of NO_OTHER) expect(() => program(held)).toThrow(TypeError);
+  });
 });
 
 test('objects that only look like values MUST be refused', async () => {
@@ -220,7 +239,7 @@ test.each<[string, object]>([
   ];
   for (const each of refused) await expect(async () => each(db)).rejects.toThrow(ForbiddenOperationError);
   expect(server.statements.length).toBe(before);
-  const held: ((tx: OrganizationDb) => Promise<unknown>)[] = [
+  const held: ((tx: TransactionDb) => Promise<unknown>)[] = [
     (tx) => tx.repository.list(query),
     (tx) => tx.repository.count({}, query),
     (tx) => tx.repository.count({ id: { in: MANY } }, query),

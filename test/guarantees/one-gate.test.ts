@@ -1,6 +1,7 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { getOperationAST, type OperationDefinitionNode, parse } from 'graphql';
+import { openEvents } from '../support/events.js';
 import { givenOrganization, unique } from '../support/given.js';
 import { type Answer, codeOf, useServer } from '../support/server.js';
 
@@ -43,18 +44,17 @@ function makeDocument(mark: string): Made {
 
 const NAMES = ['nope', '', 'Op0', 'Op0', 'Op1', 'Op2', null, undefined, undefined];
 
-test(`random documents, names and methods (ONE_GATE_SEED=${SEED})`, async () => {
+test(`random documents, names, methods and doors (ONE_GATE_SEED=${SEED})`, async () => {
   const { owner } = await givenOrganization(server);
-  const authorization = `Bearer ${owner.token}`;
   const outcomes = { ran: 0, refused: 0 };
   for (let round = 0; round < 900; round += 1) {
     const mark = unique('made');
     const { source } = makeDocument(mark);
     const operationName = oneOf(NAMES);
-    const method = oneOf(['GET', 'POST', 'POST']);
+    const method = oneOf(['GET', 'POST', 'EVENTS'] as const);
     const logged = server.logs.length;
     const sent = { source, operationName, method };
-    const answer = await send(sent, authorization);
+    const answer = await send(sent, owner.token);
     const { data } = await owner('{ repositories(first: 20) { nodes { name } } }');
     const made = (data.repositories.nodes as { name: string }[])
       .map(({ name }) => name)
@@ -92,10 +92,18 @@ const codesOf = (answer: Answer): unknown[] => answer.errors.map(({ extensions }
 interface Sent {
   readonly source: string;
   readonly operationName: string | null | undefined;
-  readonly method: string;
+  /** EVENTS is a POST whose client waits for events. */
+  readonly method: 'GET' | 'POST' | 'EVENTS';
 }
 
-async function send({ source, operationName, method }: Sent, authorization: string): Promise<Answer> {
+async function send({ source, operationName, method }: Sent, token: string): Promise<Answer> {
+  const authorization = `Bearer ${token}`;
+  if (method === 'EVENTS') {
+    const events = await openEvents({ url: server.url, token, operationName }, source);
+    const [answer, ...others] = await events.rest();
+    expect(others).toEqual([{ event: 'complete', data: null, errors: [] }]);
+    return { data: null, errors: [], ...answer, text: '', status: events.status, headers: events.headers };
+  }
   if (method === 'POST') return server.post(JSON.stringify({ query: source, operationName }), { authorization });
   const parameters = new URLSearchParams({ query: source, ...(operationName != null && { operationName }) });
   const headers = { authorization, 'apollo-require-preflight': 'yes' };
@@ -111,7 +119,7 @@ function isLetThrough(
   source: string,
   operations: readonly OperationDefinitionNode[],
   meant: OperationDefinitionNode,
-  method: string,
+  method: Sent['method'],
 ): boolean {
   const names = operations.map(({ name }) => name?.value);
   const isValid =
@@ -119,7 +127,7 @@ function isLetThrough(
     (operations.length === 1 || !names.includes(undefined)) &&
     new Set(names).size === names.length;
   const text = source.slice(meant.loc?.start, meant.loc?.end);
-  return isValid && !text.includes('first: 100') && (method === 'POST' || meant.operation === 'query');
+  return isValid && !text.includes('first: 100') && (method !== 'GET' || meant.operation === 'query');
 }
 
 async function remove(owner: Awaited<ReturnType<typeof givenOrganization>>['owner'], name: string): Promise<void> {
@@ -146,4 +154,61 @@ test('several operations and no name are refused in GraphQL’s own words', asyn
   const answer = await owner('query A { viewer { role } } query B { viewer { role } }');
   expect(codeOf(answer)).toBe('OPERATION_RESOLUTION_FAILURE');
   expect(answer.errors[0]?.message).toBe('Must provide operation name if query contains multiple operations.');
+});
+
+const MANY = 'Must provide operation name if query contains multiple operations.';
+const creating = (name: string) =>
+  `createRepository(input: { name: "${name}", gitUrl: "https://git.example/x" }) { id }`;
+const named = (name: string | null | undefined, message = `Unknown operation named "${name}".`) => ({ name, message });
+
+describe('whoever waits for events', () => {
+  test.each([
+    {
+      what: 'one mutation',
+      sent: (made: string) => `mutation M { ${creating(made)} }`,
+      names: [named('nope'), named(''), named('m')],
+    },
+    {
+      what: 'two mutations',
+      sent: (made: string) => `mutation M { ${creating(made)} } mutation N { ${creating(made)} }`,
+      names: [named('nope'), named(''), named('M N'), named(null, MANY), named(undefined, MANY)],
+    },
+    {
+      what: 'a subscription and a mutation',
+      sent: (made: string) => `subscription S { organizationRunUpdates { cursor } } mutation M { ${creating(made)} }`,
+      names: [named('nope'), named(''), named(null, MANY)],
+    },
+  ])(
+    'has nothing of $what executed under a name that none of them has, or under no name of several',
+    async ({ sent, names }) => {
+      const { owner } = await givenOrganization(server);
+      const made = unique('made');
+      for (const { name: operationName, message } of names) {
+        const events = await openEvents({ url: server.url, token: owner.token, operationName }, sent(made));
+        const extensions = expect.objectContaining({ code: 'OPERATION_RESOLUTION_FAILURE' });
+        expect(await events.rest()).toEqual([
+          { event: 'next', data: null, errors: [{ message, extensions }] },
+          { event: 'complete', data: null, errors: [] },
+        ]);
+      }
+      expect((await owner('{ repositories { nodes { name } } }')).text).not.toContain(made);
+    },
+  );
+
+  test.each([0, true, ['M'], { M: 'M' }])(
+    'is refused before anything is read where a name is no text: %j',
+    async (name) => {
+      const { owner } = await givenOrganization(server);
+      const made = unique('made');
+      const body = JSON.stringify({ query: `mutation M { ${creating(made)} }`, operationName: name });
+      const headers = { authorization: `Bearer ${owner.token}`, accept: 'text/event-stream' };
+      const answer = await server.post(body, headers);
+      expect([answer.status, codeOf(answer), answer.errors[0]?.message]).toEqual([
+        400,
+        'BAD_REQUEST',
+        'An operation name is text.',
+      ]);
+      expect((await owner('{ repositories { nodes { name } } }')).text).not.toContain(made);
+    },
+  );
 });

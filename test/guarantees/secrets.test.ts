@@ -8,6 +8,9 @@ import { unchecked, useServer } from '../support/server.js';
 
 const server = useServer({ env: { LOG_LEVEL: 'trace' } });
 
+/** What every secret begins with that is sent here. */
+const SENTINEL = `sentinel_${randomUUID().replaceAll('-', '_')}`;
+
 /** Where the contract takes a secret, and what is sent there: with the secret, as GraphQL writes it, in its place. */
 const TAKEN: Readonly<Record<string, (secret: string) => string>> = {
   'CreateCredentialInput.secret': (secret) =>
@@ -65,7 +68,7 @@ describe('A secret MUST NOT be answered, logged, counted or stored, whatever is 
   ];
 
   test.each(Object.entries(TAKEN))('%s', async (_, write) => {
-    const sentinel = `sentinel_${randomUUID().replaceAll('-', '_')}`;
+    const sentinel = `${SENTINEL}_${randomUUID().replaceAll('-', '_')}`;
     const acme = await givenOrganization(server);
     const answers: string[] = [];
     for (const client of [acme.owner, acme.viewer]) {
@@ -82,15 +85,20 @@ describe('A secret MUST NOT be answered, logged, counted or stored, whatever is 
     answers.push(cut.text, server.logs.join(''), await server.metrics.registry.metrics());
     expect(server.logs.length).toBeGreaterThan(0);
     for (const text of answers) expect(text).not.toContain(sentinel);
+  });
 
+  // Once for all that was sent: every row of every table takes a while where other tests were in the database before.
+  test('no table has any of them', async () => {
     const { rows: tables } = await server.database.pool.queryAsLoginRole(
       `select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'`,
     );
-    const stored = tables.map(({ name }) => `select '${name}' as name, to_jsonb(t)::text as row from "${name}" t`);
-    const { rows } = await server.database.pool.queryAsLoginRole(
-      `select name from (${stored.join(' union all ')}) everything where position($1 in row) > 0`,
-      [sentinel],
-    );
-    expect(rows).toEqual([]);
+    expect(tables.length).toBeGreaterThan(0);
+    for (const { name } of tables) {
+      const { rows } = await server.database.pool.queryAsLoginRole(
+        `select t from "${name}" t where position($1 in to_jsonb(t)::text) > 0`,
+        [SENTINEL],
+      );
+      expect([name, rows]).toEqual([name, []]);
+    }
   });
 });

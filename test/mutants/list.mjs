@@ -47,7 +47,7 @@ export const MUTANTS = [
     'guarantees/walls',
   ],
   // Who goes first
-  ['gateway/http/slots.ts', 'lane.turn < next.turn', 'false', 'gateway/http/slots'],
+  ['gateway/http/slots.ts', 'lane.turn >= next.turn', 'false', 'gateway/http/slots'],
   [
     'gateway/http/slots.ts',
     'lane.turn += Math.max(performance.now() - since - LEAST_MS, 0);',
@@ -61,7 +61,7 @@ export const MUTANTS = [
     'data/connection/turns',
   ],
   ['data/connection/turns.ts', 'if (work.isScan && lane.scans >= SCANS) return false;', '', 'data/connection/turns'],
-  ['jobs/spread-out.ts', 'atATime = Math.max(atATime, Math.ceil(count / MOST_STEPS));', '', 'jobs/spread-out'],
+  ['spread-out.ts', 'atATime = Math.max(atATime, Math.ceil(count / MOST_STEPS));', '', 'spread-out'],
   ['gateway/doors.ts', 'slotByAddress(pages, slots);', '', 'gateway/http/slots'],
   [
     'gateway/scim/scim.ts',
@@ -171,7 +171,7 @@ export const MUTANTS = [
     'gateway/http/hostile-heads',
   ],
   ['gateway/http/bound-head.ts', 'if (accept.length > LONGEST_ACCEPT)', 'if (false)', 'gateway/http/hostile-heads'],
-  ['gateway/http/bodies/body-budget.ts', '&& !this.#makeRoom(bytes, theirs + bytes)', '', 'gateway/http/bodies'],
+  ['gateway/http/bodies/body-budget.ts', '&& !this.#makeRoom(left, theirs + bytes)', '', 'gateway/http/bodies'],
   ['gateway/http/http.ts', 'if (wasReady) app.log.warn', 'app.log.warn', 'gateway/http/health'],
   [
     'egress/egress.ts',
@@ -192,6 +192,29 @@ export const MUTANTS = [
   ['egress/allow.ts', '(rule.orgId === null || rule.orgId === whom.orgId)', 'true', 'egress/egress'],
   ['egress/allow.ts', 'rule.purpose === whom.purpose &&', '', 'egress/egress'],
   ['gateway/sign-in/oidc.ts', 'maxSize: KEPT_BYTES', 'maxSize: 1e12', 'gateway/sign-in/kept-providers'],
+  // What one request, or one stream, has of everybody's room
+  [
+    'data/connection/pending.ts',
+    'if (next) next.begin();\n      else this.#count -= 1;',
+    'next?.begin();\n      this.#count -= 1;',
+    'data/connection/pending',
+  ],
+  [
+    'data/connection/org-connection.ts',
+    'return stop.pending.run(() => {\n      if (stop.isStopped) throw new ClientLeftError();',
+    'return stop.pending.run(() => {',
+    'data/connection/waiting',
+  ],
+  ['gateway/graphql/run.ts', 'if (over.aborted) giveBack();', '', 'gateway/graphql/run'],
+  ['gateway/graphql/run.ts', 'void (source as Source).return?.();', '', 'gateway/graphql/run'],
+  ['gateway/graphql/run.ts', 'execution.context.letGo();', '', 'gateway/graphql/run'],
+  ['gateway/graphql/serve-stream.ts', 'doorBytes: bytesOfHead(request)', 'doorBytes: 0', 'graphql/subscription-bounds'],
+  [
+    'gateway/http/bodies/receive-bodies.ts',
+    'if (reply.raw.closed) more.release();',
+    '',
+    'gateway/http/bodies/parsed-bodies',
+  ],
   // What webhooks are told
   [
     'domains/webhook/deliver.ts',
@@ -381,7 +404,7 @@ export const MUTANTS = [
   ['jobs/rounds.ts', 'if (signal.aborted) break;', '', 'domains/audit-entry/audit-entry'],
   [
     'domains/organization-export/link.ts',
-    '    await assertRoomForLink(inside.organizationExport, maker, now);\n',
+    '    await assertRoomForLink(inside, inside.organizationExport, maker);\n',
     '',
     'domains/organization-export/organization-export',
   ],
@@ -466,6 +489,7 @@ export const MUTANTS = [
   ],
   ['jobs/due-work.ts', '{ id, takenAt, wantedAt: null }, given', '{ id, takenAt }, given', 'jobs/due-work'],
   ['jobs/outside.ts', 'and due.stopped and due.given_up_at is null', 'and due.stopped', 'jobs/due-work'],
+  ['resource/link.ts', 'isOfStay(createdAt, organization.membership) && ', '', 'gateway/audit'],
   ['resource/link.ts', 'readAt === null && expiresAt > now;', 'expiresAt > now;', 'gateway/audit'],
   [
     'domains/audit-entry/export-audit.ts',
@@ -541,7 +565,7 @@ export const MUTANTS = [
   ['identity/impersonations.ts', 'i.ended_at is null and ', '', 'domains/impersonation'],
   ['identity/impersonations.ts', ' and (i.session_id is null or s.id is not null)', '', 'domains/impersonation'],
   ['resource/for-others.ts', 'viewer?.impersonation ?', 'viewer === null ?', 'guarantees/vendor'],
-  ['domains/run-update/streams.ts', 'viewer?.impersonation?.by.id ?? ', '', 'domains/run-update'],
+  ['context/who-listens.ts', 'viewer?.impersonation?.by.id ?? ', '', 'domains/run-update'],
   ['gateway/graphql/follow.ts', ' || viewer.impersonation', '', 'domains/run-update'],
   ['gateway/graphql/run.ts', 'await tellActing(asked);', '', 'domains/run-update'],
   ['gateway/graphql/asked-fields.ts', '.toWellFormed()', '', 'domains/impersonation/impersonation.test'],
@@ -553,6 +577,9 @@ export const MUTANTS = [
   ],
   // What waits for somebody who was invited
   ['mail/outbox.ts', 'if (invitationId !== undefined) await takeBackMail(db, invitationId);', '', 'mail/outbox'],
+  ['mail/outbox.ts', "{ userId, joinedAt, status: 'ACTIVE'", "{ userId, status: 'ACTIVE'", 'notification/notification'],
+  ['mail/outbox.ts', "joinedAt, status: 'ACTIVE', ...", 'joinedAt, ...', 'notification/notification'],
+  ['mail/outbox.ts', '...(role && { role })', '', 'notification/notification'],
   [
     'domains/invitation/outside.ts',
     'where p.id = $1 and p.email_verified_at is not null order',
@@ -602,7 +629,7 @@ export const MUTANTS = [
   ['domains/run/start-run.ts', 'before.priority === (priority ?? 0) &&', '', 'run/run.test'],
   ['gateway/graphql/follow.ts', 'if (over.aborted) leave();', '', 'run-update/run-update'],
   ['identity/standings.ts', " (${isLive('s')}),", '', 'run-update/run-update'],
-  ['domains/run-update/updates.ts', 'isNews(run, told);\n    yield', 'yield', 'run-update/run-update'],
+  ['domains/run-update/updates.ts', 'told.isNews(run);\n    yield', 'yield', 'run-update/run-update'],
   // What people allow, and what nobody does by themselves
   [
     'domains/approval/deciders.ts',
@@ -658,6 +685,9 @@ export const MUTANTS = [
     'true',
     'domains/approval/approval.test',
   ],
+  ['domains/approval/jobs.ts', ' || !isOfStay(createdAt, member)', '', 'domains/approval/approval.test'],
+  ['domains/approval/deciders.ts', ' && isOfStay(createdAt, member)', '', 'domains/approval/approval.test'],
+  ['domains/approval/decide-approval.ts', '{ ...said, ...inThisStay }', 'said', 'domains/approval/approval.test'],
   [
     'domains/approval/approval-work.ts',
     'isOwed(approval, after) ? inAnHour(after) : null',
@@ -709,8 +739,8 @@ export const MUTANTS = [
   ],
   [
     'domains/approval/deciders.ts',
-    'return ids.filter((id) => !barred.has(id));',
-    'return ids;',
+    'return those.filter(({ userId }) => !barred.has(userId));',
+    'return those;',
     'domains/approval/approval.test',
   ],
   ['domains/approval/tell-submitter.ts', 'if (by?.id === submittedById) return;', '', 'domains/approval/approval.test'],
@@ -889,6 +919,8 @@ export const MUTANTS = [
     'races/acting',
   ],
   ['domains/run/start-run.ts', "await readActor(tx, context, 'run:start');", '', 'races/acting'],
+  ['domains/run/outside.ts', '(${IS_TAKEN_BACK} or not ${COUNTS}) as', 'not ${COUNTS} as', 'run/claims'],
+  ['identity/claims.ts', " and o.settings ->> 'agentExecution.executors' is distinct from 'OWN'", '', 'run/claims'],
   ['domains/run/outside.ts', 'or not ${COUNTS})`', 'or not ${claimantCounts(NOW)})`', 'run/claims'],
   [
     'domains/usage/count-calls.ts',

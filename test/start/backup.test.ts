@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { openDatabase } from '../../src/data/database.js';
-import { loadDemo } from '../../src/development/demo.js';
+import { addDemoWorld } from '../../src/development/demo.js';
 import { unique } from '../support/given.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
 import { command, newDirectory, start } from '../support/process.js';
@@ -58,7 +58,7 @@ async function blockOf(name: 'backup' | 'restore'): Promise<string> {
       requireSeparateLogin: false,
       onStep: () => undefined,
     });
-    await loadDemo(source);
+    await addDemoWorld(source);
     await source.close();
   });
   afterAll(async () => {

@@ -143,7 +143,7 @@ test('on the embedded database what it says is so, and without the old key all t
       env: { PATH: process.env['PATH'], ...env, DATA_DIR: await newDirectory() },
       stdio: 'ignore',
     });
-    await eventually(async () => ((await underNew()) > 10 ? true : undefined), 30_000);
+    await eventually(async () => ((await underNew()) > 10 ? true : undefined));
     killed.kill('SIGKILL');
     await once(killed, 'exit');
     expect(await underNew()).toBeLessThan(KEYS);

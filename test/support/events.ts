@@ -23,11 +23,13 @@ interface Asking {
   readonly url: string;
   readonly token?: string;
   readonly headers?: Record<string, string>;
+  /** Which operation of the document. */
+  readonly operationName?: string | null | undefined;
 }
 
 /** Subscribes as a client does: a POST that is answered bit by bit. */
 export async function openEvents(
-  { url, token, headers }: Asking,
+  { url, token, headers, operationName }: Asking,
   query: string,
   variables: Record<string, unknown> = {},
 ): Promise<Events> {
@@ -40,7 +42,7 @@ export async function openEvents(
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
       ...headers,
     },
-    body: JSON.stringify({ query, variables }),
+    body: JSON.stringify({ query, operationName, variables }),
     signal: over.signal,
   });
   const parts = read(response);

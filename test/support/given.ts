@@ -61,6 +61,15 @@ export async function givenMember(
   return server.as(email, organization.slug);
 }
 
+/** Leaves, and is let in again as who they were, straight in the store. */
+export async function comeBack({ database }: TestServer, { id }: { id: OrgId }, member: Client): Promise<void> {
+  const userId = await personId(member);
+  const { text, errors } = await member('mutation { leaveOrganization { status } }');
+  if (errors.length > 0) throw new Error(text);
+  const back = { status: 'ACTIVE', joinedAt: database.pool.clock.now() } as const;
+  await database.organizationDb(id, byTest).membership.update({ userId }, back);
+}
+
 /** A domain that the organization holds, made straight in the store: proving one has tests of its own. */
 export async function givenHeldDomain(
   server: TestServer,

@@ -53,7 +53,7 @@ export async function startMailServer(port = 0): Promise<TestMailServer> {
 }
 
 /** Waits until what was asked for is there. */
-export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, ms = 60_000): Promise<T> {
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, ms = 120_000): Promise<T> {
   for (const began = Date.now(); Date.now() - began < ms;) {
     const found = await look();
     if (found !== undefined) return found;

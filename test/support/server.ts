@@ -112,6 +112,8 @@ export interface StartOptions {
   readonly compileFrom?: number;
   /** Whether what is done again and again beside the requests is done: without, no statement is of anything else. */
   readonly scheduled?: boolean;
+  /** What it is handed to where it is not done. */
+  readonly schedule?: Schedule;
 }
 
 const opened = new Set<Database>();
@@ -168,7 +170,7 @@ const UNHURRIED = Object.fromEntries(
   ].map((limit) => [`RATE_LIMIT_${limit}`, '1000000000']),
 );
 
-const NOTHING_SCHEDULED: Schedule = { every: () => undefined, close: () => Promise.resolve() };
+export const NOTHING_SCHEDULED: Schedule = { every: () => undefined, close: () => Promise.resolve() };
 
 export async function startServer({
   env = {},
@@ -179,6 +181,7 @@ export async function startServer({
   databaseUrl,
   compileFrom,
   scheduled = false,
+  schedule = NOTHING_SCHEDULED,
 }: StartOptions = {}): Promise<TestServer> {
   const directory = await mkdtemp(path.join(tmpdir(), 'orgate-test-'));
   const issuer = await startIssuer();
@@ -213,7 +216,7 @@ export async function startServer({
     database: wrap(database),
     metrics,
     ...(closeGraceMs !== undefined && { closeGraceMs }),
-    ...(!scheduled && { schedule: NOTHING_SCHEDULED }),
+    ...(!scheduled && { schedule }),
     logTo: { write: (line: string) => void logs.push(line) },
     // Most tests ask once: on PostgreSQL they are answered by compiled operations, on the embedded database as people are.
     compileFrom: compileFrom ?? (isPostgres ? 1 : 3),
@@ -264,9 +267,12 @@ export async function startServer({
       return withToken(await issuer.sign(claims), email);
     },
     close: async () => {
-      await server.close();
-      await issuer.close();
-      await rm(directory, { recursive: true, force: true });
+      try {
+        await server.close();
+      } finally {
+        await issuer.close();
+        await rm(directory, { recursive: true, force: true });
+      }
     },
   };
 }

@@ -130,10 +130,8 @@ function withoutWallOne({ prisma, pool, models }: Parts, orgId: OrgId, act: Act)
       insert: (model, data) => inFrame(frame, () => insertRow(pool, model, { ...data, [model.orgField]: orgId })),
       sets: createSets((statement) => inFrame(frame, () => unfiltered(pool).query(statement)), unchecked(orgId)),
     },
-    setsInTransaction: createSets(
-      (statement) => inFrame(frame, () => unfiltered(pool).queryHeld(statement)),
-      unchecked(orgId),
-    ),
+    setsInTransaction: () =>
+      createSets((statement) => inFrame(frame, () => unfiltered(pool).queryHeld(statement)), unchecked(orgId)),
   });
 }
 

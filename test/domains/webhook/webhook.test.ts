@@ -796,7 +796,7 @@ describe('how much there is', () => {
     await by.round(stop.signal);
     // Every one that hangs has what it can have, and has it still.
     await eventually(() => (hanging.open() === 95 ? true : undefined));
-    await eventually(() => (globex.receiver.received.length === 1 && well.received.length >= 500 ? true : undefined));
+    await eventually(() => (globex.receiver.received.length === 1 && well.received.length >= 100 ? true : undefined));
     expect(hanging.open()).toBe(95);
     stop.abort();
     await hanging.close();
@@ -831,6 +831,13 @@ describe('how much there is', () => {
       return rows[0]?.['hung'] === 114 ? true : undefined;
     });
 
+    // However long that took: what is tried again is none of what comes now.
+    for (const { id } of theirs) {
+      const db = server.database.organizationDb(id, byTest);
+      const dueAt = new Date(db.now().getTime() + 3_600_000);
+      await db.webhookDelivery.updateMany({}, { dueAt });
+      await db.dueWork.updateMany({ kind: 'webhook' }, { dueAt });
+    }
     const by = openDeliverer(server, { tryMs: 120_000 });
     const stop = new AbortController();
     const [acme, ...others] = theirs as [GivenOrganization, ...GivenOrganization[]];
