@@ -251,7 +251,7 @@ async function readPages({ world, wire, gateway }, { token }) {
         const from = performance.now();
         await change(gateway, token, query);
         http.push(performance.now() - from);
-        batches = wire.take().batches.filter((batch) => batch.some(({ text }) => /from "?audit_entry/.test(text)));
+        batches = wire.take().filter((batch) => batch.some(({ text }) => /from "?audit_entry/.test(text)));
       }
       const databaseMs = round(await replay.time(batches), 2);
       const title = `auditLog${write(filter)}, ${name}`;

@@ -122,6 +122,14 @@ async function untilQuiet(tolerated, patienceSeconds) {
   }
 }
 
+/** Without what the gateway does beside requests, now and then: what an operation takes comes with each of so many. */
+function ofEach(batches, requests) {
+  const keyOf = (batch) => batch.map((each) => each?.text).join(';');
+  const times = new Map();
+  for (const batch of batches) times.set(keyOf(batch), (times.get(keyOf(batch)) ?? 0) + 1);
+  return batches.filter((batch) => times.get(keyOf(batch)) >= requests / 2);
+}
+
 /**
  * How many statements and round trips one request takes, counted on the wire while requests come one by one.
  *
@@ -140,8 +148,9 @@ export async function countStatements(names, operations, requestsOf, start, worl
         for (const request of requests.slice(0, counted)) await ask(gateway.url, request);
         wire.take();
         for (const request of requests.slice(0, counted)) await ask(gateway.url, request);
-        const { statements, roundTrips, batches } = wire.take();
-        counts.get(operation).set(name, { statements: statements / counted, roundTrips: roundTrips / counted });
+        const batches = ofEach(wire.take(), counted);
+        const statements = batches.flat().length;
+        counts.get(operation).set(name, { statements: statements / counted, roundTrips: batches.length / counted });
         const scoped = batches.flat().filter((each) => each?.text.includes('set_config')).length;
         if ((name === 'open') !== (scoped === 0))
           throw new Error(`${name} sent ${scoped} statements that set an organization`);
@@ -149,9 +158,13 @@ export async function countStatements(names, operations, requestsOf, start, worl
       const recorded = [];
       for (const request of requestsOf(CONTESTANTS[name].kind).get('nested').slice(0, pgbenchOrganizations)) {
         await ask(gateway.url, request);
-        recorded.push(wire.take().batches);
+        recorded.push(wire.take());
       }
-      recordings.set(name, recorded);
+      const own = new Set(ofEach(recorded.flat(), recorded.length));
+      recordings.set(
+        name,
+        recorded.map((batches) => batches.filter((batch) => own.has(batch))),
+      );
     } finally {
       await gateway.stop();
       wire.close();

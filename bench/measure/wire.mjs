@@ -1,8 +1,8 @@
 import { connect, createServer } from 'node:net';
 
 /**
- * Counts what a gateway says to PostgreSQL, on the wire: whatever library speaks, a statement is an Execute or a simple
- * Query, and a round trip is an answer that ends in ReadyForQuery. The texts and values are kept for pgbench.
+ * Notes what a gateway says to PostgreSQL, on the wire: whatever library speaks, a statement is an Execute or a simple
+ * Query, and a batch is what one Sync ends, or a Query: one answer, and so one round trip.
  */
 
 /** What orgate does beside requests: seals the record, looks for due work and what time it is. */
@@ -12,44 +12,35 @@ const BESIDE_REQUESTS = /\b(?:audit_unsealed|audit_seal|due_work|clock_timestamp
 
 /**
  * @param {string} target URL of the real server
- * @returns {Promise<{ port: number, take(): { statements: number, roundTrips: number, batches: Statement[][] }, close(): void }>}
+ * @returns {Promise<{ port: number, take(): Statement[][], close(): void }>} `take` gives the batches since it was last asked
  */
 export async function openWire(target) {
   const { hostname, port } = new URL(target);
-  let count = emptyCount();
-  const sent = (session, batch) => {
-    const isOfRequest = !batch.some((each) => BESIDE_REQUESTS.test(each?.text ?? ''));
-    session.awaited.push(isOfRequest);
-    if (!isOfRequest) return;
-    count.statements += batch.length;
-    count.batches.push(batch);
+  let batches = [];
+  const sent = (batch) => {
+    if (!batch.some((each) => BESIDE_REQUESTS.test(each?.text ?? ''))) batches.push(batch);
   };
   const sockets = new Set();
   const server = createServer((client) => {
     const database = connect(Number(port || 5432), hostname);
-    const session = { statements: new Map(), portals: new Map(), batch: [], awaited: [] };
-    const fromClient = messageReader(true, (type, body) => {
+    const session = { statements: new Map(), portals: new Map(), batch: [] };
+    const fromClient = messageReader((type, body) => {
       if (type === 'P') parse(session, body);
       else if (type === 'B') bind(session, body);
       else if (type === 'E') session.batch.push(session.portals.get(cstring(body, 0).text));
       else if (type === 'S') {
-        sent(session, session.batch);
+        sent(session.batch);
         session.batch = [];
-      } else if (type === 'Q') sent(session, [{ text: cstring(body, 0).text, values: [] }]);
+      } else if (type === 'Q') sent([{ text: cstring(body, 0).text, values: [] }]);
     });
-    const fromDatabase = messageReader(false, (type) => {
-      if (type === 'Z' && session.awaited.shift()) count.roundTrips += 1;
-    });
-    for (const [from, to, read] of [
-      [client, database, fromClient],
-      [database, client, fromDatabase],
+    client.on('data', fromClient);
+    for (const [from, to] of [
+      [client, database],
+      [database, client],
     ]) {
       sockets.add(from);
       from.setNoDelay(true);
-      from.on('data', (chunk) => {
-        read(chunk);
-        to.write(chunk);
-      });
+      from.on('data', (chunk) => to.write(chunk));
       from.on('close', () => {
         sockets.delete(from);
         to.destroy();
@@ -61,8 +52,8 @@ export async function openWire(target) {
   return {
     port: server.address().port,
     take: () => {
-      const taken = count;
-      count = emptyCount();
+      const taken = batches;
+      batches = [];
       return taken;
     },
     close: () => {
@@ -72,12 +63,10 @@ export async function openWire(target) {
   };
 }
 
-const emptyCount = () => ({ statements: 0, roundTrips: 0, batches: [] });
-
-/** Cuts a stream into messages of PostgreSQL's protocol 3. A client's first has no type. */
-function messageReader(startsUntyped, onMessage) {
+/** Cuts what a client sends into messages of PostgreSQL's protocol 3. The first has no type. */
+function messageReader(onMessage) {
   let rest = Buffer.alloc(0);
-  let untyped = startsUntyped;
+  let untyped = true;
   return (chunk) => {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     for (;;) {
