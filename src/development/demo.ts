@@ -258,7 +258,7 @@ const toldOf = (organization: string, accesses: readonly { id: string; actor_nam
     },
     {
       kind: 'ALERT',
-      text: `${organization} has spent 80 % of its monthly limit`,
+      text: `${organization} has spent 80% of its monthly limit`,
       target_id: null,
       daysAgo: 35,
       read_at: new Date(now - 34 * DAY_MS),

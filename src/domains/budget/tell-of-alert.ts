@@ -50,7 +50,7 @@ function notice(
     ? 'Where nothing is left, no run begins; those under way are asked to stop once they have spent what was held for them.'
     : 'Nothing is refused at the limit.';
   return {
-    subject: `${organization} has spent ${thresholdPercent} % of its ${isDay ? 'daily' : 'monthly'} limit`,
+    subject: `${organization} has spent ${thresholdPercent}% of its ${isDay ? 'daily' : 'monthly'} limit`,
     parts: [
       `${organization} has spent ${inUnits(settledMicros)} of ${inUnits(limitMicros)} in ${period} (UTC). ${atLimit}`,
       'An OWNER changes the limit:',
@@ -65,7 +65,7 @@ const noticeOfCalls = (
   { period, thresholdPercent, maxQuantity, usedQuantity }: Row<'UsageAlert'>,
   organization: string,
 ): Letter => ({
-  subject: `${organization} has made ${thresholdPercent} % of the API calls that it has for a month`,
+  subject: `${organization} has made ${thresholdPercent}% of the API calls that it has for a month`,
   parts: [
     `${organization} has made ${usedQuantity} of ${maxQuantity} API calls in ${period} (UTC). None is refused for it.`,
     'How many it has is agreed with whoever runs this service.',

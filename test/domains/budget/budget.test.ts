@@ -444,7 +444,7 @@ test('a threshold is told of once, however often the limit is raised and lowered
   await tell();
   const { data } = await acme.owner('{ notifications { nodes { kind text } } }');
   expect(data.notifications.nodes.map(({ text }) => text)).toEqual(
-    [80].map((percent) => `acme Inc. has spent ${percent} % of its monthly limit`),
+    [80].map((percent) => `acme Inc. has spent ${percent}% of its monthly limit`),
   );
   expect(await server.database.organizationDb(acme.id, byTest).dueWork.count({ kind: 'mail' })).toBe(1);
   const month = server.database.pool.clock.now().toISOString().slice(0, 7);

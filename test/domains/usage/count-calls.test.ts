@@ -93,7 +93,7 @@ describe('How many calls a plan has for a month', () => {
     expect(told.toSorted((a, b) => a.text.length - b.text.length)).toEqual(
       [80, 100].map((percent) => ({
         kind: 'ALERT',
-        text: `acme Inc. has made ${percent} % of the API calls that it has for a month`,
+        text: `acme Inc. has made ${percent}% of the API calls that it has for a month`,
       })),
     );
     expect((await acme.viewer('{ notifications { totalCount } }')).data.notifications.totalCount).toBe(0);
