@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { openQuiet } from './fairness/quiet.mjs';
 import { judge, toMarkdown } from './fairness/report.mjs';
 import { createTrials, GROUP } from './fairness/trials.mjs';
-import { backendsOf, cpuOf, machineCpu, ownCpu, spent } from './measure/proc.mjs';
+import { backendsOf, cpuOf, machineCpu, ownCpu, scheduledBackendsOf, scheduledOf, spent } from './measure/proc.mjs';
 import { startGateway } from './servers/start.mjs';
 import { BENCH, PROJECT, readSettings } from './settings.mjs';
 import { createWorld, dropWorld, open, readAsked } from './world/database.mjs';
@@ -63,6 +63,17 @@ async function openRegistry({ owner, orgId, url, token }) {
     select '${orgId}', 'scu_big' || n, '${directory.id}', 'usr_big' || n, 'big' || n from generate_series(1, ${GROUP}) as n`);
   await owner.query('analyze membership, scim_user');
   return directoryToken;
+}
+
+/** Of the time that processes could have run between two looks the share in which there was no core for them. */
+function shareWaited(before, after) {
+  let [ran, waited] = [0, 0];
+  for (const [pid, now] of after) {
+    const then = before.get(pid) ?? { ran: 0, waited: 0 };
+    ran += now.ran - then.ran;
+    waited += now.waited - then.waited;
+  }
+  return waited / (ran + waited);
 }
 
 /** Undone from the last to the first, however this ends. */
@@ -121,16 +132,26 @@ try {
     backends: await backendsOf(world),
     machine: machineCpu(),
   });
+  const scheduledNow = async () => ({
+    gateway: new Map([[gateway.pid, scheduledOf(gateway.pid)]]),
+    database: await scheduledBackendsOf(world),
+  });
   const measure = openQuiet(url, quiet.token);
   const look = async (work) => {
     await loopOf();
     const before = await cpuNow();
+    const scheduledBefore = await scheduledNow();
     const seen = await measure(work);
     const after = await cpuNow();
+    const scheduled = await scheduledNow();
+    const waited = {
+      gateway: shareWaited(scheduledBefore.gateway, scheduled.gateway),
+      database: shareWaited(scheduledBefore.database, scheduled.database),
+    };
     const cpuMs = after.gateway - before.gateway;
     const ours = cpuMs + after.own - before.own + spent(before.backends, after.backends);
     const foreign = (after.machine - before.machine - ours) / (after.at - before.at) / availableParallelism();
-    return { ...seen, cpuMs, foreign: Math.max(foreign, 0), loop: await loopOf() };
+    return { ...seen, cpuMs, foreign: Math.max(foreign, 0), waited, loop: await loopOf() };
   };
 
   // What runs for the first time is compiled while it runs, for thousands of requests.

@@ -2,10 +2,11 @@
 const MAX_RATIO = 2;
 
 const KINDS = ['reads', 'writes'];
+const hundredths = (value) => Math.round(value * 100) / 100;
 const round = (value) => Math.round(value * 10) / 10;
 const at = (times, share) => times.toSorted((a, b) => a - b)[Math.floor(times.length * share)] ?? Number.NaN;
 
-const figuresOf = ({ times, refused, latestMs, loop, cpuMs, foreign }) => ({
+const figuresOf = ({ times, refused, latestMs, loop, cpuMs, foreign, waited }) => ({
   ...Object.fromEntries(
     KINDS.map((kind) => [
       kind,
@@ -25,6 +26,8 @@ const figuresOf = ({ times, refused, latestMs, loop, cpuMs, foreign }) => ({
   cpuMs: Math.round(cpuMs),
   /** The share of the machine that nobody had who takes part, at worst. */
   foreign: Math.round(foreign * 100) / 100,
+  /** Of the time that its thread, and the database's processes, could have run the share in which there was no core for them. */
+  waited: { gateway: hundredths(waited.gateway), database: hundredths(waited.database) },
 });
 
 /** All times together. The quiet ones were taken before each trial, so that a machine that changes changes them alike. */
@@ -35,6 +38,16 @@ const together = (seen) => ({
   loop: { p99: Math.max(...seen.map(({ loop }) => loop.p99)), max: Math.max(...seen.map(({ loop }) => loop.max)) },
   cpuMs: seen.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
   foreign: Math.max(...seen.map(({ foreign }) => foreign)),
+  waited: {
+    gateway: at(
+      seen.map(({ waited }) => waited.gateway),
+      0.5,
+    ),
+    database: at(
+      seen.map(({ waited }) => waited.database),
+      0.5,
+    ),
+  },
 });
 
 /** By name: how often, in all rounds; of what is the slowest, the slowest. */
@@ -48,8 +61,6 @@ function sumOf(counts) {
   }
   return sums;
 }
-
-const hundredths = (value) => Math.round(value * 100) / 100;
 
 /** What was seen, and what of it breaks the promise. */
 export function judge({ what, seconds, rounds, quietSeen, seen }) {
@@ -82,7 +93,8 @@ function table(head, rows) {
 
 export function toMarkdown({ what, seconds, rounds, failures, quiet, trials }) {
   const ratio = (kind, { ratios, each } = {}) => (ratios ? `×${ratios[kind]} (${each[kind].join(', ')})` : '');
-  const cells = (name, { reads, writes, loop, latestMs, foreign }, trial) => [
+  const percent = (share) => `${Math.round(share * 100)} %`;
+  const cells = (name, { reads, writes, loop, latestMs, foreign, waited }, trial) => [
     name,
     reads.count,
     reads.p50,
@@ -95,7 +107,9 @@ export function toMarkdown({ what, seconds, rounds, failures, quiet, trials }) {
     round(loop.p99),
     round(loop.max),
     latestMs,
-    `${Math.round(foreign * 100)} %`,
+    percent(foreign),
+    percent(waited.gateway),
+    percent(waited.database),
   ];
   return `# What one organization feels of others
 
@@ -121,6 +135,8 @@ ${table(
     'at most',
     'sent late',
     'other work',
+    'no core: gateway',
+    'database',
   ],
   [
     cells('by itself', quiet),
@@ -130,7 +146,8 @@ ${table(
 
 "Loop held" is how long the gateway's event loop could not turn; "sent late" how long a request of the organization waited for this machine
 before it was sent, which is not in its time; "other work" the share of the machine that nobody had who takes part, at worst (of PostgreSQL its
-background is in it).
+background is in it); "no core" the share of the time that the gateway's thread, and the database's processes, could have run and another ran
+in their place.
 
 ${table(
   ['what the others were told', '', 'gateway, CPU seconds'],

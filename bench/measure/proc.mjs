@@ -14,6 +14,19 @@ export function cpuOf(pid) {
   }
 }
 
+/**
+ * How long the first thread of a process ran, and how long it could have and had no core, in milliseconds; null when it is gone.
+ * A gateway's first thread answers; a backend has no other.
+ */
+export function scheduledOf(pid) {
+  try {
+    const [ran, waited] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ').map(Number);
+    return { ran: ran / 1e6, waited: waited / 1e6 };
+  } catch {
+    return null;
+  }
+}
+
 /** CPU time of this process and of the children that it has seen end, in milliseconds. */
 export function ownCpu() {
   const stat = readFileSync('/proc/self/stat', 'utf8');
@@ -46,12 +59,23 @@ export const resetPeak = (pid) => writeFileSync(`/proc/${pid}/clear_refs`, '5');
  *
  * @param {import('../world/database.mjs').World} world
  */
-export async function backendsOf({ owner, database }) {
+export async function backendsOf(world) {
+  const pids = await pidsOfBackends(world);
+  return new Map(pids.map((pid) => [pid, cpuOf(pid)]).filter(([, cpu]) => cpu !== null));
+}
+
+/** As `backendsOf`, by process id what `scheduledOf` tells. */
+export async function scheduledBackendsOf(world) {
+  const pids = await pidsOfBackends(world);
+  return new Map(pids.map((pid) => [pid, scheduledOf(pid)]).filter(([, times]) => times !== null));
+}
+
+async function pidsOfBackends({ owner, database }) {
   const { rows } = await owner.query(
     `select pid from pg_stat_activity where datname = $1 and backend_type = 'client backend' and pid <> pg_backend_pid()`,
     [database],
   );
-  return new Map(rows.map(({ pid }) => [pid, cpuOf(pid)]).filter(([, cpu]) => cpu !== null));
+  return rows.map(({ pid }) => pid);
 }
 
 /** What backends used between two looks; one that came in between counts whole. */
