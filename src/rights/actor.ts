@@ -14,12 +14,27 @@ export interface Actor extends RoleAssignment {
   readonly name: string;
 }
 
+/** Whether it is done in an organization that is to be deleted, too, or in any. */
+type During = 'served' | 'leaving' | 'any';
+
+/**
+ * Works under the organization's lock, as somebody who holds the permission by then. Whatever somebody asks for that takes the lock
+ * takes it here, or says in `test/guarantees/asking.test.ts` why not.
+ *
+ * @throws as `readActor`
+ */
+export const asActor = <T>(
+  context: RequestContext,
+  permission: Permission,
+  work: (db: LockedDb, actor: Actor) => Promise<T>,
+  during: During = 'served',
+): Promise<T> => context.db.locked(async (db) => work(db, await readActor(db, context, permission, during)));
+
 /**
  * The actor as they are now. What waits for the organization's lock may wait for long, and of who was removed, demoted,
  * signed out or revoked meanwhile it is carried out no more.
  *
  * @param db because what is read before there is the lock may be over when there is
- * @param during whether it is done in an organization that is to be deleted, too, or in any
  * @throws UNAUTHENTICATED when the person, the session or the key is over, or whoever acts as them may not any more, READ_ONLY when they
  *   may only look; FORBIDDEN without the permission, or when the organization is not active any more
  */
@@ -27,7 +42,7 @@ export async function readActor(
   db: LockedDb,
   context: RequestContext,
   permission: Permission,
-  during: 'served' | 'leaving' | 'any' = 'served',
+  during: During = 'served',
 ): Promise<Actor> {
   const isServed = during === 'any' || (during === 'leaving' && db.held.status === 'PENDING_DELETION');
   if (!isServed) assertServed(db.held);

@@ -623,7 +623,7 @@ export const MUTANTS = [
     '{ [parent]: null }, atOnce)) <= atOnce',
     'run/clear-runs',
   ],
-  ['domains/run/clear-runs.ts', 'await readActor(tx, context, permission);', '', 'run/clear-runs'],
+  ['domains/run/clear-runs.ts', 'asActor(context, permission, (tx)', 'context.db.locked((tx)', 'run/clear-runs'],
   // Usage and claims
   ['gateway/graphql/price.ts', 'return Array.isArray(batch) ? batch.length : 1;', 'return 1;', 'graphql/query-limits'],
   ['domains/run/start-run.ts', 'before.priority === (priority ?? 0) &&', '', 'run/run.test'],
@@ -918,7 +918,12 @@ export const MUTANTS = [
     'assertServed(await tx.organization.get({}));',
     'races/acting',
   ],
-  ['domains/run/start-run.ts', "await readActor(tx, context, 'run:start');", '', 'races/acting'],
+  [
+    'rights/actor.ts',
+    'work(db, await readActor(db, context, permission, during))',
+    'work(db, context.organization.membership as never)',
+    'races/acting',
+  ],
   ['domains/run/outside.ts', '(${IS_TAKEN_BACK} or not ${COUNTS}) as', 'not ${COUNTS} as', 'run/claims'],
   ['identity/claims.ts', " and o.settings ->> 'agentExecution.executors' is distinct from 'OWN'", '', 'run/claims'],
   ['domains/run/outside.ts', 'or not ${COUNTS})`', 'or not ${claimantCounts(NOW)})`', 'run/claims'],

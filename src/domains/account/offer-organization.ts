@@ -4,13 +4,12 @@ import type { Row } from '../../data/organization/table.js';
 import { conflict, notFound, OrgateError } from '../../errors.js';
 import type { OrganizationSummary } from '../../identity/person.js';
 import { canAsPerson, isUnboundPerson } from '../../permissions/rules.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { openAccounts, openHeldAccounts } from './outside.js';
 
 /** Works as someone who is OWNER now, under the organization's lock. */
 const asOwner = <T>(context: RequestContext, work: (db: LockedDb) => Promise<T>): Promise<T> =>
-  context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'account:manage');
+  asActor(context, 'account:manage', async (db, actor) => {
     if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER decides this.');
     return work(db);
   });

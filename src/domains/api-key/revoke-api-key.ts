@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { assertNoEscalation, effective, assignmentOfKey } from '../../rights/escalation.js';
 import { tellNoMore } from './tell-of-ending-key.js';
 
@@ -11,8 +11,7 @@ import { tellNoMore } from './tell-of-ending-key.js';
  * @throws NOT_FOUND; ROLE_ESCALATION
  */
 export const revokeApiKey = (id: string, context: RequestContext): Promise<Row<'ApiKey'>> =>
-  context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'api-key:revoke');
+  asActor(context, 'api-key:revoke', async (db, actor) => {
     const key = await db.apiKey.get({ id });
     if (key.ownerId !== context.actorId) {
       if (!effective(context.catalogue, actor).has('api-key:manage')) throw notFound();

@@ -5,7 +5,7 @@ import { OrgateError } from '../../errors.js';
 import { nowInStay } from '../../identity/stay.js';
 import type { ApprovalVerdict } from '../../generated/enums.js';
 import { isAtMost } from '../../permissions/catalogue.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { isSubmitter } from './deciders.js';
 import { alreadyDecided, end, holdWaiting, letGo } from './end-approval.js';
 import { endingIn } from './ending.js';
@@ -30,8 +30,7 @@ export const decideApproval = (
   { id, decision, inputHash, comment }: Decision,
   context: RequestContext,
 ): Promise<Row<'Approval'>> =>
-  context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'approval:decide');
+  asActor(context, 'approval:decide', async (db, actor) => {
     const approval = await holdWaiting(db, await db.approval.get({ id }));
     const now = await readNow(db, approval);
     if (inputHash !== now.hash) throw inputChanged();
@@ -75,8 +74,7 @@ export const decideApproval = (
  * @throws NOT_FOUND; FORBIDDEN unless the actor started it, or is ADMIN; CONFLICT with ALREADY_DECIDED
  */
 export const cancelApproval = (id: string, context: RequestContext): Promise<Row<'Approval'>> =>
-  context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'approval:cancel');
+  asActor(context, 'approval:cancel', async (db, actor) => {
     const approval = await holdWaiting(db, await db.approval.get({ id }));
     if (approval.submittedById !== actor.userId && !isAtMost('ADMIN', actor.role)) {
       throw forbidden('Only whoever started it takes it back, or an ADMIN.');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { given, parseInput } from '../../resource/input.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import type { BudgetParent } from './parent.js';
 import { readBudget } from './read-budget.js';
 
@@ -33,9 +33,8 @@ export async function setCostLimits(input: unknown, context: RequestContext): Pr
   const parsed = parseInput(costLimitsInput, input);
   // By itself, and before the lock: whoever starts a run makes the row, too, and holds the organization's meanwhile. It limits nothing yet.
   await context.db.budget.createMany([{ hardStop: true }], { skipTaken: true });
-  await context.db.locked(async (db) => {
-    await readActor(db, context, 'billing:manage');
-    return db.budget.update(
+  await asActor(context, 'billing:manage', (db) =>
+    db.budget.update(
       {},
       given({
         monthlyLimitMicros: parsed.monthlyLimitMicros,
@@ -44,7 +43,7 @@ export async function setCostLimits(input: unknown, context: RequestContext): Pr
         hardStop: parsed.hardStopAtLimit ?? undefined,
         changedAt: db.now(),
       }),
-    );
-  });
+    ),
+  );
   return readBudget(context);
 }

@@ -8,7 +8,7 @@ import { defineDomain } from '../../resource/define-domain.js';
 import { given, parseInput } from '../../resource/input.js';
 import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
 import { deleteRow, updateIfUnchanged } from '../../resource/rows.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { SEAL } from '../../secrets/organization-seal.js';
 import { MAX_CREDENTIALS } from './compare-credentials.js';
 import { createInput, lastFourOf, lentInput, secretText, updateInput } from './credential-input.js';
@@ -34,10 +34,7 @@ const credentials = defineList('Credential', {
 
 /** Works as someone who may manage them now, under the organization's lock. */
 const asManager = <T>(context: RequestContext, work: (db: LockedDb) => Promise<T>): Promise<T> =>
-  context.db.locked(async (db) => {
-    await readActor(db, context, 'credential:manage');
-    return work(db);
-  });
+  asActor(context, 'credential:manage', work);
 
 /** As it is kept: it opens in its own row only. */
 async function sealed(db: OrganizationDb, id: string, secret: string, { use, organization }: RequestContext) {

@@ -8,7 +8,7 @@ import { OrgateError } from '../../errors.js';
 import type { DomainProblem } from '../../generated/graphql.js';
 import type { OwedKind } from '../../jobs/due-kind.js';
 import { openOwedWork } from '../../jobs/outside.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { openHeldDomains, subjectOf } from './outside.js';
 import { tellOfMissedDomain } from './tell-of-missed-domain.js';
 
@@ -67,8 +67,7 @@ export async function verifyDomain(id: string, context: RequestContext): Promise
   ]);
   let isTaken = false;
   const record = (seen: Look) =>
-    db.locked(async (inside) => {
-      await readActor(inside, context, 'domain:manage');
+    asActor(context, 'domain:manage', async (inside) => {
       const { status, name } = await inside.organizationDomain.get({ id });
       if (seen.checkProblem !== null) return inside.organizationDomain.update({ id }, { ...seen, servingFound });
       const held = { ...seen, servingFound, misses: 0 };

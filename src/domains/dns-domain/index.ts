@@ -8,7 +8,7 @@ import type { DomainFilter, DomainOrderField, Resolvers } from '../../generated/
 import { allow, can } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { challengeOf, verifyDomain } from './check-domain.js';
 import { parseDomain } from './domain-name.js';
 import { owed } from './jobs.js';
@@ -30,8 +30,7 @@ function addDomain(text: string, context: RequestContext): Promise<DomainParent>
   const parsed = parseDomain(text, context.use(ALLOW_RESERVED_DOMAINS));
   if ('refusal' in parsed) throw badInput('name', parsed.refusal);
   const { name } = parsed;
-  return context.db.locked(async (db) => {
-    await readActor(db, context, 'domain:manage');
+  return asActor(context, 'domain:manage', async (db) => {
     if (await db.organizationDomain.find({ name })) throw conflict('This domain is claimed already.', 'name');
     if ((await db.organizationDomain.count({})) >= MAX_DOMAINS) {
       throw conflict(`An organization claims at most ${MAX_DOMAINS} domains.`);
@@ -42,8 +41,7 @@ function addDomain(text: string, context: RequestContext): Promise<DomainParent>
 }
 
 const removeDomain = (id: string, context: RequestContext): Promise<string> =>
-  context.db.locked(async (db) => {
-    await readActor(db, context, 'domain:manage');
+  asActor(context, 'domain:manage', async (db) => {
     const { heldName } = await db.organizationDomain.get({ id });
     await db.organizationDomain.delete({ id });
     if (heldName !== null) await db.address.delete({ name: heldName });

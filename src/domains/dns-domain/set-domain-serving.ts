@@ -4,7 +4,7 @@ import { lookAtHost } from '../../context/look-at-host.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, OrgateError } from '../../errors.js';
 import { decideFeature } from '../../permissions/features.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 
 const FEATURE = 'custom_hosts';
 const NO_HOSTS = 'No host leads to an organization here: whoever runs the deployment has to set BASE_DOMAIN.';
@@ -23,8 +23,7 @@ export async function setDomainServing(
   if (serving && !use(HOSTS).areNames) throw new OrgateError('FEATURE_DISABLED', NO_HOSTS, { feature: FEATURE });
   if (serving && use(HOSTS).isOurs(name)) throw badInput('id', 'The deployment itself is at this name.');
   const { found } = serving ? await lookAtHost(name, use) : { found: [] };
-  return db.locked(async (inside) => {
-    await readActor(inside, context, 'domain:manage');
+  return asActor(context, 'domain:manage', async (inside) => {
     const { status } = await inside.organizationDomain.get({ id });
     if (!serving) return inside.organizationDomain.update({ id }, { serving });
     if (!decideFeature(inside.held, FEATURE).enabled)

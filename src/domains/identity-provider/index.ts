@@ -12,7 +12,7 @@ import { defineDomain } from '../../resource/define-domain.js';
 import { given, parseInput } from '../../resource/input.js';
 import { defineList } from '../../resource/list.js';
 import { deleteRow, updateIfUnchanged } from '../../resource/rows.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { type OrganizationSeal, SEAL, sealAnew, type SecretPlace } from '../../secrets/organization-seal.js';
 import { createOidcInput, createSamlInput, updateInput } from './identity-provider-input.js';
 import { record } from './record.js';
@@ -39,8 +39,7 @@ export const clientSecretPlace = (orgId: string, id: string): SecretPlace => ({
  * assert an OWNER's e-mail, so the permission alone, which an ADMIN may be given, is not enough.
  */
 const asOwner = <T>(context: RequestContext, work: (db: LockedDb) => Promise<T>): Promise<T> =>
-  context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'identity-provider:manage');
+  asActor(context, 'identity-provider:manage', async (db, actor) => {
     if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER manages identity providers.');
     return work(db);
   });

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import type { LockedDb, RequestDb } from '../../data/organization/organization-db.js';
 import { notFound, OrgateError, orNotFound } from '../../errors.js';
-import { assertStillAsking, readActor } from '../../rights/actor.js';
+import { assertStillAsking, asActor } from '../../rights/actor.js';
 import { memberUser } from '../membership/parent.js';
 import { openAccess } from './outside.js';
 import { type ImpersonationParent, toImpersonation } from './parent.js';
@@ -20,8 +20,7 @@ export async function endImpersonation(id: string, context: RequestContext): Pro
     });
   }
   if (!context.current?.permissions.has('support:manage')) throw notFound();
-  return context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'support:manage');
+  return asActor(context, 'support:manage', async (db, actor) => {
     if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER ends this.');
     return end(db, id);
   });

@@ -2,7 +2,7 @@ import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
 import { DUE_WORK } from '../../jobs/due-work.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { isOpen, withdrawInvitation } from '../../rights/end-invitation.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
@@ -19,8 +19,7 @@ export async function resendInvitation(
   expiresInHours: number,
   context: RequestContext,
 ): Promise<Row<'Invitation'>> {
-  const { invitation, mail } = await context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'member:invite');
+  const { invitation, mail } = await asActor(context, 'member:invite', async (db, actor) => {
     const before = await db.invitation.get({ id });
     const pending = await db.membership.find({ email: before.email, status: 'INVITED' });
     if (before.status !== 'PENDING' || !pending) throw conflict('This invitation is over; invite anew.', 'id');
@@ -39,8 +38,7 @@ export async function resendInvitation(
 
 /** @throws NOT_FOUND; CONFLICT when it was answered; ROLE_ESCALATION. One that is revoked already stays so. */
 export function revokeInvitation(id: string, context: RequestContext): Promise<Row<'Invitation'>> {
-  return context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'member:invite');
+  return asActor(context, 'member:invite', async (db, actor) => {
     const before = await db.invitation.get({ id });
     if (before.status === 'REVOKED') return before;
     if (before.status !== 'PENDING') throw conflict('This invitation was answered.', 'id');

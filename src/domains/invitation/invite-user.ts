@@ -11,7 +11,7 @@ import { parseRoleAssignment, type RoleAssignmentInput } from '../../rights/pars
 import { hoursFrom, type Inviting, sendInvitation } from './send-invitation.js';
 import { assertNoEscalation, type RoleAssignment } from '../../rights/escalation.js';
 import { assertSeatFree } from '../../rights/seats.js';
-import { type Actor, readActor } from '../../rights/actor.js';
+import { type Actor, asActor } from '../../rights/actor.js';
 
 export interface Invited extends RoleAssignmentInput {
   readonly email: string;
@@ -34,8 +34,7 @@ export async function inviteUser(
   context: RequestContext,
 ): Promise<{ membership: Row<'Membership'>; invitation: Row<'Invitation'> }> {
   const assignment = parseRoleAssignment(invited, context);
-  const { mail, ...made } = await context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'member:invite');
+  const { mail, ...made } = await asActor(context, 'member:invite', async (db, actor) => {
     assertNoEscalation(context.catalogue, actor, assignment);
     return invite(db, invited, assignment, actor, context);
   });

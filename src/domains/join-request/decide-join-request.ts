@@ -2,7 +2,7 @@ import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { conflict } from '../../errors.js';
 import type { Role } from '../../permissions/catalogue.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { assignmentsBroughtBack } from '../../rights/earlier-role-assignment.js';
 import { enrolMember } from '../../rights/enrol-member.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
@@ -18,8 +18,7 @@ export function approveJoinRequest(
   role: Role | null | undefined,
   context: RequestContext,
 ): Promise<Row<'Membership'>> {
-  return context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'member:invite');
+  return asActor(context, 'member:invite', async (db, actor) => {
     const { personId, email, name, domain, status } = await db.joinRequest.get({ id });
     if (status === 'APPROVED') throw conflict('This request was approved before.');
     const ofDomain = (await db.organizationDomain.find({ name: domain }))?.joiningRole;
@@ -38,8 +37,7 @@ export function approveJoinRequest(
  * @throws NOT_FOUND; FORBIDDEN when the actor lost the permission; CONFLICT when the request was approved before
  */
 export function declineJoinRequest(id: string, context: RequestContext): Promise<Row<'JoinRequest'>> {
-  return context.db.locked(async (db) => {
-    await readActor(db, context, 'member:invite');
+  return asActor(context, 'member:invite', async (db) => {
     const { status, personId, email } = await db.joinRequest.get({ id });
     if (status === 'APPROVED') throw conflict('This request was approved before; remove the member instead.');
     for (const theirs of [{ userId: personId }, { email }]) {

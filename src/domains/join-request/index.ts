@@ -14,7 +14,7 @@ import type {
 import { allow, can, canAsPerson, isOneself, isPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { anyOf, both, defineList, type ListArgs } from '../../resource/list.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { memberUser } from '../membership/parent.js';
@@ -54,8 +54,7 @@ function setDomainJoining(
   context: RequestContext,
 ): Promise<Row<'OrganizationDomain'>> {
   if (role === 'OWNER' || role === 'ADMIN') throw badInput('role', 'By domain people become DEVELOPER at most.');
-  return context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'domain:manage');
+  return asActor(context, 'domain:manage', async (db, actor) => {
     const { joiningRole } = await db.organizationDomain.get({ id });
     const assignment = { role: role ?? joiningRole, granted: [], withheld: [] };
     if (joining !== 'MANUAL') assertNoEscalation(context.catalogue, actor, assignment);
@@ -64,8 +63,7 @@ function setDomainJoining(
 }
 
 const clearRemoval = (userId: string, context: RequestContext): Promise<Row<'Membership'>> =>
-  context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'member:invite');
+  asActor(context, 'member:invite', async (db, actor) => {
     const before = await db.membership.get({ userId, kind: 'PERSON' });
     if (before.status !== 'REMOVED') throw conflict('This member was not removed.');
     assertNoEscalation(context.catalogue, actor, ...(await assignmentsBehind(db, before)));

@@ -3,7 +3,7 @@ import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import type { Permission } from '../../permissions/catalogue.js';
-import { type Actor, readActor } from '../../rights/actor.js';
+import { type Actor, asActor } from '../../rights/actor.js';
 import { assignmentsBehind } from '../../rights/earlier-role-assignment.js';
 import { forgetWhoEnded } from '../../rights/end-earlier-stay.js';
 import { endInvitation } from '../../rights/end-invitation.js';
@@ -30,8 +30,7 @@ export function changeMembership(
   change: (before: MembershipRow) => Change,
   alongside: (db: LockedDb, actor: Actor) => Promise<void> = () => Promise.resolve(),
 ): Promise<MembershipRow> {
-  return context.db.locked(async (db) => {
-    const actor = await readActor(db, context, permission);
+  return asActor(context, permission, async (db, actor) => {
     const before = await db.membership.find({ userId });
     if (!before || before.kind !== 'PERSON' || (before.status === 'REMOVED' && !before.mayRejoin)) throw notFound();
     const changes = change(before);

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput } from '../../errors.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { assertNoEscalation, type RoleAssignment } from '../../rights/escalation.js';
 
 /**
@@ -10,8 +10,7 @@ import { assertNoEscalation, type RoleAssignment } from '../../rights/escalation
  * @throws NOT_FOUND without such an active member; BAD_USER_INPUT; FORBIDDEN when the actor is no OWNER any more
  */
 export function transferOwnership(userId: string, context: RequestContext): Promise<Row<'Membership'>> {
-  return context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'ownership:transfer');
+  return asActor(context, 'ownership:transfer', async (db, actor) => {
     if (userId === actor.userId) throw badInput('userId', 'Must be someone other than you.');
     await db.membership.get({ userId, kind: 'PERSON', status: 'ACTIVE' });
     const owner: RoleAssignment = { role: 'OWNER', granted: [], withheld: [] };

@@ -6,7 +6,7 @@ import type { Row } from '../../data/organization/table.js';
 import { notFound } from '../../errors.js';
 import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
 import { assertRoomForLink, isOpen, KEPT_MS, linkTimes, noteRead } from '../../resource/link.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { noteOpening } from '../audit-entry/index.js';
 import { beingPurged } from './outside.js';
 import type { record } from './record.js';
@@ -26,18 +26,22 @@ export const urlOf = (id: string, { organization, use }: RequestContext): string
 
 /** Makes a link for the person who asks. @throws FORBIDDEN; CONFLICT once it is being purged; RATE_LIMITED where they have too many */
 export function makeLink(context: RequestContext): Promise<Row<'OrganizationExport'>> {
-  const { db, person } = context;
-  return db.locked(async (inside) => {
-    await readActor(inside, context, 'organization:export', 'leaving');
-    if (inside.held.purgeBeganAt !== null) throw beingPurged();
-    const maker = { makerId: person.id };
-    await assertRoomForLink(inside, inside.organizationExport, maker);
-    const times = linkTimes(context);
-    const made = await inside.organizationExport.create({ ...maker, id: newId(PREFIX), ...times });
-    const dueAt = new Date(times.expiresAt.getTime() + KEPT_MS);
-    await addDueWork(inside, LINK_LAPSES, { subject: made.id, payload: {}, dueAt });
-    return made;
-  });
+  const { person } = context;
+  return asActor(
+    context,
+    'organization:export',
+    async (inside) => {
+      if (inside.held.purgeBeganAt !== null) throw beingPurged();
+      const maker = { makerId: person.id };
+      await assertRoomForLink(inside, inside.organizationExport, maker);
+      const times = linkTimes(context);
+      const made = await inside.organizationExport.create({ ...maker, id: newId(PREFIX), ...times });
+      const dueAt = new Date(times.expiresAt.getTime() + KEPT_MS);
+      await addDueWork(inside, LINK_LAPSES, { subject: made.id, payload: {}, dueAt });
+      return made;
+    },
+    'leaving',
+  );
 }
 
 /** @throws NOT_FOUND for anyone but whoever made it, once it was read, and once its time is over; CONFLICT once the organization is being purged */

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import { notFound } from '../../errors.js';
 import type { OrganizationSummary } from '../../identity/person.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { openHeldEntryWriter } from '../audit-entry/index.js';
 import type { record } from './record.js';
 
@@ -13,8 +13,7 @@ const RELEASED: keyof typeof record.actions = 'organization.slug_released';
  * @throws NOT_FOUND for what is no former slug of this organization, whosever it is
  */
 export async function releaseSlug(slug: string, context: RequestContext): Promise<OrganizationSummary> {
-  return context.db.locked(async (db) => {
-    await readActor(db, context, 'slug:release');
+  return asActor(context, 'slug:release', async (db) => {
     const former = { name: slug, kind: 'SLUG', givenUpAt: { lte: db.now() } } as const;
     if ((await db.address.delete(former)) === 0) throw notFound();
     const { organization, act, outside } = context;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RequestContext } from '../../context/context.js';
 import { conflict, OrgateError } from '../../errors.js';
 import type { OrganizationSummary } from '../../identity/person.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { descriptionText, given, nameText, parseInput } from '../../resource/input.js';
 import { type Arguments, changeSettings } from './settings/change-settings.js';
 import { settingsInput } from './settings/document.js';
@@ -34,8 +34,7 @@ export async function updateOrganization(input: unknown, context: RequestContext
   await assertGivenNameFits(input, context, context.organization.organization.slug);
   const { settings, slug, description, expectedUpdatedAt, name } = parseInput(updateInput, input);
   const changes = given({ name, slug, description });
-  const row = await context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'organization:update');
+  const row = await asActor(context, 'organization:update', async (db, actor) => {
     const before = db.held;
     if (expectedUpdatedAt && expectedUpdatedAt.getTime() !== before.updatedAt.getTime()) {
       throw conflict('The organization was changed in the meantime.', 'input.expectedUpdatedAt');

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../../context/context.js';
 import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Permission } from '../../permissions/catalogue.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 
 /** So many runs are cleared at once: a fraction of a statement's time, in which nobody else changes runs. */
 const BATCH = 5000;
@@ -28,13 +28,9 @@ export async function clearingRuns<T>(
   atOnce = BATCH,
 ): Promise<T> {
   for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
-    const done = await context.db.locked(async (tx) => {
-      await readActor(tx, context, permission);
-      return work(
-        tx,
-        async (parent, id) => (await tx.run.updateMany({ [parent]: id }, { [parent]: null }, atOnce)) < atOnce,
-      );
-    });
+    const done = await asActor(context, permission, (tx) =>
+      work(tx, async (parent, id) => (await tx.run.updateMany({ [parent]: id }, { [parent]: null }, atOnce)) < atOnce),
+    );
     if (done !== null) return done;
   }
   throw new Error('runs are added faster than they are cleared');

@@ -6,7 +6,7 @@ import { RunStatus } from '../../generated/enums.js';
 import { nextDay, nextMonth } from '../../instant.js';
 import { given } from '../../resource/input.js';
 import { decideLimit } from '../../permissions/features.js';
-import { readActor, readActorNow } from '../../rights/actor.js';
+import { asActor, readActorNow } from '../../rights/actor.js';
 import type { LiveClaim } from '../../identity/claims.js';
 import { renewClaim } from './use-claim.js';
 
@@ -74,8 +74,7 @@ export async function recordRunProgress(
         return begins(run) ? null : report(tx, run, progress);
       });
   if (reported !== null) return reported;
-  return context.db.locked(async (tx) => {
-    await readActor(tx, context, 'run:record');
+  return asActor(context, 'run:record', async (tx) => {
     const run = await holdRun(tx, id);
     assertUnclaimed(run);
     const { max } = decideLimit(tx.held, 'concurrent_runs');

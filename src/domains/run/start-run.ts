@@ -5,7 +5,7 @@ import type { Row } from '../../data/organization/table.js';
 import { conflict, OrgateError } from '../../errors.js';
 import { decideAllowed } from '../../permissions/features.js';
 import { assertSaysFor } from '../../resource/for-others.js';
-import { readActor, writeAsRead } from '../../rights/actor.js';
+import { asActor, writeAsRead } from '../../rights/actor.js';
 import { assertRoom, findRequirement, requireApproval } from '../approval/index.js';
 
 export interface RunStart {
@@ -72,8 +72,7 @@ export async function startRun(wanted: RunStart, context: RequestContext): Promi
     if (!requirement) return writeAsRead(context, 'run:start', (inside) => inside.run.create(made));
     // Whoever asks for more and more holds up nobody. Under the lock, or of those that come at once more would wait than may.
     await assertRoom(db, context.actorId);
-    return db.locked(async (tx) => {
-      await readActor(tx, context, 'run:start');
+    return asActor(context, 'run:start', async (tx) => {
       await assertRoom(tx, context.actorId);
       const run = await tx.run.create({ ...made, status: 'AWAITING_APPROVAL' });
       await requireApproval(tx, run, stored, requirement, context);

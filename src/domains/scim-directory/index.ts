@@ -9,7 +9,7 @@ import { allow, can, canAsPerson } from '../../permissions/rules.js';
 import { defineDomain } from '../../resource/define-domain.js';
 import { given, nameText, parseInput } from '../../resource/input.js';
 import { defineList } from '../../resource/list.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { MAX_GROUPS } from '../../rights/directory-role.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { makeScimToken } from '../../secrets/scim-token.js';
@@ -52,8 +52,7 @@ const asOwner = <T>(
   role: OrganizationRole | null | undefined,
   work: (db: LockedDb) => Promise<T>,
 ): Promise<T> =>
-  context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'scim:manage');
+  asActor(context, 'scim:manage', async (db, actor) => {
     if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER manages directories.');
     if (role) assertNoEscalation(context.catalogue, actor, { role, granted: [], withheld: [] });
     return work(db);

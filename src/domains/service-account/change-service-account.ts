@@ -3,7 +3,7 @@ import { newId } from '../../data/id.js';
 import type { Row } from '../../data/organization/table.js';
 import type { Role } from '../../permissions/catalogue.js';
 import { given } from '../../resource/input.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { assertNoEscalation } from '../../rights/escalation.js';
 import { parseRoleAssignment, type RoleAssignmentInput } from '../../rights/parse-role-assignment.js';
 import { getServiceAccount } from './parent.js';
@@ -19,8 +19,8 @@ export function createServiceAccount(
   context: RequestContext,
 ): Promise<Membership> {
   const assignment = parseRoleAssignment(input, context);
-  return context.db.locked(async (db) => {
-    assertNoEscalation(context.catalogue, await readActor(db, context, 'service-account:manage'), assignment);
+  return asActor(context, 'service-account:manage', async (db, actor) => {
+    assertNoEscalation(context.catalogue, actor, assignment);
     const joinedAt = db.now();
     const userId = newId('svc', joinedAt.getTime());
     const { name } = input;
@@ -72,8 +72,7 @@ function changeServiceAccount(
   context: RequestContext,
   change: (before: Membership) => Partial<Membership>,
 ): Promise<Membership> {
-  return context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'service-account:manage');
+  return asActor(context, 'service-account:manage', async (db, actor) => {
     const before = await getServiceAccount(db, id);
     const changes = change(before);
     assertNoEscalation(context.catalogue, actor, before, { ...before, ...changes });

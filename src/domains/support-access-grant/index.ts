@@ -9,7 +9,7 @@ import { allow, canAsPerson, canAsPersonAlways, canWhereNamed } from '../../perm
 import { defineDomain } from '../../resource/define-domain.js';
 import { parseInput } from '../../resource/input.js';
 import { defineList } from '../../resource/list.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { grantsInForce, MAX_GRANTS, revokeGrant } from '../../rights/support-access.js';
 import { memberUser } from '../membership/parent.js';
 import { record } from './record.js';
@@ -30,11 +30,15 @@ const asOwner = <T>(
   during: 'served' | 'any',
   work: (db: LockedDb) => Promise<T>,
 ): Promise<T> =>
-  context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'support:manage', during);
-    if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER lets anybody in.');
-    return work(db);
-  });
+  asActor(
+    context,
+    'support:manage',
+    async (db, actor) => {
+      if (actor.role !== 'OWNER') throw new OrgateError('FORBIDDEN', 'Only an OWNER lets anybody in.');
+      return work(db);
+    },
+    during,
+  );
 
 const resolvers = {
   Query: {

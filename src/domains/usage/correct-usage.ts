@@ -5,7 +5,7 @@ import type { LockedDb } from '../../data/organization/organization-db.js';
 import type { Row } from '../../data/organization/table.js';
 import { badInput, conflict, notFound, OrgateError } from '../../errors.js';
 import { parseInput } from '../../resource/input.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor, readActor } from '../../rights/actor.js';
 import { type AddedEvent, addEvents, type NewEvent } from './add-events.js';
 import { countedOn } from './period.js';
 import { keyText } from './record-usage.js';
@@ -37,8 +37,7 @@ const correctionInput = z
  */
 export function correctUsage(input: unknown, context: RequestContext): Promise<AddedEvent> {
   const { eventId, ...correction } = parseInput(correctionInput, input);
-  return context.db.locked(async (db) => {
-    await readActor(db, context, 'usage:correct');
+  return asActor(context, 'usage:correct', async (db) => {
     const original = await db.usageEvent.get({ id: eventId });
     if (original.corrects !== null) throw conflict('A correction is not corrected.', 'input.eventId');
     const now = db.now();

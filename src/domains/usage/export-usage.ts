@@ -8,7 +8,7 @@ import type { UsageExportFormat } from '../../generated/graphql.js';
 import { addDueWork, type DueKind } from '../../jobs/due-kind.js';
 import { type Lines, linesOf } from '../../resource/lines.js';
 import { assertRoomForLink, isOpen, KEPT_MS, linkTimes, noteRead } from '../../resource/link.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { noteOpening } from '../audit-entry/index.js';
 import type { record } from './record.js';
 import { toDays } from './usage-by-day.js';
@@ -38,8 +38,7 @@ export function exportUsage(
   context: RequestContext,
 ): Promise<Row<'UsageExport'>> {
   const days = toDays(input.from, input.to, 'input.');
-  return context.db.locked(async (db) => {
-    await readActor(db, context, 'usage:read');
+  return asActor(context, 'usage:read', async (db) => {
     await assertRoomForLink(db, db.usageExport, makerOf(context));
     const times = linkTimes(context);
     const made = await db.usageExport.create({

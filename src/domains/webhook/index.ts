@@ -18,7 +18,7 @@ import { given, parseInput } from '../../resource/input.js';
 import { anyOf, defineList, type ListArgs } from '../../resource/list.js';
 import { RECORD } from '../../resource/record.js';
 import { deleteRow, updateIfUnchanged } from '../../resource/rows.js';
-import { readActor } from '../../rights/actor.js';
+import { asActor } from '../../rights/actor.js';
 import { effective } from '../../rights/escalation.js';
 import { SEAL } from '../../secrets/organization-seal.js';
 import { codeOf } from '../../thrown.js';
@@ -77,15 +77,11 @@ const attempts = defineList('WebhookAttempt', {
 
 /** Works as someone who may manage them now, under the organization's lock. */
 const asManager = <T>(context: RequestContext, work: (db: LockedDb) => Promise<T>): Promise<T> =>
-  context.db.locked(async (db) => {
-    await readActor(db, context, 'webhook:manage');
-    return work(db);
-  });
+  asActor(context, 'webhook:manage', work);
 
 /** The same, of what has entries of the record told: who may not read it does not read it from a URL of their own. */
 const asReader = <T>(context: RequestContext, work: (db: LockedDb) => Promise<T>): Promise<T> =>
-  context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'webhook:manage');
+  asActor(context, 'webhook:manage', async (db, actor) => {
     if (!effective(context.catalogue, actor).has(RECORD_READING))
       throw new OrgateError('FORBIDDEN', undefined, { requiredPermission: RECORD_READING });
     return work(db);

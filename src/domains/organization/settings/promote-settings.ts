@@ -5,7 +5,7 @@ import { badInput, orNotFound } from '../../../errors.js';
 import type { SettingChange } from '../../../generated/graphql.js';
 import type { OrganizationSummary } from '../../../identity/person.js';
 import { parseInput } from '../../../resource/input.js';
-import { readActor } from '../../../rights/actor.js';
+import { asActor } from '../../../rights/actor.js';
 import { openHeldEntryWriter } from '../../audit-entry/index.js';
 import type { record } from '../record.js';
 import { assertMay } from './compare-organizations.js';
@@ -47,8 +47,7 @@ export async function promoteSettings(input: unknown, context: RequestContext): 
     expectedVersion: 'input.expectedVersion',
   };
   const settings = dryRun ? pick(readSettings(await rowOf(source)), paths) : await takeFrom(source, paths);
-  return context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'settings:promote');
+  return asActor(context, 'settings:promote', async (db, actor) => {
     const wanted = { settings, expectedVersion };
     if (dryRun) {
       const changes = await checkSettings(db, context, actor, wanted, at);
@@ -74,8 +73,7 @@ function toPath(path: string, index: number): SettingPath {
 
 /** Reads the settings under the lock of the organization that they are taken from, and says so in its record. */
 const takeFrom = (context: RequestContext, paths: readonly SettingPath[]): Promise<SomeSettings> =>
-  context.db.locked(async (db) => {
-    await readActor(db, context, 'settings:promote');
+  asActor(context, 'settings:promote', async (db) => {
     const { orgId } = context.organization;
     const target = { targetType: 'organization', targetId: orgId, targetName: db.held.name };
     // Into which other organization is nothing that everyone learns who reads this record.

@@ -2,7 +2,7 @@ import type { RequestContext } from '../../../context/context.js';
 import type { LockedDb } from '../../../data/organization/organization-db.js';
 import { badInput, notFound } from '../../../errors.js';
 import type { OrganizationSummary } from '../../../identity/person.js';
-import { readActor } from '../../../rights/actor.js';
+import { asActor } from '../../../rights/actor.js';
 import { type Arguments, changeSettings, KEPT_VERSIONS } from './change-settings.js';
 import { changedPaths, changesOf, readSettings, type SomeSettings } from './document.js';
 import { pairsIn } from './list-versions.js';
@@ -20,8 +20,7 @@ export const rollbackSettings = (
   { version, expectedVersion }: { readonly version: number; readonly expectedVersion: number },
   context: RequestContext,
 ): Promise<OrganizationSummary> =>
-  context.db.locked(async (db) => {
-    const actor = await readActor(db, context, 'organization:update');
+  asActor(context, 'organization:update', async (db, actor) => {
     const settings = await settingsIn(db, version);
     const changed = await changeSettings(db, context, actor, { settings, expectedVersion }, AT);
     return db.organization.update({}, { ...changed, updatedAt: db.now() });
