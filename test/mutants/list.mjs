@@ -559,7 +559,6 @@ export const MUTANTS = [
     '',
     'domains/impersonation',
   ],
-  ['rights/actor.ts', "if (still.impersonation.scope !== 'WRITE')", 'if (false)', 'races/support-access'],
   ['identity/impersonations.ts', " and a.system_role = 'SYSTEM_ADMIN'", '', 'domains/impersonation'],
   ['identity/impersonations.ts', " and p.system_role <> 'SYSTEM_ADMIN'", '', 'domains/impersonation'],
   ['identity/impersonations.ts', 'i.ended_at is null and ', '', 'domains/impersonation'],
