@@ -113,7 +113,8 @@ test('what a run was given and answered MUST be read only where it is asked for,
   expect([reads(without, 'input'), reads(without, 'output')]).toEqual([0, 0]);
   const withInput = await statementsOf(organization, LISTS('status input'));
   expect([reads(withInput, 'input'), reads(withInput, 'output')]).toEqual([expect.any(Number), 0]);
-  expect(withInput.length - without.length).toBeLessThanOrEqual(3);
+  // Once for each of the four places at the most: some of them are answered at the same moment, and load together.
+  expect(withInput.length - without.length).toBeLessThanOrEqual(4);
   const answer = (await organization.viewer(LISTS('input output'))).data;
   type Seen = { id: string; input: unknown; output: unknown };
   const seen = [
