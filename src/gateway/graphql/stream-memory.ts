@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
-import { busy, OrgateError } from '../../errors.js';
-import { Shares } from '../../shares.js';
+import { busy } from '../../errors.js';
+import { assertRoomIn, Shares } from '../../shares.js';
 import { BodyBudget } from '../http/bodies/body-budget.js';
 
 const KIB = 1024;
@@ -40,22 +40,15 @@ export class StreamMemory {
    * @returns what gives it back. @throws LIMIT_REACHED; SERVICE_UNAVAILABLE where there is no room, and nobody keeps more
    */
   hold({ orgId, person }: Listener, bytes: number, giveWay?: () => boolean): () => void {
-    const shares = [
-      { used: this.#ofPeople.of(person), limit: 'bytes that streams of one person keep', max: OF_ONE },
-      {
-        used: this.#ofOrganizations.of(orgId),
-        limit: 'bytes that streams of the organization keep',
-        max: OF_ORGANIZATION,
-      },
-    ];
-    for (const { used, limit, max } of shares) {
-      if (used + bytes <= max) continue;
-      throw new OrgateError('LIMIT_REACHED', 'Open streams keep too much; close one, or ask for less in each.', {
-        limit,
-        max,
-        used,
-      });
-    }
+    const ofOrganization = this.#ofOrganizations.of(orgId);
+    assertRoomIn(
+      [
+        { used: this.#ofPeople.of(person), limit: 'bytes that streams of one person keep', max: OF_ONE },
+        { used: ofOrganization, limit: 'bytes that streams of the organization keep', max: OF_ORGANIZATION },
+      ],
+      bytes,
+      () => 'Open streams keep too much; close one, or ask for less in each.',
+    );
     const stream = this.#streams.reserve(orgId, 1, giveWay);
     if (!stream) throw busy();
     const kept = this.#ofOrganizations.reserve(orgId, bytes, giveWay);
