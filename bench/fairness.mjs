@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { openQuiet } from './fairness/quiet.mjs';
 import { judge, toMarkdown } from './fairness/report.mjs';
 import { createTrials, GROUP } from './fairness/trials.mjs';
-import { backendsOf, cpuOf, machineCpu, ownCpu, scheduledBackendsOf, scheduledOf, spent } from './measure/proc.mjs';
+import { backendsOf, cpuOf, machineCpu, ownCpu, scheduledOf } from './measure/proc.mjs';
 import { startGateway } from './servers/start.mjs';
 import { BENCH, PROJECT, readSettings } from './settings.mjs';
 import { createWorld, dropWorld, open, readAsked } from './world/database.mjs';
@@ -65,15 +65,15 @@ async function openRegistry({ owner, orgId, url, token }) {
   return directoryToken;
 }
 
-/** Of the time that processes could have run between two looks the share in which there was no core for them. */
-function shareWaited(before, after) {
+/** How long processes ran between two looks, in milliseconds, and of the time that they could have run the share in which there was no core for them. */
+function scheduledBetween(before, after) {
   let [ran, waited] = [0, 0];
   for (const [pid, now] of after) {
     const then = before.get(pid) ?? { ran: 0, waited: 0 };
     ran += now.ran - then.ran;
     waited += now.waited - then.waited;
   }
-  return waited / (ran + waited);
+  return { ran, shareWaited: waited / (ran + waited) };
 }
 
 /** Undone from the last to the first, however this ends. */
@@ -129,27 +129,21 @@ try {
     at: performance.now(),
     gateway: cpuOf(gateway.pid),
     own: ownCpu() + cpuOf(child.pid),
-    backends: await backendsOf(world),
+    thread: new Map([[gateway.pid, scheduledOf(gateway.pid)]]),
+    backends: await backendsOf(world, scheduledOf),
     machine: machineCpu(),
-  });
-  const scheduledNow = async () => ({
-    gateway: new Map([[gateway.pid, scheduledOf(gateway.pid)]]),
-    database: await scheduledBackendsOf(world),
   });
   const measure = openQuiet(url, quiet.token);
   const look = async (work) => {
     await loopOf();
     const before = await cpuNow();
-    const scheduledBefore = await scheduledNow();
     const seen = await measure(work);
     const after = await cpuNow();
-    const scheduled = await scheduledNow();
-    const waited = {
-      gateway: shareWaited(scheduledBefore.gateway, scheduled.gateway),
-      database: shareWaited(scheduledBefore.database, scheduled.database),
-    };
+    const thread = scheduledBetween(before.thread, after.thread);
+    const backends = scheduledBetween(before.backends, after.backends);
+    const waited = { gateway: thread.shareWaited, database: backends.shareWaited };
     const cpuMs = after.gateway - before.gateway;
-    const ours = cpuMs + after.own - before.own + spent(before.backends, after.backends);
+    const ours = cpuMs + after.own - before.own + backends.ran;
     const foreign = (after.machine - before.machine - ours) / (after.at - before.at) / availableParallelism();
     return { ...seen, cpuMs, foreign: Math.max(foreign, 0), waited, loop: await loopOf() };
   };

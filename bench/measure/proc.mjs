@@ -58,24 +58,14 @@ export const resetPeak = (pid) => writeFileSync(`/proc/${pid}/clear_refs`, '5');
  * the background, are not in it.
  *
  * @param {import('../world/database.mjs').World} world
+ * @param look what is asked of each; null of one that is gone
  */
-export async function backendsOf(world) {
-  const pids = await pidsOfBackends(world);
-  return new Map(pids.map((pid) => [pid, cpuOf(pid)]).filter(([, cpu]) => cpu !== null));
-}
-
-/** As `backendsOf`, by process id what `scheduledOf` tells. */
-export async function scheduledBackendsOf(world) {
-  const pids = await pidsOfBackends(world);
-  return new Map(pids.map((pid) => [pid, scheduledOf(pid)]).filter(([, times]) => times !== null));
-}
-
-async function pidsOfBackends({ owner, database }) {
+export async function backendsOf({ owner, database }, look = cpuOf) {
   const { rows } = await owner.query(
     `select pid from pg_stat_activity where datname = $1 and backend_type = 'client backend' and pid <> pg_backend_pid()`,
     [database],
   );
-  return rows.map(({ pid }) => pid);
+  return new Map(rows.map(({ pid }) => [pid, look(pid)]).filter(([, seen]) => seen !== null));
 }
 
 /** What backends used between two looks; one that came in between counts whole. */
